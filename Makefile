@@ -1,0 +1,67 @@
+# The course's commands. `make` alone lists them.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export MINIPDK_HOME ?= $(CURDIR)/.minipdk
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+IMAGES := train deploy
+
+.DEFAULT_GOAL := help
+.PHONY: help setup environment cluster course lab test check format benchmarks notebooks clean
+
+help:  ## List these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+course: setup  ## From a bare clone to a churn prediction: set up, then run notebooks 01-07
+	@$(BIN)/python -m course.run
+
+lab: setup  ## Set up, then open JupyterLab on the first notebook
+	@$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_connect.ipynb
+
+setup: cluster  ## Environment, sample data, images, cluster and profile; does only what is missing
+	@$(BIN)/python sample-data/generate.py
+	@for image in $(IMAGES); do $(BIN)/minipdk image build containers/$$image -t pdk-churn-$$image:1.0; done
+
+cluster: environment
+	@$(BIN)/minipdk start --course-git-url "file://$(CURDIR)"
+	@umask 077 && $(BIN)/minipdk env --format dotenv > profiles/embedded.env
+
+environment: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11 or run make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing the pinned environment into $(VENV) (once, about a minute with a warm package cache) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+test: environment  ## The whole test suite, notebooks included
+	@$(BIN)/python sample-data/generate.py
+	@$(BIN)/pytest
+
+check: environment  ## Format, lint, types and layering
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: environment  ## Format the code
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+notebooks: setup  ## Run the notebooks on an emptied cluster and store their outputs in them, to be committed
+	@$(BIN)/minipdk reset --yes
+	@$(BIN)/minipdk start
+	@$(BIN)/python -m course.run --store
+
+benchmarks: environment  ## Measure; prints medians and ratios
+	@for script in $(basename $(notdir $(wildcard tests/benchmarks/[a-z]*.py))); do \
+		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script; \
+	done
+
+clean:  ## Undo the set-up: stop the cluster; remove it, the environment, the profile and what was generated
+	@if [ -x $(BIN)/minipdk ] && [ -f "$(MINIPDK_HOME)/cluster.json" ]; then $(BIN)/minipdk reset --yes; fi
+	@rm -rf $(VENV) "$(MINIPDK_HOME)" build profiles/embedded.env src/*.egg-info sample-data/data_part*.csv .*_cache .hypothesis
+	@find src tests containers labs solutions sample-data -name __pycache__ -prune -exec rm -rf {} +
