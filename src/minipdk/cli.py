@@ -1,0 +1,232 @@
+"""The ``minipdk`` command. Every verb calls one function; errors are one line that names the mend, exit status 1."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from minipdk import __version__, cluster
+from minipdk import home as homes
+
+app = typer.Typer(
+    help="An embedded Pachyderm, Determined and KServe cluster for learning, developing and CI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+image_app = typer.Typer(help="Build images from ordinary Dockerfiles, and list them.", no_args_is_help=True)
+app.add_typer(image_app, name="image")
+console = Console(highlight=False, soft_wrap=True)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="The cluster's folder [default: $MINIPDK_HOME or ~/.minipdk].")
+]
+
+
+class Format(StrEnum):
+    shell = "shell"
+    dotenv = "dotenv"
+    json = "json"
+
+
+def main() -> None:
+    """Run the command line; a failure that has a clear message is printed as one."""
+    from minipdk.images.errors import ImageError
+    from minipdk.sandbox.errors import SandboxError
+
+    try:
+        app()
+    except (homes.HomeError, cluster.ClusterError, ImageError, SandboxError) as error:
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """End with ``message`` on stderr and exit status 1."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"minipdk: {message}", markup=False)
+    sys.exit(1)
+
+
+@app.command()
+def start(
+    home: HomeOption = None,
+    resource_pools: Annotated[
+        str, typer.Option(help="Comma-separated names of Determined resource pools for this machine's slots.")
+    ] = "",
+    course_git_url: Annotated[
+        str, typer.Option(help="The Git URL pipelines clone experiments from [default: this folder's repository].")
+    ] = "",
+) -> None:
+    """Start the cluster, or find it running; returns when every service answers."""
+    path = home or homes.default_path()
+    pools = [name.strip() for name in resource_pools.split(",") if name.strip()]
+    known = homes.load(path) if (path / "cluster.json").exists() else None
+    git_url = course_git_url or ("" if known and known.identity.course_git_url else _repository_here())
+    wanted = (pools or (known and known.identity.resource_pools), git_url or (known and known.identity.course_git_url))
+    if known and wanted != (known.identity.resource_pools, known.identity.course_git_url) and cluster.is_running(known):
+        fail("the cluster is running: `minipdk stop` first, then start it with the new settings")
+    began = time.monotonic()
+    opened = cluster.start(homes.create(path, resource_pools=pools or None, course_git_url=git_url))
+    console.print(f"[green]The cluster is ready[/green] ({time.monotonic() - began:.1f} s) at {opened.path}")
+    console.print(_addresses(opened))
+    console.print('Next: [bold]eval "$(minipdk env)"[/bold], then open notebooks/01_connect.ipynb with `make lab`.')
+
+
+@app.command()
+def status(home: HomeOption = None) -> None:
+    """Show each service's state and address; exit status 3 when the cluster is not running."""
+    opened = _open(home)
+    if not cluster.is_running(opened):
+        console.print(f"The cluster at {opened.path} is not running. Start it with: minipdk start")
+        sys.exit(3)
+    table = Table(box=None, header_style="bold")
+    for title in ("SERVICE", "STATE", "PID", "RESTARTS", "PORTS"):
+        table.add_column(title)
+    for one in cluster.status(opened):
+        ports = ", ".join(f"{name} {opened.port(name)}" for name in one.service.ports)
+        state = "ready" if one.ready else "starting"
+        table.add_row(one.service.name, state, str(one.pid or "-"), str(one.restarts), ports)
+    console.print(table)
+
+
+@app.command()
+def stop(home: HomeOption = None) -> None:
+    """Stop every service. Data, models and images stay."""
+    opened = _open(home)
+    console.print("The cluster has stopped." if cluster.stop(opened) else "The cluster was not running.")
+
+
+@app.command()
+def reset(
+    home: HomeOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the cluster and forget its data, experiments and models. Credentials, ports and images stay."""
+    opened = _open(home)
+    if not yes:
+        typer.confirm(f"Forget everything in the cluster at {opened.path}?", abort=True)
+    cluster.reset(opened)
+    console.print("The cluster is empty. Start it with: minipdk start")
+
+
+@app.command()
+def env(
+    home: HomeOption = None,
+    output: Annotated[Format, typer.Option("--format", help="How to print the variables.")] = Format.shell,
+) -> None:
+    """Print the variables that the vendors' clients and the notebooks read."""
+    variables = cluster.environment(_open(home))
+    if output is Format.json:
+        typer.echo(json.dumps(variables, indent=2))
+        return
+    prefix = "export " if output is Format.shell else ""
+    for name, value in variables.items():
+        typer.echo(f"{prefix}{name}={shlex.quote(value) if output is Format.shell else value}")
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="kubernetes, pachyderm, determined, serving or supervisor.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines as they come.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Print the log of one service, or of all."""
+    opened = _open(home)
+    names = [one.name for one in cluster.SERVICES] + ["supervisor"]
+    if service and service not in names:
+        fail(f"there is no service {service!r}: choose one of {', '.join(names)}")
+    files = [str(opened.log_file(name)) for name in ([service] if service else names) if opened.log_file(name).exists()]
+    if not files:
+        fail("there are no logs yet: start the cluster with `minipdk start`")
+    try:
+        subprocess.run(["tail", "-n", "200" if follow else "+1", *(["-F"] if follow else []), *files], check=False)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def doctor(home: HomeOption = None) -> None:
+    """Check whether this machine can run a cluster, and say how to mend what it lacks."""
+    from minipdk.doctor import examine
+
+    findings = examine(_open_or_create(home))
+    for one in findings:
+        mark = "[green]ok[/green]     " if one.ok else "[red]missing[/red]" if one.needed else "[yellow]note[/yellow]   "
+        console.print(f"{mark} {one.what}: {one.detail}" + ("" if one.ok else f"\n        mend: {one.mend}"))
+    if any(one.needed and not one.ok for one in findings):
+        sys.exit(1)
+
+
+@image_app.command("build")
+def image_build(
+    folder: Annotated[Path, typer.Argument(help="The build context: a folder with a Dockerfile.")],
+    tag: Annotated[str, typer.Option("--tag", "-t", help="The image's name, NAME[:TAG].")],
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="The Dockerfile [default: FOLDER/Dockerfile].")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Build an image without Docker."""
+    from minipdk.images import ImageStore
+
+    image = ImageStore(_open_or_create(home)).build(folder, tag, dockerfile=file, progress=_show_step)
+    console.print(f"Built [bold]{image.name}[/bold]")
+
+
+@image_app.command("list")
+def image_list(home: HomeOption = None) -> None:
+    """List the images this cluster has."""
+    from minipdk.images import ImageStore
+
+    table = Table(box=None, header_style="bold")
+    for title in ("IMAGE", "ID", "CREATED", "SIZE"):
+        table.add_column(title)
+    for one in ImageStore(_open(home)).list():
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
+        table.add_row(one.name, one.id[:12], created, f"{one.size / 1024:.0f} KiB")
+    console.print(table)
+
+
+@app.command()
+def version() -> None:
+    """Print minipdk's version."""
+    typer.echo(__version__)
+
+
+def _show_step(line: str) -> None:
+    """Print a line of a build, but for pip's hundred ways to say that nothing is to be done."""
+    if not line.startswith("Requirement already satisfied"):
+        typer.echo(line)
+
+
+def _open(home: Path | None) -> homes.Home:
+    return homes.load(home or homes.default_path())
+
+
+def _open_or_create(home: Path | None) -> homes.Home:
+    """The cluster's folder, made where it is not there: looking at a machine and building images need no running cluster."""
+    path = home or homes.default_path()
+    return homes.load(path) if (path / "cluster.json").exists() else homes.create(path)
+
+
+def _repository_here() -> str:
+    """The file:// URL of the Git repository around the current folder; empty outside of one."""
+    found = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
+    return f"file://{found.stdout.strip()}" if found.returncode == 0 else ""
+
+
+def _addresses(home: homes.Home) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_row("Pachyderm", home.pachd_address)
+    table.add_row("Pachyderm S3", home.s3_endpoint)
+    table.add_row("Determined", f"{home.determined_master}  (user {homes.DETERMINED_USER})")
+    table.add_row("Kubernetes", home.kubernetes_server)
+    table.add_row("Ingress", f"http://{homes.HOST}:{home.port('ingress')}")
+    return table

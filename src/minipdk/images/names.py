@@ -1,0 +1,63 @@
+"""Image names, and the public images that stand for the host's own environment."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+
+from minipdk.images.errors import ImageNameError
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?P<repository>(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+_DEFAULT_REGISTRY = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/", "library/")
+
+_PYTHON = f"this environment's Python {platform.python_version()}"
+_SYSTEM = "this machine's own system"
+KNOWN_BASES = {
+    "python": _PYTHON,
+    "pytorch/pytorch": _PYTHON,
+    "pytorch/torchserve": _PYTHON,
+    "pytorch/torchserve-kfs": _PYTHON,
+    "determinedai/environments": _PYTHON,
+    "determinedai/pytorch-ngc": _PYTHON,
+    "determinedai/pytorch-ngc-dev": _PYTHON,
+    "kserve/sklearnserver": _PYTHON,
+    "continuumio/miniconda3": _PYTHON,
+    "jupyter/base-notebook": _PYTHON,
+    "debian": _SYSTEM,
+    "ubuntu": _SYSTEM,
+    "buildpack-deps": _SYSTEM,
+}
+"""Public images (any tag) and what stands for them: the host's system folders with its Python environment first on PATH.
+
+They are starting points, not copies: what is installed is what the environment has. Each build says what a base stands for.
+"""
+
+
+def parse(name: str) -> tuple[str, str]:
+    """``(repository, tag)`` of an image name, without Docker Hub's own prefixes. Raises ImageNameError."""
+    match = _REFERENCE.fullmatch(name)
+    if match is None:
+        raise ImageNameError(f"{name!r} is not a valid image name: use NAME[:TAG] in lower case, such as churn-train:1.0")
+    repository = match["repository"]
+    prefix = next((one for one in _DEFAULT_REGISTRY if repository.startswith(one)), "")
+    return repository.removeprefix(prefix), match["tag"] or "latest"
+
+
+def normalise(name: str) -> str:
+    """The name under which an image is stored: ``repository:tag``."""
+    return ":".join(parse(name))
+
+
+def stands_for(name: str) -> str | None:
+    """What of the host stands for the known base ``name``; None when it is not one. Its tag and digest do not matter."""
+    return KNOWN_BASES.get(parse(name)[0])
+
+
+def environment() -> str:
+    """Names the Python environment that layers are laid over; an image works with the one it was built on."""
+    return f"{sys.prefix} (Python {platform.python_version()})"

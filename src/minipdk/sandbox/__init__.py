@@ -1,0 +1,85 @@
+"""Run a command in an image: a private root with mounts, an environment, limits and captured output.
+
+A container is a process in its own user, mount and PID namespaces. Its root holds the host's system folders and Python
+environment and the image's layers, all under one private writable layer, so what it writes outside its mounts stays in
+the container and vanishes with it; the host's home folders are not there at all. Killing the container kills everything
+it started. The network is the host's: services are reached on loopback at the same addresses as outside.
+
+This protects the host's files from accidents and gives each container the paths it would have on a real cluster. It is
+no security boundary: the code runs as the user who started the cluster. There is one user inside, whatever number `id`
+prints: what the container writes to a mount belongs to the user who started the cluster.
+
+The interface that services use::
+
+    spec = ContainerSpec(
+        image=images.resolve("pdk-churn-train:1.0"),
+        argv=["/bin/sh"],                       # empty: the image's ENTRYPOINT and CMD
+        env={"PACH_JOB_ID": ...},               # over the image's ENV; nothing of the host's environment leaks in
+        working_dir=None,                       # None: the image's WORKDIR
+        user=None,                              # None: the image's USER; what `id -u` prints inside
+        mounts=[Mount(source=folder, target="/pfs", read_only=False)],
+    )
+    container = start(home, spec, stdin=b"python train.py\n", stdout=log_file, stderr=STDOUT)
+    code = container.wait(timeout=60)           # exit status; 128 + n when a signal ended it; TimeoutError
+    container.stop(grace=5)                     # SIGTERM, then SIGKILL to everything inside
+    container.changed("/some/prefix")           # whether its private layer holds changes below that path
+
+    inside = enter(home, spec)                  # turn a freshly forked process into the container (for the trial zygote)
+    inside.changed(sys.prefix)                  # as Container.changed
+
+`sandbox.errors` has every way this can fail; `probe` finds out whether this machine can make containers.
+
+Every container also finds the Kubernetes service account where a pod would:
+/var/run/secrets/kubernetes.io/serviceaccount/{token,ca.crt,namespace} and KUBERNETES_SERVICE_HOST/PORT.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+TYPE_CHECKING = False  # importing typing would slow the launcher down
+if TYPE_CHECKING:
+    from subprocess import DEVNULL, PIPE, STDOUT
+
+    from minipdk.sandbox.container import Container, Inside, enter, start
+    from minipdk.sandbox.findings import Finding, probe
+    from minipdk.sandbox.folders import sweep
+    from minipdk.sandbox.spec import ContainerSpec, Mount
+
+_EXPORTS = {
+    "DEVNULL": "subprocess",
+    "PIPE": "subprocess",
+    "STDOUT": "subprocess",
+    "Container": "minipdk.sandbox.container",
+    "ContainerSpec": "minipdk.sandbox.spec",
+    "Finding": "minipdk.sandbox.findings",
+    "Inside": "minipdk.sandbox.container",
+    "Mount": "minipdk.sandbox.spec",
+    "enter": "minipdk.sandbox.container",
+    "probe": "minipdk.sandbox.findings",
+    "start": "minipdk.sandbox.container",
+    "sweep": "minipdk.sandbox.folders",
+}
+
+__all__ = [
+    "DEVNULL",
+    "PIPE",
+    "STDOUT",
+    "Container",
+    "ContainerSpec",
+    "Finding",
+    "Inside",
+    "Mount",
+    "enter",
+    "probe",
+    "start",
+    "sweep",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use: the launcher is a module of this package and must start in milliseconds."""
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_EXPORTS[name]), name)
+    return value

@@ -1,0 +1,207 @@
+"""Start containers and hold on to them."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from minipdk.home import Home
+from minipdk.sandbox import diagnosis, folders, launcher, plan
+from minipdk.sandbox.errors import ContainerSpecError
+from minipdk.sandbox.layer import changed
+from minipdk.sandbox.rootfs import Stage
+from minipdk.sandbox.spec import ContainerSpec
+
+Stream = int | IO[Any] | None
+SOURCE_ROOT = str(Path(__file__).parents[2])
+BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from minipdk.sandbox.launcher import main; main()"
+
+
+class Container:
+    """A started container. Its status is that of its command, 128 + n when signal n ended it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, lock: int | None) -> None:
+        self._process, self.folder, self._lock = process, folder, lock
+
+    @property
+    def pid(self) -> int:
+        """The launcher's process id, on the host. SIGTERM sent to it reaches the command."""
+        return self._process.pid
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        return self._process.stdout
+
+    @property
+    def stderr(self) -> IO[bytes] | None:
+        return self._process.stderr
+
+    def poll(self) -> int | None:
+        """The exit status, or None while the container runs."""
+        return _status(self._process.poll())
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, once the container has ended. Raises TimeoutError after ``timeout`` seconds."""
+        try:
+            status = _status(self._process.wait(timeout))
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"the container still runs after {timeout} s") from None
+        assert status is not None
+        return status
+
+    def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
+        """What the command wrote to stdout and stderr, where those are PIPE, up to its end."""
+        try:
+            return self._process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"the container still runs after {timeout} s") from None
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the command."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End everything inside at once. The status will be 137."""
+        self._process.send_signal(launcher.KILL_REQUEST)
+
+    def stop(self, grace: float = 5) -> int:
+        """Ask the command to end; kill everything inside after ``grace`` seconds. Returns the exit status."""
+        self.terminate()
+        try:
+            return self.wait(grace)
+        except TimeoutError:
+            self.kill()
+            return self.wait()
+
+    def changed(self, prefix: str) -> bool:
+        """Whether the container has written, replaced or deleted a file below ``prefix``, mounts and bytecode aside.
+
+        Tells the truth while the container runs, and after its end if it was started with ``keep_layer``.
+        """
+        return changed(self.folder / "upper", prefix)
+
+    def remove(self) -> None:
+        """Remove the private layer of a container started with ``keep_layer``."""
+        launcher.remove(str(self.folder))
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def start(
+    home: Home,
+    spec: ContainerSpec,
+    *,
+    stdin: bytes | Stream = None,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    keep_layer: bool = False,
+) -> Container:
+    """Start a container and return once its root is built and its command is about to run.
+
+    ``stdin`` is what the command reads, or a stream as for subprocess.Popen; None is empty. ``stdout`` and ``stderr`` are as
+    for subprocess.Popen. The private layer vanishes at the end unless ``keep_layer``; then call `Container.remove`.
+    Raises SandboxError when the container cannot be made.
+    """
+    folder, lock = folders.create(home)
+    held = [lock]
+    try:
+        description = plan.make(home, spec, folder, keep_layer=keep_layer)
+        if not description["argv"]:
+            raise ContainerSpecError(f"image {spec.image.name} has no CMD or ENTRYPOINT: name a command")
+        held += folders.hold(description["layers"])
+        description["descriptors"] = held  # the launcher holds the locks from here on
+        process = _launch(home, description, stdin, stdout, stderr)
+    except BaseException:
+        launcher.remove(str(folder))
+        os.close(lock)
+        raise
+    finally:
+        for descriptor in held[1:]:
+            os.close(descriptor)
+    if not keep_layer:
+        os.close(lock)
+    return Container(process, folder, lock if keep_layer else None)
+
+
+def _launch(
+    home: Home, description: dict[str, Any], stdin: bytes | Stream, stdout: Stream, stderr: Stream
+) -> subprocess.Popen[bytes]:
+    status, report = os.pipe()
+    opened = [_memory_file(marshal.dumps(description))]
+    if isinstance(stdin, bytes):
+        stdin = _memory_file(stdin)
+        opened.append(stdin)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", BOOT, SOURCE_ROOT, str(opened[0]), str(report)],
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
+            pass_fds=[opened[0], report, *description["descriptors"]],
+            start_new_session=True,
+        )
+    finally:
+        for descriptor in (*opened, report):
+            os.close(descriptor)
+    with os.fdopen(status, "rb") as reader:
+        failure = reader.read()
+    if failure:
+        with process:  # closes its pipes and waits for it
+            pass
+        raise diagnosis.error(home, marshal.loads(failure))  # noqa: S302  (written by the launcher)
+    return process
+
+
+def _memory_file(content: bytes) -> int:
+    """A descriptor to read ``content`` from: nothing on disk, no thread that must feed a pipe."""
+    descriptor = os.memfd_create("minipdk")
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _status(code: int | None) -> int | None:
+    return 128 - code if code is not None and code < 0 else code
+
+
+class Inside:
+    """What a process that has entered a container can learn about it."""
+
+    def __init__(self, upper: int) -> None:
+        self._upper = upper
+
+    def changed(self, prefix: str) -> bool:
+        """Whether this container has written below ``prefix``; see `Container.changed`."""
+        return changed(self._upper, prefix)
+
+
+def enter(home: Home, spec: ContainerSpec) -> Inside:
+    """Turn this process, a fresh single-threaded fork, into the container of ``spec``; argv is not looked at.
+
+    When this returns, the caller is the container's command: a child of its PID 1, in its root, with its environment,
+    working folder and user; open files stay open. The process that called becomes the launcher: it ends with the
+    command's status, forwards SIGTERM, and kills the container when its own parent ends. Raises SandboxError, possibly in
+    a child: let it end the process.
+    """
+    folder, lock = folders.create(home)
+    description = plan.make(home, spec, folder, keep_layer=False)
+    description |= {"parent": os.getppid(), "descriptors": [lock, *folders.hold(description["layers"])]}
+    (folder / "upper").mkdir()
+    upper = os.open(folder / "upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        launcher.contain(description)
+    except Stage as failure:
+        raise diagnosis.error(home, launcher.report(failure)) from failure
+    return Inside(upper)

@@ -1,0 +1,234 @@
+"""The processes of a container. Runs stand-alone, in a bare interpreter, so that it starts in about 20 ms.
+
+Three processes make a container::
+
+    launcher   outside: forwards SIGTERM, kills the container on SIGUSR1 or when the service that started it ends,
+               removes the private layer at the end, exits with the command's status (128 + n for signal n)
+    init       PID 1 inside: builds the root, reaps orphans, forwards SIGTERM, dies with the launcher; when it ends,
+               the kernel kills everything inside
+    command    the container's own command, in a session of its own
+
+Whatever is killed with SIGKILL, nothing inside outlives it: the launcher watches its parent, init dies with the launcher.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import select
+import signal
+import sys
+
+from minipdk.sandbox import rootfs, rootlike, syscalls
+
+TYPE_CHECKING = False  # importing typing takes longer than building the root
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+KILL_REQUEST = signal.SIGUSR1
+KILLED = 128 + signal.SIGKILL
+NOT_EXECUTABLE, NOT_FOUND = 126, 127
+
+
+def main() -> None:
+    """Run the container that descriptor argv[1] describes; report on descriptor argv[2] why it could not.
+
+    Both are written with marshal: the interpreter is the same on both sides, and json takes milliseconds to import.
+    """
+    description, status = int(sys.argv[1]), int(sys.argv[2])
+    os.set_inheritable(status, False)
+    with open(description, "rb") as file:
+        plan = marshal.load(file)  # noqa: S302  (written by the process that started this one)
+    try:
+        contain(plan, let_go=lambda: _let_go(status))
+    except rootfs.Stage as failure:
+        os.write(status, marshal.dumps(report(failure)))
+        os._exit(1)
+    os.close(status)
+    execute(plan["argv"])
+
+
+def report(failure: rootfs.Stage) -> dict[str, Any]:
+    """What failed and why, for `minipdk.sandbox.diagnosis`."""
+    cause = failure.__cause__
+    return {"stage": str(failure), "errno": getattr(cause, "errno", None) or 0, "message": str(cause)}
+
+
+def contain(plan: dict[str, Any], let_go: Any = None) -> None:
+    """Turn this single-threaded process into a container. Returns in the command's process only.
+
+    ``let_go`` is called in the launcher and in init once they have done their part of the set-up. Raises rootfs.Stage,
+    in whichever process failed.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    with rootfs.stage("namespaces"):
+        watched = os.pidfd_open(plan["parent"])
+        if os.getppid() != plan["parent"]:
+            raise ProcessLookupError("the process that asked for this container has ended")
+        launcher = os.pidfd_open(os.getpid())
+        uid, gid = os.getuid(), os.getgid()
+        syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC)
+        _map_ids(0, uid, 0, gid)
+        init = os.fork()
+    if init:
+        if let_go:
+            let_go()
+        _supervise(init, watched, plan)
+    syscalls.die_with_parent(signal.SIGKILL)
+    if select.select([launcher], [], [], 0)[0]:
+        os._exit(KILLED)  # the launcher ended before it could take this process along
+    for descriptor in (launcher, watched, *plan["descriptors"]):
+        os.close(descriptor)
+    with rootfs.stage("namespaces"):
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+    rootfs.build(plan)
+    command = os.fork()
+    if command:
+        if let_go:
+            let_go()
+        _reap_until(command, plan["stop_signal"])
+    os.setsid()
+    _restore_signals()
+    _become(plan)
+
+
+def execute(argv: list[str]) -> NoReturn:
+    """Replace this process by the command; say on stderr why it cannot be and exit as a shell would."""
+    try:
+        os.execvpe(argv[0], argv, os.environ)  # noqa: S606  (argv is executed as it is, no shell)
+    except (FileNotFoundError, NotADirectoryError):
+        found = "/" in argv[0] and os.path.exists(argv[0])
+        reason = "its interpreter does not exist" if found else "executable file not found in the image"
+        _give_up(NOT_FOUND, f'exec: "{argv[0]}": {reason}')
+    except OSError as error:
+        _give_up(NOT_EXECUTABLE, f'exec: "{argv[0]}": {(error.strerror or "cannot be executed").lower()}')
+
+
+def _give_up(code: int, message: str) -> NoReturn:
+    os.write(2, f"{message}\n".encode(errors="replace"))
+    os._exit(code)
+
+
+def _let_go(status: int) -> None:
+    """Close what the container's readers wait on: pipes end when the container does, not with its launcher."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(status)
+
+
+def _map_ids(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
+    for name, content in (("uid_map", f"{uid} {outer_uid} 1"), ("setgroups", "deny"), ("gid_map", f"{gid} {outer_gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(content)
+
+
+def _supervise(init: int, watched: int, plan: dict[str, Any]) -> NoReturn:
+    """Wait for the container's end, or bring it about when the watched process ends; clean up; exit with its status."""
+    for number in FORWARDED:
+        signal.signal(number, lambda number, _frame: _send(init, number))
+    signal.signal(KILL_REQUEST, lambda *_: _send(init, signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+    ended = os.pidfd_open(init)
+    ready, _, _ = select.select([watched, ended], [], [])
+    if ended not in ready:
+        _send(init, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(init, 0)[1])
+    if not plan["keep_layer"]:
+        with contextlib.suppress(OSError):  # what is left is swept when a service starts
+            remove(plan["folder"])
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _reap_until(command: int, stop_signal: int) -> NoReturn:
+    """PID 1's life: forward signals to the command's process group, reap orphans, end with the command's status.
+
+    SIGTERM becomes the image's STOPSIGNAL, as a container engine would send it.
+    """
+
+    def forward(number: int, _frame: object) -> None:
+        number = stop_signal if number == signal.SIGTERM else number
+        try:
+            os.killpg(command, number)
+        except ProcessLookupError:
+            _send(command, number)
+
+    for number in FORWARDED:
+        signal.signal(number, forward)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+    while True:
+        pid, status = os.wait()
+        if pid == command:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
+
+
+def _restore_signals() -> None:
+    for number in (*FORWARDED, KILL_REQUEST, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _become(plan: dict[str, Any]) -> None:
+    """Take on the plan's environment, working folder and user."""
+    with rootfs.stage("user"):
+        uid, gid, folder = _look_up(plan["user"])
+        os.environ.clear()
+        os.environ.update({"HOME": folder, **plan["env"]})
+        os.makedirs(plan["working_dir"], exist_ok=True)
+        os.chdir(plan["working_dir"])
+        if (uid, gid) == (0, 0):
+            rootlike.apply()
+        else:
+            syscalls.unshare(syscalls.CLONE_NEWUSER)
+            _map_ids(uid, 0, gid, 0)
+
+
+def _look_up(user: str) -> tuple[int, int, str]:
+    """The uid, gid and home folder of ``user[:group]``, each a number or a name of the image's /etc/passwd, /etc/group."""
+    name, _, group = user.partition(":")
+    uid, gid, folder = 0, 0, "/root"
+    if name not in ("", "0", "root"):
+        entry = _entry("/etc/passwd", name)
+        if entry is None and not name.isdecimal():
+            raise ValueError(f"unable to find user {name}: no matching entries in the image's /etc/passwd")
+        uid, gid, folder = (int(entry[2]), int(entry[3]), entry[5]) if entry else (int(name), 0, "/")
+    if group:
+        entry = _entry("/etc/group", group)
+        if entry is None and not group.isdecimal():
+            raise ValueError(f"unable to find group {group}: no matching entries in the image's /etc/group")
+        gid = int(entry[2]) if entry else int(group)
+    return uid, gid, folder
+
+
+def _entry(database: str, key: str) -> list[str] | None:
+    """The line of passwd or group whose name or number is ``key``."""
+    try:
+        with open(database, encoding="utf-8", errors="replace") as file:
+            lines = [line.rstrip("\n").split(":") for line in file]
+    except FileNotFoundError:
+        return None
+    return next((line for line in lines if len(line) > 2 and key in (line[0], line[2])), None)
+
+
+def remove(folder: str) -> None:
+    """Remove a container's folder, whatever modes its command left behind."""
+    try:
+        os.chmod(folder, 0o700)
+        with os.scandir(folder) as entries:
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    remove(entry.path)
+                else:
+                    os.unlink(entry.path)
+        os.rmdir(folder)
+    except FileNotFoundError:
+        pass

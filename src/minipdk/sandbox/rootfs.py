@@ -1,0 +1,169 @@
+"""Build a container's root, in PID 1 of its new namespaces (runs in the launcher: few imports, see `launcher`).
+
+The root is an overlay of the image's layers over an empty skeleton; the host's system folders and Python environment are
+overlays of their own at the same paths as outside, because overlayfs in a user namespace cannot cover the whole of / with
+its sub-mounts. All upper folders lie in the container's own folder, so nothing reaches the host or the image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from minipdk.sandbox import syscalls
+
+TYPE_CHECKING = False  # as in `launcher`
+if TYPE_CHECKING:
+    from typing import Any
+
+SKELETON, ACCOUNTS = "skeleton", "accounts"  # layers that are made for each container, named so in a plan's overlays
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+ACCELERATORS = ("nvidia", "dri", "kfd")
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the container's own)
+PROTECTED = syscalls.MS_NOSUID | syscalls.MS_NODEV
+
+
+class Stage(Exception):  # noqa: N818  (not an error of its own: it says where the cause arose)
+    """Which part of the set-up failed: ``namespaces``, ``overlay``, ``mounts`` or ``user``; the cause says why."""
+
+
+@contextlib.contextmanager
+def stage(name: str) -> Any:
+    """Name the part of the set-up that an OSError or ValueError comes from."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise Stage(name) from error
+
+
+def build(plan: dict[str, Any]) -> None:
+    """Leave the host's root for the one that ``plan`` describes (see `minipdk.sandbox.plan`)."""
+    with stage("mounts"):
+        syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+        trees = [(_tree(bind), bind) for bind in (*_device_binds(), *plan["binds"])]
+        _prepare_stage(plan)
+    with stage("overlay"):
+        for overlay in plan["overlays"]:
+            _mount_overlay(plan, overlay)
+    with stage("mounts"):
+        os.chdir("root")
+        _mount_proc()
+        syscalls.pivot_root(".", ".")
+        syscalls.unmount(".")
+        os.chdir("/")
+        _mount_system_folders()
+        _write_files(plan["files"])
+        for tree, bind in trees:
+            _attach(tree, bind)
+
+
+def _tree(bind: dict[str, Any]) -> int:
+    tree = syscalls.open_tree(bind["source"])
+    if bind["read_only"]:
+        syscalls.make_read_only(tree)
+    return tree
+
+
+def _device_binds() -> list[dict[str, Any]]:
+    names = [*DEVICES, *(name for name in os.listdir("/dev") if name.startswith(ACCELERATORS))]
+    binds = [{"source": f"/dev/{name}", "target": f"/dev/{name}", "read_only": False} for name in names]
+    return [*binds, {"source": "/sys", "target": "/sys", "read_only": True}]
+
+
+def _prepare_stage(plan: dict[str, Any]) -> None:
+    """Mount a private tmpfs with the skeleton and short names for long paths: mount options are limited to one page."""
+    folder = plan["folder"]
+    for name in ("stage", "upper", "work"):
+        os.makedirs(f"{folder}/{name}", exist_ok=True)
+    syscalls.mount("stage", f"{folder}/stage", "tmpfs", PROTECTED, "mode=755")
+    os.chdir(f"{folder}/stage")
+    os.umask(0)
+    for name in ("root", SKELETON, ACCOUNTS):
+        os.mkdir(name)
+    os.symlink(f"{folder}/upper", "upper")
+    os.symlink(f"{folder}/work", "work")
+    for path, mode in plan["directories"]:
+        os.makedirs(f"{SKELETON}{path}", exist_ok=True)
+        os.chmod(f"{SKELETON}{path}", mode)
+    for path, target in plan["links"]:
+        os.makedirs(os.path.dirname(f"{SKELETON}{path}"), exist_ok=True)
+        os.symlink(target, f"{SKELETON}{path}")
+    os.umask(0o022)
+    for name, content in plan["accounts"].items():
+        with open(f"{ACCOUNTS}/{name}", "w") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(content)
+
+
+def _mount_overlay(plan: dict[str, Any], overlay: dict[str, Any]) -> None:
+    key, target = overlay["key"], f"root{overlay['target']}"
+    lower = []
+    for number, path in enumerate(overlay["lower"]):
+        os.symlink(path, f"{key}{number}")
+        lower.append(f"{key}{number}")
+    for name in ("upper", "work"):
+        os.makedirs(f"{name}/{key}", exist_ok=True)
+    os.makedirs(target, exist_ok=True)
+    options = f"lowerdir={':'.join(lower)},upperdir=upper/{key},workdir=work/{key},userxattr"
+    if not plan["keep_layer"]:
+        options += ",volatile"  # nobody reads it after a crash, so nothing needs syncing
+    syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, options)
+
+
+def _mount_system_folders() -> None:
+    _mkdir("/dev")
+    syscalls.mount("dev", "/dev", "tmpfs", syscalls.MS_NOSUID, "mode=755,size=64k")
+    _mkdir("/dev/pts")
+    _mkdir(SHARED_MEMORY)
+    syscalls.mount(
+        "devpts", "/dev/pts", "devpts", syscalls.MS_NOSUID | syscalls.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620"
+    )
+    syscalls.mount("shm", SHARED_MEMORY, "tmpfs", PROTECTED, "mode=1777")
+    links = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+    for name, target in links.items():
+        os.symlink(target, f"/dev/{name}")
+    _mkdir("/run")
+    syscalls.mount("run", "/run", "tmpfs", PROTECTED, "mode=755")
+
+
+def _mount_proc() -> None:
+    """A /proc of the container's own processes; the host's where that is partly masked, which forbids a new one.
+
+    The kernel wants to see the host's /proc when it decides, so this comes before the host's root is left.
+    """
+    _mkdir("proc")
+    try:
+        syscalls.mount("proc", "proc", "proc", PROTECTED | syscalls.MS_NOEXEC)
+    except PermissionError:
+        syscalls.move_mount(syscalls.open_tree("/proc"), "proc")
+
+
+def _write_files(files: list[dict[str, Any]]) -> None:
+    """Write the files of /run (the service account, hosts) and lay those with a ``target`` over it."""
+    for file in files:
+        os.makedirs(os.path.dirname(file["path"]), exist_ok=True)
+        descriptor = os.open(file["path"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(file["content"])
+        if target := file.get("target"):
+            _attach(syscalls.open_tree(file["path"]), {"source": file["path"], "target": target})
+
+
+def _attach(tree: int, bind: dict[str, Any]) -> None:
+    """Mount ``tree`` at the bind's target, made as a folder or a file where it is missing."""
+    target, source_is_folder = bind["target"], os.stat(tree).st_mode & 0o170000 == 0o040000
+    if not os.path.lexists(target) or (os.path.islink(target) and not os.path.exists(target)):
+        target = os.path.realpath(target)
+        os.makedirs(target if source_is_folder else os.path.dirname(target), exist_ok=True)
+        if not source_is_folder:
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o644))
+    if os.path.isdir(target) != source_is_folder:
+        kinds = ("a folder", "a file") if source_is_folder else ("a file", "a folder")
+        raise ValueError(f"cannot mount {kinds[0]} ({bind['source']}) at {target}: the image has {kinds[1]} there")
+    syscalls.move_mount(tree, target)
+    os.close(tree)
+
+
+def _mkdir(path: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)

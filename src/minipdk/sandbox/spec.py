@@ -1,0 +1,37 @@
+"""What a service says about a container it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minipdk.images.image import Image
+
+
+@dataclass(frozen=True)
+class Mount:
+    """The host's file or folder ``source`` at the absolute path ``target``, which is made where it is missing."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A command in an image.
+
+    ``argv``: empty for the image's ENTRYPOINT and CMD. ``env``: set over the image's ENV. ``working_dir``: made where it is
+    missing; None for the image's WORKDIR. ``user``: ``uid-or-name[:gid-or-name]``, what ``id`` prints inside; None for the
+    image's USER. ``mounts``: in order, so a later one may lie inside an earlier one. ``namespace``: the Kubernetes namespace
+    that the service account's folder names.
+    """
+
+    image: Image
+    argv: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str | None = None
+    user: str | None = None
+    mounts: Sequence[Mount] = ()
+    namespace: str = "default"
