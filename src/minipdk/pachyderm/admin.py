@@ -1,0 +1,40 @@
+"""What clients ask before anything else: the cluster's identity, its version, whether it is an enterprise one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minipdk.home import Home
+from minipdk.pachyderm import wire
+from minipdk.pachyderm.pfs import Pfs
+
+VERSION = (2, 12, 2)
+
+
+class AdminServicer:
+    """admin_v2.API."""
+
+    def __init__(self, home: Home, pfs: Pfs) -> None:
+        self._id = home.identity.cluster_id.replace("-", "")
+        self._pfs = pfs
+
+    def inspect_cluster(self, request: Any, _context: object) -> Any:
+        """Fails with NOT_FOUND when the client's current project does not exist."""
+        if request.current_project.name:
+            self._pfs.inspect_project(request.current_project.name)
+        return wire.admin.ClusterInfo(id=self._id, deployment_id=self._id, warnings_ok=True)
+
+
+class VersionServicer:
+    """versionpb_v2.API."""
+
+    def get_version(self, _request: Any, _context: object) -> Any:
+        major, minor, micro = VERSION
+        return wire.version.Version(major=major, minor=minor, micro=micro)
+
+
+class EnterpriseServicer:
+    """enterprise_v2.API: minipdk has no enterprise licence and needs none."""
+
+    def get_state(self, _request: Any, _context: object) -> Any:
+        return wire.enterprise.GetStateResponse(state=wire.enterprise.State.Value("NONE"))

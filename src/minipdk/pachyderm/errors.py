@@ -1,0 +1,76 @@
+"""Every way a call can fail, with pachd's gRPC code and its words.
+
+PachydermError                       UNKNOWN: pachd's code for an error it gives no code of its own
+|- InvalidRequestError               INVALID_ARGUMENT  "validate request: ..."
+|- NotFoundError                     NOT_FOUND         project, repo, branch, commit, commit set, file, pipeline, job, secret
+|- AlreadyExistsError                ALREADY_EXISTS    project, repo, branch, commit, pipeline
+|- FailedPreconditionError           FAILED_PRECONDITION
+|- CommitNotFinishedError            UNAVAILABLE       "commit X not finished"
+|- BaseCommitNotFinishedError        UNKNOWN           "base commit X for commit Y unfinished"
+|- NotSignedInError                  UNAUTHENTICATED   no token
+|- BadTokenError                     UNAUTHENTICATED   a token that is not this cluster's
+`- UnsupportedError                  UNIMPLEMENTED     "... is not supported by minipdk"
+
+`rpc` turns these into the call's status. Whatever else escapes is a fault of minipdk: status INTERNAL, traceback in the log.
+"""
+
+from __future__ import annotations
+
+import grpc
+
+
+class PachydermError(Exception):
+    """A call fails with the words in ``args[0]``."""
+
+    code = grpc.StatusCode.UNKNOWN
+
+
+class InvalidRequestError(PachydermError):
+    """The request breaks a rule that can be checked without looking at any state."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class NotFoundError(PachydermError):
+    code = grpc.StatusCode.NOT_FOUND
+
+
+class AlreadyExistsError(PachydermError):
+    code = grpc.StatusCode.ALREADY_EXISTS
+
+
+class FailedPreconditionError(PachydermError):
+    code = grpc.StatusCode.FAILED_PRECONDITION
+
+
+class CommitNotFinishedError(PachydermError):
+    """A commit must be finished before this can be done; a client may try again later."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+
+
+class BaseCommitNotFinishedError(PachydermError):
+    """An open commit's files cannot be known yet, because the commit it grows from is open too."""
+
+
+class NotSignedInError(PachydermError):
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+    def __init__(self) -> None:
+        super().__init__("no authentication token (try logging in)")
+
+
+class BadTokenError(PachydermError):
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+    def __init__(self) -> None:
+        super().__init__("provided auth token is corrupted or has expired (try logging in again)")
+
+
+class UnsupportedError(PachydermError):
+    """A part of the vendor's API that minipdk leaves out."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
+
+    def __init__(self, thing: str) -> None:
+        super().__init__(f"{thing} is not supported by minipdk")

@@ -1,0 +1,102 @@
+"""The tables of PFS.
+
+A commit's tree is a stack of layers, the newest on top. A layer holds one row for every file and directory that differs
+from the layers below it; a row without a size says that the path is gone. Directories carry the sum of what is below them,
+so sizes and hashes are read, never computed. Layers of finished commits never change and are shared by their descendants.
+A file set is a layer of its own, without directories.
+"""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS projects (
+    name TEXT PRIMARY KEY,
+    description TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    metadata TEXT NOT NULL DEFAULT '{}'
+);
+CREATE TABLE IF NOT EXISTS repos (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    project TEXT NOT NULL REFERENCES projects(name),
+    name TEXT NOT NULL,
+    type TEXT NOT NULL,
+    description TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    metadata TEXT NOT NULL DEFAULT '{}',
+    UNIQUE (project, name, type)
+);
+CREATE TABLE IF NOT EXISTS layers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    entries INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS entries (
+    layer INTEGER NOT NULL,
+    parent TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER,
+    hash BLOB,
+    parts BLOB,
+    children INTEGER,
+    PRIMARY KEY (layer, parent, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS commits (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    repo INTEGER NOT NULL REFERENCES repos(id),
+    commit_set TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    parent INTEGER REFERENCES commits(id) ON DELETE SET NULL,
+    origin INTEGER NOT NULL,
+    description TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    finishing INTEGER NOT NULL DEFAULT 0,
+    finished INTEGER NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT '',
+    size INTEGER NOT NULL DEFAULT 0,
+    updated INTEGER NOT NULL,
+    own_layer INTEGER REFERENCES layers(id),
+    metadata TEXT NOT NULL DEFAULT '{}',
+    UNIQUE (repo, commit_set)
+);
+CREATE INDEX IF NOT EXISTS commits_by_set ON commits (commit_set);
+CREATE INDEX IF NOT EXISTS commits_by_parent ON commits (parent);
+CREATE TABLE IF NOT EXISTS commit_layers (
+    commit_id INTEGER NOT NULL REFERENCES commits(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    layer INTEGER NOT NULL REFERENCES layers(id),
+    PRIMARY KEY (commit_id, position)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS commit_layers_by_layer ON commit_layers (layer);
+CREATE INDEX IF NOT EXISTS commits_by_own_layer ON commits (own_layer);
+CREATE TABLE IF NOT EXISTS commit_provenance (
+    downstream INTEGER NOT NULL REFERENCES commits(id) ON DELETE CASCADE,
+    upstream INTEGER NOT NULL REFERENCES commits(id) ON DELETE CASCADE,
+    PRIMARY KEY (downstream, upstream)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS commit_subvenance ON commit_provenance (upstream);
+CREATE TABLE IF NOT EXISTS branches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    repo INTEGER NOT NULL REFERENCES repos(id),
+    name TEXT NOT NULL,
+    head INTEGER NOT NULL REFERENCES commits(id) DEFERRABLE INITIALLY DEFERRED,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    metadata TEXT NOT NULL DEFAULT '{}',
+    UNIQUE (repo, name)
+);
+CREATE INDEX IF NOT EXISTS branches_by_head ON branches (head);
+CREATE TABLE IF NOT EXISTS branch_provenance (
+    downstream INTEGER NOT NULL REFERENCES branches(id) ON DELETE CASCADE,
+    upstream INTEGER NOT NULL REFERENCES branches(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (downstream, upstream)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS branch_subvenance ON branch_provenance (upstream);
+CREATE TABLE IF NOT EXISTS filesets (
+    id TEXT PRIMARY KEY,
+    layer INTEGER NOT NULL REFERENCES layers(id),
+    created INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS filesets_by_layer ON filesets (layer);
+CREATE TABLE IF NOT EXISTS small_contents (
+    digest BLOB PRIMARY KEY,
+    data BLOB NOT NULL
+);
+"""

@@ -1,0 +1,15 @@
+"""What the pfs_v2.API service answers: a thin layer between the protocol's messages and `Pfs`."""
+
+from __future__ import annotations
+
+from minipdk.pachyderm.pfs.service.branches import BranchCalls
+from minipdk.pachyderm.pfs.service.commits import CommitCalls
+from minipdk.pachyderm.pfs.service.files import FileCalls
+from minipdk.pachyderm.pfs.service.repos import RepoCalls
+
+
+class PfsServicer(RepoCalls, BranchCalls, CommitCalls, FileCalls):
+    """Every call of pfs_v2.API that minipdk supports."""
+
+
+__all__ = ["PfsServicer"]

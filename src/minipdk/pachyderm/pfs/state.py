@@ -1,0 +1,37 @@
+"""What every part of PFS shares: the database, the stored contents, transactions and the hooks of PPS."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from minipdk.pachyderm.pfs.content import ContentStore
+from minipdk.pachyderm.pfs.model import CommitInfo, Repo
+from minipdk.pachyderm.pfs.transaction import Transaction, Transactions
+from minipdk.storage import Database
+
+CommitHook = Callable[[Transaction, CommitInfo], None]
+
+
+@dataclass
+class Hooks:
+    """What PPS does inside PFS's transactions."""
+
+    on_commit_created: list[CommitHook] = field(default_factory=list)
+    on_commit_finished: list[CommitHook] = field(default_factory=list)
+    on_commit_deleted: list[CommitHook] = field(default_factory=list)
+    is_pipeline_repo: Callable[[Repo], bool] = lambda _: False
+
+
+@dataclass
+class State:
+    database: Database
+    content: ContentStore
+    transactions: Transactions
+    hooks: Hooks
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The calling thread's connection: inside a transaction it sees what that has written."""
+        return self.database.connection()

@@ -1,0 +1,64 @@
+"""PPS: pipelines, jobs, datums, their logs, and secrets.
+
+`Pps` puts the parts together; ``server.py`` starts it and serves its ``servicer``::
+
+    pps = Pps(home, pfs)
+    pps.servicer          # answers the calls of pps_v2.API, see `minipdk.pachyderm.rpc`
+    pps.start()           # open jobs go on, also those that a killed pachd left behind
+    pps.stop()
+
+How data flows: a commit on an input makes, in its own transaction, an output commit and a job (``jobs``). The ``scheduler``
+wakes, waits for the inputs to be finished and starts a ``job_run``: ``datums`` and ``globbing`` say what the datums are,
+each runs in a ``worker``, and the job ends in one transaction with its output commit. ``spec``, ``inputs`` and
+``validation`` say what a pipeline may be, ``pipelines`` makes them, ``plans`` says whether their containers could start,
+``store`` keeps it all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minipdk.home import Home
+from minipdk.pachyderm.pfs import Pfs
+from minipdk.pachyderm.pps.defaults import Defaults
+from minipdk.pachyderm.pps.gpus import Gpus
+from minipdk.pachyderm.pps.job_calls import JobCalls
+from minipdk.pachyderm.pps.jobs import Jobs
+from minipdk.pachyderm.pps.kube_secrets import Secrets
+from minipdk.pachyderm.pps.logs import Logs
+from minipdk.pachyderm.pps.parts import Parts
+from minipdk.pachyderm.pps.pipeline_calls import PipelineCalls
+from minipdk.pachyderm.pps.pipelines import Pipelines
+from minipdk.pachyderm.pps.plans import Planner
+from minipdk.pachyderm.pps.scheduler import Scheduler
+from minipdk.pachyderm.pps.store import Store
+
+__all__ = ["Pps"]
+
+
+class Servicer(PipelineCalls, JobCalls):
+    """Every call of pps_v2.API that is supported; `rpc` refuses the others by name."""
+
+
+class Pps:
+    """Pachyderm's pipeline system on one machine."""
+
+    def __init__(self, home: Home, pfs: Pfs) -> None:
+        self.home, self.pfs = home, pfs
+        self.store = Store(pfs.db)
+        self.logs = Logs(home)
+        self.secrets = Secrets(home)
+        parts = Parts(home, pfs, self.store, self.logs, Gpus())
+        self.scheduler = Scheduler(parts, Planner(home, self.secrets, parts.gpus))
+        self.jobs: Jobs = self.scheduler.jobs
+        self.pipelines = Pipelines(self.store, pfs, self.jobs, self.secrets, self.logs)
+        self.defaults = Defaults(self.store, pfs, self.pipelines)
+        self.servicer: Any = Servicer(self)
+
+    def start(self) -> None:
+        """Take up the open jobs, and run new ones from now on."""
+        self.scheduler.start()
+
+    def stop(self) -> None:
+        """End the containers; their jobs go on after the next start."""
+        self.scheduler.stop()

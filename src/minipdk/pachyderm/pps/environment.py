@@ -1,0 +1,64 @@
+"""What user code finds in its environment: the job, the datum, its inputs, the cluster and the pipeline's own variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minipdk.home import HOST, Home
+from minipdk.pachyderm.pps.datums import Datum
+
+NAMESPACE = "default"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What stays the same for every datum of a job: the pipeline, its version and the job."""
+
+    project: str
+    pipeline: str
+    spec_commit: str
+    job: str
+    transform_env: Mapping[str, str]
+    secret_env: Mapping[str, str]
+
+
+def cluster_environment(home: Home) -> dict[str, str]:
+    """How a container reaches the cluster. Kubernetes' variables come with the container itself."""
+    return {
+        "PACH_IN_WORKER": "true",
+        "PACH_NAMESPACE": NAMESPACE,
+        "PACH_TOKEN": home.token,
+        "PACHD_PEER_SERVICE_HOST": HOST,
+        "PACHD_PEER_SERVICE_PORT": str(home.port("pachd")),
+        "PEER_PORT": str(home.port("pachd")),
+        "PACHD_SERVICE_HOST": HOST,
+        "PACHD_SERVICE_PORT": str(home.port("pachd")),
+        "S3GATEWAY_PORT": str(home.port("s3")),
+    }
+
+
+def datum_environment(home: Home, worker: Worker, datum: Datum) -> dict[str, str]:
+    """The whole environment of a datum's user code, over the image's own ENV.
+
+    As on a real cluster, what the system sets for the datum wins over the spec's ``transform.env``.
+    """
+    environment = {**worker.transform_env, **worker.secret_env, **cluster_environment(home)}
+    for one in datum.inputs:
+        environment[one.name] = f"/pfs/{one.name}{one.path}"
+        environment[f"{one.name}_COMMIT"] = one.commit.id
+        if one.join_on:
+            environment[f"PACH_DATUM_{one.name}_JOIN_ON"] = one.join_on
+        if one.group_by:
+            environment[f"PACH_DATUM_{one.name}_GROUP_BY"] = one.group_by
+    environment.update(
+        {
+            "PACH_DATUM_ID": datum.id,
+            "PACH_JOB_ID": worker.job,
+            "PACH_OUTPUT_COMMIT_ID": worker.job,
+            "PPS_PIPELINE_NAME": worker.pipeline,
+            "PPS_PROJECT_NAME": worker.project,
+            "PPS_SPEC_COMMIT": worker.spec_commit,
+        }
+    )
+    return environment

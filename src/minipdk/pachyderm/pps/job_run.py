@@ -1,0 +1,293 @@
+"""Runs one job: which of its datums there are, which an earlier job has done, the rest in parallel, and the end of it.
+
+Every finished datum is on disk with its output before it is counted, so a job that a killed pachd left behind goes on with
+the datums that are missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from minipdk.pachyderm import wire
+from minipdk.pachyderm.errors import PachydermError
+from minipdk.pachyderm.pps import messages
+from minipdk.pachyderm.pps.datums import Datum, enumerate_datums
+from minipdk.pachyderm.pps.globbing import Globber
+from minipdk.pachyderm.pps.jobs import JobFinishedError, Jobs
+from minipdk.pachyderm.pps.logs import MASTER
+from minipdk.pachyderm.pps.messages import enum
+from minipdk.pachyderm.pps.parts import Parts
+from minipdk.pachyderm.pps.store import Key, StoredDatum, is_terminal
+from minipdk.pachyderm.pps.validation import EVERY_JOB
+from minipdk.pachyderm.pps.worker import DatumRun, Plan, Result, StoppedError
+
+logger = logging.getLogger(__name__)
+
+SETS_PER_WORKER = 4
+
+
+class JobRun:
+    """A job being run, in a thread of its own from `start` on; ``done`` is called at the end, however it ends."""
+
+    def __init__(self, parts: Parts, jobs: Jobs, pipeline: Any, plan: Plan, done: Callable[[], None]) -> None:
+        self._parts, self._jobs, self._pipeline, self._plan, self._done = parts, jobs, pipeline, plan, done
+        self._pfs, self._store = parts.pfs, parts.store
+        self.key = Key.of(pipeline.pipeline, plan.worker.job)
+        self._log = parts.logs.job(self.key)
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._running: dict[str, DatumRun] = {}
+        self._failed: str | None = None
+        self._thread = threading.Thread(target=self._main, name=f"job {self.key}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout: float) -> None:
+        """Wait until it has ended, for at most ``timeout`` seconds."""
+        self._thread.join(timeout)
+
+    def cancel(self) -> None:
+        """End the job's containers and start no more; its state has been or will be set by whoever cancels."""
+        with self._lock:
+            self._cancelled = True
+            running = list(self._running.values())
+        for run in running:
+            threading.Thread(target=run.cancel, daemon=True).start()
+
+    def restart_datums(self, filters: Iterable[str]) -> int:
+        """End the running tries of the datums that hold every one of these paths or hashes; returns how many."""
+        wanted = list(filters)
+        with self._lock:
+            running = list(self._running.values())
+        matching = [
+            run
+            for run in running
+            if all(any(one in (found.path, found.file.hash.hex()) for found in run.datum.inputs) for one in wanted)
+        ]
+        for run in matching:
+            run.restart()
+        return len(matching)
+
+    def worker_status(self) -> list[Any]:
+        """WorkerStatus messages of the workers that are on a datum now."""
+        with self._lock:
+            running = list(self._running.values())
+        found = []
+        for run in running:
+            status = wire.pps.WorkerStatus(worker_id=run.worker_id, job_id=self.key.id)
+            messages.set_time(status.datum_status.started, run.started)
+            for one in run.datum.inputs:
+                status.datum_status.data.add(path=one.path, hash=one.file.hash)
+            found.append(status)
+        return found
+
+    def _main(self) -> None:
+        timer = None
+        try:
+            job = self._jobs.advance(self.key, "JOB_RUNNING")
+            timer = self._arm_timeout(job)
+            self._process()
+        except (JobFinishedError, StoppedError):
+            logger.info("job %s was ended from outside", self.key)
+        except PachydermError as error:
+            self._fail(str(error))
+        except Exception as error:
+            logger.exception("job %s failed", self.key)
+            self._fail(f"minipdk could not run the job: {type(error).__name__}: {error}")
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._log.close()
+            self._done()
+
+    def _fail(self, reason: str) -> None:
+        try:
+            self._jobs.finish(self.key, "JOB_FAILURE", reason)
+        except PachydermError as error:
+            logger.info("job %s: %s", self.key, error)
+
+    def _arm_timeout(self, job: Any) -> threading.Timer | None:
+        details = self._pipeline.details
+        if not details.HasField("job_timeout"):
+            return None
+        end = messages.nanoseconds(job.started) + messages.nanoseconds(details.job_timeout)
+        timer = threading.Timer(max(0.0, (end - time.time_ns()) / 1e9), self._jobs.stop, (self.key, "job timed out"))
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    # The datums
+
+    def _process(self) -> None:
+        globber = Globber(self._pfs, messages.to_commit(self._jobs.get(self.key).output_commit))
+        datums = list(enumerate_datums(self._pipeline.details.input, globber))
+        filesets, todo = self._sort_out(datums)
+        for stored in self._run_all(todo):
+            filesets.append(stored)
+        if self._failed is not None:
+            self._say(f"failing job with reason: {self._failed}")
+            self._jobs.finish(self.key, "JOB_FAILURE", self._failed)
+            return
+        self._say("job successful, closing commits")
+        self._jobs.finish(self.key, "JOB_SUCCESS", filesets=filesets)
+
+    def _say(self, message: str) -> None:
+        self._log.write(f"{self.key.project}-{self.key.pipeline}-v{self._pipeline.version}-master", None, message, MASTER)
+
+    def _sort_out(self, datums: list[Datum]) -> tuple[list[str], list[tuple[Datum, str]]]:
+        """The file sets of datums done before, by this job or the one it builds on, and the datums (and hashes) to run."""
+        details = self._pipeline.details
+        hashes = {datum.id: datum.hash(details.salt) for datum in datums}
+        mine = self._keep_own(hashes)
+        base = {} if details.reprocess_spec == EVERY_JOB else self._base()
+        success = enum("DatumState", "SUCCESS")
+        skipped: list[StoredDatum] = []
+        todo: list[tuple[Datum, str]] = []
+        for datum in datums:
+            before = base.get(datum.id)
+            if datum.id in mine:
+                continue
+            if before and before.hash == hashes[datum.id] and before.state == success:
+                skipped.append(before)
+            else:
+                todo.append((datum, hashes[datum.id]))
+        with self._pfs.db.transaction():
+            self._store.add_skipped(self.key, (one.row for one in skipped))
+            self._recount(len(datums), len(skipped))
+        self._say(f"{len(datums)} datums: {len(skipped)} done by an earlier job, {len(todo)} to process")
+        return [one.fileset for one in (*mine.values(), *skipped) if one.fileset], todo
+
+    def _keep_own(self, hashes: dict[str, str]) -> dict[str, StoredDatum]:
+        """The datums that this job itself had done before pachd was killed; those that failed are run again."""
+        failed = enum("DatumState", "FAILED")
+        stored = self._store.datums(self.key)
+        stale = [one for one in stored.values() if one.state == failed or hashes.get(one.id) != one.hash]
+        self._store.forget_datums(self.key, (one.row for one in stale))
+        return {one.id: one for one in stored.values() if one not in stale}
+
+    def _base(self) -> dict[str, StoredDatum]:
+        """The datums of the newest job before this one that succeeded."""
+        older = False
+        for job in self._store.jobs(Key(self.key.project, self.key.pipeline)):
+            if older and job.state == enum("JobState", "JOB_SUCCESS"):
+                return self._store.datums(Key.of(job.job.pipeline, job.job.id))
+            older = older or job.job.id == self.key.id
+        return {}
+
+    def _recount(self, total: int, skipped: int) -> None:
+        """Set the job's counts from what is stored: a job that is taken up again starts from there."""
+        job = self._jobs.get(self.key)
+        if is_terminal(job.state):
+            raise JobFinishedError(f"job {self.key} has already finished")
+        job.data_total, job.data_skipped = total, skipped
+        job.data_processed = job.data_failed = job.data_recovered = 0
+        job.stats.Clear()
+        for info in self._store.datum_infos(self.key, skipped=False):
+            self._count(job, wire.pps.DatumState.Name(info.state), info.stats)
+        self._store.put_job(job)
+
+    @staticmethod
+    def _count(job: Any, state: str, stats: Any) -> None:
+        counter = {"SUCCESS": "data_processed", "FAILED": "data_failed", "RECOVERED": "data_recovered"}[state]
+        setattr(job, counter, getattr(job, counter) + 1)
+        for name in ("download_time", "process_time", "upload_time"):
+            total = getattr(job.stats, name)
+            messages.set_time(total, messages.nanoseconds(total) + messages.nanoseconds(getattr(stats, name)))
+        job.stats.download_bytes += stats.download_bytes
+        job.stats.upload_bytes += stats.upload_bytes
+
+    # Running them
+
+    def _run_all(self, todo: list[tuple[Datum, str]]) -> Iterator[str]:
+        """Run datums on the pipeline's workers; yields the file sets they wrote. All are run even when one fails."""
+        if not todo:
+            return
+        workers = max(1, self._pipeline.parallelism)
+        sets = self._datum_sets(todo, workers)
+        names = iter(range(workers))
+        local = threading.local()
+
+        def prepare() -> None:
+            local.worker = f"{self.key.project}-{self.key.pipeline}-v{self._pipeline.version}-{next(names)}"
+
+        def work(some: list[tuple[Datum, str]]) -> list[str]:
+            return [self._run_one(datum, digest, local.worker) for datum, digest in some]
+
+        with ThreadPoolExecutor(min(workers, len(sets)), "datums", initializer=prepare) as pool:
+            futures = [pool.submit(work, some) for some in sets]
+            try:
+                for future in futures:
+                    yield from (fileset for fileset in future.result() if fileset)
+            except BaseException:
+                self.cancel()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _datum_sets(self, todo: list[tuple[Datum, str]], workers: int) -> list[list[tuple[Datum, str]]]:
+        """Split datums into the sets that a worker takes at a time, by the pipeline's datum_set_spec."""
+        spec = self._pipeline.details.datum_set_spec
+        if spec.size_bytes:
+            return list(_by_size(todo, spec.size_bytes))
+        number = spec.number or len(todo) // (workers * (spec.per_worker or SETS_PER_WORKER)) or 1
+        return [todo[start : start + number] for start in range(0, len(todo), number)]
+
+    def _run_one(self, datum: Datum, digest: str, worker: str) -> str:
+        with self._parts.gpus.take(self._pipeline.details.resource_limits.gpu.number) as gpus:
+            run = DatumRun(self._parts.home, self._pfs, self._plan, datum, self._log, worker, gpus)
+            with self._lock:
+                if self._cancelled:
+                    raise StoppedError
+                self._running[datum.id] = run
+            try:
+                result = run.run()
+            finally:
+                with self._lock:
+                    del self._running[datum.id]
+        self._record(datum, digest, result)
+        return result.fileset or "" if result.state == "SUCCESS" else ""
+
+    def _record(self, datum: Datum, digest: str, result: Result) -> None:
+        """Put a datum that has been run on disk, and into the job's counts."""
+        info = self._datum_info(datum, result)
+        with self._lock:
+            if result.state == "FAILED" and self._failed is None:
+                self._failed = f"datum {datum.id} failed: {result.reason}"
+        fileset = result.fileset if result.state == "SUCCESS" else None
+        with self._pfs.db.transaction():
+            job = self._jobs.get(self.key)
+            if is_terminal(job.state):
+                raise JobFinishedError(f"job {self.key} has already finished")
+            self._store.add_datum(self.key, info, digest, fileset)
+            self._count(job, result.state, info.stats)
+            self._store.put_job(job)
+
+    def _datum_info(self, datum: Datum, result: Result) -> Any:
+        info = wire.pps.DatumInfo(state=enum("DatumState", result.state), image_id=self._plan.transform.image)
+        info.datum.id = datum.id
+        info.datum.job.CopyFrom(messages.job(self.key))
+        for one in datum.inputs:
+            info.data.append(messages.file_info(one.file))
+        for name in ("download_time", "process_time", "upload_time"):
+            messages.set_time(getattr(info.stats, name), getattr(result, name))
+        info.stats.download_bytes, info.stats.upload_bytes = result.download_bytes, result.upload_bytes
+        return info
+
+
+def _by_size(todo: list[tuple[Datum, str]], size: int) -> Iterator[list[tuple[Datum, str]]]:
+    """Sets of about ``size`` bytes of input."""
+    current: list[tuple[Datum, str]] = []
+    filled = 0
+    for one in todo:
+        if current and filled >= size:
+            yield current
+            current, filled = [], 0
+        current.append(one)
+        filled += one[0].size
+    if current:
+        yield current

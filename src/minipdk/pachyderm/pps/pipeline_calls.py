@@ -1,0 +1,215 @@
+"""The calls about pipelines, defaults and secrets, as the protocol has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from minipdk.pachyderm import wire
+from minipdk.pachyderm.errors import InvalidRequestError, NotFoundError, PachydermError, UnsupportedError
+from minipdk.pachyderm.pps import messages, spec
+from minipdk.pachyderm.pps.messages import enum
+from minipdk.pachyderm.pps.store import Key
+
+if TYPE_CHECKING:
+    from minipdk.pachyderm.pps import Pps
+
+
+def required(pipeline: Any) -> Key:
+    """The key of a Pipeline message that must be set."""
+    if not pipeline.name:
+        raise PachydermError("request.Pipeline cannot be nil: name a pipeline")
+    return Key.of(pipeline)
+
+
+def allowed(request: Any) -> set[str]:
+    """The projects that a list is limited to; empty for all. jq filters are refused."""
+    if request.jq_filter:
+        raise UnsupportedError("jq_filter")
+    return {project.name or "default" for project in request.projects}
+
+
+class PipelineCalls:
+    """Pipelines, defaults and secrets."""
+
+    def __init__(self, pps: Pps) -> None:
+        self._pps = pps
+
+    # Creating and changing
+
+    def create_pipeline(self, request: Any, _context: Any) -> Any:
+        self._pps.pipelines.create(
+            spec.to_json(request), update=request.update, reprocess=request.reprocess, dry_run=request.dry_run
+        )
+        return wire.Empty()
+
+    def create_pipeline_v2(self, request: Any, _context: Any) -> Any:
+        effective = self._pps.pipelines.create(
+            request.create_pipeline_request_json,
+            update=request.update,
+            reprocess=request.reprocess,
+            dry_run=request.dry_run,
+        )
+        return wire.pps.CreatePipelineV2Response(effective_create_pipeline_request_json=effective)
+
+    def rerun_pipeline(self, request: Any, _context: Any) -> Any:
+        self._pps.pipelines.rerun(required(request.pipeline), reprocess=request.reprocess)
+        return wire.Empty()
+
+    def run_pipeline(self, _request: Any, _context: Any) -> Any:
+        """As in pachd 2.x, which kept the call and dropped what it did; rerun_pipeline took its place."""
+        raise UnsupportedError("RunPipeline (use rerun_pipeline)")
+
+    def run_cron(self, request: Any, _context: Any) -> Any:
+        self._pps.pipelines.get(required(request.pipeline))
+        raise PachydermError("pipeline doesn't have a cron input")
+
+    def start_pipeline(self, request: Any, _context: Any) -> Any:
+        self._pps.pipelines.start(required(request.pipeline))
+        return wire.Empty()
+
+    def stop_pipeline(self, request: Any, _context: Any) -> Any:
+        try:
+            self._pps.pipelines.stop(required(request.pipeline))
+        except NotFoundError:
+            if request.must_exist:
+                raise
+        return wire.Empty()
+
+    def delete_pipeline(self, request: Any, _context: Any) -> Any:
+        if request.all:
+            self._delete_all({"default"}, keep_repo=request.keep_repo, force=request.force)
+            return wire.Empty()
+        try:
+            self._pps.pipelines.delete(required(request.pipeline), keep_repo=request.keep_repo, force=request.force)
+        except NotFoundError as error:
+            if request.must_exist:
+                raise NotFoundError(f"error stopping pipeline {Key.of(request.pipeline)}: {error}") from None
+        return wire.Empty()
+
+    def delete_pipelines(self, request: Any, _context: Any) -> Any:
+        projects = None if request.all else {project.name or "default" for project in request.projects}
+        deleted = self._delete_all(projects, keep_repo=request.keep_repo, force=request.force)
+        return wire.pps.DeletePipelinesResponse(pipelines=deleted)
+
+    def delete_all(self, _request: Any, _context: Any) -> Any:
+        self._delete_all(None, keep_repo=False, force=True)
+        self._pps.secrets.delete_all()
+        return wire.Empty()
+
+    def _delete_all(self, projects: set[str] | None, *, keep_repo: bool, force: bool) -> list[Any]:
+        """Delete the pipelines of these projects (None: of all), downstream ones first."""
+        with self._pps.pfs.transaction():
+            found = [
+                info for info in self._pps.pipelines.list() if projects is None or info.pipeline.project.name in projects
+            ]
+            found.sort(key=self._pps.pipelines.depth, reverse=True)
+            for info in found:
+                self._pps.pipelines.delete(Key.of(info.pipeline), keep_repo=keep_repo, force=force)
+        return [info.pipeline for info in found]
+
+    # Looking
+
+    def inspect_pipeline(self, request: Any, _context: Any) -> Any:
+        info = self._pps.pipelines.with_last_job(self._pps.pipelines.get(required(request.pipeline)))
+        if not request.details:
+            info.ClearField("details")
+            return info
+        info.details.workers_requested = info.parallelism
+        if info.state == enum("PipelineState", "PIPELINE_RUNNING"):
+            info.details.workers_available = info.parallelism
+        return info
+
+    def list_pipeline(self, request: Any, _context: Any) -> Iterator[Any]:
+        projects = allowed(request)
+        if request.commit_set.id:
+            raise UnsupportedError("ListPipeline with a commit_set")
+        key = Key.of(request.pipeline) if request.pipeline.name else None
+        found = [
+            info
+            for info in self._pps.pipelines.list(key, request.history)
+            if not projects or info.pipeline.project.name in projects
+        ]
+        if size := request.page.page_size:
+            found = found[request.page.page_index * size :][:size]
+        yield from found
+
+    def pipelines_summary(self, request: Any, _context: Any) -> Any:
+        wanted = {picker.name or "default" for picker in request.projects}
+        unhealthy = {enum("JobState", f"JOB_{state}") for state in ("KILLED", "FAILURE", "UNRUNNABLE")}
+        counters = {"FAILURE": "failed", "CRASHING": "failed", "PAUSED": "paused"}
+        summaries: dict[str, Any] = {}
+        for info in self._pps.pipelines.list():
+            project = info.pipeline.project.name
+            if wanted and project not in wanted:
+                continue
+            summary = summaries.setdefault(project, wire.pps.PipelinesSummary(project=info.pipeline.project))
+            state = wire.pps.PipelineState.Name(info.state).removeprefix("PIPELINE_")
+            counter = f"{counters.get(state, 'active')}_pipelines"
+            setattr(summary, counter, getattr(summary, counter) + 1)
+            summary.unhealthy_pipelines += info.last_job_state in unhealthy
+        return wire.pps.PipelinesSummaryResponse(summaries=summaries.values())
+
+    # Defaults
+
+    def get_cluster_defaults(self, _request: Any, _context: Any) -> Any:
+        return wire.pps.GetClusterDefaultsResponse(cluster_defaults_json=self._pps.defaults.get()[0])
+
+    def set_cluster_defaults(self, request: Any, _context: Any) -> Any:
+        affected = self._pps.defaults.set(
+            request.cluster_defaults_json,
+            "",
+            regenerate=request.regenerate,
+            reprocess=request.reprocess,
+            dry_run=request.dry_run,
+        )
+        return wire.pps.SetClusterDefaultsResponse(affected_pipelines=affected)
+
+    def get_project_defaults(self, request: Any, _context: Any) -> Any:
+        json, created = self._pps.defaults.get(request.project.name or "default")
+        response = wire.pps.GetProjectDefaultsResponse(project_defaults_json=json)
+        if created:
+            messages.set_time(response.created_at, created)
+        return response
+
+    def set_project_defaults(self, request: Any, _context: Any) -> Any:
+        affected = self._pps.defaults.set(
+            request.project_defaults_json,
+            request.project.name or "default",
+            regenerate=request.regenerate,
+            reprocess=request.reprocess,
+            dry_run=request.dry_run,
+        )
+        return wire.pps.SetProjectDefaultsResponse(affected_pipelines=affected)
+
+    # Secrets
+
+    def create_secret(self, request: Any, _context: Any) -> Any:
+        self._pps.secrets.create(request.file)
+        return wire.Empty()
+
+    def delete_secret(self, request: Any, _context: Any) -> Any:
+        self._pps.secrets.delete(_secret_name(request))
+        return wire.Empty()
+
+    def inspect_secret(self, request: Any, _context: Any) -> Any:
+        return _secret_info(self._pps.secrets.inspect(_secret_name(request)))
+
+    def list_secret(self, _request: Any, _context: Any) -> Any:
+        return wire.pps.SecretInfos(secret_info=[_secret_info(one) for one in self._pps.secrets.list()])
+
+
+def _secret_name(request: Any) -> str:
+    name = str(request.secret.name)
+    if not name:
+        raise InvalidRequestError("validate request: a secret's name must be given")
+    return name
+
+
+def _secret_info(secret: dict[str, Any]) -> Any:
+    metadata = secret["metadata"]
+    info = wire.pps.SecretInfo(secret=wire.pps.Secret(name=metadata["name"]), type=secret.get("type", "Opaque"))
+    if created := metadata.get("creationTimestamp"):
+        info.creation_timestamp.FromDatetime(datetime.fromisoformat(created))
+    return info

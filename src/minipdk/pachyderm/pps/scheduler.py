@@ -1,0 +1,178 @@
+"""Starts jobs: one thread that wakes when something has changed and looks what can go on.
+
+A pipeline's jobs run one after the other, oldest first; those of different pipelines side by side. A job waits in STARTING
+until every input commit is finished. A pipeline whose workers cannot start is CRASHING, and looked at again twice a second:
+images and folders are made by other processes, which do not tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from typing import Any
+
+from minipdk.pachyderm import wire
+from minipdk.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.pachyderm.pps import messages
+from minipdk.pachyderm.pps.job_run import JobRun
+from minipdk.pachyderm.pps.jobs import JobFinishedError, Jobs
+from minipdk.pachyderm.pps.messages import enum
+from minipdk.pachyderm.pps.parts import Parts
+from minipdk.pachyderm.pps.plans import NotReadyError, Planner
+from minipdk.pachyderm.pps.store import Key
+from minipdk.pachyderm.pps.worker import pfs_folder, remove_folder
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 0.5
+STOP_TIMEOUT_S = 5.0
+
+
+class Scheduler:
+    """Runs the open jobs of ``store`` from `start` to `stop`."""
+
+    def __init__(self, parts: Parts, planner: Planner) -> None:
+        self._parts, self._planner = parts, planner
+        self._pfs, self._store = parts.pfs, parts.store
+        self.jobs = Jobs(parts.store, parts.pfs, self.wake, self.cancel)
+        self._changed = threading.Event()
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._runs: dict[Key, JobRun] = {}
+        self._thread = threading.Thread(target=self._loop, name="pps scheduler", daemon=True)
+
+    def start(self) -> None:
+        shutil.rmtree(pfs_folder(self._parts.home), ignore_errors=True)
+        self._changed.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Start nothing more and end the containers; their jobs go on after the next start."""
+        self._stopping = True
+        self.wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            runs = list(self._runs.values())
+        for run in runs:
+            run.cancel()
+        for run in runs:
+            run.join(STOP_TIMEOUT_S)
+
+    def wake(self) -> None:
+        self._changed.set()
+
+    def cancel(self, key: Key) -> None:
+        """End the containers of a job that has been ended from outside."""
+        if run := self.run_of(key):
+            run.cancel()
+        self.wake()
+
+    def run_of(self, key: Key) -> JobRun | None:
+        """The job as it is being run now."""
+        with self._lock:
+            run = self._runs.get(Key(key.project, key.pipeline))
+        return run if run is not None and run.key == key else None
+
+    def _loop(self) -> None:
+        retry = False
+        while not self._stopping:
+            self._changed.wait(RETRY_S if retry else None)
+            self._changed.clear()
+            try:
+                retry = self._look()
+            except Exception:
+                logger.exception("the scheduler goes on after a fault")
+                retry = True
+
+    def _look(self) -> bool:
+        """Move on whatever can move on; True when something must be looked at again without being told."""
+        retry = False
+        first: dict[Key, Any] = {}
+        for job in self._store.open_jobs():
+            first.setdefault(Key.of(job.job.pipeline), job)
+        for pipeline in self._store.pipelines():
+            if self._stopping:
+                return False
+            key = Key.of(pipeline.pipeline)
+            with self._lock:
+                running = key in self._runs
+            if not running:
+                retry = not self._move_on(key, pipeline, first.get(key)) or retry
+        return retry
+
+    def _move_on(self, key: Key, pipeline: Any, job: Any | None) -> bool:
+        """Take a pipeline that runs no job one step further; False when it is crashing."""
+        state = wire.pps.PipelineState.Name(pipeline.state)
+        if pipeline.stopped:
+            self._set_state(key, "PIPELINE_PAUSED")
+            return True
+        if job is None and state not in ("PIPELINE_STARTING", "PIPELINE_CRASHING", "PIPELINE_RUNNING"):
+            return True
+        idle = "PIPELINE_STANDBY" if pipeline.details.autoscaling else "PIPELINE_RUNNING"
+        if job is None and state == idle:
+            return True
+        try:
+            self._planner.check(pipeline)
+            self._set_state(key, idle if job is None else "PIPELINE_RUNNING")
+            if job is not None:
+                self._start_when_ready(key, pipeline, job)
+        except NotReadyError as error:
+            self._set_state(key, "PIPELINE_CRASHING", str(error))
+            return False
+        return True
+
+    def _start_when_ready(self, pipeline_key: Key, pipeline: Any, job: Any) -> None:
+        key = Key(pipeline_key.project, pipeline_key.pipeline, job.job.id)
+        try:
+            output = self._pfs.inspect_commit(messages.to_commit(job.output_commit))
+            upstream = [self._pfs.inspect_commit(commit) for commit in output.direct_provenance]
+            if any(not info.finished for info in upstream):
+                if job.state == enum("JobState", "JOB_CREATED"):
+                    self.jobs.advance(key, "JOB_STARTING")
+                return
+            if failed := sorted({info.commit.repo.name for info in upstream if info.error}):
+                reason = f"unrunnable because the following upstream pipelines failed: {', '.join(failed)}"
+                self.jobs.finish(key, "JOB_UNRUNNABLE", reason)
+                return
+        except JobFinishedError:
+            return
+        except NotFoundError:
+            logger.info("the output commit of job %s is gone", key)
+            return
+        self._run(pipeline_key, pipeline, key)
+
+    def _run(self, pipeline_key: Key, pipeline: Any, key: Key) -> None:
+        plan, folder = self._planner.make(pipeline, key.id)
+
+        def done() -> None:
+            if folder.exists():
+                remove_folder(folder)
+            with self._lock:
+                del self._runs[pipeline_key]
+            self.wake()
+
+        run = JobRun(self._parts, self.jobs, pipeline, plan, done)
+        with self._lock:
+            self._runs[pipeline_key] = run
+        run.start()
+
+    def _set_state(self, key: Key, state: str, reason: str = "") -> None:
+        """Note the pipeline's state, unless it has it already."""
+        number = enum("PipelineState", state)
+        pipeline = self._store.pipeline(key)
+        if pipeline is None or (pipeline.state, pipeline.reason) == (number, reason):
+            return
+        try:
+            with self._pfs.transaction() as txn:
+                pipeline = self._store.pipeline(key)
+                if pipeline is None or (pipeline.stopped and state != "PIPELINE_PAUSED"):
+                    return
+                pipeline.state, pipeline.reason = number, reason
+                pipeline.details.ClearField("workers_started_at")
+                if state in ("PIPELINE_RUNNING", "PIPELINE_CRASHING"):
+                    messages.set_time(pipeline.details.workers_started_at, txn.now)
+                self._store.put_pipeline(pipeline)
+        except PachydermError as error:
+            logger.warning("pipeline %s: %s", key, error)

@@ -1,0 +1,54 @@
+"""pachd: PFS and PPS over gRPC on one port, the S3 gateway on another, in one process."""
+
+from __future__ import annotations
+
+import ctypes
+
+from minipdk import service, web
+from minipdk.home import Home
+from minipdk.pachyderm import rpc, wire
+from minipdk.pachyderm.admin import AdminServicer, EnterpriseServicer, VersionServicer
+from minipdk.pachyderm.auth import AuthServicer
+from minipdk.pachyderm.pfs import Pfs
+from minipdk.pachyderm.pfs.service import PfsServicer
+from minipdk.pachyderm.pps import Pps
+from minipdk.pachyderm.s3 import gateway
+
+M_MMAP_THRESHOLD = -3
+LARGE_BUFFER = 1 << 20
+
+
+def serve(home: Home) -> None:
+    """Serve until `service.stopping` is set; unfinished jobs are taken up again first."""
+    # Messages of 19 MiB would otherwise leave holes in the heap: their memory goes back to the system at once.
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
+    pfs = Pfs(home)
+    pps = Pps(home, pfs)
+
+    def project_defaults(project: str) -> str:
+        request = wire.pps.GetProjectDefaultsRequest(project=wire.pfs.Project(name=project))
+        return str(pps.servicer.get_project_defaults(request, None).project_defaults_json)
+
+    server = rpc.Server(
+        home.port("pachd"),
+        home.token,
+        {
+            "admin": AdminServicer(home, pfs),
+            "auth": AuthServicer(),
+            "enterprise": EnterpriseServicer(),
+            "pfs": PfsServicer(pfs, project_defaults),
+            "pps": pps.servicer,
+            "version": VersionServicer(),
+        },
+    )
+    pps.start()
+    server.start()
+    try:
+        web.serve(gateway.application(home, pfs), home.port("s3"))
+    finally:
+        pps.stop()
+        server.stop()
+
+
+if __name__ == "__main__":
+    service.run(serve)
