@@ -1,0 +1,163 @@
+"""Who asks, and what they may do: bearer tokens, and the reviews that `kubectl auth` posts.
+
+There are two kinds of holders: the cluster's own token, and service accounts, whose tokens `kubectl create token` makes.
+Both may do everything that this API server can do; it has no roles. A service account's token is a JSON Web Token (RFC
+7519, HS256) signed with a key derived from the cluster's token; it ends with its time or its account.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from minipdk.home import Home
+from minipdk.kubernetes import resources
+from minipdk.kubernetes.errors import InvalidError, NotSupportedError, UnauthorizedError, invalid_value
+from minipdk.kubernetes.registry import Registry
+from minipdk.kubernetes.resources import SERVICE_ACCOUNTS, Object, Resource, Target
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+SHORTEST_TOKEN, DEFAULT_TOKEN = 600, 3600
+ADMIN_GROUPS = ("system:masters", "system:authenticated")
+_HEADER = {"alg": "HS256", "typ": "JWT"}
+
+
+@dataclass(frozen=True)
+class User:
+    """Who a request comes from."""
+
+    name: str
+    groups: tuple[str, ...]
+    uid: str = ""
+
+    def as_json(self) -> Object:
+        return {"username": self.name, "groups": list(self.groups)} | ({"uid": self.uid} if self.uid else {})
+
+
+class Authenticator:
+    """Knows the cluster's token and issues service accounts' tokens."""
+
+    def __init__(self, home: Home, registry: Registry) -> None:
+        self._token, self._registry = home.token, registry
+        self._key = hmac.digest(home.token.encode(), b"service account tokens", hashlib.sha256)
+
+    def user(self, authorization: str) -> User:
+        """The holder of the Authorization header's token. Raises UnauthorizedError."""
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise UnauthorizedError
+        if hmac.compare_digest(token.encode(), self._token.encode()):
+            return User("minipdk-admin", ADMIN_GROUPS)
+        return self._service_account(token)
+
+    def issue(self, namespace: str, name: str, request: Object) -> Object:
+        """Answer a TokenRequest for a service account."""
+        account = self._registry.get(Target(SERVICE_ACCOUNTS, namespace, name))
+        spec = request.get("spec") or {}
+        seconds = spec.get("expirationSeconds") or DEFAULT_TOKEN
+        if not isinstance(seconds, int) or seconds < SHORTEST_TOKEN or seconds > 1 << 32:
+            cause = invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+            raise InvalidError(SERVICE_ACCOUNTS.invalid_subject(name), [cause])
+        if spec.get("boundObjectRef"):
+            raise NotSupportedError("a token bound to an object (spec.boundObjectRef)")
+        audiences = spec.get("audiences") or [ISSUER]
+        issued = int(time.time())
+        claims = {
+            "aud": audiences,
+            "exp": issued + seconds,
+            "iat": issued,
+            "nbf": issued,
+            "iss": ISSUER,
+            "sub": f"system:serviceaccount:{namespace}:{name}",
+            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": account["metadata"]["uid"]}},
+        }
+        ends = datetime.fromtimestamp(issued + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {"audiences": audiences, "expirationSeconds": seconds},
+            "status": {"token": self._signed(claims), "expirationTimestamp": ends},
+        }
+
+    def _signed(self, claims: Object) -> str:
+        body = f"{_encode(json.dumps(_HEADER).encode())}.{_encode(json.dumps(claims).encode())}"
+        return f"{body}.{_encode(self._signature(body))}"
+
+    def _signature(self, body: str) -> bytes:
+        return hmac.digest(self._key, body.encode(), hashlib.sha256)
+
+    def _service_account(self, token: str) -> User:
+        body, _, signature = token.rpartition(".")
+        try:
+            if not hmac.compare_digest(_decode(signature), self._signature(body)):
+                raise UnauthorizedError
+            claims: dict[str, Any] = json.loads(_decode(body.partition(".")[2]))
+        except ValueError as error:
+            raise UnauthorizedError from error
+        bound = claims["kubernetes.io"]
+        namespace, account = bound["namespace"], bound["serviceaccount"]
+        found = self._registry.store.get(SERVICE_ACCOUNTS, namespace, account["name"])
+        known = found is not None and found["metadata"]["uid"] == account["uid"]
+        if not known or claims["exp"] < time.time() or ISSUER not in claims["aud"]:
+            raise UnauthorizedError
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
+        return User(claims["sub"], groups, account["uid"])
+
+
+def review(resource: Resource, body: Object, user: User) -> Object:
+    """Answer one of the reviews in `resources.REVIEWS`."""
+    answer = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": body.get("metadata") or {}}
+    if resource.kind == "SelfSubjectReview":
+        return {**answer, "status": {"userInfo": user.as_json()}}
+    if resource.kind == "SelfSubjectRulesReview":
+        return {**answer, "spec": body.get("spec") or {}, "status": _rules()}
+    return {**answer, "spec": body.get("spec") or {}, "status": _may(body.get("spec") or {})}
+
+
+def _may(spec: Object) -> Object:
+    """Whether there is such a verb on such a resource: everyone may do all that there is."""
+    asked: Object | None = spec.get("resourceAttributes")
+    if not asked:
+        return {"allowed": bool(spec.get("nonResourceAttributes"))}
+    group, plural, verb = asked.get("group", ""), asked.get("resource", ""), asked.get("verb", "")
+    if plural == "*" or group == "*":
+        return {"allowed": True, "reason": "this cluster's token may do everything"}
+    known = [one for one in (*resources.RESOURCES, *resources.REVIEWS) if (one.plural, one.group) == (plural, group)]
+    if not known:
+        named = f"{plural}.{group}" if group else plural
+        return {"allowed": False, "reason": f"{named} is not supported by minipdk"}
+    part = asked.get("subresource")
+    subresource = known[0].subresource(part) if part else None
+    verbs = known[0].verbs if not part else subresource.verbs if subresource else ()
+    if verb in ("*", *verbs):
+        return {"allowed": True, "reason": "this cluster's token may do everything"}
+    return {"allowed": False, "reason": f"{verb} of {plural}{f'/{part}' if part else ''} is not supported by minipdk"}
+
+
+def _rules() -> Object:
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.plural], "verbs": list(one.verbs)}
+        for one in (*resources.RESOURCES, *resources.REVIEWS)
+    ]
+    rules += [
+        {"apiGroups": [one.group], "resources": [f"{one.plural}/{part.name}"], "verbs": list(part.verbs)}
+        for one in resources.RESOURCES
+        for part in one.subresources
+    ]
+    return {"resourceRules": rules, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}], "incomplete": False}
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,269 @@
+"""The HTTP surface: routes, authentication, and which verb a request is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Lifespan
+
+from minipdk.home import Home
+from minipdk.kubernetes import access, bootstrap, discovery, logs, openapi
+from minipdk.kubernetes.deletion import DeleteOptions
+from minipdk.kubernetes.errors import ApiError, MethodNotAllowedError, NotAcceptableError, TooLargeError, UnknownPathError
+from minipdk.kubernetes.negotiation import Form, negotiate
+from minipdk.kubernetes.registry import Registry, WriteOptions
+from minipdk.kubernetes.requests import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    an_object,
+    is_set,
+    locate,
+    read_body,
+    write_options,
+)
+from minipdk.kubernetes.resources import CREATE_ONLY, NAMESPACES, PODS, Object, Target
+from minipdk.kubernetes.strategies import strategy
+from minipdk.kubernetes.watches import ListOptions, list_objects, watch
+
+LARGEST_BODY = 3 << 20
+TOKEN_REQUEST, DELETE_OPTIONS = "AuthenticationV1TokenRequest", "V1DeleteOptions"
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+"""Paths that a real cluster answers to anyone."""
+
+log = logging.getLogger(__name__)
+
+
+class Api:
+    """The API server's routes over one registry."""
+
+    def __init__(self, home: Home, registry: Registry) -> None:
+        self._home, self._registry = home, registry
+        self._authenticator = access.Authenticator(home, registry)
+        self._stopping = asyncio.Event()
+
+    def app(self, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
+        documents: dict[str, Callable[[Request], Object]] = {
+            "/version": lambda _: discovery.server_version(),
+            "/api": lambda _: discovery.core_versions(f"127.0.0.1:{self._home.port('kubernetes')}"),
+            "/apis": lambda _: discovery.groups(),
+            "/api/v1": lambda _: discovery.resource_list("", "v1"),
+            "/apis/{group}": lambda request: discovery.one_group(request.path_params["group"]),
+            "/apis/{group}/{version}": lambda request: discovery.resource_list(**request.path_params),
+            "/openapi/v3": lambda _: openapi.index(),
+            "/openapi/v3/{path:path}": lambda request: openapi.document(request.path_params["path"]),
+        }
+        routes = [Route(path, self._guarded(partial(_document, make))) for path, make in documents.items()]
+        routes += [Route(path, self._guarded(_healthy)) for path in ("/healthz", "/livez", "/readyz")]
+        routes += [
+            Route("/openapi/v2", self._guarded(_openapi_v2)),
+            Route("/api/{version}/{path:path}", self._guarded(self._objects), methods=METHODS),
+            Route("/apis/{group}/{version}/{path:path}", self._guarded(self._objects), methods=METHODS),
+            Route("/{path:path}", self._guarded(_unknown), methods=METHODS),
+        ]
+        return Starlette(routes=routes, lifespan=lifespan)
+
+    def stop(self) -> None:
+        """End the watches, so that the server can."""
+        self._stopping.set()
+        self._registry.store.wake()
+
+    def _guarded(self, handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """``handle`` for those with a token; every failure becomes the answer that clients understand."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                if request.url.path not in PUBLIC:
+                    authorization = request.headers.get("authorization", "")
+                    request.state.user = await run_in_threadpool(self._authenticator.user, authorization)
+                return await handle(request)
+            except UnknownPathError as error:
+                return PlainTextResponse(f"{error.message}\n", 404)
+            except ApiError as error:
+                return _json(error.status(), error.code)
+            except ClientDisconnect:
+                return Response(status_code=499)
+            except Exception as error:
+                log.exception("%s %s", request.method, request.url.path)
+                return _json(ApiError(f"Internal error occurred: {type(error).__name__}: {error}").status(), 500)
+
+        return guarded
+
+    async def _objects(self, request: Request) -> Response:
+        parameters = request.path_params
+        target = locate(parameters.get("group", ""), parameters["version"], parameters["path"])
+        if target.part == "log":
+            return await self._log(request, target)
+        if request.method == "GET":
+            return await self._read(request, target)
+        body = await _body(request)
+        form = negotiate(request.headers.get("accept", ""), request.query_params)
+        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        write = {"POST": self._create, "PUT": self._update, "PATCH": self._patch, "DELETE": self._delete}[request.method]
+        found, code = await run_in_threadpool(write, request, target, body, options)
+        if "metadata" in found and target.part in ("", "status") and target.resource.verbs != CREATE_ONLY:
+            found = form.one(target.resource, found) if found.get("kind") == target.resource.kind else found
+        response = _json(found, code)
+        for warning in dict.fromkeys(options.warnings):
+            response.headers.append("warning", f"299 - {json.dumps(warning)}")
+        return response
+
+    async def _read(self, request: Request, target: Target) -> Response:
+        query = request.query_params
+        form = negotiate(request.headers.get("accept", ""), query)
+        if target.part not in ("", "status") or "get" not in target.resource.verbs:
+            raise MethodNotAllowedError
+        watching = is_set(query, "watch")
+        if target.name and not watching:
+            found = await run_in_threadpool(self._registry.get, target)
+            return _json(form.one(target.resource, found))
+        values = dict(query)
+        if target.name:
+            values["fieldSelector"] = ",".join(filter(None, (values.get("fieldSelector"), f"metadata.name={target.name}")))
+        options = ListOptions.read(target, values)
+        if watching:
+            events = watch(self._registry.store, target, options, form, self._stopping)
+            return StreamingResponse(events, media_type="application/json")
+        return await run_in_threadpool(self._list, target, options, form)
+
+    def _list(self, target: Target, options: ListOptions, form: Form) -> Response:
+        items, metadata = list_objects(self._registry.store, target, options)
+        return _json(form.many(target.resource, items, metadata))
+
+    async def _log(self, request: Request, target: Target) -> Response:
+        if request.method != "GET":
+            raise MethodNotAllowedError
+        options = logs.LogOptions.read(request.query_params)
+        pod = await run_in_threadpool(self._registry.get, target)
+        path = logs.log_file(self._home, pod, options)
+        lines = logs.read(path, options, partial(self._has_ended, pod))
+        return StreamingResponse(lines, media_type="text/plain")
+
+    def _has_ended(self, pod: Object) -> bool:
+        """Whether the pod writes no more: it has ended, was deleted, or this server stops."""
+        metadata = pod["metadata"]
+        current = self._registry.store.get(PODS, metadata["namespace"], metadata["name"])
+        if self._stopping.is_set() or current is None or current["metadata"]["uid"] != metadata["uid"]:
+            return True
+        return (current.get("status") or {}).get("phase") in logs.ENDED
+
+    def _create(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
+        resource = target.resource
+        model = TOKEN_REQUEST if target.part == "token" else resource.model if resource.verbs == CREATE_ONLY else ""
+        found = an_object(read_body(request.headers.get("content-type", ""), body), model)
+        if target.part == "token":
+            return self._authenticator.issue(target.namespace, target.name, found), 201
+        if target.name:
+            raise MethodNotAllowedError
+        if resource.verbs == CREATE_ONLY:
+            return access.review(resource, found, request.state.user), 201
+        namespace = target.namespace or ((found.get("metadata") or {}).get("namespace") or "" if resource.namespaced else "")
+        with self._registry.writing(dry_run=options.dry_run):
+            created = self._registry.create(resource, namespace, found, options)
+            if resource is NAMESPACES:
+                authority = self._home.ca_certificate.read_text()
+                bootstrap.furnish_namespace(self._registry, created["metadata"]["name"], authority)
+        return created, 201
+
+    def _update(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
+        _need_object(target)
+        found = an_object(read_body(request.headers.get("content-type", ""), body))
+        return self._registry.update(target, found, options), 200
+
+    def _patch(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
+        from minipdk.kubernetes import patches
+
+        _need_object(target)
+        resource = target.resource
+        content_type = request.headers.get("content-type", "").partition(";")[0]
+        accepted = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH, *(() if resource.custom else (STRATEGIC_PATCH,)))
+        patch = read_body(content_type or "none", body, accepted)
+        if content_type == APPLY_PATCH:
+            found, created = self._registry.apply(target, an_object(patch), options)
+            return found, 201 if created else 200
+        if content_type == JSON_PATCH:
+            edit = partial(patches.json_patch, operations=patch, subject=resource.invalid_subject(target.name))
+        elif content_type == MERGE_PATCH:
+            edit = partial(patches.merge_patch, patch=an_object(patch))
+        else:
+            edit = partial(patches.strategic_merge_patch, patch=an_object(patch))
+        return self._registry.change(target, edit, options), 200
+
+    def _delete(self, request: Request, target: Target, body: bytes, _: WriteOptions) -> tuple[Object, int]:
+        if target.part:
+            raise MethodNotAllowedError
+        query = dict(request.query_params)
+        content = read_body(request.headers.get("content-type", ""), body)
+        options = DeleteOptions.read(an_object(content, DELETE_OPTIONS), query)
+        if not target.name:
+            return self._delete_collection(target, query, options), 200
+        found, gone = self._registry.delete(target, options)
+        if not gone or strategy(target.resource).returns_deleted:
+            return found, 200
+        details = {"name": target.name, "group": target.resource.group, "kind": target.resource.plural}
+        details["uid"] = found["metadata"]["uid"]
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}, 200
+
+    def _delete_collection(self, target: Target, query: dict[str, str], options: DeleteOptions) -> Object:
+        if "deletecollection" not in target.resource.verbs:
+            raise MethodNotAllowedError
+        with self._registry.writing(dry_run=options.dry_run):
+            items, metadata = list_objects(self._registry.store, target, ListOptions.read(target, query))
+            for item in items:
+                place = item["metadata"]
+                self._registry.delete(Target(target.resource, place.get("namespace", ""), place["name"]), options)
+        return Form().many(target.resource, items, metadata)
+
+
+def _need_object(target: Target) -> None:
+    if not target.name or target.part not in ("", "status") or "update" not in target.resource.verbs:
+        raise MethodNotAllowedError
+
+
+async def _document(make: Callable[[Request], Object], request: Request) -> Response:
+    # aggregated discovery is asked for first and falls back to this
+    if not any(kind in request.headers.get("accept", "*/*") for kind in ("application/json", "*/*", "application/*")):
+        raise NotAcceptableError(("application/json",))
+    return _json(await run_in_threadpool(make, request))
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _openapi_v2(request: Request) -> Response:
+    from minipdk.kubernetes import openapi_v2
+
+    accept = request.headers.get("accept", "")
+    if openapi_v2.PROTOBUF not in accept:
+        raise NotAcceptableError((openapi_v2.PROTOBUF,))
+    return Response(await run_in_threadpool(openapi_v2.document), media_type=openapi_v2.ANSWERED)
+
+
+async def _unknown(_: Request) -> Response:
+    raise UnknownPathError
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise TooLargeError(f"the request body is larger than the limit of {LARGEST_BODY} bytes")
+    return bytes(body)
+
+
+def _json(found: Any, code: int = 200) -> Response:
+    return Response(json.dumps(found, separators=(",", ":")), code, media_type="application/json")

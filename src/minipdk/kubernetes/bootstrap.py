@@ -1,0 +1,31 @@
+"""What every cluster and every namespace has from the start, as on a real cluster."""
+
+from __future__ import annotations
+
+from minipdk.home import MODELS_NAMESPACE
+from minipdk.kubernetes.errors import AlreadyExistsError
+from minipdk.kubernetes.registry import Registry, WriteOptions
+from minipdk.kubernetes.resources import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
+
+NAMES = ("default", "kube-system", "kserve", MODELS_NAMESPACE)
+SYSTEM = WriteOptions(manager="minipdk")
+
+
+def create_namespaces(registry: Registry, ca_certificate: str) -> None:
+    """Make the namespaces that a new cluster lacks. ``ca_certificate`` is PEM."""
+    for name in NAMES:
+        if registry.store.get(NAMESPACES, "", name) is None:
+            with registry.writing():
+                registry.create(NAMESPACES, "", {"metadata": {"name": name}}, SYSTEM)
+                furnish_namespace(registry, name, ca_certificate)
+
+
+def furnish_namespace(registry: Registry, name: str, ca_certificate: str) -> None:
+    """Give a namespace its default service account and the CA that pods trust."""
+    account = {"metadata": {"name": "default"}}
+    authority = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ca_certificate}}
+    for resource, body in ((SERVICE_ACCOUNTS, account), (CONFIG_MAPS, authority)):
+        try:
+            registry.create(resource, name, body, SYSTEM)
+        except AlreadyExistsError:
+            continue

@@ -1,0 +1,178 @@
+"""How objects go away: finalizers, what an object owns, and the contents of a namespace.
+
+Everything that a deletion takes with it goes in its transaction, so no state is left in which an owner is gone and a
+dependent has been forgotten. Rules: https://kubernetes.io/docs/concepts/architecture/garbage-collection/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from minipdk.kubernetes.errors import BadRequestError, ConflictError, ForbiddenError
+from minipdk.kubernetes.resources import BY_KEY, NAMESPACES, Object, Resource
+from minipdk.kubernetes.store import ObjectStore
+from minipdk.kubernetes.times import now
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+POLICIES = ("Background", "Foreground", "Orphan")
+PROTECTED_NAMESPACES = ("default", "kube-system")
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """The body or the query of a DELETE: ``uid`` and ``version`` are its preconditions."""
+
+    dry_run: bool = False
+    policy: str = "Background"
+    uid: str = ""
+    version: str = ""
+
+    @classmethod
+    def read(cls, body: Object, query: dict[str, str]) -> DeleteOptions:
+        """Raises BadRequestError for a policy that there is not."""
+        policy = body.get("propagationPolicy") or query.get("propagationPolicy")
+        orphans = body.get("orphanDependents", query.get("orphanDependents"))
+        if policy is None:
+            policy = "Orphan" if orphans in (True, "true") else "Background"
+        if policy not in POLICIES:
+            raise BadRequestError(f"invalid propagationPolicy {policy!r}: it must be one of {', '.join(POLICIES)}")
+        preconditions: dict[str, Any] = body.get("preconditions") or {}
+        return cls(
+            dry_run=bool(body.get("dryRun") or query.get("dryRun")),
+            policy=policy,
+            uid=preconditions.get("uid") or "",
+            version=preconditions.get("resourceVersion") or "",
+        )
+
+
+class Deleter:
+    """Deletes from the store. Every method is called within the store's transaction."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def delete(self, resource: Resource, found: Object, options: DeleteOptions) -> tuple[Object, bool]:
+        """The object in its last state, and whether it is gone already or waits for finalizers."""
+        _check_preconditions(resource, found, options)
+        metadata = found["metadata"]
+        if resource is NAMESPACES:
+            return self._delete_namespace(found)
+        finalizers = list(metadata.get("finalizers") or ())
+        if options.policy == "Foreground" and FOREGROUND not in finalizers and self._blocking(metadata["uid"]):
+            finalizers.append(FOREGROUND)
+        if options.policy == "Orphan":
+            self._orphan(metadata["uid"])
+        if not finalizers:
+            self._remove(resource, found)
+            return found, True
+        marked = found
+        if not metadata.get("deletionTimestamp"):
+            new = {**metadata, "finalizers": finalizers, "deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
+            if "generation" in metadata:
+                new["generation"] += 1
+            marked = self._store.put(resource, {**found, "metadata": new}, found)
+        if FOREGROUND in finalizers:
+            self._delete_dependents(metadata["uid"], "Foreground")
+            current = self._store.by_uid(metadata["uid"])
+            return (current[1], False) if current else (marked, True)
+        return marked, False
+
+    def remove_if_done(self, resource: Resource, found: Object) -> bool:
+        """Remove an object that is being deleted and whose last finalizer has gone."""
+        if resource is NAMESPACES or not found["metadata"].get("deletionTimestamp") or found["metadata"].get("finalizers"):
+            return False
+        self._remove(resource, found)
+        return True
+
+    def collect_orphan(self, resource: Resource, created: Object) -> None:
+        """Remove an object that was created after all its owners had gone."""
+        owners = created["metadata"].get("ownerReferences") or ()
+        if owners and not any(self._store.by_uid(owner["uid"]) for owner in owners):
+            self.delete(resource, created, DeleteOptions())
+
+    def finish_namespace(self, name: str) -> None:
+        """Remove a namespace that is being deleted and is empty."""
+        found = self._store.get(NAMESPACES, "", name)
+        if not found or not found["metadata"].get("deletionTimestamp") or self._store.in_namespace(name):
+            return
+        if not (found.get("spec") or {}).get("finalizers") or found["spec"]["finalizers"] == ["kubernetes"]:
+            self._store.remove(NAMESPACES, found)
+
+    def _delete_namespace(self, found: Object) -> tuple[Object, bool]:
+        name = found["metadata"]["name"]
+        if name in PROTECTED_NAMESPACES:
+            subject = NAMESPACES.subject(name)
+            raise ForbiddenError(f'{subject.qualified} "{name}" is forbidden: this namespace may not be deleted', subject)
+        marked = found
+        if not found["metadata"].get("deletionTimestamp"):
+            metadata = {**found["metadata"], "deletionTimestamp": now()}
+            marked = self._store.put(NAMESPACES, {**found, "metadata": metadata, "status": {"phase": "Terminating"}}, found)
+        for key, content in self._store.in_namespace(name):
+            if self._store.by_uid(content["metadata"]["uid"]):  # it may have gone with its owner
+                self.delete(BY_KEY[key], content, DeleteOptions())
+        self.finish_namespace(name)
+        return marked, self._store.get(NAMESPACES, "", name) is None
+
+    def _remove(self, resource: Resource, found: Object) -> None:
+        self._store.remove(resource, found)
+        self._delete_dependents(found["metadata"]["uid"], "Background")
+        for owner in found["metadata"].get("ownerReferences") or ():
+            self._release_owner(owner["uid"])
+        if namespace := found["metadata"].get("namespace"):
+            self.finish_namespace(namespace)
+
+    def _delete_dependents(self, owner: str, policy: str) -> None:
+        """Delete what ``owner`` owns alone; what has another owner loses this one."""
+        for key, dependent in self._store.dependents(owner):
+            current = self._store.by_uid(dependent["metadata"]["uid"])
+            if current is None:
+                continue
+            others = [one for one in current[1]["metadata"]["ownerReferences"] if one["uid"] != owner]
+            if any(self._store.by_uid(one["uid"]) for one in others):
+                self._put_owners(BY_KEY[key], current[1], others)
+            elif not current[1]["metadata"].get("deletionTimestamp"):
+                self.delete(BY_KEY[key], current[1], DeleteOptions(policy=policy))
+
+    def _orphan(self, owner: str) -> None:
+        for key, dependent in self._store.dependents(owner):
+            others = [one for one in dependent["metadata"]["ownerReferences"] if one["uid"] != owner]
+            self._put_owners(BY_KEY[key], dependent, others)
+
+    def _put_owners(self, resource: Resource, found: Object, owners: list[Object]) -> None:
+        metadata = {key: value for key, value in found["metadata"].items() if key != "ownerReferences"}
+        if owners:
+            metadata["ownerReferences"] = owners
+        self._store.put(resource, {**found, "metadata": metadata}, found)
+
+    def _blocking(self, owner: str) -> bool:
+        """Whether a dependent asks for its owner to wait for it."""
+        return any(
+            one["uid"] == owner and one.get("blockOwnerDeletion")
+            for _, dependent in self._store.dependents(owner)
+            for one in dependent["metadata"]["ownerReferences"]
+        )
+
+    def _release_owner(self, uid: str) -> None:
+        """An owner that is being deleted in the foreground goes once nothing blocks it any more."""
+        known = self._store.by_uid(uid)
+        if known is None or FOREGROUND not in (known[1]["metadata"].get("finalizers") or ()) or self._blocking(uid):
+            return
+        resource, owner = BY_KEY[known[0]], known[1]
+        finalizers = [one for one in owner["metadata"]["finalizers"] if one != FOREGROUND]
+        metadata = {key: value for key, value in owner["metadata"].items() if key != "finalizers"}
+        if finalizers:
+            metadata["finalizers"] = finalizers
+        released = self._store.put(resource, {**owner, "metadata": metadata}, owner)
+        self.remove_if_done(resource, released)
+
+
+def _check_preconditions(resource: Resource, found: Object, options: DeleteOptions) -> None:
+    metadata = found["metadata"]
+    for name, wanted, actual in (
+        ("UID", options.uid, metadata["uid"]),
+        ("ResourceVersion", options.version, metadata["resourceVersion"]),
+    ):
+        if wanted and wanted != actual:
+            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {actual}"
+            raise ConflictError(resource.subject(metadata["name"]), why)

@@ -1,0 +1,95 @@
+"""What the API server has: the documents that clients read before anything else.
+
+Rules: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api. The aggregated form is not offered;
+clients then read these.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from minipdk.kubernetes import resources
+from minipdk.kubernetes.errors import UnknownPathError
+from minipdk.kubernetes.resources import Object, Resource
+
+MAJOR, MINOR = "1", "32"
+
+
+def server_version() -> Object:
+    """GET /version."""
+    return {
+        "major": MAJOR,
+        "minor": MINOR,
+        "gitVersion": f"v{MAJOR}.{MINOR}.4+minipdk",
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "2025-04-22T00:00:00Z",
+        "goVersion": f"python{platform.python_version()}",
+        "compiler": sys.implementation.name,
+        "platform": f"linux/{'arm64' if platform.machine() == 'aarch64' else 'amd64'}",
+    }
+
+
+def core_versions(address: str) -> Object:
+    """GET /api."""
+    clients = [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}]
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": clients}
+
+
+def groups() -> Object:
+    """GET /apis."""
+    names = dict.fromkeys(group for group, _ in resources.group_versions() if group)
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in names]}
+
+
+def one_group(name: str) -> Object:
+    """GET /apis/{group}."""
+    if not any(known == name for known, _ in resources.group_versions() if known):
+        raise UnknownPathError
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
+
+
+def resource_list(group: str, version: str) -> Object:
+    """GET /api/v1 and /apis/{group}/{version}."""
+    found = resources.of_group(group, version)
+    if not found:
+        raise UnknownPathError
+    listed = [entry for one in found for entry in _entries(one)]
+    name = f"{group}/{version}" if group else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": listed}
+
+
+def _group(name: str) -> Object:
+    versions = [
+        {"groupVersion": f"{known}/{version}", "version": version}
+        for known, version in resources.group_versions()
+        if known == name
+    ]
+    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+
+def _entries(resource: Resource) -> list[Object]:
+    own: Object = {
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        own["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        own["categories"] = list(resource.categories)
+    parts: list[Object] = [
+        {
+            "name": f"{resource.plural}/{part.name}",
+            "singularName": "",
+            "namespaced": resource.namespaced,
+            "kind": part.kind,
+            "verbs": list(part.verbs),
+            **({"group": part.group, "version": part.version} if part.group else {}),
+        }
+        for part in resource.subresources
+    ]
+    return [own, *parts]

@@ -1,0 +1,251 @@
+"""Who manages which field: metadata.managedFields, and server-side apply, which decides by it.
+
+An object is flattened to its leaves; a leaf's path is the chain of FieldsV1 keys: ``f:name`` for a field,
+``k:{"name":"x"}`` for an item of a list with a merge key, ``v:"x"`` for an item of a set. Custom kinds' lists are atomic.
+Rules: https://kubernetes.io/docs/reference/using-api/server-side-apply/.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from minipdk.kubernetes.errors import ApplyConflictError, Cause
+from minipdk.kubernetes.patches import PRIMITIVE_SETS, merge_key
+from minipdk.kubernetes.resources import Object, Resource
+from minipdk.kubernetes.times import now
+
+Path = tuple[str, ...]
+ITEM = "."
+"""The last step of the path that stands for a list's item itself."""
+KUBECTL, LAST_APPLIED = "kubectl", "kubectl.kubernetes.io/last-applied-configuration"
+UNMANAGED = frozenset(
+    ("f:metadata", f"f:{name}")
+    for name in (
+        "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink",
+        "deletionTimestamp", "deletionGracePeriodSeconds",
+    )
+) | {("f:apiVersion",), ("f:kind",)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Manager:
+    """One entry of managedFields. ``operation`` is Update or Apply."""
+
+    name: str
+    operation: str
+    subresource: str
+    api_version: str
+    time: str
+    paths: frozenset[Path]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.name, self.operation, self.subresource
+
+
+def track_update(resource: Resource, old: Object | None, new: Object, name: str, part: str = "") -> Object:
+    """``new`` with the fields that differ from ``old`` managed by ``name``; the others keep their managers."""
+    given = new["metadata"].get("managedFields")
+    managers = _read(given if given is not None else (old or {"metadata": {}})["metadata"].get("managedFields"))
+    before, after = flatten(resource, old or {}), flatten(resource, new)
+    changed = {path for path, value in after.items() if path not in before or before[path] != value}
+    gone = before.keys() - after.keys()
+    if not changed and not gone:
+        return _with(new, managers)
+    own = Manager(name, "Update", part, resource.api_version, now(), frozenset(changed))
+    kept = []
+    for manager in managers:
+        if manager.key == own.key:
+            own = replace(own, paths=own.paths | (manager.paths - gone))
+        else:
+            kept.append(_without(manager, changed | gone))
+    return _with(new, [*kept, own])
+
+
+def apply_configuration(
+    resource: Resource, live: Object, applied: Object, name: str, *, force: bool, part: str = ""
+) -> Object:
+    """``live`` after ``name`` applied ``applied``: its fields set, the fields it no longer applies removed.
+
+    Raises ApplyConflictError where another manager has a field at another value, unless ``force`` takes it over.
+    """
+    managers = _read((live.get("metadata") or {}).get("managedFields"))
+    wanted, present = flatten(resource, applied), flatten(resource, live)
+    own = Manager(name, "Apply", part, resource.api_version, now(), frozenset(wanted))
+    previous = next((one for one in managers if one.key == own.key), None)
+    others = [one for one in managers if one.key != own.key]
+    contested = {path for path, value in wanted.items() if path in present and present[path] != value}
+    migrated = _client_side_applied(resource, live) if name == KUBECTL else set()
+    conflicts = [(one, path) for one in others for path in sorted((one.paths & contested) - migrated)]
+    if conflicts and not force:
+        raise _conflict(conflicts)
+    merged = merge(resource, live, applied)
+    held = frozenset().union(*(one.paths for one in others)) if others else frozenset()
+    for path in sorted((previous.paths if previous else frozenset()) - own.paths - held, key=len, reverse=True):
+        if path[-1] == ITEM and any(one[: len(path) - 1] == path[:-1] for one in held | own.paths):
+            continue  # another manager has fields in this item
+        _remove(merged, path)
+    return _with(merged, [*(_without(one, contested) for one in others), own])
+
+
+def _client_side_applied(resource: Resource, live: Object) -> set[Path]:
+    """The fields that kubectl applied without the server, which it may take over when it goes over to server-side apply."""
+    text = ((live.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED, "")
+    try:
+        applied = json.loads(text)
+    except ValueError:
+        return set()
+    return set(flatten(resource, applied)) if isinstance(applied, dict) else set()
+
+
+def flatten(resource: Resource, found: Object) -> dict[Path, Any]:
+    """The object's leaves by path, without those that the server alone writes."""
+    leaves: dict[Path, Any] = {}
+    _flatten(resource, found, (), "", leaves)
+    return {path: value for path, value in leaves.items() if path not in UNMANAGED and path[:2] not in UNMANAGED}
+
+
+def merge(resource: Resource, live: Any, applied: Any, field: str = "") -> Any:
+    """``applied`` over ``live``: objects by field, lists with a merge key by item, sets by union, the rest as a whole."""
+    if isinstance(applied, dict) and isinstance(live, dict):
+        return {**live, **{key: merge(resource, live.get(key), value, key) for key, value in applied.items()}}
+    if not (isinstance(applied, list) and isinstance(live, list)):
+        return applied
+    if field in PRIMITIVE_SETS:
+        return list(dict.fromkeys([*live, *applied]))
+    key = _merge_key(resource, field, applied)
+    if key is None:
+        return applied
+    merged = list(live)
+    for item in applied:
+        index = next((i for i, old in enumerate(merged) if isinstance(old, dict) and old.get(key) == item[key]), None)
+        if index is None:
+            merged.append(item)
+        else:
+            merged[index] = merge(resource, merged[index], item)
+    return merged
+
+
+def _flatten(resource: Resource, value: Any, path: Path, field: str, leaves: dict[Path, Any]) -> None:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            _flatten(resource, inner, (*path, f"f:{name}"), name, leaves)
+    elif isinstance(value, list) and value and field in PRIMITIVE_SETS:
+        leaves |= {(*path, f"v:{json.dumps(item)}"): item for item in value}
+    elif isinstance(value, list) and value and (key := _merge_key(resource, field, value)):
+        for item in value:
+            step = (*path, "k:" + json.dumps({key: item[key]}, separators=(",", ":")))
+            leaves[(*step, ITEM)] = None
+            _flatten(resource, item, step, "", leaves)
+    elif path:
+        leaves[path] = value
+
+
+def _merge_key(resource: Resource, field: str, items: list[Any]) -> str | None:
+    if resource.custom and field != "ownerReferences":
+        return None
+    key = merge_key(field, items)
+    return key if key and all(isinstance(item, dict) and key in item for item in items) else None
+
+
+def _remove(found: Any, path: Path) -> None:
+    """Take the leaf at ``path`` out of ``found``, and the objects that it leaves empty."""
+    if path[-1] == ITEM:
+        path = path[:-1]
+    chain = [found]
+    for step in path[:-1]:
+        chain.append(_step(chain[-1], step))
+        if chain[-1] is None:
+            return
+    for parent, step in zip(reversed(chain), reversed(path), strict=True):
+        child = _step(parent, step)
+        if step is not path[-1] and child:
+            return
+        if step.startswith("f:") and isinstance(parent, dict):
+            parent.pop(step[2:], None)
+        elif isinstance(parent, list) and child is not None:
+            parent.remove(child)
+
+
+def _step(parent: Any, step: str) -> Any:
+    kind, _, rest = step.partition(":")
+    if kind == "f":
+        return parent.get(rest) if isinstance(parent, dict) else None
+    if not isinstance(parent, list):
+        return None
+    wanted = json.loads(rest)
+    if kind == "v":
+        return wanted if wanted in parent else None
+    return next((item for item in parent if all(item.get(key) == value for key, value in wanted.items())), None)
+
+
+def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApplyConflictError:
+    causes = [
+        Cause("FieldManagerConflict", f'conflict with "{manager.name}" using {manager.api_version}', _dotted(path))
+        for manager, path in conflicts
+    ]
+    count = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
+    listed = "; ".join(f"{cause.message}: {cause.field}" for cause in causes)
+    return ApplyConflictError(f"Apply failed with {count}: {listed}", causes=causes)
+
+
+def _dotted(path: Path) -> str:
+    steps = [f".{step[2:]}" if step.startswith("f:") else f"[{step[2:]}]" for step in path if step != ITEM]
+    return "".join(steps)
+
+
+def _without(manager: Manager, paths: set[Path]) -> Manager:
+    return replace(manager, paths=manager.paths - paths)
+
+
+def _read(entries: Any) -> list[Manager]:
+    found = []
+    for entry in entries or ():
+        if not isinstance(entry, dict) or not entry.get("manager"):
+            continue  # [{}] is how a client asks for managers to be forgotten
+        found.append(
+            Manager(
+                entry["manager"],
+                entry.get("operation", "Update"),
+                entry.get("subresource", ""),
+                entry.get("apiVersion", ""),
+                entry.get("time", ""),
+                frozenset(_paths(entry.get("fieldsV1") or {}, ())),
+            )
+        )
+    return found
+
+
+def _with(found: Object, managers: list[Manager]) -> Object:
+    entries = [
+        {
+            "manager": one.name,
+            "operation": one.operation,
+            "apiVersion": one.api_version,
+            "time": one.time,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": _tree(one.paths),
+            **({"subresource": one.subresource} if one.subresource else {}),
+        }
+        for one in managers
+        if one.paths
+    ]
+    metadata = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
+    return {**found, "metadata": {**metadata, **({"managedFields": entries} if entries else {})}}
+
+
+def _tree(paths: frozenset[Path]) -> Object:
+    root: Object = {}
+    for path in sorted(paths):
+        node = root
+        for step in path:
+            node = node.setdefault(step, {})
+    return root
+
+
+def _paths(tree: Object, path: Path) -> list[Path]:
+    if not tree:
+        return [path] if path else []
+    return [found for step, inner in tree.items() for found in _paths(inner, (*path, step))]

@@ -1,0 +1,60 @@
+"""In which form an answer is wanted: the object, a Table or its metadata alone; always as JSON.
+
+Rules: https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-representations-of-resources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minipdk.kubernetes.errors import BadRequestError, NotAcceptableError
+from minipdk.kubernetes.resources import Object, Resource
+from minipdk.kubernetes.tables import partial, table
+
+JSON_TYPES = ("application/json", "application/*", "*/*")
+FORMS = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+INCLUDE = ("Metadata", "Object", "None")
+
+
+@dataclass(frozen=True)
+class Form:
+    """``kind`` is "" for the object itself, else one of FORMS; ``version`` is meta.k8s.io's."""
+
+    kind: str = ""
+    version: str = "v1"
+    include: str = "Metadata"
+
+    def one(self, resource: Resource, found: Object, *, header: bool = True) -> Object:
+        if self.kind == "Table":
+            metadata = {"resourceVersion": found["metadata"].get("resourceVersion", "")}
+            return table(resource, [found], metadata, include=self.include, version=self.version, header=header)
+        return partial(found, self.version) if self.kind else found
+
+    def many(self, resource: Resource, items: list[Object], metadata: Object) -> Object:
+        if self.kind == "Table":
+            return table(resource, items, metadata, include=self.include, version=self.version)
+        if self.kind:
+            kind, version = "PartialObjectMetadataList", f"meta.k8s.io/{self.version}"
+            items = [partial(item, self.version) for item in items]
+        else:
+            kind, version = f"{resource.kind}List", resource.api_version
+        return {"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}
+
+
+def negotiate(accept: str, query: Mapping[str, str]) -> Form:
+    """The first form of the Accept header that can be produced. Raises NotAcceptableError if there is none."""
+    include = query.get("includeObject") or "Metadata"
+    if include not in INCLUDE:
+        raise BadRequestError(f"invalid includeObject {include!r}: it must be one of {', '.join(INCLUDE)}")
+    for choice in (accept or "*/*").split(","):
+        kind, *parameters = (part.strip() for part in choice.split(";"))
+        if kind not in JSON_TYPES:
+            continue
+        values = dict(part.split("=", 1) for part in parameters if "=" in part)
+        wanted, version = values.get("as", ""), values.get("v", "v1")
+        if not wanted:
+            return Form()
+        if wanted in FORMS and values.get("g") == "meta.k8s.io" and version in ("v1", "v1beta1"):
+            return Form(wanted, version, include)
+    raise NotAcceptableError(("application/json",))

@@ -1,0 +1,113 @@
+"""Pods: their defaults and rules. Running one is the business of whoever created it, such as KServe's controller.
+
+Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+from minipdk.kubernetes.errors import Cause, duplicate, forbidden, required, unsupported_value
+from minipdk.kubernetes.resources import Object
+from minipdk.kubernetes.validation import dns_label
+
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+CONTAINER_LISTS = ("containers", "initContainers")
+
+
+def default_pod(pod: Object) -> None:
+    default_pod_spec(pod.setdefault("spec", {}))
+
+
+def default_pod_spec(spec: Object) -> None:
+    defaults: Object = {
+        "restartPolicy": "Always",
+        "dnsPolicy": "ClusterFirst",
+        "terminationGracePeriodSeconds": 30,
+        "schedulerName": "default-scheduler",
+        "serviceAccountName": spec.get("serviceAccount") or "default",
+        "enableServiceLinks": True,
+        "securityContext": {},
+    }
+    for key, value in defaults.items():
+        spec.setdefault(key, value)
+    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    for container in containers(spec):
+        _default_container(container)
+
+
+def initial_status(pod: Object) -> Object:
+    """A pod that nobody runs yet."""
+    return {"phase": "Pending", "qosClass": _quality_of_service(pod["spec"])}
+
+
+def containers(spec: Object) -> list[Object]:
+    """All containers of a pod's spec, the initial ones last."""
+    return [one for field in CONTAINER_LISTS for one in spec.get(field) or () if isinstance(one, dict)]
+
+
+def validate_pod(pod: Object) -> Iterator[Cause]:
+    yield from validate_pod_spec(pod["spec"], "spec")
+
+
+def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
+    if not spec.get("containers"):
+        yield required(f"{path}.containers")
+    seen: set[str] = set()
+    for field in CONTAINER_LISTS:
+        for index, container in enumerate(spec.get(field) or ()):
+            where = f"{path}.{field}[{index}]"
+            yield from dns_label(f"{where}.name", container["name"])
+            if container["name"] in seen:
+                yield duplicate(f"{where}.name", container["name"])
+            seen.add(container["name"])
+            if not container.get("image"):
+                yield required(f"{where}.image")
+            if container["imagePullPolicy"] not in PULL_POLICIES:
+                yield unsupported_value(f"{where}.imagePullPolicy", container["imagePullPolicy"], PULL_POLICIES)
+    if spec.get("restartPolicy") not in RESTART_POLICIES:
+        yield unsupported_value(f"{path}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES)
+
+
+def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
+    """A pod's spec is fixed but for its images, deadlines and tolerations, and for the node it is bound to."""
+    before, after = copy.deepcopy(old["spec"]), copy.deepcopy(new["spec"])
+    for spec in (before, after):
+        for field in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
+            spec.pop(field, None)
+        for container in containers(spec):
+            container.pop("image", None)
+    if not before.get("nodeName"):
+        after.pop("nodeName", None)
+    if before != after:
+        yield forbidden(
+            "spec",
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+            "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+        )
+
+
+def _default_container(container: Object) -> None:
+    latest = str(container.get("image", "")).rpartition("/")[2].partition(":")[2] in ("", "latest")
+    container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
+    container.setdefault("resources", {})
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    for port in container.get("ports") or ():
+        if isinstance(port, dict):
+            port.setdefault("protocol", "TCP")
+
+
+def _quality_of_service(spec: Object) -> str:
+    """https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/"""
+    resources = [one.get("resources") or {} for one in containers(spec)]
+    if not any(one.get("requests") or one.get("limits") for one in resources):
+        return "BestEffort"
+    for one in resources:
+        limits = one.get("limits") or {}
+        if not {"cpu", "memory"} <= limits.keys() or (one.get("requests") or limits) != limits:
+            return "Burstable"
+    return "Guaranteed"

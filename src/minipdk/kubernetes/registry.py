@@ -1,0 +1,311 @@
+"""The verbs: create, get, list, update, patch, delete. Every rule that an object passes on its way to the store is here.
+
+Rules: https://kubernetes.io/docs/reference/using-api/api-concepts/.
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from minipdk.kubernetes import pods, schemas
+from minipdk.kubernetes.deletion import DeleteOptions, Deleter
+from minipdk.kubernetes.errors import (
+    AlreadyExistsError,
+    BadRequestError,
+    Cause,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    invalid_value,
+    required,
+)
+from minipdk.kubernetes.events import EventExpiry, nobody_runs
+from minipdk.kubernetes.managed_fields import apply_configuration, track_update
+from minipdk.kubernetes.resources import EVENTS, NAMESPACES, Object, Resource, Target
+from minipdk.kubernetes.store import ObjectStore
+from minipdk.kubernetes.strategies import Strategy, strategy
+from minipdk.kubernetes.times import now
+from minipdk.kubernetes.validation import not_more_finalizers, validate_metadata
+
+NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+LONGEST_GENERATED = 58
+SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
+"""Metadata that only the server writes."""
+MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """A write request's parameters. ``validation``: whether an unknown field is refused, warned of or dropped silently."""
+
+    dry_run: bool = False
+    manager: str = "unknown"
+    validation: str = "Warn"
+    force: bool = False
+    warnings: list[str] = field(default_factory=list)
+    """What the client is to be warned of; filled in by the registry."""
+
+
+class _RolledBackError(Exception):
+    """Ends a dry run's transaction."""
+
+
+class Registry:
+    """The objects of a cluster as requests see them. Its methods raise `errors.ApiError`."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self._deleter = Deleter(store)
+        self._expiry = EventExpiry(store)
+
+    def get(self, target: Target) -> Object:
+        found = self.store.get(target.resource, target.namespace, target.name)
+        if found is None:
+            raise NotFoundError(target.subject)
+        return found
+
+    def create(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Object:
+        """Store a new object and return it."""
+        with self.writing(dry_run=options.dry_run):
+            self._require_namespace(resource, namespace, body)
+            created = self.store.put(resource, self._new(resource, namespace, body, options), None)
+            self._after_create(resource, created)
+        return _without_version(created) if options.dry_run else created
+
+    def update(self, target: Target, body: Object, options: WriteOptions) -> Object:
+        """Replace an object, or where the target is its status, that alone."""
+        resource = target.resource
+        with self.writing(dry_run=options.dry_run):
+            old = self.get(target)
+            if resource.custom and not (body.get("metadata") or {}).get("resourceVersion"):
+                cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+                raise InvalidError(resource.invalid_subject(target.name), [cause])
+            return self._store_update(target, old, self._read_part(target, old, body, options), options)
+
+    def change(self, target: Target, edit: Callable[[Object], Object], options: WriteOptions) -> Object:
+        """Replace an object by what ``edit`` makes of it: a patch."""
+        with self.writing(dry_run=options.dry_run):
+            old = self.get(target)
+            edited = edit(copy.deepcopy(old))
+            return self._store_update(target, old, self._read_part(target, old, edited, options), options)
+
+    @contextmanager
+    def writing(self, *, dry_run: bool = False) -> Iterator[None]:
+        """One transaction; everything in it is undone at the end of a dry run."""
+        try:
+            with self.store.transaction():
+                yield
+                if dry_run:
+                    raise _RolledBackError
+        except _RolledBackError:
+            pass
+
+    def apply(self, target: Target, body: Object, options: WriteOptions) -> tuple[Object, bool]:
+        """Server-side apply; the object, and whether it was created."""
+        resource = target.resource
+        applied = self._read(resource, target.namespace, body, options)
+        _check_name(applied["metadata"], target.name)
+        if applied["metadata"].get("managedFields"):
+            raise BadRequestError("metadata.managedFields must be nil")
+        if target.part:
+            applied = {key: applied[key] for key in ("apiVersion", "kind", target.part) if key in applied}
+        elif resource.has_status:
+            applied.pop("status", None)
+        with self.writing(dry_run=options.dry_run):
+            old = self.store.get(resource, target.namespace, target.name)
+            if old is None:
+                return self._create_applied(target, applied, options), True
+            _check_identity(resource, old, applied.get("metadata") or {})
+            new = apply_configuration(resource, old, applied, options.manager, force=options.force, part=target.part)
+            return self._store_update(target, old, new, options, track=False), False
+
+    def delete(self, target: Target, options: DeleteOptions) -> tuple[Object, bool]:
+        """The object in its last state, and whether it is gone already or waits for finalizers."""
+        with self.writing(dry_run=options.dry_run):
+            return self._deleter.delete(target.resource, self.get(target), options)
+
+    def _after_create(self, resource: Resource, created: Object) -> None:
+        self._deleter.collect_orphan(resource, created)
+        if resource is EVENTS:
+            self._expiry.forget_old()
+        elif event := nobody_runs(resource, created):
+            self.create(EVENTS, event["metadata"]["namespace"], event, WriteOptions(manager="minipdk"))
+
+    def _create_applied(self, target: Target, applied: Object, options: WriteOptions) -> Object:
+        if target.part:
+            raise NotFoundError(target.subject)
+        resource = target.resource
+        self._require_namespace(resource, target.namespace, applied)
+        named = {**applied, "metadata": {**applied["metadata"], "name": target.name}}
+        new = self._new(resource, target.namespace, named, options, track=False)
+        created = self.store.put(resource, apply_configuration(resource, new, applied, options.manager, force=True), None)
+        self._after_create(resource, created)
+        return _without_version(created) if options.dry_run else created
+
+    def _require_namespace(self, resource: Resource, namespace: str, body: Object) -> None:
+        if not resource.namespaced:
+            return
+        found = self.store.get(NAMESPACES, "", namespace)
+        if found is None:
+            raise NotFoundError(NAMESPACES.subject(namespace))
+        if found["metadata"].get("deletionTimestamp"):
+            subject = resource.subject((body.get("metadata") or {}).get("name", ""))
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            cause = Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace")
+            raise ForbiddenError(f'{subject.qualified} "{subject.name}" is forbidden: {why}', subject, [cause])
+
+    def _read(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Object:
+        """``body`` as one of the kind's objects: kind and namespace agree, unknown fields are gone."""
+        if not isinstance(body.get("metadata") or {}, dict):  # a patch can leave anything there
+            raise BadRequestError("metadata in body must be of type object")
+        found = {**body, "metadata": dict(body.get("metadata") or {})}
+        _check_kind(resource, found)
+        if not resource.namespaced:
+            found["metadata"].pop("namespace", None)
+        elif found["metadata"].setdefault("namespace", namespace) != namespace:
+            raise BadRequestError("the namespace of the provided object does not match the namespace sent on the request")
+        kept, findings = schemas.check(resource, found)
+        handled = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+        unknown = [f'unknown field "{path}"' for path in findings.unknown]
+        if unknown and options.validation == "Strict":
+            raise BadRequestError(f"{handled}: strict decoding error: {', '.join(unknown)}")
+        if options.validation == "Warn":
+            options.warnings.extend(unknown)
+        wrong_types = [cause for cause in findings.causes if cause.reason == "FieldValueInvalid"]
+        if wrong_types and not resource.custom:
+            raise BadRequestError(f"{handled}: {'; '.join(cause.message for cause in wrong_types)}", causes=wrong_types)
+        if findings.causes:
+            raise InvalidError(resource.invalid_subject(found["metadata"].get("name", "")), findings.causes)
+        return kept
+
+    def _read_part(self, target: Target, old: Object, body: Object, options: WriteOptions) -> Object:
+        """``body`` read; a status comes with the rest of ``old``, whatever else the body says."""
+        if target.part == "status":
+            shown: Object = {key: body[key] for key in ("apiVersion", "kind", "metadata", "status") if key in body}
+            body = {**{key: value for key, value in old.items() if key != "status"}, **shown}
+        return self._read(target.resource, target.namespace, body, options)
+
+    def _new(self, resource: Resource, namespace: str, body: Object, options: WriteOptions, *, track: bool = True) -> Object:
+        rules = strategy(resource)
+        metadata = dict(body.get("metadata") or {})
+        if metadata.get("resourceVersion"):
+            raise BadRequestError("resourceVersion should not be set on objects to be created")
+        metadata = {key: value for key, value in metadata.items() if key not in (*SYSTEM_FIELDS, "managedFields")}
+        found = copy.deepcopy(self._read(resource, namespace, {**body, "metadata": metadata}, options))
+        metadata = found["metadata"]
+        if not metadata.get("name"):
+            metadata["name"] = self._generated_name(resource, namespace, metadata)
+        rules.default(found)
+        if resource.has_status:
+            found.pop("status", None)
+            if status := _initial_status(resource, found):
+                found["status"] = status
+        metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
+        if rules.generation:
+            metadata["generation"] = 1
+        _validate(resource, rules, found)
+        if self.store.get(resource, metadata.get("namespace", ""), metadata["name"]):
+            raise AlreadyExistsError(resource.subject(metadata["name"]))
+        return track_update(resource, None, found, options.manager) if track else found
+
+    def _generated_name(self, resource: Resource, namespace: str, metadata: Object) -> str:
+        prefix = metadata.get("generateName")
+        if not prefix:
+            raise InvalidError(resource.invalid_subject(), [required("metadata.name", "name or generateName is required")])
+        while True:
+            name = prefix[:LONGEST_GENERATED] + "".join(secrets.choice(NAME_ALPHABET) for _ in range(5))
+            if not self.store.get(resource, namespace if resource.namespaced else "", name):
+                return str(name)
+
+    def _store_update(
+        self, target: Target, old: Object, new: Object, options: WriteOptions, *, track: bool = True
+    ) -> Object:
+        resource, part = target.resource, target.part
+        rules, metadata = strategy(resource), new["metadata"]
+        name = old["metadata"]["name"]
+        _check_identity(resource, old, metadata)
+        if part == "status":
+            managers = new["metadata"].get("managedFields", old["metadata"].get("managedFields"))
+            kept = {**old["metadata"], **({"managedFields": managers} if managers else {})}
+            new = {**old, "metadata": kept, **({"status": new["status"]} if "status" in new else {})}
+        else:
+            system = {key: old["metadata"][key] for key in SYSTEM_FIELDS if key in old["metadata"]}
+            kept = {key: value for key, value in metadata.items() if key not in SYSTEM_FIELDS}
+            new = {**new, "metadata": {**kept, **system}}
+            if resource.has_status:
+                new.pop("status", None)
+                new |= {"status": old["status"]} if "status" in old else {}
+            rules.default(new)
+            _validate(resource, rules, new, old)
+        new = {**new, "metadata": {**new["metadata"], "resourceVersion": old["metadata"]["resourceVersion"], "name": name}}
+        if rules.generation and part != "status" and _content(old) != _content(new):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        if track:
+            new = track_update(resource, old, new, options.manager, part)
+        if new == old:
+            return old
+        stored = self.store.put(resource, new, old)
+        self._deleter.remove_if_done(resource, stored)
+        return stored
+
+
+def _check_kind(resource: Resource, found: Object) -> None:
+    """A custom object must say what it is; Kubernetes' own kinds may leave it to the path."""
+    for key, expected in (("apiVersion", resource.api_version), ("kind", resource.kind)):
+        given = found.get(key)
+        if not given and not resource.custom:
+            found[key] = expected
+        elif not given:
+            raise BadRequestError(f"Object '{key[0].upper()}{key[1:]}' is missing: it must be {expected!r}")
+        elif given != expected and key == "apiVersion":
+            raise BadRequestError(
+                f"the API version in the data ({given}) does not match the expected API version ({expected})"
+            )
+        elif given != expected:
+            raise BadRequestError(f"the kind in the data ({given}) does not match the expected kind ({expected})")
+
+
+def _check_name(metadata: Object, name: str) -> None:
+    if metadata.get("name", name) != name:
+        raise BadRequestError(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
+
+
+def _check_identity(resource: Resource, old: Object, metadata: Object) -> None:
+    name = old["metadata"]["name"]
+    _check_name(metadata, name)
+    if metadata.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
+        why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {old['metadata']['uid']}"
+        raise ConflictError(resource.subject(name), why)
+    if metadata.get("resourceVersion") not in (None, "", "0", old["metadata"]["resourceVersion"]):
+        raise ConflictError(resource.subject(name), MODIFIED)
+
+
+def _validate(resource: Resource, rules: Strategy, found: Object, old: Object | None = None) -> None:
+    causes = [*validate_metadata(resource, found["metadata"]), *rules.validate(found)]
+    if old is not None:
+        causes += [*not_more_finalizers(old, found), *rules.validate_update(old, found)]
+    if causes:
+        raise InvalidError(resource.invalid_subject(found["metadata"]["name"]), causes)
+    if old is None or not old["metadata"].get("deletionTimestamp"):  # a webhook must not keep an object from going away
+        rules.admit(found)
+
+
+def _initial_status(resource: Resource, found: Object) -> Object | None:
+    if resource.kind == "Pod":
+        return pods.initial_status(found)
+    known: dict[str, Object] = {"Namespace": {"phase": "Active"}, "Service": {"loadBalancer": {}}}
+    return known.get(resource.kind)
+
+
+def _content(found: Object) -> Object:
+    return {key: value for key, value in found.items() if key not in ("metadata", "status")}
+
+
+def _without_version(found: Object) -> Object:
+    return {**found, "metadata": {key: value for key, value in found["metadata"].items() if key != "resourceVersion"}}

@@ -1,0 +1,45 @@
+"""The Kubernetes API as a process: https on loopback until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from minipdk import service, web
+from minipdk.certificates import ensure_tls, server_certificate, server_key
+from minipdk.home import Home
+from minipdk.kubernetes.app import Api
+from minipdk.kubernetes.bootstrap import create_namespaces
+from minipdk.kubernetes.registry import Registry
+from minipdk.kubernetes.store import ObjectStore
+
+
+def serve(home: Home) -> None:
+    """Serve the API on the home's kubernetes port until `service.stopping` is set."""
+    ensure_tls(home)
+    registry = Registry(ObjectStore(home.database("kubernetes")))
+    create_namespaces(registry, home.ca_certificate.read_text())
+    api = Api(home, registry)
+
+    @asynccontextmanager
+    async def stop_watches_when_told(_: Starlette) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+
+        def wait() -> None:
+            service.stopping.wait()
+            loop.call_soon_threadsafe(api.stop)
+
+        threading.Thread(target=wait, daemon=True).start()
+        yield
+
+    app = api.app(lifespan=stop_watches_when_told)
+    port = home.port("kubernetes")
+    web.serve(app, port, certificate=server_certificate(home), key=server_key(home))
+
+
+if __name__ == "__main__":
+    service.run(serve)

@@ -1,0 +1,129 @@
+"""The rules every object's metadata obeys, worded as Kubernetes words them.
+
+Rules: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from minipdk.kubernetes.errors import Cause, forbidden, invalid_value, required
+from minipdk.kubernetes.resources import Object, Resource
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_DNS_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
+_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_LABEL_VALUE = f"({_QUALIFIED})?"
+_DATA_KEY = "[-._a-zA-Z0-9]+"
+MAX_ANNOTATIONS = 256 * 1024
+MAX_DATA = 1024 * 1024
+
+LABEL_NAMES = {"namespaces"}
+"""Kinds named by one DNS label; services by RFC 1035's kind of it; every other kind by a DNS subdomain."""
+
+_SUBDOMAIN_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    f"end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')"
+)
+_LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
+    f"alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
+)
+_DNS_1035_RULE = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and "
+    f"end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '{_DNS_1035}')"
+)
+_QUALIFIED_RULE = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_QUALIFIED}')"
+)
+_LABEL_VALUE_RULE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    f"with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    f"'{_LABEL_VALUE}')"
+)
+_DATA_KEY_RULE = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    f"'key-name', regex used for validation is '{_DATA_KEY}')"
+)
+
+
+def validate_metadata(resource: Resource, metadata: Object) -> Iterator[Cause]:
+    """What is wrong with the metadata of one of the kind's objects, which has a name by now."""
+    yield from validate_name(resource, metadata["name"])
+    for key, value in (metadata.get("labels") or {}).items():
+        yield from _qualified_name("metadata.labels", key)
+        if len(value) > 63:
+            yield invalid_value("metadata.labels", value, "must be no more than 63 characters")
+        elif not re.fullmatch(_LABEL_VALUE, value):
+            yield invalid_value("metadata.labels", value, _LABEL_VALUE_RULE)
+    annotations: dict[str, str] = metadata.get("annotations") or {}
+    for key in annotations:
+        yield from _qualified_name("metadata.annotations", key.lower())
+    if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATIONS:
+        yield Cause("FieldValueTooLong", f"Too long: may not be more than {MAX_ANNOTATIONS} bytes", "metadata.annotations")
+    for index, owner in enumerate(metadata.get("ownerReferences") or []):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(field):
+                yield required(f"metadata.ownerReferences[{index}].{field}")
+    for finalizer in metadata.get("finalizers") or []:
+        yield from _qualified_name("metadata.finalizers", finalizer)
+
+
+def validate_name(resource: Resource, name: str, field: str = "metadata.name") -> Iterator[Cause]:
+    if resource.plural == "services":
+        yield from _pattern(field, name, _DNS_1035, _DNS_1035_RULE, 63)
+    elif resource.plural in LABEL_NAMES:
+        yield from dns_label(field, name)
+    else:
+        yield from dns_subdomain(field, name)
+
+
+def dns_label(field: str, name: str) -> Iterator[Cause]:
+    yield from _pattern(field, name, _LABEL, _LABEL_RULE, 63)
+
+
+def dns_subdomain(field: str, name: str) -> Iterator[Cause]:
+    yield from _pattern(field, name, _SUBDOMAIN, _SUBDOMAIN_RULE, 253)
+
+
+def data_keys(field: str, keys: list[str]) -> Iterator[Cause]:
+    """The keys of a ConfigMap's or Secret's data."""
+    for key in keys:
+        if key in (".", "..") or key.startswith("..") or len(key) > 253 or not re.fullmatch(_DATA_KEY, key):
+            yield invalid_value(f"{field}[{key}]", key, _DATA_KEY_RULE)
+
+
+def unchanged(field: str, old: Any, new: Any, why: str = "field is immutable") -> Iterator[Cause]:
+    if old != new:
+        yield invalid_value(field, new, why)
+
+
+def not_more_finalizers(old: Object, new: Object) -> Iterator[Cause]:
+    """An object that is being deleted may lose finalizers, not gain them."""
+    added = set(new["metadata"].get("finalizers") or ()) - set(old["metadata"].get("finalizers") or ())
+    if old["metadata"].get("deletionTimestamp") and added:
+        yield forbidden(
+            "metadata.finalizers",
+            f"no new finalizers can be added if the object is being deleted, found new finalizers {sorted(added)}",
+        )
+
+
+def _pattern(field: str, value: str, pattern: str, rule: str, longest: int) -> Iterator[Cause]:
+    if len(value) > longest:
+        yield invalid_value(field, value, f"must be no more than {longest} characters")
+    if not re.fullmatch(pattern, value):
+        yield invalid_value(field, value, rule)
+
+
+def _qualified_name(field: str, key: str) -> Iterator[Cause]:
+    prefix, slash, name = key.rpartition("/")
+    if slash and (not re.fullmatch(_SUBDOMAIN, prefix) or len(prefix) > 253):
+        yield invalid_value(field, key, f"prefix part {_SUBDOMAIN_RULE}")
+    if len(name) > 63:
+        yield invalid_value(field, key, "name part must be no more than 63 characters")
+    elif not re.fullmatch(_QUALIFIED, name):
+        yield invalid_value(field, key, _QUALIFIED_RULE)

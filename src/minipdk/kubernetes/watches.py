@@ -1,0 +1,164 @@
+"""Lists and watches: what matches a selector now, and every change from there on.
+
+Rules: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from minipdk.kubernetes.errors import ApiError, BadRequestError, ExpiredError
+from minipdk.kubernetes.negotiation import Form
+from minipdk.kubernetes.requests import is_set, number
+from minipdk.kubernetes.resources import Object, Resource, Target
+from minipdk.kubernetes.selectors import Predicate, field_selector, label_selector
+from minipdk.kubernetes.store import Change, ObjectStore
+
+SHORTEST_WATCH = 1800
+BOOKMARK_EVERY = 60.0
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+Event = tuple[str, Object]
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """The query of a list or a watch. ``version`` is None when the client names no resourceVersion."""
+
+    matches: Predicate
+    version: int | None = None
+    limit: int = 0
+    after: tuple[str, str] | None = None
+    timeout: float | None = None
+    bookmarks: bool = False
+    initial_events: bool | None = None
+    exact: bool = False
+
+    @classmethod
+    def read(cls, target: Target, query: Mapping[str, str]) -> ListOptions:
+        labels = label_selector(query.get("labelSelector", ""))
+        fields = field_selector(target.resource, query.get("fieldSelector", ""))
+        version, after, timeout = number(query, "resourceVersion"), None, number(query, "timeoutSeconds")
+        if token := query.get("continue"):
+            after, version = _read_continue(token)
+        return cls(
+            matches=lambda found: labels(found) and fields(found),
+            version=version,
+            limit=number(query, "limit") or 0,
+            after=after,
+            timeout=float(timeout) if timeout else None,
+            bookmarks=is_set(query, "allowWatchBookmarks"),
+            exact=query.get("resourceVersionMatch") == "Exact" and after is None,
+            initial_events=is_set(query, "sendInitialEvents") if "sendInitialEvents" in query else None,
+        )
+
+
+def list_objects(store: ObjectStore, target: Target, options: ListOptions) -> tuple[list[Object], Object]:
+    """The matching objects and the list's metadata. A list in pages keeps the first page's version."""
+    items, version = store.select(target.resource, target.namespace)
+    if options.exact and options.version != version:
+        raise ExpiredError(f"the list at resource version {options.version} is not remembered, only the current: {version}")
+    matching = [item for item in items if options.matches(item)]
+    metadata: Object = {"resourceVersion": str(version)}
+    if options.after is not None:
+        matching = [item for item in matching if _place(item) > options.after]
+        metadata["resourceVersion"] = str(options.version)
+    if options.limit and len(matching) > options.limit:
+        page = matching[: options.limit]
+        metadata["continue"] = _continue(_place(page[-1]), int(metadata["resourceVersion"]))
+        metadata["remainingItemCount"] = len(matching) - options.limit
+        return page, metadata
+    return matching, metadata
+
+
+async def watch(
+    store: ObjectStore, target: Target, options: ListOptions, form: Form, stopping: asyncio.Event
+) -> AsyncIterator[bytes]:
+    """Events as lines of JSON until the client's timeout, an error, or ``stopping``."""
+    header = True
+    try:
+        async for kind, found in _events(store, target, options, stopping):
+            shown = found
+            if kind != "BOOKMARK" or form.kind == "Table":
+                shown = form.one(target.resource, found, header=header)
+                header = False
+            yield _line(kind, shown)
+    except ApiError as error:
+        yield _line("ERROR", error.status())
+
+
+async def _events(store: ObjectStore, target: Target, options: ListOptions, stopping: asyncio.Event) -> AsyncIterator[Event]:
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(woken.set)
+
+    timeout = options.timeout or random.uniform(SHORTEST_WATCH, 2 * SHORTEST_WATCH)  # noqa: S311  # spreads reconnects
+    ends, told = loop.time() + timeout, loop.time()
+    with store.listening(wake):
+        since = options.version or 0
+        if _starts_with_state(options):
+            items, since = store.select(target.resource, target.namespace)
+            for item in filter(options.matches, items):
+                yield "ADDED", item
+            if options.initial_events and options.bookmarks:
+                yield "BOOKMARK", _bookmark(target.resource, since, {INITIAL_EVENTS_END: "true"})
+        while not stopping.is_set() and loop.time() < ends:
+            woken.clear()
+            changes, since = store.changes(target.resource, target.namespace, since)
+            for change in changes:
+                if event := _as_event(change, options.matches):
+                    yield event
+            if options.bookmarks and loop.time() - told > BOOKMARK_EVERY:
+                yield "BOOKMARK", _bookmark(target.resource, since)
+                told = loop.time()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), max(0.0, min(ends - loop.time(), BOOKMARK_EVERY)))
+
+
+def _starts_with_state(options: ListOptions) -> bool:
+    if options.initial_events is not None:
+        return options.initial_events
+    return not options.version
+
+
+def _as_event(change: Change, matches: Predicate) -> Event | None:
+    """The change as seen through a selector: an object that begins to match is ADDED, one that ceases is DELETED."""
+    before = change.previous is not None and matches(change.previous)
+    after = change.current is not None and matches(change.current)
+    if change.current is not None and after:
+        return ("MODIFIED" if before else "ADDED"), change.current
+    return ("DELETED", change.last) if before else None
+
+
+def _bookmark(resource: Resource, version: int, annotations: dict[str, str] | None = None) -> Object:
+    metadata: Object = {"resourceVersion": str(version), "creationTimestamp": None}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+
+
+def _line(kind: str, found: Object) -> bytes:
+    return json.dumps({"type": kind, "object": found}, separators=(",", ":")).encode() + b"\n"
+
+
+def _place(found: Object) -> tuple[str, str]:
+    return found["metadata"].get("namespace", ""), found["metadata"]["name"]
+
+
+def _continue(place: tuple[str, str], version: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps([*place, version]).encode()).decode().rstrip("=")
+
+
+def _read_continue(token: str) -> tuple[tuple[str, str], int]:
+    try:
+        namespace, name, version = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        return (str(namespace), str(name)), int(version)
+    except (ValueError, TypeError) as error:
+        raise BadRequestError("continue key is not valid: begin the list again without it") from error

@@ -1,0 +1,81 @@
+"""Every way in which serving a model can fail.
+
+    ServingError
+    |-- GatewayError               the ingress's own answer to a request: 403, 404, 413, 502, 503 or 504
+    |-- InvalidSpecError           an InferenceService that cannot be served; its status has reason and message
+    |   |-- NotSupportedError      ... because minipdk lacks what it asks for, which is named
+    |   `-- CredentialsError       ... yet: its service account or Secret is missing
+    |-- ContainerError             a container cannot be started yet; its Pod's status has reason and message
+    `-- ApiError                   the Kubernetes API refused a request
+        |-- NotFoundError          404
+        |-- ConflictError          409, the object changed meanwhile: read it again
+        `-- GoneError              410, the watch is too old: list again
+
+A predictor's own errors (a bad request body, a failing handler) are answered inside its container:
+`minipdk.serving.predictors.model_server`.
+"""
+
+from __future__ import annotations
+
+
+class ServingError(Exception):
+    """The root of this tree."""
+
+
+class GatewayError(ServingError):
+    """The ingress answers ``status`` with this message."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class InvalidSpecError(ServingError):
+    """The InferenceService's spec is wrong. ``reason`` is KServe's failure reason."""
+
+    reason = "InvalidPredictorSpec"
+    may_pass = False
+    """Whether it may be mended without the InferenceService being changed."""
+
+
+class NotSupportedError(InvalidSpecError):
+    """The spec asks for something that minipdk does not have."""
+
+    reason = "NoSupportingRuntime"
+
+    def __init__(self, what: str, instead: str = "") -> None:
+        super().__init__(f"{what} is not supported by minipdk" + (f": {instead}" if instead else ""))
+
+
+class CredentialsError(InvalidSpecError):
+    """The storage credentials that the InferenceService points at are not there."""
+
+    may_pass = True
+
+
+class ContainerError(ServingError):
+    """A Secret, a ConfigMap or the image of a container is missing. ``reason`` is the waiting state's."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ApiError(ServingError):
+    """The Kubernetes API answered ``status``."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class NotFoundError(ApiError):
+    """There is no such object."""
+
+
+class ConflictError(ApiError):
+    """The object has changed or exists already."""
+
+
+class GoneError(ApiError):
+    """The resource version is too old to watch from."""

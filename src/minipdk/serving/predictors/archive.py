@@ -1,0 +1,151 @@
+"""TorchServe's model archives (`.mar`): find the one to serve, unpack it safely, read its manifest.
+
+A model folder is laid out as TorchServe wants it, ``model-store/<name>.mar`` and ``config/config.properties``, or flat, as
+KServe's storage initializer leaves it for an archive whose name begins with the last part of its storageUri.
+Format: https://github.com/pytorch/serve/blob/master/model-archiver/README.md
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+MAX_UNPACKED_BYTES = 16 << 30
+MAX_MEMBERS = 100_000
+TORCHSERVE_MAX_REQUEST_SIZE = 6_553_500
+
+
+class ArchiveError(Exception):
+    """The model folder holds no archive that can be served; the message names the file and the mend."""
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What a `config.properties` says that this server honours.
+
+    ``models`` maps each name of its model_snapshot to that model's archive name. Its addresses, thread counts and queue
+    sizes are TorchServe's own and have no meaning here.
+    """
+
+    models: dict[str, str]
+    max_request_size: int = TORCHSERVE_MAX_REQUEST_SIZE
+    install_requirements: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """An unpacked archive. ``name`` is what clients call it, ``handler`` as TorchServe's loader takes it."""
+
+    name: str
+    version: str
+    folder: Path
+    handler: str
+    requirements: Path | None
+
+    @property
+    def handler_file(self) -> Path:
+        """Where the handler's module would be; a built-in handler such as image_classifier has none."""
+        return self.folder / f"{self.handler.partition(':')[0].removesuffix('.py').rpartition('/')[2]}.py"
+
+
+def read_config(model_dir: Path) -> ServerConfig:
+    """The settings in ``config/config.properties`` or ``config.properties``, or TorchServe's defaults."""
+    for path in (model_dir / "config" / "config.properties", model_dir / "config.properties"):
+        if path.is_file():
+            return _parse_config(path)
+    return ServerConfig({})
+
+
+def _parse_config(path: Path) -> ServerConfig:
+    properties: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        key, separator, value = line.strip().partition("=")
+        if separator and not key.startswith(("#", "!")):
+            properties[key.strip()] = value.strip()
+    try:
+        snapshot = json.loads(properties.get("model_snapshot", "{}")).get("models", {})
+        models = {
+            name: str(next(iter(versions.values())).get("marName", f"{name}.mar")) for name, versions in snapshot.items()
+        }
+        return ServerConfig(
+            models,
+            int(properties.get("max_request_size", TORCHSERVE_MAX_REQUEST_SIZE)),
+            properties.get("install_py_dep_per_model", "false").lower() == "true",
+        )
+    except (ValueError, AttributeError, StopIteration) as error:
+        raise ArchiveError(f"{path.name} is malformed: {type(error).__name__}: {error}") from None
+
+
+def find_archive(model_dir: Path, config: ServerConfig, store: Path | None = None) -> tuple[Path, str | None]:
+    """The archive to serve and the name that the configuration gives it, if any.
+
+    ``store`` is TorchServe's --model-store: the only folder to look in.
+    """
+    places = [store] if store else [model_dir, model_dir / "model-store"]
+    archives = sorted(archive for place in places for archive in place.glob("*.mar"))
+    if not archives:
+        there = ", ".join(sorted(path.name for path in model_dir.rglob("*") if path.is_file())[:10]) or "nothing"
+        raise ArchiveError(
+            f"no .mar archive in {store or 'the top of the storageUri or its model-store folder'} (found: {there}): "
+            "make one with torch-model-archiver"
+        )
+    named = {name: path for name, mar in config.models.items() for path in archives if path.name == mar}
+    if config.models and not named:
+        raise ArchiveError(
+            f"config.properties names {', '.join(sorted(config.models.values()))}, "
+            f"but the storageUri holds {', '.join(path.name for path in archives)}"
+        )
+    if len(named or archives) > 1:
+        raise ArchiveError(
+            f"{len(named or archives)} models in one InferenceService are not supported by minipdk "
+            f"({', '.join(path.name for path in archives)}): make one InferenceService for each"
+        )
+    if named:
+        [(name, archive)] = named.items()
+        return archive, name
+    return archives[0], None
+
+
+def unpack(archive: Path, folder: Path, name: str | None = None) -> Model:
+    """Unpack ``archive`` below ``folder`` and read its manifest. Nothing is written outside ``folder``."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = opened.infolist()
+            _check_members(archive.name, members)
+            opened.extractall(folder, members)
+    except zipfile.BadZipFile as error:
+        raise ArchiveError(f"{archive.name} is not a model archive: {error}") from None
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text())
+        model = manifest["model"]
+        handler, model_name = str(model["handler"]), str(model["modelName"])
+    except FileNotFoundError:
+        raise ArchiveError(f"{archive.name} has no MAR-INF/MANIFEST.json: make it with torch-model-archiver") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(f"the manifest of {archive.name} is malformed: {type(error).__name__}: {error}") from None
+    requirements = model.get("requirementsFile")
+    return Model(
+        name=name or model_name,
+        version=str(model.get("modelVersion", "1.0")),
+        folder=folder,
+        handler=handler,
+        requirements=folder / requirements if requirements else None,
+    )
+
+
+def _check_members(archive: str, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse what could write outside the folder (zip slip) or fill the disk."""
+    if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
+        raise ArchiveError(f"{archive} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB or {MAX_MEMBERS} files")
+    for member in members:
+        # `filename` has its backslashes turned by zipfile where they are separators; the original name has not.
+        name = member.orig_filename
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
+            raise ArchiveError(f"{archive} holds the unsafe path {name!r}")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise ArchiveError(f"{archive} holds the symbolic link {name!r}: archives hold plain files")

@@ -1,0 +1,112 @@
+"""The `pytorch` runtime: TorchServe's model archives, served by KServe's own ModelServer.
+
+    python -m predictors.torchserve --model_name churn --model_dir /mnt/models      # listens on $PORT
+
+The handler is loaded by torchserve's own loader and called through torchserve's own KServe envelope, so a handler sees
+what it would see under TorchServe: for ``{"instances": [a, b]}`` its ``handle`` gets ``[a, b]``. Java is not needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from .archive import ArchiveError, Model, find_archive, read_config, unpack
+
+HOST = "127.0.0.1"
+ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
+log = logging.getLogger("torchserve")
+
+
+class Worker:
+    """The loaded handler. Calls are made one at a time, in one thread, as in a TorchServe worker of its own."""
+
+    def __init__(self, model: Model, protocol: str) -> None:
+        import ts
+        from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+        from ts.model_loader import ModelLoaderFactory
+
+        # Handlers open their extra files by relative name and import their helper modules.
+        os.chdir(model.folder)
+        sys.path.insert(0, str(model.folder))
+        metrics = MetricsCacheYamlImpl(str(Path(ts.__file__).parent / "configs" / "metrics.yaml"))
+        metrics.initialize_cache()
+        try:
+            self._service = ModelLoaderFactory.get_model_loader().load(
+                model.name, str(model.folder), model.handler, None, 1, ENVELOPES[protocol], True, metrics
+            )
+        except ModuleNotFoundError as error:
+            # Where the archive's handler cannot be imported, the loader looks for a built-in one and complains about that.
+            if isinstance(error.__context__, ImportError) and model.handler_file.exists():
+                raise error.__context__ from None
+            raise
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="handler")
+
+    async def handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
+        """The status code and the answer of the handler to a request's ``body``."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._handle, body, headers)
+
+    def _handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
+        from ts.context import RequestProcessor
+
+        context = self._service.context
+        context.request_ids = {0: headers.get("x-request-id") or str(uuid.uuid4())}
+        context.request_processor = [RequestProcessor(headers)]
+        context.metrics.request_ids = context.request_ids
+        answers = self._service._entry_point([{"body": body}], context)
+        if not isinstance(answers, list) or len(answers) != 1:
+            raise TypeError(f"the handler must return a list with one answer for each instance, not {answers!r:.100}")
+        return context.get_response_status(0)[0], answers[0]
+
+
+def install_requirements(model: Model) -> None:
+    """TorchServe's install_py_dep_per_model: what the archive's requirements file names, into the container's own layer."""
+    if model.requirements is None:
+        return
+    log.info("installing %s", model.requirements.name)
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "-q", "-r", str(model.requirements)]
+    finished = subprocess.run(command, check=False)
+    if finished.returncode:
+        raise ArchiveError(f"pip install -r {model.requirements.name} of the archive failed: see the pod's log")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model_name", required=True, help="the InferenceService's name, served beside the archive's own")
+    parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"))
+    parser.add_argument("--model-store", type=Path, help="the only folder to look for the archive in, as TorchServe's")
+    parser.add_argument("--protocol", choices=sorted(ENVELOPES), default="v1")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8080")))
+    arguments = parser.parse_args()
+    # kserve parses the command line too when it is imported, with options of its own.
+    sys.argv[1:] = []
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("ts").setLevel(logging.WARNING)  # one line for each request otherwise
+    config = read_config(arguments.model_dir)
+    try:
+        archive, name = find_archive(arguments.model_dir, config, arguments.model_store)
+        model = unpack(archive, Path(tempfile.mkdtemp(prefix="model-")), name)
+        if config.install_requirements:
+            install_requirements(model)
+    except ArchiveError as error:
+        sys.exit(f"{error}")
+    log.info("loading %s %s from %s with handler %s", model.name, model.version, archive.name, model.handler)
+    worker = Worker(model, arguments.protocol)
+    log.info("loaded; serving http://%s:%d/v1/models/%s:predict", HOST, arguments.port, model.name)
+
+    from .model_server import serve
+
+    serve(worker, names=[model.name, arguments.model_name], port=arguments.port, max_body=config.max_request_size)
+
+
+if __name__ == "__main__":
+    main()
