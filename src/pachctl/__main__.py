@@ -1,0 +1,6 @@
+"""``python -m pachctl``."""
+
+from pachctl.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The ``pachctl`` command: finds what was asked for, and turns every failure into one line and exit status 1."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import Any, NoReturn
+
+import typer.main
+
+from pachctl import legacy, output
+from pachctl.errors import PachctlError
+from pachctl.verbs import app, singular
+
+MODULES = {
+    **{
+        name: (name,)
+        for name in ("branch", "commit", "config", "datum", "job", "logs", "pipeline", "project", "repo", "secret")
+    },
+    "file": ("file", "diff"),
+    "cron": ("pipeline",),
+    "connect": ("config",),
+    **dict.fromkeys(("auth", "cluster", "version"), ("cluster",)),
+}
+"""Which modules of `pachctl.commands` register the commands of a first or second word."""
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)  # failures are told once, by this command
+    arguments = sys.argv[1:]
+    if (translated := legacy.translate(arguments)) is not None:
+        output.note(legacy.hint(arguments, translated))
+        arguments = translated
+    command = commands_for(arguments)
+    try:
+        command.main(args=_or_help(command, arguments), prog_name="pachctl")
+    except SystemExit as end:
+        sys.exit(1 if end.code == 2 else end.code)  # the Go command ends with 1 on usage errors, too
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except _failures() as error:
+        fail(explain(error))
+
+
+def commands_for(arguments: list[str]) -> Any:
+    """The command tree; of it only what these arguments can reach, for loading all takes three times as long."""
+    words = [singular(word) for word in arguments[:2]]
+    wanted = next((MODULES[word] for word in words if word in MODULES), None)
+    for name in wanted or dict.fromkeys(name for names in MODULES.values() for name in names):
+        importlib.import_module(f"pachctl.commands.{name}")
+    return typer.main.get_command(app)
+
+
+def _or_help(command: Any, arguments: list[str]) -> list[str]:
+    """``pachctl create`` alone shows what there is to create."""
+    node = command
+    for word in arguments:
+        if not hasattr(node, "get_command") or (node := node.get_command(None, word)) is None:
+            return arguments
+    return [*arguments, "--help"] if hasattr(node, "get_command") else arguments
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    """What a command may end in; gRPC is imported only by the commands that speak to a cluster."""
+    import grpc
+
+    return (PachctlError, OSError, grpc.RpcError, NotImplementedError, ValueError, RuntimeError)
+
+
+def explain(error: BaseException) -> str:
+    """One line for a failure: the cluster's own words where it answered, the way to it where it did not."""
+    import grpc
+    from pachyderm_sdk.errors import AuthServiceNotActivated
+
+    from pachctl import client
+
+    if isinstance(error, grpc.RpcError):
+        code, said = error.code(), error.details() or ""  # it is a grpc.Call, too
+        if code == grpc.StatusCode.UNAVAILABLE:
+            return unreachable(client.target())
+        if code == grpc.StatusCode.UNAUTHENTICATED:
+            return f"{said} (context {client.target().context!r}); give it a token: pachctl auth use-auth-token"
+        return said or str(code.name)
+    if isinstance(error, ConnectionError) and not isinstance(error, AuthServiceNotActivated):
+        return unreachable(client.target())
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def unreachable(target: object) -> str:
+    return f"could not connect to pachd at {target}: is the cluster running? Other clusters: pachctl config list context"
+
+
+def fail(message: str) -> NoReturn:
+    """End with one line on standard error."""
+    sys.stdout.flush()
+    output.note(" ".join(message.split()))
+    sys.exit(1)

@@ -1,0 +1,235 @@
+"""``start|finish|inspect|list|wait|subscribe|squash|delete commit``."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated, Any
+
+import betterproto
+import typer
+from pachyderm_sdk.api import pfs
+
+from pachctl import client, output, verbs
+from pachctl.errors import PachctlError
+from pachctl.options import BranchName, CommitName, Force, Form, Full, FullLong, Project, Raw
+
+Message = Annotated[str, typer.Option("--message", "--description", "-m", help="What the commit holds.", show_default=False)]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Also every commit that was made from it.")]
+Every = Annotated[bool, typer.Option("--all", help="Also commits that the system made.")]
+Origin = Annotated[str, typer.Option("--origin", help="Only commits of this origin: USER, AUTO or FSCK.")]
+IdOrCommit = Annotated[str, typer.Argument(metavar="ID|REPO@BRANCH-OR-COMMIT", show_default=False)]
+
+COLUMNS = "PROJECT\tREPO\tCOMMIT\tFINISHED\tSIZE\tORIGIN\tDESCRIPTION"
+SET_COLUMNS = "ID\tSUBCOMMITS\tPROGRESS\tCREATED\tMODIFIED"
+
+
+@verbs.start.command("commit")
+def start_commit(
+    branch: BranchName,
+    parent: Annotated[str, typer.Option("--parent", "-p", help="The parent: a commit id, branch or ancestry.")] = "",
+    message: Message = "",
+    project: Project = None,
+) -> None:
+    """Start a commit on a branch and print its id."""
+    where = client.branch(branch, project)
+    above = client.commit(f"{branch.partition('@')[0]}@{parent}", project) if parent else None
+    output.line(client.connect().pfs.start_commit(branch=where, parent=above, description=message).id)
+
+
+@verbs.finish.command("commit")
+def finish_commit(commit: CommitName, message: Message = "", force: Force = False, project: Project = None) -> None:
+    """Finish a commit."""
+    where = client.version_of(commit, project)
+    client.connect().pfs.finish_commit(commit=where, description=message, force=force)
+
+
+def provenance(cluster: Any, info: pfs.CommitInfo) -> list[str]:
+    """Every commit that this one derives from, nearest first, as ``repo@id``."""
+    found: dict[str, None] = {}
+    waiting = list(info.direct_provenance)
+    while waiting:
+        commit = waiting.pop(0)
+        name = f"{repo_name(commit.repo)}@{commit.id}"
+        if name not in found:
+            found[name] = None
+            waiting.extend(cluster.pfs.inspect_commit(commit=commit).direct_provenance)
+    return list(found)
+
+
+def repo_name(repo: pfs.Repo) -> str:
+    return str(repo.name if repo.type == "user" else f"{repo.name}.{repo.type}")
+
+
+def detail(cluster: Any, info: pfs.CommitInfo, full: bool) -> None:
+    """One commit, a line for each of its fields, and what it derives from."""
+    known = betterproto.serialized_on_wire(info.details)
+    derived = "  ".join(provenance(cluster, info))
+    output.fields(
+        [
+            ("Commit", f"{info.commit.repo.name}@{info.commit.id}"),
+            ("Description", info.description),
+            ("Parent", info.parent_commit.id or None),
+            ("Started", output.when(info.started, full)),
+            ("Finished", output.when(info.finished, full) if output.moment(info.finished) else None),
+            ("Error", info.error or None),
+            ("Size", output.size(info.details.size_bytes) if known else None),
+            ("Provenance", derived or None),
+        ]
+    )
+
+
+@verbs.inspect.command("commit")
+def inspect_commit(
+    commit: CommitName, raw: Raw = False, form: Form = "", full: Full = False, project: Project = None
+) -> None:
+    """Show a commit."""
+    output.check_form(raw, form)
+    cluster = client.connect()
+    info = cluster.pfs.inspect_commit(commit=client.version_of(commit, project))
+    return output.raw([info], form) if raw else detail(cluster, info, full)
+
+
+@verbs.wait.command("commit")
+def wait_commit(commit: IdOrCommit, raw: Raw = False, form: Form = "", full: Full = False, project: Project = None) -> None:
+    """Wait until a commit, or every commit of a set, is finished, and show it."""
+    output.check_form(raw, form)
+    cluster = client.connect()
+    if client.is_id(commit):
+        found = cluster.pfs.inspect_commit_set(commit_set=pfs.CommitSet(id=commit), wait=True)
+        return output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
+    info = cluster.pfs.wait_commit(client.version_of(commit, project))
+    return output.raw([info], form) if raw else detail(cluster, info, full)
+
+
+def row(info: pfs.CommitInfo, full: bool) -> list[str]:
+    known = betterproto.serialized_on_wire(info.details)
+    return [
+        info.commit.repo.project.name,
+        repo_name(info.commit.repo),
+        info.commit.id,
+        output.when(info.finished, full),
+        output.size(info.details.size_bytes) if known else f"≤ {output.size(info.size_bytes_upper_bound)}",
+        pfs.OriginKind(info.origin.kind).name,
+        info.description,
+    ]
+
+
+def set_row(info: pfs.CommitSetInfo, full: bool) -> list[object]:
+    done = sum(1 for one in info.commits if output.moment(one.finished) and not one.error)
+    failed = sum(1 for one in info.commits if one.error)
+    starts = [one.started for one in info.commits]
+    bar = output.progress_bar(done, len(info.commits) - done - failed, failed)
+    times = [output.when(end(starts, default=None), full) for end in (min, max)]
+    return [info.commit_set.id, len(info.commits), bar, *times]
+
+
+def origin_kind(name: str) -> pfs.OriginKind | None:
+    if not name:
+        return None
+    if name.upper() not in ("USER", "AUTO", "FSCK"):
+        raise PachctlError(f"unknown commit origin type '{name}', must be one of: AUTO, FSCK, USER")
+    return pfs.OriginKind[name.upper()]
+
+
+@verbs.list_.command("commit")
+def list_commit(
+    commit: Annotated[str | None, typer.Argument(metavar="[ID|REPO[@BRANCH-OR-COMMIT]]", show_default=False)] = None,
+    *,
+    from_: Annotated[str, typer.Option("--from", "-f", help="Only commits after this one.")] = "",
+    number: Annotated[int, typer.Option("--number", "-n", min=0, help="At most this many; 0: all.")] = 0,
+    every: Every = False,
+    expand: Annotated[bool, typer.Option("--expand", "-x", help="One line for each commit of each set.")] = False,
+    origin: Origin = "",
+    raw: Raw = False,
+    form: Form = "",
+    full: FullLong = False,
+    project: Project = None,
+) -> None:
+    """List commit sets; with an ID the commits of that set; with a repo or branch its commits."""
+    output.check_form(raw, form)
+    if every and origin:
+        raise PachctlError("cannot specify both --all and --origin")
+    if (not commit or client.is_id(commit)) and (origin or from_ or every):
+        raise PachctlError("--all, --from and --origin need a repo: pachctl list commit REPO[@BRANCH]")
+    cluster, most = client.connect().pfs, number or None
+    if commit and not client.is_id(commit):
+        return _list_commits_of(cluster, commit, (from_, number, every, origin), (raw, form, full), project)
+    if commit:
+        found = cluster.inspect_commit_set(commit_set=pfs.CommitSet(id=commit))
+    else:
+        sets = cluster.list_commit_set(project=pfs.Project(name=client.project(project)))
+        if not expand:
+            return output.show(islice(sets, most), raw, form, SET_COLUMNS, lambda info: set_row(info, full))
+        found = (info for one in sets for info in one.commits)
+    return output.show(islice(found, most), raw, form, COLUMNS, lambda info: row(info, full))
+
+
+def _list_commits_of(
+    cluster: Any, name: str, which: tuple[str, int, bool, str], how: tuple[bool, str, bool], project: str | None
+) -> None:
+    from_, number, every, origin = which
+    raw, form, full = how
+    to = client.commit(name, project)
+    found = cluster.list_commit(
+        repo=to.repo,
+        to=to if "@" in name else None,
+        from_=client.commit(f"{name.partition('@')[0]}@{from_}", project) if from_ else None,
+        number=number,
+        all=every,
+        origin_kind=origin_kind(origin),
+    )
+    output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
+
+
+@verbs.subscribe.command("commit")
+def subscribe_commit(
+    branch: Annotated[str, typer.Argument(metavar="REPO[@BRANCH]", show_default=False)],
+    *,
+    from_: Annotated[str, typer.Option("--from", help="Only commits after this one.")] = "",
+    new: Annotated[bool, typer.Option("--new", help="Only commits from now on.")] = False,
+    every: Every = False,
+    origin: Origin = "",
+    raw: Raw = False,
+    form: Form = "",
+    project: Project = None,
+) -> None:
+    """Print commits as they are finished, until interrupted."""
+    output.check_form(raw, form)
+    if new and from_:
+        raise PachctlError("--new and --from cannot be used together")
+    where, cluster = client.commit(branch, project), client.connect()
+    after = where.branch.name if new else from_
+    stream = cluster.pfs.subscribe_commit(
+        repo=where.repo,
+        branch=where.branch.name,
+        from_=client.commit(f"{branch.partition('@')[0]}@{after}", project) if after else None,
+        state=pfs.CommitState.FINISHED,
+        all=every,
+        origin_kind=origin_kind(origin),
+    )
+    for info in stream:
+        if raw:
+            output.raw([info], form)
+        else:
+            output.line("  ".join(row(info, full=False)).rstrip())
+        output.flush()
+
+
+@verbs.squash.command("commit")
+def squash_commit(commit: IdOrCommit, recursive: Recursive = False, project: Project = None) -> None:
+    """Merge a commit, or all commits of a set, into their children."""
+    cluster = client.connect()
+    if client.is_id(commit):
+        cluster.pfs.squash_commit_set(commit_set=pfs.CommitSet(id=commit))
+    else:
+        cluster.pfs.squash_commit(commit=client.version_of(commit, project), recursive=recursive)
+
+
+@verbs.delete.command("commit")
+def delete_commit(commit: IdOrCommit, recursive: Recursive = False, project: Project = None) -> None:
+    """Delete a commit, or all commits of a set, and their data."""
+    cluster = client.connect()
+    if client.is_id(commit):
+        cluster.pfs.drop_commit_set(commit_set=pfs.CommitSet(id=commit))
+    else:
+        cluster.pfs.drop_commit(commit=client.version_of(commit, project), recursive=recursive)

@@ -1,0 +1,141 @@
+"""``connect`` and ``config``: which clusters there are, and which one commands use."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from pachctl import config, output, verbs
+from pachctl.errors import PachctlError
+from pachctl.verbs import ObjectGroup, app
+
+Name = Annotated[str, typer.Argument(metavar="CONTEXT", show_default=False)]
+Value = Annotated[str | None, typer.Option(show_default=False)]
+
+
+def _group(name: str, summary: str) -> typer.Typer:
+    group = typer.Typer(cls=ObjectGroup, help=summary, rich_markup_mode=None)
+    verbs.config.add_typer(group, name=name)
+    return group
+
+
+get, set_, list_ = _group("get", "Show a value."), _group("set", "Set a value."), _group("list", "List contexts.")
+update, delete = _group("update", "Change a context."), _group("delete", "Delete a context.")
+
+
+@app.command("connect")
+def connect(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", show_default=False)],
+    alias: Annotated[str, typer.Option(help="The context's name [default: the address].", show_default=False)] = "",
+) -> None:
+    """Use the cluster at ADDRESS (HOST:PORT) from now on."""
+    document, name = config.load(), alias or address
+    if name not in config.contexts(document):
+        qualified = config.qualify(address)
+        config.contexts(document)[name] = {"pachd_address": qualified}
+        output.line(f"New context '{name}' created, will connect to Pachyderm at {qualified}")
+    document["v2"]["active_context"] = name
+    config.save(document)
+    output.line(f"Context '{name}' set as active")
+
+
+@get.command("active-context")
+def get_active_context() -> None:
+    """Show the context that commands use."""
+    output.line(config.active(config.load())[0])
+
+
+@set_.command("active-context")
+def set_active_context(name: Name) -> None:
+    """Choose the context that commands use."""
+    document = config.load()
+    config.context(document, name)
+    document["v2"]["active_context"] = name
+    config.save(document)
+
+
+@get.command("context")
+def get_context(name: Name) -> None:
+    """Show a context as JSON, its session token included, as ``set context`` takes it."""
+    output.raw_documents([config.context(config.load(), name)], "json")
+
+
+@set_.command("context")
+def set_context(
+    name: Name, overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace one that exists.")] = False
+) -> None:
+    """Write a context from JSON on standard input."""
+    document = config.load()
+    if name in config.contexts(document) and not overwrite:
+        raise PachctlError(f"context '{name}' already exists, use `--overwrite` if you wish to replace it")
+    try:
+        found = json.load(sys.stdin)
+    except ValueError as error:
+        raise PachctlError(f"malformed context: {error}") from error
+    if not isinstance(found, dict):
+        raise PachctlError("malformed context: expected an object with fields such as pachd_address")
+    if found.get("pachd_address"):
+        found["pachd_address"] = config.qualify(found["pachd_address"])
+    config.contexts(document)[name] = found
+    config.save(document)
+
+
+@list_.command("context")
+def list_context() -> None:
+    """List contexts; a star marks the active one."""
+    document = config.load()
+    try:
+        chosen = config.active(document)[0]
+    except config.ConfigError:
+        chosen = ""
+    output.table("ACTIVE\tNAME", [["*" if name == chosen else "", name] for name in sorted(config.contexts(document))])
+
+
+@update.command("context")
+def update_context(
+    name: Annotated[str | None, typer.Argument(metavar="[CONTEXT]", show_default=False)] = None,
+    *,
+    project: Value = None,
+    pachd_address: Value = None,
+    cluster_name: Value = None,
+    auth_info: Value = None,
+    server_cas: Value = None,
+    namespace: Value = None,
+    remove_cluster_deployment_id: Annotated[bool, typer.Option("--remove-cluster-deployment-id")] = False,
+) -> None:
+    """Change fields of a context, the active one when none is named; an empty value clears a field."""
+    document = config.load()
+    if name:
+        found = config.context(document, name)
+    else:
+        chosen, found = config.active(document)
+        output.line(f'editing the currently active context "{chosen}"')
+    changes: dict[str, Any] = {
+        "project": project,
+        "pachd_address": config.qualify(pachd_address) if pachd_address else pachd_address,
+        "cluster_name": cluster_name,
+        "auth_info": auth_info,
+        "server_cas": server_cas,
+        "namespace": namespace,
+        "cluster_deployment_id": "" if remove_cluster_deployment_id else None,
+    }
+    for field, value in changes.items():
+        if value:
+            found[field] = value
+        elif value is not None:
+            found.pop(field, None)
+    config.save(document)
+
+
+@delete.command("context")
+def delete_context(name: Name) -> None:
+    """Delete a context that is not active."""
+    document = config.load()
+    config.context(document, name)
+    if document["v2"]["active_context"] == name:
+        raise PachctlError("cannot delete an active context: set another first, pachctl config set active-context <context>")
+    del config.contexts(document)[name]
+    config.save(document)

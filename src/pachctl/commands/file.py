@@ -1,0 +1,187 @@
+"""``put|copy|get|inspect|list|glob|delete file``. Comparing files is in `diff`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+from pachyderm_sdk.api import pfs
+
+from pachctl import client, output, transfer, verbs
+from pachctl.errors import PachctlError
+from pachctl.options import FileName, Form, Project, Raw
+from pachctl.transfer import Upload
+
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="The files below a directory.")]
+Append = Annotated[bool, typer.Option("--append", "-a", help="Add to what the file holds instead of replacing it.")]
+MaybeFile = Annotated[str, typer.Argument(metavar="REPO@BRANCH-OR-COMMIT[:PATH]", show_default=False)]
+COLUMNS = "NAME\tTYPE\tSIZE"
+
+
+@verbs.put.command("file")
+def put_file(
+    file: MaybeFile,
+    *,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--file", "-f", help="A local file, a URL, or - for standard input.", show_default="-"),
+    ] = None,
+    input_file: Annotated[str, typer.Option("--input-file", "-i", help="A file that lists sources, one on a line.")] = "",
+    recursive: Recursive = False,
+    append: Append = False,
+    full_path: Annotated[
+        bool, typer.Option("--full-path", help="Keep the source's whole path as the target's name.")
+    ] = False,
+    project: Project = None,
+) -> None:
+    """Write files into an open commit, or into a new commit of the branch. Existing files are replaced."""
+    where = client.file(file, project)
+    if sources and input_file:
+        raise PachctlError("cannot set both --file (-f) and --input-file (-i)")
+    named = _listed(input_file) if input_file else sources or ["-"]
+    uploads = [one for source in named for one in _uploads(source, where.path, len(named), recursive, full_path)]
+    cluster = client.connect()
+    cluster.pfs.inspect_repo(repo=where.commit.repo)  # a wrong name fails before anything is sent
+    transfer.send(cluster, where.commit, uploads, append)
+
+
+def _listed(name: str) -> list[str]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+    except OSError as error:
+        raise PachctlError(f"{name}: {error.strerror}") from error
+    return [line for line in text.splitlines() if line]
+
+
+def _uploads(source: str, path: str, count: int, recursive: bool, full_path: bool) -> list[Upload]:
+    """The files that one source stands for, at the paths that the Go command would give them."""
+    if source == "-":
+        if recursive:
+            raise PachctlError("cannot set -r and read from stdin: name a directory with -f")
+        if not path:
+            raise PachctlError("must specify a filename when reading data from stdin: REPO@BRANCH:PATH")
+    local = urlsplit(source).path if transfer.is_url(source) else source
+    target = local if full_path else PurePosixPath(local).name
+    if not path:
+        place = target
+    elif count > 1 or (recursive and full_path) or (not recursive and path.endswith("/")):
+        place = f"{path.rstrip('/')}/{target.lstrip('/')}"
+    else:
+        place = path
+    place = "/" + str(PurePosixPath(place)).strip("/")
+    if recursive and not transfer.is_url(source):
+        return list(transfer.walk(source, place))
+    return [Upload(place, source, recursive)]
+
+
+@verbs.copy.command("file")
+def copy_file(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", show_default=False)],
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", show_default=False)],
+    *,
+    append: Append = False,
+    project: Project = None,
+    src_project: Annotated[str | None, typer.Option(help="The source's project.", show_default=False)] = None,
+    dest_project: Annotated[str | None, typer.Option(help="The destination's project.", show_default=False)] = None,
+) -> None:
+    """Copy a file or directory without moving its data. Both are REPO@BRANCH-OR-COMMIT:PATH."""
+    src, dst = client.file(source, src_project or project), client.file(destination, dest_project or project)
+    client.connect().pfs.copy_file(commit=dst.commit, src=src, dst=dst.path, append=append)
+
+
+@verbs.get.command("file")
+def get_file(
+    file: FileName,
+    *,
+    recursive: Recursive = False,
+    target: Annotated[str, typer.Option("--output", "-o", help="The local file or directory to write.")] = "",
+    offset: Annotated[int, typer.Option(min=0, help="Skip this many bytes.")] = 0,
+    retry: Annotated[bool, typer.Option("--retry", help="Append what an existing local file lacks.")] = False,
+    project: Project = None,
+) -> None:
+    """Read a file to standard output or, with -o, to a local file; -r reads a directory."""
+    where, cluster = client.file(file, project), client.connect()
+    if recursive:
+        if not target:
+            raise PachctlError("an output path needs to be specified when using the --recursive flag: -o DIRECTORY")
+        info = cluster.pfs.inspect_file(file=where)
+        with cluster.pfs.pfs_tar_file(file=where) as archive:
+            return transfer.extract(archive, info.file.path, target, info.size_bytes)
+    if not target:
+        for part in _read(cluster, where, offset):
+            sys.stdout.buffer.write(part.value)
+        return None
+    if Path(target).is_dir():
+        raise PachctlError(f"{target} is a directory: name the file to write")
+    if not Path(target).absolute().parent.is_dir():
+        raise PachctlError(f"{target}: there is no directory {Path(target).parent}")
+    info = cluster.pfs.inspect_file(file=where)
+    resume = retry and Path(target).is_file()
+    start = Path(target).stat().st_size if resume and not offset else offset
+    return transfer.receive(_read(cluster, where, start), target, info.size_bytes - start, resume)
+
+
+def _read(cluster: Any, file: pfs.File, offset: int) -> Any:
+    import grpc
+
+    try:
+        yield from cluster.pfs.get_file(file=file, offset=offset)
+    except grpc.RpcError as error:
+        said = error.details() or ""
+        if "GetFileTAR" not in said:
+            raise
+        raise PachctlError(f"{said.split('. Use GetFileTAR')[0]}: try again with -r -o DIRECTORY") from error
+
+
+def kind(info: pfs.FileInfo) -> str:
+    return "dir" if info.file_type == pfs.FileType.DIR else "file"
+
+
+def row(info: pfs.FileInfo) -> list[str]:
+    return [info.file.path, kind(info), output.size(info.size_bytes)]
+
+
+@verbs.inspect.command("file")
+def inspect_file(file: FileName, raw: Raw = False, form: Form = "", project: Project = None) -> None:
+    """Show a file or directory."""
+    output.check_form(raw, form)
+    info = client.connect().pfs.inspect_file(file=client.file(file, project))
+    if raw:
+        return output.raw([info], form)
+    return output.fields(
+        [
+            ("Path", info.file.path),
+            ("Datum", info.file.datum),
+            ("Type", kind(info)),
+            ("Size", output.size(info.size_bytes)),
+        ]
+    )
+
+
+@verbs.list_.command("file")
+def list_file(file: MaybeFile, raw: Raw = False, form: Form = "", project: Project = None) -> None:
+    """List the files in a directory."""
+    output.check_form(raw, form)
+    output.show(client.connect().pfs.list_file(file=client.file(file, project)), raw, form, COLUMNS, row)
+
+
+@verbs.glob.command("file")
+def glob_file(pattern: FileName, raw: Raw = False, form: Form = "", project: Project = None) -> None:
+    """List the files whose path matches a pattern, such as 'images@master:/*.png'."""
+    output.check_form(raw, form)
+    where = client.file(pattern, project)
+    found = client.connect().pfs.glob_file(commit=where.commit, pattern=where.path)
+    output.show(found, raw, form, COLUMNS, row)
+
+
+@verbs.delete.command("file")
+def delete_file(file: FileName, recursive: Recursive = False, project: Project = None) -> None:
+    """Delete a file, or with -r a directory."""
+    where = client.file(file, project)
+    if not where.path:
+        raise PachctlError(f'invalid format "{file}": expected <repo>@<branch-or-commit>:<path>')
+    path = where.path.rstrip("/") + "/" if recursive else where.path
+    client.connect().pfs.delete_file(commit=where.commit, path=path)

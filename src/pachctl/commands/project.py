@@ -1,0 +1,75 @@
+"""``create|update|inspect|list|delete project``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from pachyderm_sdk.api import pfs
+
+from pachctl import client, output, verbs
+from pachctl.options import Description, Form, Raw
+
+Name = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
+
+
+@verbs.create.command("project")
+def create_project(project: Name, description: Description = "") -> None:
+    """Create a project."""
+    client.connect().pfs.create_project(project=pfs.Project(name=project), description=description)
+
+
+@verbs.update.command("project")
+def update_project(project: Name, description: Description = "") -> None:
+    """Change a project's description."""
+    client.connect().pfs.create_project(project=pfs.Project(name=project), description=description, update=True)
+
+
+@verbs.inspect.command("project")
+def inspect_project(project: Name, raw: Raw = False, form: Form = "") -> None:
+    """Show a project."""
+    output.check_form(raw, form)
+    info = client.connect().pfs.inspect_project(project=pfs.Project(name=project))
+    if raw:
+        return output.raw([info], form)
+    created = output.when(info.created_at, full=True) if output.moment(info.created_at) else None
+    return output.fields([("Name", info.project.name), ("Description", info.description or None), ("Created at", created)])
+
+
+@verbs.list_.command("project")
+def list_project(raw: Raw = False, form: Form = "") -> None:
+    """List projects; a star marks the context's own."""
+    output.check_form(raw, form)
+    current = client.project(None)
+
+    def row(info: pfs.ProjectInfo) -> list[str]:
+        name = info.project.name
+        return ["*" if name == current else "", name, output.when(info.created_at), info.description or "-"]
+
+    found = client.connect().pfs.list_project()
+    output.show(found, raw, form, "ACTIVE\tPROJECT\tCREATED\tDESCRIPTION", row)
+
+
+@verbs.delete.command("project")
+def delete_project(
+    project: Name,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Delete its pipelines and repos too, without asking.")
+    ] = False,
+) -> None:
+    """Delete a project, asking before its pipelines and repos go with it."""
+    cluster, which = client.connect(), pfs.Project(name=project)
+    for info in list(cluster.pps.list_pipeline(projects=[which])):
+        if not force:
+            typer.confirm(f"This will delete pipeline {project}/{info.pipeline.name}. Are you sure?", abort=True)
+        cluster.pps.delete_pipeline(pipeline=info.pipeline, force=force)
+    for info in list(cluster.pfs.list_repo(type="user", projects=[which])):
+        if not force:
+            typer.confirm(f"This will delete repo {project}/{info.repo.name}. Are you sure?", abort=True)
+        cluster.pfs.delete_repo(repo=info.repo, force=force)
+    cluster.pfs.delete_project(project=which, force=force)
+    if project == client.project(None):
+        output.note(
+            f"warning: deleted the current project {project}; choose another: "
+            "pachctl config update context --project PROJECT"
+        )

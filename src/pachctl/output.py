@@ -1,0 +1,168 @@
+"""How things are printed: plain tables, relative times, binary sizes, and ``--raw`` documents.
+
+The wording of times and sizes is that of the Go command (docker/go-units: 4.308KiB, About a minute ago).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pachctl.errors import PachctlError
+
+if TYPE_CHECKING:
+    import betterproto
+
+GREEN, YELLOW, RED = "green", "yellow", "red"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def line(text: str = "") -> None:
+    """One line on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """One line on standard error: hints and notices, which no pipe should see."""
+    sys.stderr.write(text + "\n")
+
+
+def colour(text: str, name: str) -> str:
+    """``text`` in a colour, on a terminal only."""
+    return typer.style(text, fg=name) if sys.stdout.isatty() else text
+
+
+def _plain(text: str) -> str:
+    return _STYLE.sub("", text)
+
+
+def table(header: str, rows: Iterable[Sequence[object]]) -> None:
+    """Left-aligned columns, two spaces apart; ``header`` separates its names by tabs."""
+    cells = [header.split("\t"), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(_plain(row[column])) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        padded = [cell + " " * (width - len(_plain(cell))) for cell, width in zip(row, widths, strict=True)]
+        line("  ".join(padded).rstrip())
+
+
+def fields(pairs: Iterable[tuple[str, object]]) -> None:
+    """``Name: value`` lines; those whose value is None are left out."""
+    for name, value in pairs:
+        if value is not None:
+            line(f"{name}: {value}")
+
+
+def block(fields_: dict[str, Any], name: str) -> str | None:
+    """A field that is an object, as indented JSON; None where it is unset, so that `fields` leaves it out."""
+    return json.dumps(fields_[name], indent=2, ensure_ascii=False) if fields_.get(name) else None
+
+
+def size(count: int) -> str:
+    """Bytes in binary units with four significant digits."""
+    value, unit = float(count), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.4g}{_UNITS[unit]}"
+
+
+def duration(span: timedelta) -> str:
+    """A span in words, coarser the longer it is."""
+    seconds = span.total_seconds()
+    hours = int(seconds / _HOUR + 0.5)
+    words: tuple[tuple[bool, str], ...] = (
+        (seconds < 1, "Less than a second"),
+        (int(seconds) == 1, "1 second"),
+        (seconds < _MINUTE, f"{int(seconds)} seconds"),
+        (seconds < 2 * _MINUTE, "About a minute"),
+        (seconds < _HOUR, f"{int(seconds / _MINUTE)} minutes"),
+        (hours == 1, "About an hour"),
+        (hours < 48, f"{hours} hours"),
+        (hours < 24 * 7 * 2, f"{hours // 24} days"),
+        (hours < 24 * 30 * 2, f"{hours // 24 // 7} weeks"),
+        (hours < 24 * 365 * 2, f"{hours // 24 // 30} months"),
+    )
+    return next((text for fits, text in words if fits), f"{int(seconds / _DAY / 365)} years")
+
+
+def moment(when: datetime | None) -> datetime | None:
+    """``when``, or None where the SDK's reading of an unset time (1970) stands."""
+    return None if when is None or when.timestamp() == 0 else when
+
+
+def when(time: datetime | None, full: bool = False) -> str:
+    """``3 minutes ago``; with ``full`` the time in RFC 3339; ``-`` when it is unset."""
+    if not (time := moment(time)):
+        return "-"
+    if full:
+        return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{duration(max(datetime.now(UTC) - time, timedelta()))} ago"
+
+
+def progress_bar(done: int, going: int, failed: int, width: int = 8) -> str:
+    """A bar of green, yellow and red; its last part is red whenever anything failed."""
+    total = done + going + failed
+    parts = []
+    for index in range(width):
+        reached = index * total
+        if failed and index == width - 1:
+            parts.append(colour("▇", RED))
+        elif reached < done * width:
+            parts.append(colour("▇", GREEN))
+        elif reached < (done + going) * width:
+            parts.append(colour("▇", YELLOW))
+        else:
+            parts.append(colour("▇", RED) if total else " ")
+    return "".join(parts)
+
+
+def document(message: betterproto.Message) -> dict[str, Any]:
+    """A message as protobuf's JSON mapping, with the field names of the .proto."""
+    import betterproto
+
+    found: dict[str, Any] = message.to_dict(casing=betterproto.Casing.SNAKE)
+    return found
+
+
+def raw(messages: Iterable[betterproto.Message], form: str) -> None:
+    """Each message as an indented JSON object, or as a YAML document."""
+    raw_documents((document(message) for message in messages), form)
+
+
+def raw_documents(found: Iterable[object], form: str) -> None:
+    for index, one in enumerate(found):
+        if form == "yaml":
+            import yaml
+
+            sys.stdout.write("---\n" if index else "")
+            yaml.safe_dump(one, sys.stdout, sort_keys=False, allow_unicode=True)
+        else:
+            line(json.dumps(one, indent=2, ensure_ascii=False))
+
+
+def check_form(is_raw: bool, form: str) -> None:
+    """Refuse ``-o`` without ``--raw`` and forms that there are not."""
+    if form and not is_raw:
+        raise PachctlError("cannot set --output (-o) without --raw")
+    if form not in ("", "json", "yaml"):
+        raise PachctlError(f"unrecognized encoding {form!r}: use json or yaml")
+
+
+def show(messages: Iterable[Any], is_raw: bool, form: str, header: str, row: Callable[[Any], Sequence[object]]) -> None:
+    """A list as a table, or raw."""
+    if is_raw:
+        raw(messages, form)
+    else:
+        table(header, map(row, messages))
+
+
+def flush() -> None:
+    """Pass on what is printed so far: streams are read as they come."""
+    sys.stdout.flush()

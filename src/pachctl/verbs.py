@@ -1,0 +1,60 @@
+"""The command tree: ``pachctl VERB OBJECT``. Modules of `commands` hang their functions on these verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+app = typer.Typer(
+    name="pachctl",
+    help="Version data and run pipelines on a Pachyderm cluster.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def singular(name: str) -> str:
+    """``repos`` as ``repo``; the words that end in an s for other reasons stay."""
+    if name == "logs":
+        return name
+    return name.removesuffix("es") if name == "branches" else name.removesuffix("s")
+
+
+class ObjectGroup(TyperGroup):
+    """A verb's objects, found in the singular and in the plural: ``list repo`` and ``list repos``."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        found = super().get_command(ctx, cmd_name)
+        return super().get_command(ctx, singular(cmd_name)) if found is None else found
+
+
+def _verb(name: str, summary: str) -> typer.Typer:
+    group = typer.Typer(cls=ObjectGroup, help=summary, rich_markup_mode=None)
+    app.add_typer(group, name=name)
+    return group
+
+
+create = _verb("create", "Create a project, repo, branch, pipeline or secret.")
+update = _verb("update", "Change a project, repo or pipeline.")
+inspect = _verb("inspect", "Show one object in full.")
+list_ = _verb("list", "Show the objects of a kind.")
+delete = _verb("delete", "Delete an object.")
+start = _verb("start", "Start a commit, or a stopped pipeline.")
+finish = _verb("finish", "Finish a commit.")
+stop = _verb("stop", "Stop a pipeline or a job.")
+wait = _verb("wait", "Wait for a commit or a job to finish.")
+squash = _verb("squash", "Merge a commit into its child.")
+subscribe = _verb("subscribe", "Follow the commits of a branch.")
+put = _verb("put", "Write files.")
+get = _verb("get", "Read files.")
+copy = _verb("copy", "Copy files within Pachyderm.")
+glob = _verb("glob", "Find files by a pattern.")
+diff = _verb("diff", "Compare files.")
+rerun = _verb("rerun", "Run a pipeline again.")
+run = _verb("run", "Run a cron pipeline now.")
+restart = _verb("restart", "Restart a datum.")
+edit = _verb("edit", "Edit a pipeline's spec.")
+auth = _verb("auth", "Who you are to the cluster.")
+config = _verb("config", "Which clusters there are, and which one commands use.")
