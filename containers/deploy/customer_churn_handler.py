@@ -1,0 +1,107 @@
+"""The TorchServe handler of the churn model.
+
+A request holds customers as they are in the CSV, in one of three shapes: column -> {row: value} (what pandas' to_json
+writes), column -> [value, ...], or a list of {column: value}. The answer is one [1.0] (will churn) or [0.0] (will stay) for
+each customer, in the request's order. A `churn` column may be there; it is not looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from preprocessing import COLUMNS, InputError, encode
+from ts.torch_handler.base_handler import BaseHandler
+from ts.utils.util import PredictionException
+
+THRESHOLD = 0.5
+BAD_REQUEST = 400
+
+
+class CustomerChurnHandler(BaseHandler):
+    """Encodes customers, runs the network and cuts its output at one half."""
+
+    def preprocess(self, data: list[Any] | None) -> torch.Tensor:
+        """The network's input, shape (customers, 139), for one or more instances.
+
+        Raises PredictionException with status 400 where a customer cannot be encoded; the message says why.
+        """
+        if not isinstance(data, list) or not data:
+            raise PredictionException('the request needs a list under "instances" with at least one entry', BAD_REQUEST)
+        try:
+            encoded = [torch.from_numpy(encode(columns(_payload(instance)))) for instance in data]
+        except InputError as error:
+            raise PredictionException(str(error), BAD_REQUEST) from error
+        return encoded[0] if len(encoded) == 1 else torch.cat(encoded)
+
+    def inference(self, data: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Predictions of shape (customers, 1): 1.0 where the network says churn."""
+        probability: torch.Tensor = super().inference(data, *args, **kwargs)
+        return (probability >= THRESHOLD).float()
+
+
+def _payload(instance: Any) -> Any:
+    """What stands under "data" of an instance ("body" where TorchServe itself has unpacked the request)."""
+    if isinstance(instance, dict):
+        for key in ("data", "body"):
+            if key in instance:
+                return instance[key]
+    raise InputError('each instance needs an object {"data": ...}')
+
+
+def columns(payload: Any) -> dict[str, list[Any]]:
+    """The network's columns from ``payload``, in any of the three shapes. Raises InputError for anything else."""
+    if isinstance(payload, list):
+        return _from_records(payload)
+    if not isinstance(payload, dict):
+        raise InputError(f'"data" is {_kind(payload)}; it has to be an object with one entry per column')
+    if not payload:
+        raise InputError('"data" is empty')
+    return _from_columns({name: payload[name] for name in COLUMNS if name in payload})
+
+
+def _from_records(records: list[Any]) -> dict[str, list[Any]]:
+    if not records:
+        raise InputError('"data" is empty')
+    for row, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise InputError(f"row {row} is {_kind(record)}; in a list, each row has to be an object {{column: value}}")
+    try:
+        return {name: [record[name] for record in records] for name in COLUMNS}
+    except KeyError as error:
+        raise InputError(f"column missing: {error.args[0]}") from None
+
+
+def _from_columns(payload: dict[str, Any]) -> dict[str, list[Any]]:
+    first = next(iter(payload.values()), None)
+    if not isinstance(first, dict):
+        for name, column in payload.items():
+            if not isinstance(column, list):
+                raise InputError(f"column {name} is {_kind(column)}; it has to be an object {{row: value}} or a list")
+        result = payload
+    else:
+        rows = list(first)
+        result = {name: _values(name, column, rows) for name, column in payload.items()}
+    if payload and not first:
+        raise InputError('"data" holds no rows')
+    return result
+
+
+def _values(name: str, column: Any, rows: list[str]) -> list[Any]:
+    """The values of one column -> {row: value} entry, in the order of ``rows``."""
+    if not isinstance(column, dict):
+        raise InputError(
+            f"column {name} is {_kind(column)}; the first column is an object {{row: value}}, so all have to be"
+        )
+    if len(column) != len(rows):
+        raise InputError(f"column {name} has {len(column)} rows where the first column has {len(rows)}")
+    try:
+        return [column[row] for row in rows]
+    except KeyError as error:
+        raise InputError(f"column {name} has no row {error}") from None
+
+
+def _kind(value: Any) -> str:
+    """What ``value`` is called in JSON."""
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(value), "null" if value is None else type(value).__name__)

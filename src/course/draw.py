@@ -1,0 +1,142 @@
+"""The pictures of the course: a pipeline DAG, learning curves, a confusion matrix, drift, before and after.
+
+Every function takes plain Python values and returns a matplotlib figure; the notebook shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BLUE, ORANGE, GREEN, PURPLE = "#2f6db3", "#d9822b", "#3a8f5c", "#7b4fa3"
+GREY, INK = "#e8ebef", "#22303f"
+KIND_COLOURS = {"file": INK, "repo": BLUE, "pipeline": ORANGE, "model version": PURPLE, "endpoint": GREEN}
+
+Node = tuple[str, str]
+"""A node of the DAG: its name and its kind, one of KIND_COLOURS' keys."""
+
+
+def dag(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> Figure:
+    """The DAG of repositories, pipelines and endpoints, left to right in the order that data flows.
+
+    ``edges`` are pairs of node names. A node stands one column right of its furthest input.
+    """
+    column = _columns([name for name, _ in nodes], edges)
+    rows: dict[int, int] = {}
+    place: dict[str, tuple[float, float]] = {}
+    for name, _ in nodes:
+        place[name] = (3.2 * column[name], -1.4 * rows.get(column[name], 0))
+        rows[column[name]] = rows.get(column[name], 0) + 1
+    figure, axes = _canvas(figsize=(3.0 * (max(column.values(), default=0) + 1), 1.1 * max(rows.values(), default=1)))
+    for start, end in edges:
+        (x0, y0), (x1, y1) = place[start], place[end]
+        axes.annotate("", (x1 - 1.3, y1), (x0 + 1.3, y0), arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.4})
+    for name, kind in nodes:
+        x, y = place[name]
+        box = FancyBboxPatch(
+            (x - 1.2, y - 0.38), 2.4, 0.76, boxstyle="round,pad=0.06", fc="white", ec=KIND_COLOURS[kind], lw=2
+        )
+        axes.add_patch(box)
+        axes.text(x, y + 0.12, name, ha="center", va="center", fontsize=8.5, color=INK, weight="bold")
+        axes.text(x, y - 0.2, kind, ha="center", va="center", fontsize=7.5, color=KIND_COLOURS[kind])
+    axes.set_xlim(-1.5, 3.2 * max(column.values(), default=0) + 1.5)
+    axes.set_ylim(-1.4 * (max(rows.values(), default=1) - 1) - 0.7, 0.7)
+    axes.axis("off")
+    figure.tight_layout()
+    return figure
+
+
+def learning_curves(
+    curves: Mapping[str, Sequence[tuple[int, float]]], *, ylabel: str, baseline: float | None = None
+) -> Figure:
+    """One line for each curve, a sequence of (batches, value); ``baseline`` is drawn as the majority guess."""
+    figure, axes = _canvas(figsize=(6.5, 3.4))
+    for (label, points), colour in zip(curves.items(), (BLUE, ORANGE, GREEN), strict=False):
+        axes.plot([x for x, _ in points], [y for _, y in points], marker="o", ms=3.5, color=colour, label=label)
+    if baseline is not None:
+        axes.axhline(baseline, color=INK, lw=1, ls="--", label=f"majority guess ({baseline:.3f})")
+    axes.set_xlabel("batches")
+    axes.set_ylabel(ylabel)
+    _tidy(axes)
+    axes.legend(frameon=False)
+    figure.tight_layout()
+    return figure
+
+
+def confusion(truth: Sequence[int], predicted: Sequence[int], labels: Sequence[str]) -> Figure:
+    """The confusion matrix: rows are the ground truth, columns the prediction, cells counts of customers."""
+    counts = np.zeros((len(labels), len(labels)), dtype=int)
+    np.add.at(counts, (np.asarray(truth, dtype=int), np.asarray(predicted, dtype=int)), 1)
+    figure, axes = _canvas(figsize=(3.8, 3.4))
+    axes.imshow(counts, cmap="Blues", vmin=0)
+    for (row, col), count in np.ndenumerate(counts):
+        axes.text(col, row, str(count), ha="center", va="center", color="white" if count > counts.max() / 2 else INK)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels, rotation=90, va="center")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("ground truth")
+    figure.tight_layout()
+    return figure
+
+
+def drift(old: pd.DataFrame, new: pd.DataFrame, columns: Sequence[str]) -> Figure:
+    """The distribution of each column in the old and the new data, side by side."""
+    figure, axes = _canvas(1, len(columns), figsize=(3.2 * len(columns), 2.8))
+    for axis, column in zip(np.atleast_1d(axes), columns, strict=True):
+        low, high = np.percentile(old[column], [1, 99])
+        bins = np.linspace(low, high, 40)
+        axis.hist(old[column], bins=bins, density=True, color=BLUE, alpha=0.55, label="part 1")
+        axis.hist(new[column], bins=bins, density=True, color=ORANGE, alpha=0.55, label="part 2")
+        axis.set_title(column, fontsize=10)
+        axis.set_yticks([])
+        _tidy(axis)
+    np.atleast_1d(axes)[0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def before_after(scores: Mapping[str, tuple[float, float]], *, baseline: float) -> Figure:
+    """Accuracy before and after retraining, a pair of bars for each data set in ``scores``."""
+    figure, axes = _canvas(figsize=(5.2, 3.2))
+    at = np.arange(len(scores))
+    for offset, side, colour in ((-0.18, 0, BLUE), (0.18, 1, ORANGE)):
+        bars = axes.bar(at + offset, [pair[side] for pair in scores.values()], 0.34, color=colour)
+        axes.bar_label(bars, fmt="%.3f", fontsize=8.5)
+        bars.set_label("after" if side else "before")
+    axes.axhline(baseline, color=INK, lw=1, ls="--", label="majority guess")
+    axes.set_xticks(at, list(scores))
+    axes.set_ylim(0.45, max(0.7, 0.03 + max(max(pair) for pair in scores.values())))
+    axes.set_ylabel("accuracy")
+    _tidy(axes)
+    axes.legend(frameon=False, fontsize=8.5, loc="upper right", ncols=3)
+    figure.tight_layout()
+    return figure
+
+
+def _columns(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
+    column = dict.fromkeys(names, 0)
+    for _ in names:  # the longest path has at most as many edges as there are nodes
+        for start, end in edges:
+            column[end] = max(column[end], column[start] + 1)
+    return column
+
+
+def _canvas(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float]) -> tuple[Figure, Any]:
+    figure: Figure
+    figure, axes = plt.subplots(rows, columns, figsize=figsize)
+    plt.close(figure)  # the notebook shows the figure that a function returns: once, not twice
+    return figure, axes
+
+
+def _tidy(axes: plt.Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=GREY)
+    axes.set_axisbelow(True)

@@ -1,0 +1,90 @@
+"""``python -m course.run``: execute the numbered notebooks in order and show what came of it.
+
+Each notebook runs through papermill in a kernel of its own; the executed copies are kept to open and read. At the end
+stand the ten sample customers' ground truth and prediction, and the addresses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from course import endpoint
+from course.catch_up import execute
+from course.profile import Profile, ProfileError, load
+from course.store import store_outputs
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the notebooks named on the command line, all of them by default, with the profile of --profile."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks to run [default: notebooks/*.ipynb]")
+    parser.add_argument("--store", action="store_true", help="write the outputs into the notebooks themselves")
+    parser.add_argument("--profile", default="embedded", help="profiles/NAME.env [default: embedded]")
+    arguments = parser.parse_args()
+    try:
+        profile = load(arguments.profile)
+    except ProfileError as error:
+        sys.exit(f"course: {error}")
+    began = time.monotonic()
+    notebooks = arguments.notebooks or sorted((profile.root / "notebooks").glob("[0-9]*.ipynb"))
+    copies = run_all(notebooks, profile)
+    if arguments.store:
+        for copy, notebook in zip(copies, notebooks, strict=True):
+            store_outputs(copy, notebook)
+    console.print(f"\n[green]Ran {len(copies)} of {len(notebooks)}[/green] in {time.monotonic() - began:.0f} s.\n")
+    if not arguments.notebooks:
+        show_predictions(profile)
+        console.print(addresses(profile))
+    console.print(f"Executed copies: {copies[0].parent}")
+
+
+def run_all(notebooks: list[Path], profile: Profile) -> list[Path]:
+    """Execute ``notebooks`` in order with a progress bar; exit with the failing cell's message when one fails."""
+    from papermill.exceptions import PapermillExecutionError
+
+    copies = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("notebooks", total=len(notebooks))
+        for notebook in notebooks:
+            progress.update(task, description=notebook.stem)
+            began = time.monotonic()
+            try:
+                copies.append(execute(notebook, profile))
+            except PapermillExecutionError as error:
+                progress.stop()
+                sys.exit(f"course: {notebook.name}, cell {error.exec_count}: {error.ename}: {error.evalue}")
+            progress.console.print(f"  {notebook.name}  {time.monotonic() - began:.1f} s")
+            progress.advance(task)
+    return copies
+
+
+def show_predictions(profile: Profile) -> None:
+    """Print one ``Ground truth/Predicted`` line for each of the ten sample customers, answered by the endpoint now."""
+    sample = json.loads((profile.root / "sample-data" / "customer_churn_sample.json").read_text())
+    for row, predicted in enumerate(endpoint.predict(profile, sample)):
+        console.print(f"Ground truth/Predicted: {sample['churn'][str(row)]}/{predicted}")
+
+
+def addresses(profile: Profile) -> Table:
+    """Where everything is, for the browser and for curl."""
+    table = Table(box=None, show_header=False, padding=(0, 2), title="\nAddresses", title_justify="left")
+    table.add_row("Pachyderm", profile["PACHD_ADDRESS"])
+    table.add_row("Determined", profile["DET_MASTER"])
+    table.add_row("Endpoint", f"{profile.ingress}/v1/models/{endpoint.MODEL}:predict")
+    table.add_row("", f"Host: {endpoint.hostname(profile)}")
+    return table
+
+
+if __name__ == "__main__":
+    main()
