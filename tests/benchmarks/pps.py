@@ -1,0 +1,103 @@
+"""How quick pipelines are: from the end of a commit to the first line of user code, and one datum more in a done pipeline.
+
+Run it as a script: ``python tests/benchmarks/pps.py [number of datums]``. It starts a pachd of its own.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pachyderm_sdk import Client
+from pachyderm_sdk.api import pfs, pps
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.conftest import is_listening, new_home, wait_for  # noqa: E402
+
+from minipdk.home import HOST, Home  # noqa: E402
+
+RUNS = 20
+say = sys.stdout.write
+
+
+def commit(client: Client, repo: str, names: list[str]) -> float:
+    """Commit small files; when the commit was finished, in seconds since 1970."""
+    with client.pfs.commit(branch=pfs.Branch.from_uri(f"{repo}@master")) as one:
+        for name in names:
+            one.put_file_from_bytes(path=f"/{name}", data=name.encode())
+    return time.time()
+
+
+def job(client: Client, pipeline: pps.Pipeline) -> pps.JobInfo:
+    newest = next(iter(client.pps.list_job(pipeline=pipeline)))
+    done = client.pps.inspect_job(job=newest.job, wait=True)
+    if done.state != pps.JobState.JOB_SUCCESS:
+        sys.exit(f"a job ended in {pps.JobState(done.state).name}: {done.reason}")
+    return done
+
+
+def make(client: Client, name: str, script: str) -> pps.Pipeline:
+    client.pfs.create_repo(repo=pfs.Repo(name=f"{name}-source"))
+    pipeline = pps.Pipeline(name=name)
+    client.pps.create_pipeline(
+        pipeline=pipeline,
+        transform=pps.Transform(image="python:3.11", cmd=["sh"], stdin=[script]),
+        input=pps.Input(pfs=pps.PfsInput(repo=f"{name}-source", glob="/*")),
+        parallelism_spec=pps.ParallelismSpec(constant=2),
+    )
+    job(client, pipeline)
+    return pipeline
+
+
+def commit_to_user_code(client: Client) -> None:
+    pipeline = make(client, "latency", "date +%s.%N")
+    waits, whole = [], []
+    for number in range(RUNS):
+        finished = commit(client, "latency-source", [f"file{number}"])
+        done = job(client, pipeline)
+        whole.append(time.time() - finished)
+        (line,) = [line for line in client.pps.get_logs(job=done.job) if line.user]
+        waits.append(float(line.message) - finished)
+    for what, values in (("commit to user code", waits), ("commit to job done", whole)):
+        say(f"{what}: median {statistics.median(values) * 1000:.0f} ms, worst of {RUNS} {max(values) * 1000:.0f} ms\n")
+
+
+def one_datum_more(client: Client, count: int) -> None:
+    pipeline = make(client, "many", "cp /pfs/many-source/* /pfs/out/")
+    began = commit(client, "many-source", [f"file{number:06}" for number in range(count)])
+    done = job(client, pipeline)
+    took = time.time() - began
+    say(f"{count} datums on 2 workers: {took:.1f} s, {count / took:.0f} a second ({done.data_processed} processed)\n")
+    finished = commit(client, "many-source", ["one-more"])
+    done = job(client, pipeline)
+    say(f"datum {count + 1}: {time.time() - finished:.2f} s ({done.data_skipped} skipped, {done.data_processed} processed)")
+
+
+def run(home: Home, count: int) -> None:
+    client = Client(host=HOST, port=home.port("pachd"), auth_token=home.token)
+    commit_to_user_code(client)
+    one_datum_more(client, count)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        home = new_home(Path(folder) / "home")
+        command = [sys.executable, "-m", "minipdk.pachyderm.server", "--home", str(home.path)]
+        with home.log_file("pachyderm").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            wait_for(lambda: is_listening(home.port("s3")), what="pachd")
+            run(home, int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Fixtures that every test shares: a fresh home with free ports, and real service processes in it."""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from minipdk.home import HOST, VENDOR_PORTS, Home, Identity, save
+
+
+def wait_for(condition: Callable[[], object], *, seconds: float = 30, what: str = "the condition") -> object:
+    """The first true value that ``condition`` returns; fails the test, naming ``what``, after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.02)
+    return value
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on now."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def new_home(path: Path) -> Home:
+    """A home at ``path`` with free ports and a known token."""
+    path.mkdir(mode=0o700, parents=True)
+    ports = dict(zip(VENDOR_PORTS, free_ports(len(VENDOR_PORTS)), strict=True))
+    return save(path, Identity(cluster_id="00000000-0000-4000-8000-000000000000", token="test-token", ports=ports))
+
+
+class ServiceProcess:
+    """One service as a real process: ``python -m minipdk.<name>.server``."""
+
+    def __init__(self, home: Home, name: str, *ports: str) -> None:
+        self.home, self.name, self.ports = home, name, ports
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.home.log_file(self.name).open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", f"minipdk.{self.name}.server", "--home", str(self.home.path)],
+                stdout=log,
+                stderr=log,
+            )
+        for port in self.ports:
+            wait_for(lambda port=port: self._listening_or_dead(port), what=f"{self.name} to listen on its {port} port")
+
+    def _listening_or_dead(self, port: str) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"{self.name} ended:\n{self.log}"
+        return is_listening(self.home.port(port))
+
+    @property
+    def log(self) -> str:
+        return self.home.log_file(self.name).read_text()
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A fresh cluster's folder, shared by one module's tests."""
+    return new_home(tmp_path_factory.mktemp("cluster") / "home")
+
+
+@pytest.fixture(scope="module")
+def run_service() -> Iterator[Callable[..., ServiceProcess]]:
+    """``run_service(home, "pachyderm", "pachd", "s3")`` starts a service and waits until its ports answer."""
+    with ExitStack() as stack:
+
+        def start(home: Home, name: str, *ports: str) -> ServiceProcess:
+            service = ServiceProcess(home, name, *ports)
+            service.start()
+            stack.callback(service.stop)
+            return service
+
+        yield start
+
+
+REPOSITORY = Path(__file__).parents[1]
+SCRIPT_FOLDERS = tuple(str(REPOSITORY / name) for name in ("containers", "labs", "sample-data", "solutions"))
+
+
+@pytest.fixture(scope="module")
+def import_from() -> Iterator[Callable[[str, str], ModuleType]]:
+    """``import_from("containers/train", "registry")`` imports a module as a script in that folder would see it.
+
+    Folders may hold modules of the same name (as checkpoints do): each import begins by forgetting those of other folders.
+    """
+    before = list(sys.path)
+
+    def load(folder: str, name: str) -> ModuleType:
+        sys.path[:] = [str(REPOSITORY / folder), *before]
+        own = {path.stem for path in (REPOSITORY / folder).glob("*.py")}
+        for known, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None) or ""
+            if (known in own or file.startswith(SCRIPT_FOLDERS)) and Path(file).parent != REPOSITORY / folder:
+                del sys.modules[known]
+        return importlib.import_module(name)
+
+    yield load
+    sys.path[:] = before

@@ -1,0 +1,197 @@
+"""The churn handler as TorchServe's own loader runs it from an archive."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import timeit
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENT = ROOT / "solutions/port-experiment/experiment"
+Predict = Callable[[Any], list[list[float]]]
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint as Determined writes it, of a network that says churn where eqpdays is above its mean."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("checkpoint")
+    shutil.copytree(EXPERIMENT, folder / "code", ignore=shutil.ignore_patterns("__pycache__"))
+    config = yaml.safe_load((EXPERIMENT / "const.yaml").read_text())
+    described = {"trial_type": "PyTorchTrial", "trial_cls_spec": "model_def:ChurnTrial", "is_trainer": False}
+    described |= {"experiment_config": config, "hparams": config["hyperparameters"]}
+    (folder / "load_data.json").write_text(json.dumps(described))
+    network = torch.nn.Sequential(torch.nn.Linear(139, 32), torch.nn.Linear(32, 1), torch.nn.Sigmoid())
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.zero_()
+        network[0].weight[0, 72] = network[1].weight[0, 0] = 1
+    state: dict[str, Any] = {"models_state_dict": [network.state_dict()]}
+    torch.save(state | {"optimizers_state_dict": [], "lr_schedulers_state_dict": []}, folder / "state_dict.pth")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predict(
+    checkpoint: Path, tmp_path_factory: pytest.TempPathFactory, import_from: Callable[[str, str], ModuleType]
+) -> Iterator[Predict]:
+    """Ask the packed handler, behind TorchServe's envelope for KServe, with the body of a request."""
+    import ts
+    from ts.context import RequestProcessor
+    from ts.metrics.metric_cache_yaml_impl import MetricsCacheYamlImpl
+    from ts.model_loader import ModelLoaderFactory
+
+    folder, model = tmp_path_factory.mktemp("archive"), tmp_path_factory.mktemp("model")
+    archives = import_from("containers/deploy", "model_archive")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+        patch.setenv("SERVING_MODE", "")
+        script = archives.create_script_module(checkpoint, folder)
+        zipfile.ZipFile(archives.create_archive("churn", "1", script, checkpoint, folder)).extractall(model)
+    metrics = MetricsCacheYamlImpl(config_file_path=str(Path(ts.__path__[0]) / "configs" / "metrics.yaml"))
+    metrics.initialize_cache()
+    sys.path.insert(0, str(model))
+    for name in ("preprocessing", "customer_churn_handler"):
+        sys.modules.pop(name, None)
+    loader = ModelLoaderFactory.get_model_loader()
+    service = loader.load("churn", str(model), "customer_churn_handler.py", None, 1, "kserve", True, metrics)
+    service.context.request_processor = [RequestProcessor({})]
+
+    def ask(body: Any) -> list[list[float]]:
+        return list(service._entry_point([{"body": body}], service.context)[0]["predictions"])
+
+    yield ask
+    sys.path.remove(str(model))
+    for name in ("preprocessing", "customer_churn_handler"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def columns() -> dict[str, dict[str, Any]]:
+    """The ten customers of the sample."""
+    return dict(json.loads((ROOT / "sample-data" / "customer_churn_sample.json").read_text()))
+
+
+@pytest.fixture
+def expected(columns: dict[str, dict[str, Any]]) -> list[list[float]]:
+    mean = json.loads((EXPERIMENT / "numscale.json").read_text())["eqpdays"]["mean"]
+    return [[1.0 if days >= mean else 0.0] for days in columns["eqpdays"].values()]
+
+
+def test_one_instance_with_ten_customers_gives_ten_predictions(
+    predict: Predict, columns: dict[str, dict[str, Any]], expected: list[list[float]]
+) -> None:
+    assert predict({"instances": [{"data": columns}]}) == expected
+    assert len({row[0] for row in expected}) == 2
+
+
+def test_the_sample_request_is_understood_as_bytes(predict: Predict, expected: list[list[float]]) -> None:
+    assert predict((ROOT / "sample-data" / "sample.json").read_bytes()) == expected
+
+
+def test_lists_and_records_mean_the_same(
+    predict: Predict, columns: dict[str, dict[str, Any]], expected: list[list[float]]
+) -> None:
+    lists = {name: list(column.values()) for name, column in columns.items()}
+    records = [{name: column[row] for name, column in columns.items()} for row in columns["churn"]]
+    assert predict({"instances": [{"data": lists}]}) == expected
+    assert predict({"instances": [{"data": records}]}) == expected
+
+
+def test_several_instances_are_answered_one_after_the_other(
+    predict: Predict, columns: dict[str, dict[str, Any]], expected: list[list[float]]
+) -> None:
+    assert predict({"instances": [{"data": columns}, {"data": columns}]}) == expected * 2
+
+
+def test_churn_and_other_columns_are_not_looked_at(
+    predict: Predict, columns: dict[str, dict[str, Any]], expected: list[list[float]]
+) -> None:
+    del columns["churn"]
+    assert predict({"instances": [{"data": columns | {"churn": "?", "comment": {}}}]}) == expected
+
+
+def test_rows_are_matched_by_their_name(
+    predict: Predict, columns: dict[str, dict[str, Any]], expected: list[list[float]]
+) -> None:
+    columns["eqpdays"] = dict(reversed(columns["eqpdays"].items()))
+    assert predict({"instances": [{"data": columns}]}) == expected
+
+
+def one(columns: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {name: {"0": column["0"]} for name, column in columns.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"months": None}, "column months is null; the first column is an object {row: value}, so all have to be"),
+        ({"months": {"0": "3"}}, 'column months, row 0: "3" is not a number'),
+        ({"months": {"0": None}}, "column months, row 0: null is not a number"),
+        ({"months": {"0": float("inf")}}, "column months, row 0: inf is not a finite number in range"),
+        ({"creditcd": {"0": "?"}}, 'column creditcd, row 0: "?" is none of Y, N'),
+        ({"months": {"0": 1, "1": 2}}, "column months has 2 rows where the first column has 1"),
+        ({"months": {"1": 1}}, "column months has no row '0'"),
+    ],
+)
+def test_a_bad_value_is_a_400_that_names_it(
+    predict: Predict, columns: dict[str, dict[str, Any]], change: dict[str, Any], message: str
+) -> None:
+    assert refused(predict, {"instances": [{"data": one(columns) | change}]}) == message
+
+
+def test_a_missing_column_is_a_400_that_names_it(predict: Predict, columns: dict[str, dict[str, Any]]) -> None:
+    columns.pop("area")
+    assert refused(predict, {"instances": [{"data": one(columns)}]}) == "column missing: area"
+    records = [{name: column["0"] for name, column in columns.items()}]
+    assert refused(predict, {"instances": [{"data": records}]}) == "column missing: area"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, 'the request needs a list under "instances" with at least one entry'),
+        ({"instances": []}, 'the request needs a list under "instances" with at least one entry'),
+        ({"instances": {"data": 1}}, 'the request needs a list under "instances" with at least one entry'),
+        ({"instances": [1]}, 'each instance needs an object {"data": ...}'),
+        ({"instances": [{}]}, 'each instance needs an object {"data": ...}'),
+        ({"instances": [{"data": {}}]}, '"data" is empty'),
+        ({"instances": [{"data": []}]}, '"data" is empty'),
+        ({"instances": [{"data": "rows"}]}, '"data" is a text; it has to be an object with one entry per column'),
+        ({"instances": [{"data": [1]}]}, "row 0 is a number; in a list, each row has to be an object {column: value}"),
+        ({"instances": [{"data": {"months": []}}]}, '"data" holds no rows'),
+        (
+            {"instances": [{"data": {"months": 1}}]},
+            "column months is a number; it has to be an object {row: value} or a list",
+        ),
+    ],
+)
+def test_a_body_of_another_shape_is_a_400_that_says_which(predict: Predict, body: dict[str, Any], message: str) -> None:
+    assert refused(predict, body) == message
+
+
+def refused(predict: Predict, body: Any) -> str:
+    from ts.utils.util import PredictionException
+
+    with pytest.raises(PredictionException) as caught:
+        predict(body)
+    assert caught.value.error_code == 400
+    return str(caught.value.message)
+
+
+def test_one_customer_costs_less_than_a_millisecond(predict: Predict, columns: dict[str, dict[str, Any]]) -> None:
+    body = {"instances": [{"data": one(columns)}]}
+    seconds = min(timeit.repeat(lambda: predict(body), number=50, repeat=5)) / 50
+    assert seconds < 0.001

@@ -1,0 +1,118 @@
+"""What the notebooks share: a profile that says what it lacks, checks that hint, waits that end, pictures that hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from course import CheckError, ProfileError, check, draw, hints, load
+from course.compare import changed_lines, side_by_side
+from course.profile import REQUIRED
+from course.progress import WaitTimeoutError, wait_for
+
+COMPLETE = dict.fromkeys(REQUIRED, "x")
+
+
+@pytest.fixture
+def course_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in REQUIRED:
+        monkeypatch.setenv(name, "")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "cluster.env.example").touch()
+    for name in ("PACH_CONFIG", "KUBECONFIG"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def write_profile(root: Path, name: str, **changes: str | None) -> None:
+    variables = COMPLETE | {"PACH_CONFIG": str(root / "PACH_CONFIG"), "KUBECONFIG": str(root / "KUBECONFIG")} | changes
+    lines = [f"{key}={value}" for key, value in variables.items() if value is not None]
+    (root / "profiles" / f"{name}.env").write_text("\n".join(lines))
+
+
+def test_a_profile_puts_its_variables_where_the_clients_look(course_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    write_profile(course_root, "embedded", PACHD_ADDRESS="grpc://127.0.0.1:30650")
+    profile = load("embedded", course_root)
+    assert os.environ["PACHD_ADDRESS"] == profile["PACHD_ADDRESS"] == "grpc://127.0.0.1:30650"
+    assert profile.s3_endpoint == "http://127.0.0.1:30600"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("embedded", "run `make setup`"), ("cluster", "copy profiles/cluster.env.example"), ("k8s", "choose one of")],
+)
+def test_a_missing_profile_says_how_to_get_it(course_root: Path, name: str, hint: str) -> None:
+    with pytest.raises(ProfileError, match=hint):
+        load(name, course_root)
+
+
+def test_a_profile_without_a_variable_names_it(course_root: Path) -> None:
+    write_profile(course_root, "cluster", DET_MASTER=None, INGRESS_PORT="")
+    with pytest.raises(ProfileError, match="does not set DET_MASTER, INGRESS_PORT"):
+        load("cluster", course_root)
+
+
+def test_a_profile_that_names_a_missing_file_says_which(course_root: Path) -> None:
+    write_profile(course_root, "cluster", KUBECONFIG="/nowhere/config")
+    with pytest.raises(ProfileError, match=r"KUBECONFIG in .* names /nowhere/config, which is not there"):
+        load("cluster", course_root)
+
+
+def test_a_check_ticks_or_hints(capsys: pytest.CaptureFixture[str]) -> None:
+    check("the sky is up", True, "look up")
+    assert capsys.readouterr().out == "✓ the sky is up\n"
+    with pytest.raises(CheckError, match=r"Not yet: the sky is up\. Hint: look up"):
+        check("the sky is up", False, "look up")
+
+
+def test_a_cluster_that_does_not_answer_gets_a_hint() -> None:
+    from pachyderm_sdk import Client
+
+    with pytest.raises(ConnectionError) as caught:
+        Client(host="127.0.0.1", port=1).get_version()
+    assert "Pachyderm does not answer at PACHD_ADDRESS" in (hints.hint_for(caught.value) or "")
+
+
+def test_a_determined_master_that_does_not_answer_gets_a_hint() -> None:
+    from determined.common.api.errors import MasterNotFoundException
+    from determined.experimental import Determined
+
+    with pytest.raises(MasterNotFoundException) as caught:
+        Determined(master="http://127.0.0.1:1", user="determined", password="x")
+    assert "Determined does not answer at DET_MASTER" in (hints.hint_for(caught.value) or "")
+
+
+def test_an_error_that_speaks_for_itself_gets_no_hint() -> None:
+    assert hints.hint_for(KeyError("churn")) is None
+
+
+def test_a_wait_ends_with_the_value_or_names_the_last_state() -> None:
+    answers = iter([(False, "running", 0), (True, "done", 7)])
+    assert wait_for("it", lambda: next(answers)) == 7
+    with pytest.raises(WaitTimeoutError, match="it took over 0 s; its last state was: queued"):
+        wait_for("it", lambda: (False, "queued", 0), seconds=0)
+
+
+def test_a_node_of_the_dag_stands_right_of_its_inputs() -> None:
+    figure = draw.dag(
+        [("data", "repo"), ("train", "pipeline"), ("deploy", "pipeline")],
+        [("data", "train"), ("train", "deploy"), ("data", "deploy")],
+    )
+    x = {text.get_text(): text.get_position()[0] for text in figure.axes[0].texts if text.get_text()}
+    assert x["data"] < x["train"] < x["deploy"]
+
+
+def test_the_confusion_matrix_counts_truth_in_rows_and_prediction_in_columns() -> None:
+    figure = draw.confusion([0, 0, 1, 1], [0, 1, 1, 1], ["stays", "leaves"])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "1", "0", "2"]
+
+
+def test_two_files_are_shown_side_by_side_with_what_changed(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("name: a\ndata: <file>\n")
+    (tmp_path / "new.yaml").write_text("name: a\ndata:\n  host:\n")
+    html = side_by_side(tmp_path / "old.yaml", tmp_path / "new.yaml").data
+    assert '<td class="removed">data: &lt;file&gt;</td><td class="added">data:</td>' in html
+    assert changed_lines(tmp_path / "old.yaml", tmp_path / "new.yaml") == (1, 2)

@@ -1,0 +1,133 @@
+"""What goes with an object when it is deleted, and what keeps it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.minipdk.kubernetes.conftest import config_map, inference_service, pod
+
+from minipdk.kubernetes.deletion import DeleteOptions
+from minipdk.kubernetes.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from minipdk.kubernetes.registry import Registry, WriteOptions
+from minipdk.kubernetes.resources import NAMESPACES, RESOURCES, Object, Target
+
+KINDS = {one.kind: one for one in RESOURCES}
+OPTIONS = WriteOptions(manager="test")
+
+
+def create(registry: Registry, body: Object) -> Object:
+    resource = KINDS[body["kind"]]
+    return registry.create(resource, body["metadata"].get("namespace", ""), body, OPTIONS)
+
+
+def target(found: Object) -> Target:
+    metadata = found["metadata"]
+    return Target(KINDS[found["kind"]], metadata.get("namespace", ""), metadata["name"])
+
+
+def exists(registry: Registry, found: Object) -> bool:
+    try:
+        return bool(registry.get(target(found))["metadata"]["uid"] == found["metadata"]["uid"])
+    except NotFoundError:
+        return False
+
+
+def owned_by(*owners: Object, blocking: bool = False) -> dict[str, Any]:
+    return {
+        "ownerReferences": [
+            {
+                "apiVersion": one["apiVersion"],
+                "kind": one["kind"],
+                "name": one["metadata"]["name"],
+                "uid": one["metadata"]["uid"],
+                **({"blockOwnerDeletion": True} if blocking else {}),
+            }
+            for one in owners
+        ]
+    }
+
+
+def test_what_an_object_owns_goes_with_it(in_process: Registry) -> None:
+    service = create(in_process, inference_service("churn"))
+    worker = create(in_process, pod("worker", **owned_by(service)))
+    settings = create(in_process, config_map("settings", **owned_by(worker)))
+    in_process.delete(target(service), DeleteOptions())
+    assert not any(exists(in_process, one) for one in (service, worker, settings))
+
+
+def test_what_has_another_owner_stays(in_process: Registry) -> None:
+    first, second = create(in_process, inference_service("first")), create(in_process, inference_service("second"))
+    shared = create(in_process, config_map("shared", **owned_by(first, second)))
+    in_process.delete(target(first), DeleteOptions())
+    owners = in_process.get(target(shared))["metadata"]["ownerReferences"]
+    assert [one["name"] for one in owners] == ["second"]
+
+
+def test_orphans_stay_and_forget_their_owner(in_process: Registry) -> None:
+    service = create(in_process, inference_service("churn"))
+    worker = create(in_process, pod("worker", **owned_by(service)))
+    in_process.delete(target(service), DeleteOptions(policy="Orphan"))
+    assert "ownerReferences" not in in_process.get(target(worker))["metadata"]
+
+
+def test_an_object_made_after_its_owner_went_goes_too(in_process: Registry) -> None:
+    service = create(in_process, inference_service("churn"))
+    in_process.delete(target(service), DeleteOptions())
+    late = create(in_process, pod("late", **owned_by(service)))
+    assert not exists(in_process, late)
+
+
+def test_a_finalizer_keeps_an_object_until_it_is_taken_off(in_process: Registry) -> None:
+    kept = create(in_process, config_map("kept", finalizers=["example.com/clean"]))
+    found, gone = in_process.delete(target(kept), DeleteOptions())
+    assert not gone
+    assert found["metadata"]["deletionTimestamp"]
+
+    def add(found: Object) -> Object:
+        return {**found, "metadata": {**found["metadata"], "finalizers": ["example.com/clean", "example.com/more"]}}
+
+    with pytest.raises(ApiError, match="no new finalizers can be added if the object is being deleted"):
+        in_process.change(target(kept), add, OPTIONS)
+    in_process.change(target(kept), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    assert not exists(in_process, kept)
+
+
+def test_a_foreground_deletion_waits_for_what_blocks_it(in_process: Registry) -> None:
+    service = create(in_process, inference_service("churn"))
+    worker = create(in_process, pod("worker", finalizers=["example.com/stop"], **owned_by(service, blocking=True)))
+    _, gone = in_process.delete(target(service), DeleteOptions(policy="Foreground"))
+    assert not gone
+    assert in_process.get(target(worker))["metadata"]["deletionTimestamp"]
+    in_process.change(target(worker), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    assert not exists(in_process, worker)
+    assert not exists(in_process, service)
+
+
+def test_a_namespace_takes_its_contents_and_waits_for_the_last(in_process: Registry) -> None:
+    team = create(in_process, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})
+    create(in_process, config_map("a", namespace="team"))
+    kept = create(in_process, config_map("kept", namespace="team", finalizers=["example.com/clean"]))
+    in_process.delete(target(team), DeleteOptions())
+    assert in_process.get(target(team))["status"]["phase"] == "Terminating"
+    with pytest.raises(ForbiddenError, match="because it is being terminated"):
+        create(in_process, config_map("late", namespace="team"))
+    in_process.change(target(kept), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    assert not exists(in_process, team)
+
+
+def test_the_default_namespace_may_not_be_deleted(in_process: Registry) -> None:
+    with pytest.raises(ForbiddenError, match="this namespace may not be deleted"):
+        in_process.delete(Target(NAMESPACES, "", "default"), DeleteOptions())
+
+
+@pytest.mark.parametrize("wrong", [{"uid": "another"}, {"version": "1"}])
+def test_a_precondition_that_does_not_hold_is_a_conflict(in_process: Registry, wrong: dict[str, str]) -> None:
+    made = create(in_process, config_map("guarded"))
+    with pytest.raises(ConflictError, match="Precondition failed"):
+        in_process.delete(target(made), DeleteOptions(**wrong))
+    assert exists(in_process, made)
+
+
+def test_every_kind_is_stored_under_a_key_of_its_own() -> None:
+    assert len({one.key for one in RESOURCES}) == len(RESOURCES)

@@ -1,0 +1,211 @@
+"""Real kubectl, unmodified: every command that the course and its readers type."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kubernetes.client import CoreV1Api, CustomObjectsApi
+from tests.minipdk.kubernetes.conftest import ISVC, Kubectl, config_map, inference_service, pod
+
+from minipdk.home import Home
+
+
+def columns(text: str) -> list[list[str]]:
+    return [line.split() for line in text.strip().splitlines()]
+
+
+def shown(kubectl: Kubectl, *names: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(kubectl("get", *names, "-o", "json").stdout)
+    return found
+
+
+@contextmanager
+def running(kubectl: Kubectl, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:
+    """A kubectl that keeps running, and how to read its next line."""
+    program, environment = kubectl.program, kubectl.environment  # type: ignore[attr-defined]
+    with subprocess.Popen([program, *arguments], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline
+        finally:
+            process.kill()
+
+
+def test_apply_creates_changes_and_leaves_alone(kubectl: Kubectl) -> None:
+    service = inference_service("applied")
+    assert "created" in kubectl("apply", "-f", "-", stdin=service).stdout
+    assert "unchanged" in kubectl("apply", "-f", "-", stdin=service).stdout
+    service["spec"]["predictor"]["minReplicas"] = 2
+    assert "configured" in kubectl("apply", "-f", "-", stdin=service).stdout
+    del service["spec"]["predictor"]["minReplicas"]
+    assert "configured" in kubectl("apply", "-f", "-", stdin=service).stdout
+    found = shown(kubectl, "isvc", "applied")
+    assert found["spec"]["predictor"] == {"pytorch": {"storageUri": "s3://bucket/churn"}}
+    assert found["metadata"]["generation"] == 3
+
+
+def test_get_prints_the_vendors_columns(kubectl: Kubectl, custom: CustomObjectsApi) -> None:
+    kubectl("apply", "-f", "-", stdin=inference_service("columns"))
+    status = {
+        "url": "http://columns.models.example.com",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "components": {"predictor": {"traffic": [{"latestRevision": True, "percent": 100, "revisionName": "columns-1"}]}},
+    }
+    custom.patch_namespaced_custom_object_status(*ISVC, "columns", {"status": status})
+    header, row = columns(kubectl("get", "isvc", "columns").stdout)
+    assert header == ["NAME", "URL", "READY", "PREV", "LATEST", "PREVROLLEDOUTREVISION", "LATESTREADYREVISION", "AGE"]
+    assert row[:5] == ["columns", "http://columns.models.example.com", "True", "100", "columns-1"]
+    wait = kubectl("wait", "--for=condition=Ready", "isvc/columns", "--timeout=10s")
+    assert "condition met" in wait.stdout
+    assert kubectl("get", "isvc", "columns", "-o", "jsonpath={.status.url}").stdout == status["url"]
+
+
+def test_the_kinds_that_kubectl_sends_as_protobuf(kubectl: Kubectl) -> None:
+    kubectl("create", "namespace", "team")
+    kubectl("create", "secret", "generic", "s3", "-n", "team", "--from-literal=key=value")
+    kubectl("create", "configmap", "settings", "-n", "team", "--from-literal=a=b")
+    kubectl("create", "serviceaccount", "bob", "-n", "team")
+    kubectl("create", "deployment", "web", "-n", "team", "--image=nginx:1", "--replicas=0", "--port=80")
+    kubectl("create", "service", "clusterip", "web", "-n", "team", "--tcp=80:8080")
+    assert shown(kubectl, "secret", "s3", "-n", "team")["data"] == {"key": "dmFsdWU="}
+    assert shown(kubectl, "configmap", "settings", "-n", "team")["data"] == {"a": "b"}
+    deployment = shown(kubectl, "deploy", "web", "-n", "team")
+    assert deployment["spec"]["replicas"] == 0
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
+    assert shown(kubectl, "svc", "web", "-n", "team")["spec"]["ports"][0]["targetPort"] == 8080
+    names = [row[0] for row in columns(kubectl("get", "sa", "-n", "team", "--no-headers").stdout)]
+    assert names == ["bob", "default"]
+    kubectl("delete", "namespace", "team")
+    assert 'namespaces "team" not found' in kubectl("get", "ns", "team", fails=True).stderr
+    assert "No resources found" in kubectl("get", "all,secrets,cm,sa", "-n", "team").stderr
+
+
+def test_the_tokens_holder_may_do_all_there_is(kubectl: Kubectl) -> None:
+    assert kubectl("auth", "can-i", "create", "inferenceservices.serving.kserve.io").stdout.strip() == "yes"
+    answer = kubectl("auth", "can-i", "create", "cronjobs.batch", fails=True)
+    assert answer.stdout.startswith("no - cronjobs.batch is not supported by minipdk")
+    assert "inferenceservices" in kubectl("auth", "can-i", "--list").stdout
+
+
+def test_discovery_names_every_kind_and_no_other(kubectl: Kubectl) -> None:
+    names = {row[0] for row in columns(kubectl("api-resources", "--no-headers").stdout)}
+    assert {"pods", "secrets", "inferenceservices", "servingruntimes", "seldondeployments", "deployments"} <= names
+    assert "the server doesn't have a resource type" in kubectl("get", "nodes", fails=True).stderr
+    assert "Server Version" in kubectl("version").stdout
+
+
+def test_an_unknown_field_is_refused_by_name(kubectl: Kubectl) -> None:
+    wrong = inference_service("wrong", pytorch={"storageUrl": "s3://bucket/churn"})
+    said = kubectl("apply", "-f", "-", stdin=wrong, fails=True).stderr
+    assert "unknown field" in said
+    assert "storageUrl" in said
+
+
+def test_kserves_webhook_denies_a_service_without_a_predictor_format(kubectl: Kubectl) -> None:
+    wrong = inference_service("wrong", minReplicas=1)
+    said = kubectl("create", "-f", "-", stdin=wrong, fails=True).stderr
+    assert 'admission webhook "inferenceservice.kserve-webhook-server.validator" denied the request' in said
+    assert "spec.predictor" in said
+
+
+def test_server_side_apply_tells_of_conflicts(kubectl: Kubectl) -> None:
+    first = config_map("shared", {"a": "1"})
+    kubectl("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=first)
+    second = config_map("shared", {"a": "2"})
+    said = kubectl("apply", "--server-side", "--field-manager=two", "-f", "-", stdin=second, fails=True).stderr
+    assert 'conflict with "one"' in said
+    assert ".data.a" in said
+    kubectl("apply", "--server-side", "--field-manager=two", "--force-conflicts", "-f", "-", stdin=second)
+    assert shown(kubectl, "cm", "shared")["data"] == {"a": "2"}
+
+
+def test_a_client_side_applied_object_can_go_over_to_server_side_apply(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=config_map("migrated", {"a": "1", "b": "1"}))
+    kubectl("apply", "--server-side", "-f", "-", stdin=config_map("migrated", {"a": "2"}))
+    assert shown(kubectl, "cm", "migrated")["data"]["a"] == "2"
+
+
+def test_label_annotate_patch_and_edit(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=pod("changed"))
+    kubectl("label", "pod", "changed", "tier=a")
+    kubectl("annotate", "pod", "changed", "note=hello")
+    kubectl("patch", "pod", "changed", "-p", '{"spec":{"containers":[{"name":"main","image":"busybox:2"}]}}')
+    kubectl("patch", "pod", "changed", "--type=json", "-p", '[{"op":"add","path":"/metadata/labels/x","value":"y"}]')
+    found = shown(kubectl, "pod", "changed")
+    assert found["metadata"]["labels"] == {"tier": "a", "x": "y"}
+    assert found["metadata"]["annotations"]["note"] == "hello"
+    assert found["spec"]["containers"][0]["image"] == "busybox:2"
+    assert [row[0] for row in columns(kubectl("get", "pods", "-l", "tier in (a),x", "--no-headers").stdout)] == ["changed"]
+    kubectl("label", "pod", "changed", "tier-")
+    assert "tier" not in shown(kubectl, "pod", "changed")["metadata"]["labels"]
+    refused = kubectl("patch", "pod", "changed", "-p", '{"spec":{"hostNetwork":true}}', fails=True).stderr
+    assert "spec: Forbidden: pod updates may not change fields" in refused
+
+
+def test_a_dry_run_changes_nothing(kubectl: Kubectl) -> None:
+    kubectl("apply", "--dry-run=server", "-f", "-", stdin=config_map("dry"))
+    assert "not found" in kubectl("get", "cm", "dry", fails=True).stderr
+    kubectl("apply", "-f", "-", stdin=config_map("dry", {"a": "1"}))
+    kubectl("apply", "--dry-run=server", "-f", "-", stdin=config_map("dry", {"a": "2"}))
+    kubectl("delete", "cm", "dry", "--dry-run=server")
+    assert shown(kubectl, "cm", "dry")["data"] == {"a": "1"}
+
+
+def test_describe_shows_the_events_of_what_nobody_runs(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=pod("bare"))
+    said = kubectl("describe", "pod", "bare").stdout
+    assert "FailedScheduling" in said
+    assert "minipdk runs no bare pods" in said
+    assert "Image:" in said
+
+
+def test_explain_reads_the_schema(kubectl: Kubectl) -> None:
+    said = kubectl("explain", "isvc.spec.predictor.pytorch").stdout
+    assert "storageUri" in said
+    assert "location of the trained model" in " ".join(said.split())
+
+
+def test_logs_follow_until_the_pod_has_ended(kubectl: Kubectl, core: CoreV1Api, cluster: Home) -> None:
+    kubectl("apply", "-f", "-", stdin=pod("talker"))
+    assert "is waiting to start" in kubectl("logs", "talker", fails=True).stderr
+    path = cluster.pod_log("models", "talker", "main")
+    path.parent.mkdir(parents=True)
+    path.write_text("one\ntwo\n")
+    assert kubectl("logs", "talker", "--tail=1").stdout == "two\n"
+    with running(kubectl, "logs", "-f", "talker") as (following, read):
+        assert [read(), read()] == ["one\n", "two\n"]
+        with path.open("a") as file:
+            file.write("three\n")
+        assert read() == "three\n"
+        core.patch_namespaced_pod_status("talker", "models", {"status": {"phase": "Succeeded"}})
+        assert following.wait(20) == 0
+
+
+def test_get_watch_prints_changes_as_they_come(kubectl: Kubectl, custom: CustomObjectsApi) -> None:
+    kubectl("apply", "-f", "-", stdin=inference_service("watched"))
+    kubectl("label", "isvc", "watched", "watch=yes")
+    # of a list kubectl prints every change; of one object it drops the first event that it receives
+    with running(kubectl, "get", "isvc", "-l", "watch=yes", "-w", "--no-headers") as (_, read):
+        assert read().startswith("watched")
+        custom.patch_namespaced_custom_object_status(*ISVC, "watched", {"status": {"url": "http://new"}})
+        assert "http://new" in read()
+
+
+def test_what_cannot_be_done_in_a_pod_is_refused_by_name(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=pod("closed"))
+    said = kubectl("exec", "closed", "--", "ls", fails=True).stderr
+    assert "pods/exec is not supported by minipdk" in said
+
+
+def test_delete_waits_until_the_object_is_gone(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=inference_service("gone"))
+    kubectl("delete", "isvc", "gone")
+    assert 'inferenceservices.serving.kserve.io "gone" not found' in kubectl("get", "isvc", "gone", fails=True).stderr
+
+
+def test_wrong_tokens_are_told_so(kubectl: Kubectl) -> None:
+    assert "Unauthorized" in kubectl("get", "pods", "--token=wrong", fails=True).stderr

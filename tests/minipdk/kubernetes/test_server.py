@@ -1,0 +1,213 @@
+"""The server as a process: who may ask, what it refuses, what survives kill -9, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import stat
+import threading
+from collections.abc import Iterator
+from http.client import HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+import kubernetes
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kubernetes.client import CoreV1Api
+from tests.conftest import ServiceProcess, new_home, wait_for
+from tests.minipdk.kubernetes.conftest import config_map, start_server
+
+from minipdk.certificates import ensure_tls, server_certificate, write_kubeconfig
+from minipdk.home import Home
+from minipdk.kubernetes import store as stores
+from minipdk.kubernetes.errors import ExpiredError
+from minipdk.kubernetes.registry import Registry, WriteOptions
+from minipdk.kubernetes.resources import CONFIG_MAPS, Target
+
+PODS = "/api/v1/namespaces/models/pods"
+
+
+class Http:
+    """Plain requests, for what no client would send."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, self._context = home, ssl.create_default_context(cafile=str(home.ca_certificate))
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        connection = HTTPSConnection("127.0.0.1", self._home.port("kubernetes"), context=self._context, timeout=20)
+        sent = {"Authorization": f"Bearer {self._home.token}", "Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            connection.request(method, path, body, {name: value for name, value in sent.items() if value})
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else text.decode()
+
+
+@pytest.fixture(scope="module")
+def http(cluster: Home) -> Http:
+    return Http(cluster)
+
+
+@pytest.mark.parametrize("token", ["", "Bearer wrong", "Basic dGVzdC10b2tlbg==", "Bearer a.b.c", "Bearer é"])
+def test_without_the_token_nothing_is_told(http: Http, token: str) -> None:
+    code, status = http("GET", PODS, Authorization=token)
+    assert (code, status["kind"], status["reason"]) == (401, "Status", "Unauthorized")
+
+
+def test_health_is_told_to_anyone(http: Http) -> None:
+    for path in ("/healthz", "/livez", "/readyz"):
+        assert http("GET", path, Authorization="") == (200, "ok")
+
+
+def test_another_hosts_name_is_refused(http: Http) -> None:
+    assert http("GET", PODS, Host="evil.example.com")[0] == 403
+
+
+def test_what_is_not_there_is_answered_as_an_api_server_does(http: Http) -> None:
+    for path in ("/api/v1/nodes", "/apis/batch/v1/jobs", "/apis/nothing/v1", "/api/v2/pods", "/api/v1/pods/x", "/anything"):
+        assert http("GET", path) == (404, "404 page not found\n")
+    code, status = http("GET", f"{PODS}/missing")
+    assert (code, status["reason"], status["details"]) == (404, "NotFound", {"name": "missing", "kind": "pods"})
+
+
+@pytest.mark.parametrize("part", ["exec", "attach", "portforward", "proxy", "eviction"])
+def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: str) -> None:
+    code, status = http("POST", f"{PODS}/x/{part}")
+    assert code == 501
+    assert status["message"].startswith(f"pods/{part} is not supported by minipdk")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "code", "told"),
+    [
+        ("POST", PODS, "{", {}, 400, "not JSON"),
+        ("POST", PODS, "[]", {}, 400, "must be one API object"),
+        ("POST", PODS, "{}", {"Content_Type": "text/plain"}, 415, "application/json"),
+        ("POST", PODS, '{"metadata": {"name": NaN}}', {}, 400, "NaN"),
+        ("POST", PODS, '{"metadata": "x"}', {}, 400, "metadata"),
+        ("POST", PODS, '{"kind": "Secret"}', {}, 400, "does not match the expected kind (Pod)"),
+        ("POST", PODS, '{"metadata": {"name": "a"}, "spec": {"containers": 3}}', {}, 400, "spec.containers"),
+        ("POST", PODS, '{"metadata": {"name": "a"}, "spec": {}}', {}, 422, "spec.containers: Required value"),
+        ("POST", f"{PODS}?dryRun=Some", "{}", {}, 400, "dryRun"),
+        ("PATCH", f"{PODS}/x", "{}", {}, 415, "application/merge-patch+json"),
+        ("GET", f"{PODS}?limit=many", None, {}, 400, "limit"),
+        ("GET", f"{PODS}?labelSelector=a%20b", None, {}, 400, "unable to parse requirement"),
+        ("GET", f"{PODS}?continue=x", None, {}, 400, "continue"),
+        ("GET", PODS, None, {"Accept": "text/html"}, 406, "application/json"),
+        ("DELETE", f"{PODS}/x?propagationPolicy=No", None, {}, 400, "propagationPolicy"),
+        ("POST", f"{PODS}/x", "{}", {}, 405, "does not allow this method"),
+        ("POST", PODS, b"k8s\0\xff", {"Content_Type": "application/vnd.kubernetes.protobuf"}, 400, "protobuf"),
+    ],
+)
+def test_bad_requests_name_what_is_wrong(
+    http: Http, method: str, path: str, body: Any, headers: dict[str, str], code: int, told: str
+) -> None:
+    answered, status = http(method, path, body, **headers)
+    assert (answered, status["kind"]) == (code, "Status")
+    assert told in status["message"]
+
+
+def test_a_body_that_is_too_large_or_too_deep_is_refused(http: Http) -> None:
+    assert http("POST", PODS, "x" * (4 << 20))[0] == 413
+    deep = '{"metadata":{"name":"a"},"spec":' + '{"a":' * 5000 + "1" + "}" * 5001
+    assert http("POST", "/apis/machinelearning.seldon.io/v1/namespaces/models/seldondeployments", deep)[0] == 400
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = ("metadata", "spec", "data", "stringData", "type", "status", "secrets", "involvedObject", "subsets", "finalizers")
+BODIES = st.dictionaries(
+    st.sampled_from(FIELDS), JSON | st.dictionaries(st.sampled_from(("name", "labels", "containers")), JSON)
+)
+PATHS = [f"/api/v1/namespaces/models/{kind}" for kind in ("pods", "secrets", "configmaps", "events", "services")]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(PATHS), BODIES)
+def test_no_body_is_the_servers_fault(http: Http, path: str, body: Any) -> None:
+    code, _ = http("POST", f"{path}?dryRun=All", json.dumps(body))
+    assert code == 201 or 400 <= code < 500
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[ServiceProcess]:
+    running = start_server(tmp_path / "home")
+    yield running
+    running.stop()
+
+
+def core_of(home: Home) -> CoreV1Api:
+    return CoreV1Api(kubernetes.config.new_client_from_config(str(home.kubeconfig)))
+
+
+def test_what_was_stored_survives_kill_9(own_server: ServiceProcess) -> None:
+    core = core_of(own_server.home)
+    made = core.create_namespaced_config_map("models", config_map("kept", {"a": "b"}))
+    core.api_client.close()
+    own_server.kill()
+    own_server.start()
+    core = core_of(own_server.home)
+    found = core.read_namespaced_config_map("kept", "models")
+    assert (found.metadata.uid, found.data) == (made.metadata.uid, {"a": "b"})
+    # watchers go on where they were: the counter does not begin again
+    events = kubernetes.watch.Watch().stream(
+        core.list_namespaced_config_map, "models", resource_version=made.metadata.resource_version, timeout_seconds=20
+    )
+    core.delete_namespaced_config_map("kept", "models")
+    assert next(events)["type"] == "DELETED"
+    events.close()
+    core.api_client.close()
+
+
+def test_stopping_ends_the_watches_first(own_server: ServiceProcess) -> None:
+    core = core_of(own_server.home)
+    events = kubernetes.watch.Watch().stream(core.list_namespaced_config_map, "models", timeout_seconds=60)
+    next(events)
+    stopping = threading.Thread(target=own_server.stop)
+    stopping.start()
+    list(events)  # ends without an error, long before its timeout
+    core.api_client.close()
+    stopping.join()
+    assert "Cancel 1 running task" not in own_server.log
+    assert "Traceback" not in own_server.log
+
+
+def test_a_watch_older_than_the_remembered_changes_is_expired(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "REMEMBERED", 10)
+    monkeypatch.setattr(stores, "PRUNE_EVERY", 5)
+    made = in_process.create(CONFIG_MAPS, "models", config_map("busy"), WriteOptions())
+    target = Target(CONFIG_MAPS, "models", "busy")
+    for number in range(30):
+        in_process.change(target, lambda found, n=number: {**found, "data": {"n": str(n)}}, WriteOptions())  # type: ignore[misc]
+    with pytest.raises(ExpiredError, match="too old resource version"):
+        in_process.store.changes(CONFIG_MAPS, "models", int(made["metadata"]["resourceVersion"]))
+    recent, _ = in_process.store.changes(CONFIG_MAPS, "models", in_process.store.version - 3)
+    assert [change.current["data"]["n"] for change in recent if change.current] == ["27", "28", "29"]
+
+
+def test_the_ca_stays_and_the_files_are_private(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    ensure_tls(home)
+    write_kubeconfig(home)
+    before = [path.read_bytes() for path in (home.ca_certificate, server_certificate(home))]
+    ensure_tls(home)
+    assert [path.read_bytes() for path in (home.ca_certificate, server_certificate(home))] == before
+    server_certificate(home).unlink()
+    ensure_tls(home)
+    assert home.ca_certificate.read_bytes() == before[0]
+    for path in (home.kubeconfig, *home.folder("tls").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_created_namespace_has_its_service_account(http: Http) -> None:
+    assert http("POST", "/api/v1/namespaces", '{"metadata": {"name": "furnished"}}')[0] == 201
+    assert http("GET", "/api/v1/namespaces/furnished/serviceaccounts/default")[0] == 200
+    wait_for(lambda: http("DELETE", "/api/v1/namespaces/furnished")[0] in (200, 404), what="the namespace to go")

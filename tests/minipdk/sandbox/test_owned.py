@@ -1,0 +1,100 @@
+"""On most machines /usr and /etc belong to root and the cluster does not: containers can change them all the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from minipdk import home, sandbox
+from minipdk.sandbox import owned
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+PROGRAM = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, sys.argv[1])
+    from minipdk import home as homes
+    from minipdk.images import Image
+    from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, owned, start
+
+    owned.WITHOUT_FOLDERS += ("/usr/lib", "/usr/share", "/usr/include")  # their thousands of folders would take seconds
+    home = homes.create(Path(sys.argv[2]) / "home")
+    container = start(home, ContainerSpec(Image("x", "x"), ["sh", "-ec", sys.argv[3]]), stdout=PIPE, stderr=STDOUT)
+    print(container.communicate()[0].decode(), end="")
+    sys.exit(container.wait())
+""")
+
+
+@pytest.fixture
+def run_as_nobody(tmp_path_factory):
+    """``run_as_nobody(command)`` runs it in a container of a cluster that belongs to user 65534."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user; this user's own containers are tested everywhere else")
+    probe = [SYSTEM_PYTHON, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+    if not shutil.which(SYSTEM_PYTHON) or subprocess.run(probe, check=False).returncode:
+        pytest.skip("another user cannot use this environment, and the system has no Python 3.11")
+
+    def run(command: str) -> tuple[int, str]:
+        folder = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/minipdk-XXXXXX"], text=True).strip())
+        source = shutil.copytree(
+            Path(sandbox.__file__).parents[1], folder / "minipdk", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        try:
+            folder.chmod(0o777)
+            identity = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i", f"HOME={folder}"]
+            argv = [*identity, SYSTEM_PYTHON, "-B", "-c", PROGRAM, str(source.parent), str(folder), command]
+            process = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/")
+            assert process.stderr == ""
+            return process.returncode, process.stdout.strip()
+        finally:
+            shutil.rmtree(folder)
+
+    return run
+
+
+def test_another_user_s_container_writes_where_root_owns_the_host_s_folders(run_as_nobody):
+    command = (
+        "touch /usr/bin/x /opt/x /x; echo >> /etc/passwd; rm -r /usr/bin/env /etc/ld.so.conf.d; useradd -m me; id -un me"
+    )
+    assert run_as_nobody(command) == (0, "me")
+
+
+def test_the_layer_in_between_is_made_once_and_again_when_the_system_changes(tmp_path, monkeypatch):
+    for name in ("host/usr/deep/er", "host/etc"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("host/usr/program", "host/etc/setting"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(owned, "_is_ours", lambda path: False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    view = sandbox.host.view().__class__(
+        {"usr": str(tmp_path / "host/usr"), "etc": str(tmp_path / "host/etc")}, frozenset(), (), ()
+    )
+    monkeypatch.setattr(owned.host, "view", lambda: view)
+    cluster = home.create(tmp_path / "home")
+    made = owned.folder(cluster)
+    assert made is not None
+    assert sorted(str(path.relative_to(made)) for path in made.rglob("*")) == [
+        "etc",
+        "etc/setting",
+        "usr",
+        "usr/deep",
+        "usr/deep/er",
+    ]
+    owned._folder.cache_clear()
+    assert owned.folder(cluster) == made
+    (tmp_path / "host/usr/new").mkdir()
+    owned._folder.cache_clear()
+    again = owned.folder(cluster)
+    assert again is not None
+    assert (again != made, (again / "usr/new").is_dir(), made.exists()) == (True, True, False)
+    owned._folder.cache_clear()
+
+
+def test_passwords_of_the_host_are_not_in_a_container(run):
+    _, output = run("cut -d: -f2 /etc/shadow | sort -u")
+    assert output == "*"

@@ -1,0 +1,64 @@
+"""Where a machine cannot make containers, the error and `minipdk doctor` name what to change."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from minipdk import sandbox
+from minipdk.sandbox import diagnosis
+from minipdk.sandbox.errors import ContainerSpecError, LaunchError, SandboxUnavailableError
+
+PROBE = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from minipdk import home as homes, sandbox
+    for finding in sandbox.probe(homes.load(Path(sys.argv[1]))):
+        print(finding.what, finding.ok, finding.detail, finding.mend, sep="|")
+""")
+
+
+def probe_in_a_namespace(setup: str, home: object) -> str:
+    """What the probe finds after ``setup``, a shell script run by root of a namespace of its own."""
+    script = f'set -e; {setup}; exec "$0" -c "$1" "$2"'
+    argv = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, sys.executable, PROBE, str(home)]
+    process = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert process.stderr == ""
+    return process.stdout.splitlines()[-1]
+
+
+def test_this_machine_can(home):
+    assert all(finding.ok for finding in sandbox.probe(home))
+
+
+def test_forbidden_user_namespaces_are_named_with_their_setting(home):
+    finding = probe_in_a_namespace("echo 0 > /proc/sys/user/max_user_namespaces", home.path)
+    assert finding.startswith("containers|False|")
+    assert finding.endswith("sysctl user.max_user_namespaces=15000`")
+
+
+def test_a_home_on_a_filesystem_that_cannot_carry_layers_is_named(home, tmp_path):
+    for name in ("lower", "upper", "work", "home"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lower/cluster.json").write_bytes((home.path / "cluster.json").read_bytes())
+    options = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+    finding = probe_in_a_namespace(f"mount -t overlay -o {options},userxattr overlay {tmp_path}/home", tmp_path / "home")
+    assert "lies on overlay; choose a folder on a local disk" in finding
+
+
+@pytest.mark.parametrize(
+    ("report", "kind"),
+    [
+        ({"stage": "namespaces", "errno": 1, "message": "unshare"}, SandboxUnavailableError),
+        ({"stage": "mounts", "errno": 1, "message": "mount"}, SandboxUnavailableError),
+        ({"stage": "overlay", "errno": 19, "message": "no such device"}, SandboxUnavailableError),
+        ({"stage": "user", "errno": 0, "message": "unable to find user x"}, ContainerSpecError),
+        ({"stage": "mounts", "errno": 30, "message": "read-only"}, ContainerSpecError),
+        ({"stage": "mounts", "errno": 5, "message": "input/output error"}, LaunchError),
+    ],
+)
+def test_each_failure_has_its_error(home, report, kind):
+    assert type(diagnosis.error(home, report)) is kind

@@ -1,0 +1,175 @@
+"""Model archives as torch-model-archiver makes them, and an S3 server to serve them from."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+import pytest
+
+HANDLER = """
+import json
+import logging
+import os
+import signal
+import time
+
+import torch
+from ts.torch_handler.base_handler import BaseHandler
+from ts.utils.util import PredictionException
+
+import scaling
+
+
+class LinearHandler(BaseHandler):
+    def initialize(self, context):
+        super().initialize(context)
+        with open("factor.json") as file:
+            self.factor = scaling.factor(json.load(file))
+
+    def preprocess(self, data):
+        rows = [self.row(one["data"]) for one in data]
+        return torch.tensor(rows)
+
+    def row(self, row):
+        if "x" not in row:
+            raise PredictionException("the column x is missing", 400)
+        if row["x"] == "crash":
+            raise ValueError("cannot scale a crash")
+        if row["x"] == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if row["x"] == "slow":
+            print("a slow row", flush=True)
+            time.sleep(0.5)
+            return [0.0]
+        return [float(row["x"])]
+
+    def postprocess(self, result):
+        return [value * self.factor for (value,) in result.tolist()]
+"""
+
+
+def broken_handler(message: str) -> str:
+    """A handler that raises RuntimeError(message) when it is loaded."""
+    return HANDLER.replace("super().initialize(context)", f"raise RuntimeError({message!r})")
+
+
+DOUBLE = """
+import sys, torch
+torch.jit.save(torch.jit.trace(lambda x: x * 2, torch.ones(1)), sys.argv[1])
+"""
+
+Archiver = Callable[..., Path]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def archiver(folder: Path) -> Archiver:
+    """``archiver(folder)(name="linear", factor=1)``: a .mar below ``folder`` whose model doubles x, times ``factor``."""
+    weights = folder / "double.pt"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", DOUBLE, weights], check=True)
+
+    def make(name: str = "linear", *, factor: int = 1, handler: str = HANDLER) -> Path:
+        place = Path(tempfile.mkdtemp(dir=folder))
+        (place / "handler.py").write_text(handler)
+        (place / "factor.json").write_text(f'{{"factor": {factor}}}')
+        (place / "scaling.py").write_text("def factor(content):\n    return content['factor']\n")
+        archiver = Path(sys.executable).with_name("torch-model-archiver")
+        subprocess.run(
+            [
+                *(archiver, "--model-name", name, "--version", "1.0", "--serialized-file", weights),
+                *("--handler", "handler.py", "--extra-files", "factor.json,scaling.py", "--export-path", place),
+            ],
+            cwd=place,
+            check=True,
+            capture_output=True,
+        )
+        return place / f"{name}.mar"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_archive(tmp_path_factory: pytest.TempPathFactory) -> Archiver:
+    return archiver(tmp_path_factory.mktemp("archives"))
+
+
+class FakeS3:
+    """An S3 server that keeps its objects in a dict; ``failure`` is an error code that it answers to everything."""
+
+    def __init__(self) -> None:
+        self.access_key = "the-key"
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.failure: tuple[int, str] | None = None
+        self.requests = 0
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                owner.requests += 1
+                status, content = owner.answer(self.path, self.headers.get("Authorization", ""))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("ETag", '"none"')
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(content)
+
+            do_HEAD = do_GET
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    def put(self, bucket: str, folder: Path | None = None, prefix: str = "", **objects: bytes) -> None:
+        """Add ``objects``, and every file below ``folder`` under ``prefix``."""
+        self.objects |= {(bucket, key): content for key, content in objects.items()}
+        for path in folder.rglob("*") if folder else ():
+            if path.is_file():
+                self.objects[bucket, f"{prefix}{path.relative_to(folder)}"] = path.read_bytes()
+
+    def answer(self, target: str, authorization: str) -> tuple[int, bytes]:
+        url = urlsplit(target)
+        bucket, _, key = unquote(url.path).removeprefix("/").partition("/")
+        if self.failure:
+            return self.failure[0], self._error(self.failure[1])
+        if f"Credential={self.access_key}/" not in authorization:
+            return 403, self._error("InvalidAccessKeyId")
+        if bucket not in {one for one, _ in self.objects}:
+            return 404, self._error("NoSuchBucket")
+        if not key:
+            prefix = parse_qs(url.query).get("prefix", [""])[0]
+            keys = sorted(one for where, one in self.objects if where == bucket and one.startswith(prefix))
+            contents = "".join(f"<Contents><Key>{escape(one)}</Key><Size>1</Size></Contents>" for one in keys)
+            return 200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>".encode()
+        found = self.objects.get((bucket, key))
+        return (404, self._error("NoSuchKey")) if found is None else (200, found)
+
+    def _error(self, code: str) -> bytes:
+        return f"<Error><Code>{code}</Code><Message>{re.sub('(?=[A-Z])', ' ', code).strip()}</Message></Error>".encode()
+
+
+@pytest.fixture
+def s3() -> Iterator[FakeS3]:
+    server = FakeS3()
+    yield server
+    server.close()

@@ -1,0 +1,199 @@
+"""The pytorch runtime as a process: what TorchServe's handlers are given, and what clients are answered."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tests.conftest import free_ports, wait_for
+from tests.minipdk.serving.conftest import Archiver, broken_handler
+
+from minipdk.serving.predictors import torchserve
+
+CONFIG = "max_request_size=100000\n"
+StartServer = Callable[..., "Server"]
+
+
+class Server:
+    """`python -m predictors.torchserve` on a free port."""
+
+    def __init__(self, model_dir: Path, log: Path, *options: str) -> None:
+        self.log = log
+        [port] = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        self.http = requests.Session()
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", torchserve.__name__, "--model_name", "service", "--model_dir", model_dir, *options],
+                env={**os.environ, "PORT": str(port), "OMP_NUM_THREADS": "1"},
+                stdout=output,
+                stderr=output,
+            )
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return requests.get(f"{self.url}/v2/health/ready", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def predict(self, body: object, *, model: str = "linear", **arguments: Any) -> requests.Response:
+        return self.http.post(f"{self.url}/v1/models/{model}:predict", json=body, timeout=30, **arguments)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    servers: list[Server] = []
+
+    def start(archive: Path, *options: str) -> Server:
+        folder = tmp_path_factory.mktemp("models")
+        (folder / "model-store").mkdir()
+        (folder / "config").mkdir()
+        (folder / "model-store" / archive.name).write_bytes(archive.read_bytes())
+        (folder / "config" / "config.properties").write_text(CONFIG)
+        servers.append(Server(folder, folder / "log", f"--model-store={folder / 'model-store'}", *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(start_server: StartServer, make_archive: Archiver) -> Server:
+    server = start_server(make_archive())
+    wait_for(server.is_ready, seconds=120, what="the model server")
+    return server
+
+
+def rows(*values: object) -> dict[str, Any]:
+    return {"instances": [{"data": {"x": value}} for value in values]}
+
+
+def test_each_instance_is_a_row_of_the_handlers_data(server: Server) -> None:
+    answer = server.predict(rows(1, 2, 3))
+    assert (answer.status_code, answer.json()) == (200, {"predictions": [2.0, 4.0, 6.0]})
+
+
+@pytest.mark.parametrize("model", ["linear", "service"])
+def test_the_model_has_the_archives_name_and_the_services(server: Server, model: str) -> None:
+    assert server.predict(rows(1), model=model).json() == {"predictions": [2.0]}
+    assert requests.get(f"{server.url}/v1/models/{model}", timeout=5).json() == {"name": model, "ready": True}
+
+
+def test_another_model_is_404(server: Server) -> None:
+    answer = server.predict(rows(1), model="none")
+    assert (answer.status_code, answer.json()) == (404, {"error": "Model with name none does not exist."})
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"hello", "Unrecognized request format: unexpected character"),
+        (b"", "Unrecognized request format"),
+        (b'{"instances": [{"data": {"x": NaN}}]}', "Unrecognized request format"),
+        (b'{"instances": [{"data": {"x": Infinity}}]}', "Unrecognized request format"),
+        (b'{"instances": ' + b"[" * 5000 + b"]" * 5000 + b"}", "depth limit exceeded"),
+        (b"\xff\xfe", "Unrecognized request format"),
+        (b'{"instances": {}}', 'Expected a body of the form {"instances": [...]}'),
+        (b'{"instances": []}', 'Expected a body of the form {"instances": [...]}'),
+        (b"[1]", 'Expected a body of the form {"instances": [...]}'),
+        (b"{}", 'Expected a body of the form {"instances": [...]}'),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_a_request_is_400(server: Server, body: bytes, message: str, content_type: str) -> None:
+    answer = requests.post(
+        f"{server.url}/v1/models/linear:predict", data=body, headers={"Content-Type": content_type}, timeout=5
+    )
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_torchserves_limit_is_413(server: Server, chunked: bool) -> None:
+    body = b" " * 200_000
+    data = (piece for piece in [body]) if chunked else body
+    answer = requests.post(f"{server.url}/v1/models/linear:predict", data=data, timeout=5)
+    assert (answer.status_code, answer.json()) == (
+        413,
+        {"error": "the request body is larger than the limit of 100000 bytes"},
+    )
+
+
+def test_a_prediction_exception_is_answered_with_its_code_and_message(server: Server) -> None:
+    answer = server.predict({"instances": [{"data": {}}]})
+    assert (answer.status_code, answer.json()) == (400, {"error": "the column x is missing"})
+
+
+def test_another_exception_is_500_and_its_traceback_is_in_the_log(server: Server) -> None:
+    answer = server.predict(rows("crash"))
+    assert (answer.status_code, answer.json()) == (500, {"error": "ValueError: cannot scale a crash"})
+    assert 'raise ValueError("cannot scale a crash")' in server.log.read_text()
+    assert server.predict(rows(1)).ok
+
+
+def test_requests_at_once_are_each_answered_with_their_own(server: Server) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda x: server.predict(rows(x)).json()["predictions"], range(100)))
+    assert answers == [[x * 2.0] for x in range(100)]
+
+
+def test_explain_is_not_supported(server: Server) -> None:
+    answer = requests.post(f"{server.url}/v1/models/linear:explain", json=rows(1), timeout=5)
+    assert (answer.status_code, answer.json()) == (501, {"error": ":explain is not supported by minipdk"})
+
+
+def test_protocol_v2_gives_the_handler_what_torchserves_envelope_gives(
+    start_server: StartServer, make_archive: Archiver
+) -> None:
+    handler = """
+from ts.torch_handler.base_handler import BaseHandler
+
+
+class Handler(BaseHandler):
+    def handle(self, data, context):
+        return [[value * 2 for value in one["data"]] for one in data]
+"""
+    server = start_server(make_archive(handler=handler), "--protocol", "v2")
+    wait_for(server.is_ready, seconds=120, what="the model server")
+    body = {"inputs": [{"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}]}
+    answer = requests.post(f"{server.url}/v2/models/linear/infer", json=body, timeout=5)
+    assert answer.status_code == 200, answer.text
+    [output] = answer.json()["outputs"]
+    assert (output["name"], output["datatype"], output["data"]) == ("x", "INT64", [2, 4])
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("handler", "last_line"),
+    [
+        (broken_handler("no weights for you"), "RuntimeError: no weights for you"),
+        ("import a_module_that_is_not_there\n", "ModuleNotFoundError: No module named 'a_module_that_is_not_there'"),
+    ],
+)
+def test_a_handler_that_fails_to_load_ends_the_server_with_its_error_last(
+    start_server: StartServer, make_archive: Archiver, handler: str, last_line: str
+) -> None:
+    server = start_server(make_archive(handler=handler))
+    assert server.process.wait(120) == 1
+    assert server.log.read_text().splitlines()[-1] == last_line
+
+
+def test_sigterm_ends_the_server_after_the_request_in_flight(server: Server) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.predict, rows("slow"))
+        wait_for(lambda: "a slow row" in server.log.read_text(), what="the request to arrive")
+        assert server.stop() == 0
+    assert answer.result().json() == {"predictions": [0.0]}
