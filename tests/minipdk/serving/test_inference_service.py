@@ -73,6 +73,15 @@ class Cluster:
     def status(self, name: str) -> dict[str, Any]:
         return self.kserve.get(name, namespace=NAMESPACE).get("status", {})
 
+    def status_where(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first status whose modelStatus is as asked: one reading, as a failing container is tried again meanwhile."""
+
+        def found() -> dict[str, Any] | None:
+            status = self.status(name)
+            return status if holds(status["modelStatus"]) else None
+
+        return wait_for(found, what="that model status")
+
     def condition(self, name: str, kind: str = "Ready") -> dict[str, Any]:
         conditions = {one["type"]: one for one in self.status(name).get("conditions", [])}
         return conditions.get(kind, {"status": "Unknown"})
@@ -282,11 +291,11 @@ def test_a_pod_deleted_by_hand_is_made_again_for_the_same_revision(cluster: Clus
 def test_a_broken_model_tells_why_and_the_previous_revision_keeps_serving(cluster: Cluster, linear: str) -> None:
     before = cluster.predict(linear).json()
     cluster.kserve.replace(linear, inference_service(linear, "s3://models/broken"), namespace=NAMESPACE)
-    assert cluster.failure(linear)["message"] == "RuntimeError: no weights for you"
-    status = cluster.status(linear)
-    assert status["modelStatus"]["states"] == {"activeModelState": "Loaded", "targetModelState": "FailedToLoad"}
+    status = cluster.status_where(linear, lambda model: model["states"]["targetModelState"] == "FailedToLoad")
+    assert status["modelStatus"]["states"]["activeModelState"] == "Loaded"
     assert status["modelStatus"]["transitionStatus"] == "BlockedByFailedLoad"
-    ready = cluster.condition(linear)
+    assert status["modelStatus"]["lastFailureInfo"]["message"] == "RuntimeError: no weights for you"
+    [ready] = [one for one in status["conditions"] if one["type"] == "Ready"]
     assert (ready["status"], ready["reason"]) == ("False", "RevisionFailed")
     assert "RuntimeError: no weights for you" in ready["message"]
     assert ("ModelLoadFailed", "RuntimeError: no weights for you") in cluster.events(linear)
