@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import random
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from minipdk.home import HOST, VENDOR_PORTS, Home, Identity, save
+from minipdk.home import HOST, VENDOR_PORTS, Home, Identity, port_is_free, save
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 30, what: str = "the condition") -> object:
+def wait_for(condition: Callable[[], object], *, seconds: float = 120, what: str = "the condition") -> object:
     """The first true value that ``condition`` returns; fails the test, naming ``what``, after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -27,13 +29,14 @@ def wait_for(condition: Callable[[], object], *, seconds: float = 30, what: str 
     return value
 
 
+SERVICE_PORTS = range(20_000, 30_000)
+"""Below the range from which the kernel gives outgoing connections their ports, so that none takes a port meanwhile."""
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nothing listens on now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+    candidates = random.sample(SERVICE_PORTS, len(SERVICE_PORTS))
+    return list(islice(filter(port_is_free, candidates), count))
 
 
 def is_listening(port: int) -> bool:
