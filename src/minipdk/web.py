@@ -11,17 +11,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from minipdk import service
+from minipdk import origins, service
 from minipdk.home import HOST
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection, so that none is closed as it is used again
 
 
@@ -38,17 +36,13 @@ class LoopbackGuard:
         await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> str | None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname
-        if host not in LOOPBACK_NAMES:
-            return f"Host {host!r} is not a loopback name"
-        if scope["method"] in SAFE_METHODS or b"authorization" in headers:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get("host", "")
+        if origins.host_name(host) not in LOOPBACK_NAMES:
+            return f"Host {origins.host_name(host)!r} is not a loopback name"
+        if "authorization" in headers:
             return None
-        if headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin"):
-            return "cross-site requests are refused"
-        if (origin := headers.get(b"origin")) and urlsplit(origin.decode("latin-1")).hostname != host:
-            return "cross-origin requests are refused"
-        return None
+        return origins.refusal(scope["method"], host, origin=headers.get("origin"), fetch_site=headers.get("sec-fetch-site"))
 
 
 class _Server(uvicorn.Server):

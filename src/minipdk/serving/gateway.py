@@ -22,6 +22,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from minipdk import origins
 from minipdk.home import HOST
 
 from .errors import GatewayError
@@ -42,7 +43,6 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 SMALL = 1 << 16
 CONNECT_TIMEOUT = 5.0
 IDLE_SECONDS = 4.0  # under the five seconds after which many model servers (uvicorn's default) close an idle connection
@@ -164,14 +164,12 @@ def _predictor_errors(backend: Backend) -> Iterator[None]:
 
 
 def _refuse_other_origins(request: web.BaseRequest) -> None:
-    """A web page must not use its reader's browser to send what changes something (security rules of `minipdk.web`)."""
-    if request.method in SAFE_METHODS:
-        return
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise GatewayError(403, "cross-site requests are refused")
-    origin = request.headers.get("Origin")
-    if origin and URL(origin).host != URL(f"http://{request.headers.get('Host', '')}").host:
-        raise GatewayError(403, "cross-origin requests are refused")
+    headers = request.headers
+    reason = origins.refusal(
+        request.method, headers.get("Host", ""), origin=headers.get("Origin"), fetch_site=headers.get("Sec-Fetch-Site")
+    )
+    if reason:
+        raise GatewayError(403, reason)
 
 
 def _end_to_end(headers: Mapping[str, str]) -> CIMultiDict[str]:
