@@ -65,19 +65,27 @@ def start(
     course_git_url: Annotated[
         str, typer.Option(help="The Git URL pipelines clone experiments from [default: this folder's repository].")
     ] = "",
+    auth: Annotated[
+        bool | None,
+        typer.Option("--auth/--no-auth", help="Whether Pachyderm asks for a token [default: as before, else yes]."),
+    ] = None,
 ) -> None:
-    """Start the cluster, or find it running; returns when every service answers."""
+    """Start the cluster, or find it running; returns when every service answers. A cluster keeps its settings."""
     path = home or homes.default_path()
     pools = [name.strip() for name in resource_pools.split(",") if name.strip()]
     known = homes.load(path) if (path / "cluster.json").exists() else None
     git_url = course_git_url or ("" if known and known.identity.course_git_url else _repository_here())
-    wanted = (pools or (known and known.identity.resource_pools), git_url or (known and known.identity.course_git_url))
-    if known and wanted != (known.identity.resource_pools, known.identity.course_git_url) and cluster.is_running(known):
-        fail("the cluster is running: `minipdk stop` first, then start it with the new settings")
+    if known and cluster.is_running(known):
+        has = known.identity
+        wanted = (pools or has.resource_pools, git_url or has.course_git_url, has.auth if auth is None else auth)
+        if wanted != (has.resource_pools, has.course_git_url, has.auth):
+            fail("the cluster is running: `minipdk stop` first, then start it with the new settings")
     began = time.monotonic()
-    opened = cluster.start(homes.create(path, resource_pools=pools or None, course_git_url=git_url))
+    opened = cluster.start(homes.create(path, resource_pools=pools or None, course_git_url=git_url, auth=auth))
     console.print(f"[green]The cluster is ready[/green] ({time.monotonic() - began:.1f} s) at {opened.path}")
     console.print(_addresses(opened))
+    if known and opened.identity.auth != known.identity.auth:
+        console.print("Secrets that hold a Pachyderm token were made for the old setting: make them anew.")
     console.print('Next: [bold]eval "$(minipdk env)"[/bold], then open notebooks/01_connect.ipynb with `make lab`.')
 
 
@@ -224,7 +232,7 @@ def _repository_here() -> str:
 
 def _addresses(home: homes.Home) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row("Pachyderm", home.pachd_address)
+    table.add_row("Pachyderm", home.pachd_address + ("" if home.session_token else "  (no authentication)"))
     table.add_row("Pachyderm S3", home.s3_endpoint)
     table.add_row("Determined", f"{home.determined_master}  (user {homes.DETERMINED_USER})")
     table.add_row("Kubernetes", home.kubernetes_server)

@@ -266,7 +266,9 @@ def _write_client_files(home: Home) -> None:
 
     ensure_tls(home)
     write_kubeconfig(home)
-    context = {"pachd_address": home.pachd_address, "session_token": home.token, "project": "default"}
+    context = {"pachd_address": home.pachd_address, "project": "default"}
+    if home.session_token:
+        context["session_token"] = home.session_token
     config = {
         "user_id": home.identity.cluster_id.replace("-", ""),
         "v2": {"active_context": "minipdk", "contexts": {"minipdk": context}, "metrics": False},

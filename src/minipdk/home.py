@@ -44,7 +44,8 @@ class Identity:
     """What a cluster is created with and keeps for life.
 
     ``token`` is the one secret: Pachyderm's session token, Determined's password, the Kubernetes bearer token and both
-    halves of the S3 credentials. ``ports`` maps the keys of VENDOR_PORTS to the TCP ports on loopback.
+    halves of the S3 credentials. ``ports`` maps the keys of VENDOR_PORTS to the TCP ports on loopback. Without ``auth``
+    Pachyderm asks for no token, and nothing that its clients read holds one.
     """
 
     cluster_id: str
@@ -52,6 +53,7 @@ class Identity:
     ports: dict[str, int]
     resource_pools: list[str] = field(default_factory=lambda: ["default"])
     course_git_url: str = ""
+    auth: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Home:
     @property
     def token(self) -> str:
         return self.identity.token
+
+    @property
+    def session_token(self) -> str:
+        """Pachyderm's session token for its one user; empty where Pachyderm runs without authentication."""
+        return self.identity.token if self.identity.auth else ""
 
     def port(self, name: str) -> int:
         """The TCP port of ``name``, one of VENDOR_PORTS' keys."""
@@ -131,8 +138,12 @@ def default_path() -> Path:
     return Path.home() / ".minipdk"
 
 
-def create(path: Path, *, resource_pools: list[str] | None = None, course_git_url: str = "") -> Home:
+def create(
+    path: Path, *, resource_pools: list[str] | None = None, course_git_url: str = "", auth: bool | None = None
+) -> Home:
     """Make a new cluster's folder at ``path``, or open the one that is there with the settings given.
+
+    A new cluster's Pachyderm asks for its token unless ``auth`` is False.
 
     Ports are the vendors' own, or the next free one where those are taken.
     """
@@ -144,6 +155,7 @@ def create(path: Path, *, resource_pools: list[str] | None = None, course_git_ur
             ports=old.ports,
             resource_pools=resource_pools or old.resource_pools,
             course_git_url=course_git_url or old.course_git_url,
+            auth=old.auth if auth is None else auth,
         )
     else:
         if path.is_dir() and any(path.iterdir()):
@@ -155,6 +167,7 @@ def create(path: Path, *, resource_pools: list[str] | None = None, course_git_ur
             ports=choose_ports({}),
             resource_pools=resource_pools or ["default"],
             course_git_url=course_git_url,
+            auth=auth is not False,
         )
     return save(path, identity)
 

@@ -132,9 +132,10 @@ def test_what_is_not_there_is_said_in_one_line_with_the_mend(tmp_path: Path, run
     service = minipdk(running, "logs", "kafka")
     assert service.returncode == 1
     assert "there is no service 'kafka': choose one of kubernetes, pachyderm" in service.stderr
-    pools = minipdk(running, "start", "--resource-pools", "default,gpu-pool")
-    assert pools.returncode == 1
-    assert "`minipdk stop` first" in pools.stderr
+    for setting in (["--resource-pools", "default,gpu-pool"], ["--no-auth"]):
+        changed = minipdk(running, "start", *setting)
+        assert changed.returncode == 1
+        assert "`minipdk stop` first" in changed.stderr
 
 
 def test_status_of_a_stopped_cluster_says_how_to_start_it(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""What clients ask before anything else: the cluster's identity, its version, whether it is an enterprise one."""
+"""What clients ask before anything else: the cluster's identity, its version, whether it has an enterprise licence."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from minipdk.home import Home
 from minipdk.pachyderm import wire
+from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import Pfs
 
 VERSION = (2, 12, 2)
@@ -34,7 +35,23 @@ class VersionServicer:
 
 
 class EnterpriseServicer:
-    """enterprise_v2.API: minipdk has no enterprise licence and needs none."""
+    """enterprise_v2.API: Pachyderm 2.12 needs no licence any more, and fails every call so."""
 
-    def get_state(self, _request: Any, _context: object) -> Any:
-        return wire.enterprise.GetStateResponse(state=wire.enterprise.State.Value("NONE"))
+    def __getattr__(self, _call: str) -> Any:
+        return self._refuse
+
+    def _refuse(self, _request: Any, _context: object) -> NoReturn:
+        raise PachydermError("enterprise server is deprecated")
+
+
+class LicenseServicer:
+    """license_v2.API: as retired as the enterprise server, but for one call."""
+
+    def list_user_clusters(self, _request: Any, _context: object) -> Any:
+        return wire.license.ListUserClustersResponse()
+
+    def __getattr__(self, _call: str) -> Any:
+        return self._refuse
+
+    def _refuse(self, _request: Any, _context: object) -> NoReturn:
+        raise PachydermError("license server is deprecated")

@@ -9,6 +9,8 @@ PachydermError                       UNKNOWN: pachd's code for an error it gives
 |- BaseCommitNotFinishedError        UNKNOWN           "base commit X for commit Y unfinished"
 |- NotSignedInError                  UNAUTHENTICATED   no token
 |- BadTokenError                     UNAUTHENTICATED   a token that is not this cluster's
+|- AuthActivatedError                UNIMPLEMENTED     "the auth service is already activated"
+|- AuthNotActivatedError             UNIMPLEMENTED     any call about users where authentication is off
 `- UnsupportedError                  UNIMPLEMENTED     "... is not supported by minipdk"
 
 `rpc` turns these into the call's status. Whatever else escapes is a fault of minipdk: status INTERNAL, traceback in the log.
@@ -65,6 +67,22 @@ class BadTokenError(PachydermError):
 
     def __init__(self) -> None:
         super().__init__("provided auth token is corrupted or has expired (try logging in again)")
+
+
+class AuthActivatedError(PachydermError):
+    code = grpc.StatusCode.UNIMPLEMENTED
+
+    def __init__(self) -> None:
+        super().__init__("the auth service is already activated")
+
+
+class AuthNotActivatedError(PachydermError):
+    """Clients know this state by these words: the SDK makes them its AuthServiceNotActivated."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
+
+    def __init__(self) -> None:
+        super().__init__("the auth service is not activated")
 
 
 class UnsupportedError(PachydermError):

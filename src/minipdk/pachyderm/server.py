@@ -7,8 +7,8 @@ import ctypes
 from minipdk import service, web
 from minipdk.home import Home
 from minipdk.pachyderm import rpc, wire
-from minipdk.pachyderm.admin import AdminServicer, EnterpriseServicer, VersionServicer
-from minipdk.pachyderm.auth import AuthServicer
+from minipdk.pachyderm.admin import AdminServicer, EnterpriseServicer, LicenseServicer, VersionServicer
+from minipdk.pachyderm.auth import AuthServicer, InactiveServicer
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.service import PfsServicer
 from minipdk.pachyderm.pps import Pps
@@ -29,13 +29,15 @@ def serve(home: Home) -> None:
         request = wire.pps.GetProjectDefaultsRequest(project=wire.pfs.Project(name=project))
         return str(pps.servicer.get_project_defaults(request, None).project_defaults_json)
 
+    of_users = {"auth": AuthServicer()} if home.session_token else dict.fromkeys(("auth", "identity"), InactiveServicer())
     server = rpc.Server(
         home.port("pachd"),
-        home.token,
+        home.session_token,
         {
             "admin": AdminServicer(home, pfs),
-            "auth": AuthServicer(),
+            **of_users,
             "enterprise": EnterpriseServicer(),
+            "license": LicenseServicer(),
             "pfs": PfsServicer(pfs, project_defaults),
             "pps": pps.servicer,
             "version": VersionServicer(),

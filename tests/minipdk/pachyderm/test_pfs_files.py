@@ -251,6 +251,9 @@ class TestListing:
             with refused("not found", grpc.StatusCode.NOT_FOUND):
                 call(file=at(tree, "/nope"))
 
+    def test_a_file_is_found_with_a_slash_after_its_name(self, client: Client, tree: pfs.Commit) -> None:
+        assert client.pfs.inspect_file(file=at(tree, "/dir/b/")).file.path == "/dir/b"
+
     def test_listing_a_file_lists_it(self, client: Client, tree: pfs.Commit) -> None:
         assert paths(client.pfs.list_file(file=at(tree, "/dir/b"))) == ["/dir/b"]
 

@@ -47,8 +47,9 @@ class FileReader:
         """The file or directory at ``path``. Raises NotFoundError."""
         cleaned = paths.clean(path)
         connection = self._state.connection
-        found = None if path.endswith("/") else trees.lookup(connection, tree.stack, cleaned)
-        found = found or trees.lookup(connection, tree.stack, paths.as_directory(cleaned))
+        found = trees.lookup(connection, tree.stack, cleaned) or trees.lookup(
+            connection, tree.stack, paths.as_directory(cleaned)
+        )
         if found is None:
             raise NotFoundError(f"file {path} not found in repo {tree.commit.repo} at commit {tree.commit.id}")
         return found

@@ -28,7 +28,7 @@ def cluster_environment(home: Home) -> dict[str, str]:
     return {
         "PACH_IN_WORKER": "true",
         "PACH_NAMESPACE": NAMESPACE,
-        "PACH_TOKEN": home.token,
+        **({"PACH_TOKEN": home.session_token} if home.session_token else {}),
         "PACHD_PEER_SERVICE_HOST": HOST,
         "PACHD_PEER_SERVICE_PORT": str(home.port("pachd")),
         "PEER_PORT": str(home.port("pachd")),

@@ -42,7 +42,7 @@ _LIST_PARAMETERS = frozenset(
 
 def application(home: Home, pfs: Pfs) -> Starlette:
     """The gateway as an ASGI application."""
-    gateway = Gateway(home.token, pfs)
+    gateway = Gateway(home.session_token, pfs)
     return Starlette(routes=[Route("/{path:path}", gateway.answer, methods=_METHODS)])
 
 

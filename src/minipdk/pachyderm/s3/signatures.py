@@ -1,6 +1,7 @@
 """AWS Signature Version 4, checked on every request: in the Authorization header or in a presigned URL.
 
-Both halves of the credentials are the cluster's token, as pachd takes a session token for both.
+Both halves of the credentials are the cluster's token, as pachd takes a session token for both. Where authentication is off
+they may be anything, if they are the same, and a request need not be signed at all.
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 """
 
@@ -54,7 +55,10 @@ class _Claim:
 
 
 def verify(request: Signed, token: str) -> Seed:
-    """Raises S3Error unless the request is signed with the cluster's token, and recently."""
+    """Raises S3Error unless the request is signed with the cluster's token, and recently.
+
+    Without a ``token`` it may be unsigned, or signed with a secret key that is its access key.
+    """
     query = parse_qsl(request.query, keep_blank_values=True)
     presigned = dict(query)
     if "authorization" in request.headers:
@@ -64,14 +68,18 @@ def verify(request: Signed, token: str) -> Seed:
         claim = _from_query(presigned)
         _check_time(claim.date, _lifetime(presigned))
         query = [pair for pair in query if pair[0] != "X-Amz-Signature"]
+    elif not token:
+        return Seed(b"", "", "", "")
     else:
         raise S3Error(403, "AccessDenied", "sign the request: the cluster's token is access key and secret key")
-    if not hmac.compare_digest(claim.access_key.encode(), token.encode()):
+    secret = token or claim.access_key
+    if not hmac.compare_digest(claim.access_key.encode(), secret.encode()):
         raise S3Error(403, "InvalidAccessKeyId", "the access key is not this cluster's token (see `minipdk env`)")
-    key = signing_key(claim.scope, token)
+    key = signing_key(claim.scope, secret)
     expected = sign(key, claim.date, claim.scope, ALGORITHM, _canonical_hash(request, query, claim))
     if not hmac.compare_digest(expected, claim.signature):
-        raise S3Error(403, "SignatureDoesNotMatch", "the signature was not made with this cluster's token as secret key")
+        wanted = "this cluster's token" if token else "the access key"
+        raise S3Error(403, "SignatureDoesNotMatch", f"the signature was not made with {wanted} as secret key")
     return Seed(key, claim.date, claim.scope, claim.signature)
 
 
