@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MINIPDK_HOME ?= $(CURDIR)/.minipdk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-IMAGES := train deploy
+IMAGES := train=pdk-churn-train deploy=pdk-churn-deploy \
+	iris-pre-process=pdk-iris-pre-process iris-train=pdk-iris-train iris-infer=pdk-iris-infer
 
 .DEFAULT_GOAL := help
 .PHONY: help setup environment cluster course lab test check format benchmarks notebooks clean
@@ -21,7 +22,7 @@ lab: setup  ## Set up, then open JupyterLab on the first notebook
 
 setup: cluster  ## Environment, sample data, images, cluster and profile; does only what is missing
 	@$(BIN)/python sample-data/generate.py
-	@for image in $(IMAGES); do $(BIN)/minipdk image build containers/$$image -t pdk-churn-$$image:1.0; done
+	@for image in $(IMAGES); do $(BIN)/minipdk image build containers/$${image%=*} -t $${image#*=}:1.0; done
 
 cluster: environment
 	@$(BIN)/minipdk start --course-git-url "file://$(CURDIR)"

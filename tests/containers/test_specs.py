@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PIPELINES = ROOT / "pipelines" / "churn"
 SPECS = sorted(path.name for path in PIPELINES.glob("*.json"))
-IMAGES = ["train", "deploy"]
+IMAGES = sorted(path.parent.name for path in (ROOT / "containers").glob("*/Dockerfile"))
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -24,13 +24,15 @@ def spec(name: str) -> dict[str, Any]:
 def test_an_image_holds_every_module_of_its_folder(image: str) -> None:
     dockerfile = (ROOT / "containers" / image / "Dockerfile").read_text()
     copied = {word for line in re.findall(r"^COPY (.*)$", dockerfile, re.M) for word in line.split()[:-1]}
-    assert copied == {path.name for path in (ROOT / "containers" / image).glob("*.py")} | {"requirements.txt"}
+    folder = ROOT / "containers" / image
+    assert copied == {path.name for path in (*folder.glob("*.py"), *folder.glob("requirements.txt"))}
 
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_an_image_pins_what_the_course_pins(image: str) -> None:
     course = set(re.findall(r"^([\w-]+==\S+)", (ROOT / "requirements.txt").read_text(), re.M))
-    pins = re.findall(r"^([\w-]+==\S+)", (ROOT / "containers" / image / "requirements.txt").read_text(), re.M)
+    requirements = ROOT / "containers" / image / "requirements.txt"
+    pins = re.findall(r"^([\w-]+==\S+)", requirements.read_text() if requirements.exists() else "", re.M)
     assert set(pins) <= course
 
 
@@ -85,3 +87,19 @@ def test_the_experiment_that_the_spec_names_is_there() -> None:
     command = shlex.split(spec("training-pipeline.json")["transform"]["stdin"][0])
     options = dict(zip(command[2::2], command[3::2], strict=True))
     assert (ROOT / options["--sub-dir"] / options["--config"]).is_file()
+
+
+IRIS = sorted((ROOT / "pipelines" / "iris").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", IRIS, ids=lambda path: path.stem)
+def test_an_iris_spec_runs_the_script_of_its_image_on_its_inputs(path: Path) -> None:
+    from pachyderm_sdk.api.pps import CreatePipelineRequest
+
+    request = CreatePipelineRequest().from_dict(json.loads(path.read_text()))
+    inputs = [request.input.pfs.repo] if request.input.pfs.repo else [one.pfs.repo for one in request.input.cross]
+    folder = ROOT / "containers" / request.transform.image.removeprefix("pdk-").removesuffix(":1.0")
+    interpreter, script, *folders = request.transform.cmd
+    assert (interpreter, script) == ("python3", f"/app/{next(folder.glob('*.py')).name}")
+    assert sorted(folders) == sorted(f"/pfs/{name}" for name in [*inputs, "out"])
+    assert request.pipeline.project.name == ""  # the one that the person works in

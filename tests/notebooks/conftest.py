@@ -14,7 +14,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MINIPDK = Path(sys.executable).with_name("minipdk")
-IMAGES = {"train": "pdk-churn-train:1.0", "deploy": "pdk-churn-deploy:1.0"}
+IMAGES = {
+    "train": "pdk-churn-train:1.0",
+    "deploy": "pdk-churn-deploy:1.0",
+    "iris-pre-process": "pdk-iris-pre-process:1.0",
+    "iris-train": "pdk-iris-train:1.0",
+    "iris-infer": "pdk-iris-infer:1.0",
+}
 
 
 @dataclass(frozen=True)
