@@ -13,6 +13,7 @@ from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.service import PfsServicer
 from minipdk.pachyderm.pps import Pps
 from minipdk.pachyderm.s3 import gateway
+from minipdk.pachyderm.transactions import TransactionServicer
 
 M_MMAP_THRESHOLD = -3
 LARGE_BUFFER = 1 << 20
@@ -30,6 +31,7 @@ def serve(home: Home) -> None:
         return str(pps.servicer.get_project_defaults(request, None).project_defaults_json)
 
     of_users = {"auth": AuthServicer()} if home.session_token else dict.fromkeys(("auth", "identity"), InactiveServicer())
+    transactions = TransactionServicer(pfs, PfsServicer(pfs, project_defaults), pps.servicer)
     server = rpc.Server(
         home.port("pachd"),
         home.session_token,
@@ -38,8 +40,9 @@ def serve(home: Home) -> None:
             **of_users,
             "enterprise": EnterpriseServicer(),
             "license": LicenseServicer(),
-            "pfs": PfsServicer(pfs, project_defaults),
-            "pps": pps.servicer,
+            "pfs": transactions.pfs_servicer,
+            "pps": transactions.pps_servicer,
+            "transaction": transactions,
             "version": VersionServicer(),
         },
     )

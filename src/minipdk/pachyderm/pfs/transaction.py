@@ -18,6 +18,10 @@ from minipdk.storage import Database
 T = TypeVar("T")
 
 
+class _RehearsedError(Exception):
+    """Ends a rehearsal: everything was done without a failure, and now is undone."""
+
+
 @dataclass
 class Transaction:
     """``id`` is the global id of every commit made in it, ``now`` its time in nanoseconds since 1970."""
@@ -50,21 +54,29 @@ class Transactions:
         self.before_commit: Callable[[Transaction], None] = lambda _: None
 
     @contextmanager
-    def begin(self) -> Iterator[Transaction]:
-        """A transaction; nested in another of the same thread, that one."""
+    def begin(self, commit_set: str = "", *, rehearsal: bool = False) -> Iterator[Transaction]:
+        """A transaction; nested in another of the same thread, that one.
+
+        ``commit_set`` is the id its commits get, a new one if empty. A ``rehearsal`` is undone once it has succeeded.
+        """
         current: Transaction | None = getattr(self._current, "transaction", None)
         if current is not None:
             yield current
             return
-        with self._database.transaction():
-            self._last = max(time.time_ns(), self._last + 1)  # times order the commits, so each is later than the last
-            transaction = Transaction(uuid.uuid4().hex, self._last)
-            self._current.transaction = transaction
-            try:
-                yield transaction
-                self.before_commit(transaction)
-            finally:
-                self._current.transaction = None
+        try:
+            with self._database.transaction():
+                self._last = max(time.time_ns(), self._last + 1)  # times order the commits, so each is later than the last
+                transaction = Transaction(commit_set or uuid.uuid4().hex, self._last)
+                self._current.transaction = transaction
+                try:
+                    yield transaction
+                    self.before_commit(transaction)
+                finally:
+                    self._current.transaction = None
+                if rehearsal:
+                    raise _RehearsedError
+        except _RehearsedError:
+            return
         self.wake()
         transaction.run_after()
 

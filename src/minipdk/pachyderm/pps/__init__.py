@@ -30,13 +30,14 @@ from minipdk.pachyderm.pps.parts import Parts
 from minipdk.pachyderm.pps.pipeline_calls import PipelineCalls
 from minipdk.pachyderm.pps.pipelines import Pipelines
 from minipdk.pachyderm.pps.plans import Planner
+from minipdk.pachyderm.pps.queued import QueuedCalls
 from minipdk.pachyderm.pps.scheduler import Scheduler
 from minipdk.pachyderm.pps.store import Store
 
 __all__ = ["Pps"]
 
 
-class Servicer(PipelineCalls, JobCalls):
+class Servicer(PipelineCalls, JobCalls, QueuedCalls):
     """Every call of pps_v2.API that is supported; `rpc` refuses the others by name."""
 
 
