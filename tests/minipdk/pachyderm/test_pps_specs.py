@@ -105,7 +105,6 @@ def test_an_unsupported_field_is_refused_by_name(changes: dict[str, Any], name: 
 
 
 UNSUPPORTED_INPUTS = [
-    ({"cron": {"name": "tick", "spec": "@every 1h"}}, "input.cron"),
     ({"pfs": {"repo": "a", "glob": "/", "s3": True}}, "input.pfs.s3"),
     ({"pfs": {"repo": "a", "glob": "/", "trigger": {"all": True}}}, "input.pfs.trigger"),
     ({"pfs": {"repo": "a", "glob": "/", "propagation_spec": {"never": True}}}, "input.pfs.propagation_spec"),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from minipdk.pachyderm.errors import UnsupportedError
 from minipdk.pachyderm.pfs.model import Commit, FileInfo
+from minipdk.pachyderm.pps import inputs
 
 HASH_BYTES = 32
 
@@ -79,16 +79,16 @@ Globber = Callable[[Any], Iterable[DatumInput]]
 def enumerate_datums(node: Any, glob: Globber) -> Iterator[Datum]:
     """The datums that an Input message makes, each once, in a stable order."""
     seen: set[str] = set()
-    for inputs in _tuples(node, glob):
-        datum = Datum(inputs)
+    for files in _tuples(node, glob):
+        datum = Datum(files)
         if datum.id not in seen:
             seen.add(datum.id)
             yield datum
 
 
 def _tuples(node: Any, glob: Globber) -> Iterator[tuple[DatumInput, ...]]:
-    if node.HasField("pfs"):
-        for found in glob(node.pfs):
+    if node.HasField("pfs") or node.HasField("cron"):
+        for found in glob(node.pfs if node.HasField("pfs") else inputs.as_pfs(node.cron)):
             yield (found,)
     elif len(node.cross):
         members = [list(_tuples(member, glob)) for member in node.cross]
@@ -101,8 +101,6 @@ def _tuples(node: Any, glob: Globber) -> Iterator[tuple[DatumInput, ...]]:
         yield from _join([list(_tuples(member, glob)) for member in node.join])
     elif len(node.group):
         yield from _group([list(_tuples(member, glob)) for member in node.group])
-    else:
-        raise UnsupportedError("input.cron")
 
 
 def _by_key(members: list[list[tuple[DatumInput, ...]]], field: str) -> dict[str, list[list[DatumInput]]]:

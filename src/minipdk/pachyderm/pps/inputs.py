@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from minipdk.pachyderm import cron, wire
 from minipdk.pachyderm.errors import PachydermError, UnsupportedError
 
 COMPOUND = ("cross", "union", "join", "group")
@@ -33,6 +34,19 @@ def visit(node: Any) -> Iterator[Any]:
 def leaves(node: Any) -> Iterator[Any]:
     """The pfs and cron inputs below ``node``, in order."""
     return (one for one in visit(node) if one.HasField("pfs") or one.HasField("cron"))
+
+
+def as_pfs(cron_input: Any) -> Any:
+    """The PfsInput that reads what a CronInput ticks: each tick's file is a datum."""
+    return wire.pps.PfsInput(
+        project=cron_input.project,
+        repo=cron_input.repo,
+        repo_type="user",
+        name=cron_input.name,
+        branch="master",
+        commit=cron_input.commit,
+        glob="/*",
+    )
 
 
 def name_of(node: Any) -> str:
@@ -72,11 +86,11 @@ def _set_pfs_defaults(pfs: Any, project: str) -> None:
         pfs.glob = clean_path(pfs.glob)
 
 
-def _set_cron_defaults(cron: Any, pipeline: str, project: str, now: Callable[[Any], None]) -> None:
-    cron.project = cron.project or project
-    cron.repo = cron.repo or f"{pipeline}_{cron.name}"
-    if not cron.HasField("start"):
-        now(cron.start)
+def _set_cron_defaults(cron_input: Any, pipeline: str, project: str, now: Callable[[Any], None]) -> None:
+    cron_input.project = cron_input.project or project
+    cron_input.repo = cron_input.repo or f"{pipeline}_{cron_input.name}"
+    if not cron_input.HasField("start"):
+        now(cron_input.start)
 
 
 def clean_path(path: str) -> str:
@@ -96,7 +110,7 @@ def validate(node: Any) -> None:
         if found == ["pfs"]:
             _validate_pfs(one.pfs)
         if found == ["cron"]:
-            raise UnsupportedError("input.cron")
+            _validate_cron(one.cron)
 
 
 def _validate_pfs(pfs: Any) -> None:
@@ -112,6 +126,15 @@ def _validate_pfs(pfs: Any) -> None:
         raise PachydermError(f'input "{pfs.name}" must specify a glob, such as "/*" for one datum per top-level file')
     if pfs.commit:
         raise PachydermError("input cannot come from a commit; use a branch with head pointing to the commit")
+
+
+def _validate_cron(cron_input: Any) -> None:
+    if cron_input.commit:
+        raise PachydermError("input cannot come from a commit; use a branch with head pointing to the commit")
+    try:
+        cron.parse(cron_input.spec)
+    except cron.CronError as error:
+        raise PachydermError(f"error parsing cron-spec: {error}") from None
 
 
 def _validate_names(node: Any, taken: set[str]) -> None:

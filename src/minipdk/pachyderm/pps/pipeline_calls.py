@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import InvalidRequestError, NotFoundError, PachydermError, UnsupportedError
-from minipdk.pachyderm.pps import messages, spec
+from minipdk.pachyderm.pps import crons, messages, spec
 from minipdk.pachyderm.pps.messages import enum
 from minipdk.pachyderm.pps.store import Key
 
@@ -62,8 +63,13 @@ class PipelineCalls:
         raise UnsupportedError("RunPipeline (use rerun_pipeline)")
 
     def run_cron(self, request: Any, _context: Any) -> Any:
-        self._pps.pipelines.get(required(request.pipeline))
-        raise PachydermError("pipeline doesn't have a cron input")
+        cron_inputs = crons.cron_inputs(self._pps.pipelines.get(required(request.pipeline)))
+        if not cron_inputs:
+            raise PachydermError("pipeline doesn't have a cron input")
+        now = time.time_ns()
+        for one in cron_inputs:
+            crons.tick(self._pps.pfs, one, now)
+        return wire.Empty()
 
     def start_pipeline(self, request: Any, _context: Any) -> Any:
         self._pps.pipelines.start(required(request.pipeline))

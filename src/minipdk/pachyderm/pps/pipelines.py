@@ -15,7 +15,7 @@ from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.model import META, SPEC, USER, Branch, Repo
-from minipdk.pachyderm.pps import inputs, kube_secrets, messages, spec, validation
+from minipdk.pachyderm.pps import crons, inputs, kube_secrets, messages, spec, validation
 from minipdk.pachyderm.pps.globbing import branch_of
 from minipdk.pachyderm.pps.jobs import Jobs
 from minipdk.pachyderm.pps.kube_secrets import Secrets
@@ -108,6 +108,7 @@ class Pipelines:
             raise AlreadyExistsError(f'pipeline "{key}" already exists: pass update to change it')
         info = self._info(txn, request, old)
         info.user_spec_json, info.effective_spec_json = user_json, effective_json
+        self._make_cron_repos(info)
         for branch in _input_branches(info):
             self._pfs.inspect_repo(branch.repo)
         if old is None:
@@ -123,6 +124,13 @@ class Pipelines:
                 self._disconnect(old)
         self._connect(info)
         txn.after(self._jobs.wake)
+
+    def _make_cron_repos(self, info: Any) -> None:
+        for repo in _cron_repos(info):
+            try:
+                self._pfs.inspect_repo(repo)
+            except NotFoundError:
+                self._pfs.create_repo(repo, description=f"Cron tick repo for pipeline {Key.of(info.pipeline)}.")
 
     def _create_repos(self, key: Key) -> None:
         output = Repo(key.project, key.pipeline)
@@ -228,6 +236,8 @@ class Pipelines:
                 self._pfs.delete_repo(output, force=force)
             for kind in (META, SPEC):
                 self._pfs.delete_repo(Repo(key.project, key.pipeline, kind), force=force)
+            for repo in _cron_repos(info):
+                self._pfs.delete_repo(repo, force=force)
             txn.after(lambda: self._logs.delete_pipeline(key))
 
     # Looking
@@ -260,4 +270,10 @@ class Pipelines:
 
 def _input_branches(info: Any) -> list[Branch]:
     """The branches that a pipeline reads."""
-    return [branch_of(leaf.pfs) for leaf in inputs.leaves(info.details.input) if leaf.HasField("pfs")]
+    leaves = inputs.leaves(info.details.input)
+    return [branch_of(leaf.pfs if leaf.HasField("pfs") else inputs.as_pfs(leaf.cron)) for leaf in leaves]
+
+
+def _cron_repos(info: Any) -> list[Repo]:
+    """The repos that a pipeline's cron inputs tick in, which come and go with it."""
+    return [branch_of(inputs.as_pfs(one)).repo for one in crons.cron_inputs(info)]

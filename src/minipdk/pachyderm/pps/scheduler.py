@@ -14,7 +14,7 @@ from typing import Any
 
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import NotFoundError, PachydermError
-from minipdk.pachyderm.pps import messages
+from minipdk.pachyderm.pps import crons, messages
 from minipdk.pachyderm.pps.job_run import JobRun
 from minipdk.pachyderm.pps.jobs import JobFinishedError, Jobs
 from minipdk.pachyderm.pps.messages import enum
@@ -76,31 +76,32 @@ class Scheduler:
         return run if run is not None and run.key == key else None
 
     def _loop(self) -> None:
-        retry = False
+        wait: float | None = None
         while not self._stopping:
-            self._changed.wait(RETRY_S if retry else None)
+            self._changed.wait(wait)
             self._changed.clear()
             try:
-                retry = self._look()
+                wait = self._look()
             except Exception:
                 logger.exception("the scheduler goes on after a fault")
-                retry = True
+                wait = RETRY_S
 
-    def _look(self) -> bool:
-        """Move on whatever can move on; True when something must be looked at again without being told."""
-        retry = False
+    def _look(self) -> float | None:
+        """Move on whatever can move on; in how many seconds to look again without being told, None for never."""
+        waits: list[float | None] = []
         first: dict[Key, Any] = {}
         for job in self._store.open_jobs():
             first.setdefault(Key.of(job.job.pipeline), job)
         for pipeline in self._store.pipelines():
             if self._stopping:
-                return False
+                return None
             key = Key.of(pipeline.pipeline)
             with self._lock:
                 running = key in self._runs
             if not running:
-                retry = not self._move_on(key, pipeline, first.get(key)) or retry
-        return retry
+                waits.append(None if self._move_on(key, pipeline, first.get(key)) else RETRY_S)
+            waits.append(crons.fire_due(self._pfs, pipeline))
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _move_on(self, key: Key, pipeline: Any, job: Any | None) -> bool:
         """Take a pipeline that runs no job one step further; False when it is crashing."""
@@ -174,5 +175,6 @@ class Scheduler:
                 if state in ("PIPELINE_RUNNING", "PIPELINE_CRASHING"):
                     messages.set_time(pipeline.details.workers_started_at, txn.now)
                 self._store.put_pipeline(pipeline)
+                txn.after(self.wake)
         except PachydermError as error:
             logger.warning("pipeline %s: %s", key, error)

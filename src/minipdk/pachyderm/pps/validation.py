@@ -42,7 +42,6 @@ REFUSED = (
     "input.pfs.s3",
     "input.pfs.trigger",
     "input.pfs.propagation_spec",
-    "input.cron",
 )
 """Refused with UNIMPLEMENTED and the field's name when a spec sets them. `inputs.validate` refuses those of inputs."""
 
