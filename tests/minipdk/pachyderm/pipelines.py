@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs, pps
 
 IMAGE = "python:3.11"
+
+
+def mounted(folder: Path, target: str = "/gate") -> str:
+    """A pod_patch that lets a pipeline's code see a folder of the host, to meet the test there."""
+    volume = {"name": "v", "hostPath": {"path": str(folder)}}
+    mount = {"name": "v", "mountPath": target}
+    places = {"/volumes/-": volume, "/containers/0/volumeMounts/-": mount}
+    return json.dumps([{"op": "add", "path": path, "value": value} for path, value in places.items()])
 
 
 class Workbench:

@@ -6,7 +6,7 @@ import subprocess
 
 from pachyderm_sdk.api import pps
 from tests.conftest import ServiceProcess, wait_for
-from tests.minipdk.pachyderm.pipelines import Workbench
+from tests.minipdk.pachyderm.pipelines import Workbench, mounted
 
 from minipdk.home import Home
 
@@ -22,13 +22,9 @@ def test_a_job_goes_on_after_kill_9_without_repeating_what_was_done(
 ) -> None:
     """Datum b hangs until pachd has been killed; a, which came before, must not run a second time."""
     gate_folder = home.folder("shared_fs")
-    patch = (
-        f'[{{"op":"add","path":"/volumes/-","value":{{"name":"v","hostPath":{{"path":"{gate_folder}"}}}}}},'
-        '{"op":"add","path":"/containers/0/volumeMounts/-","value":{"name":"v","mountPath":"/gate"}}]'
-    )
     repo = bench.repo(a="1", b="2")
     script = WAITS_FOR_A_FILE.format(repo=repo, gate="/gate/open")
-    pipeline = bench.pipeline(repo, script, pod_patch=patch)
+    pipeline = bench.pipeline(repo, script, pod_patch=mounted(gate_folder))
     (job,) = bench.client.pps.list_job(pipeline=pipeline)
     wait_for(lambda: bench.client.pps.inspect_job(job=job.job).data_processed == 1, what="the first datum")
     wait_for(lambda: "run b" in bench.log(pipeline=pipeline), what="the second datum to start")

@@ -93,7 +93,6 @@ UNSUPPORTED = [
     ({"s3_out": True}, "s3_out"),
     ({"pod_spec": "{}"}, "pod_spec"),
     ({"spec_commit": {"id": "x"}}, "spec_commit"),
-    ({"transform": {"cmd": ["a"], "datum_batching": True}}, "transform.datum_batching"),
     ({"transform": {"cmd": ["a"], "dockerfile": "x"}}, "transform.dockerfile"),
 ]
 

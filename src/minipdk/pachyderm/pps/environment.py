@@ -38,27 +38,39 @@ def cluster_environment(home: Home) -> dict[str, str]:
     }
 
 
-def datum_environment(home: Home, worker: Worker, datum: Datum) -> dict[str, str]:
-    """The whole environment of a datum's user code, over the image's own ENV.
+def datum_variables(datum: Datum) -> dict[str, str]:
+    """The variables that tell one datum of a job from another."""
+    variables: dict[str, str] = {}
+    for one in datum.inputs:
+        variables[one.name] = f"/pfs/{one.name}{one.path}"
+        variables[f"{one.name}_COMMIT"] = one.commit.id
+        if one.join_on:
+            variables[f"PACH_DATUM_{one.name}_JOIN_ON"] = one.join_on
+        if one.group_by:
+            variables[f"PACH_DATUM_{one.name}_GROUP_BY"] = one.group_by
+    variables["PACH_DATUM_ID"] = datum.id
+    return variables
+
+
+def user_environment(home: Home, worker: Worker, datum: Datum | None) -> dict[str, str]:
+    """The whole environment of user code, over the image's own ENV; ``datum`` None where it serves many of them.
 
     As on a real cluster, what the system sets for the datum wins over the spec's ``transform.env``.
     """
-    environment = {**worker.transform_env, **worker.secret_env, **cluster_environment(home)}
-    for one in datum.inputs:
-        environment[one.name] = f"/pfs/{one.name}{one.path}"
-        environment[f"{one.name}_COMMIT"] = one.commit.id
-        if one.join_on:
-            environment[f"PACH_DATUM_{one.name}_JOIN_ON"] = one.join_on
-        if one.group_by:
-            environment[f"PACH_DATUM_{one.name}_GROUP_BY"] = one.group_by
-    environment.update(
-        {
-            "PACH_DATUM_ID": datum.id,
-            "PACH_JOB_ID": worker.job,
-            "PACH_OUTPUT_COMMIT_ID": worker.job,
-            "PPS_PIPELINE_NAME": worker.pipeline,
-            "PPS_PROJECT_NAME": worker.project,
-            "PPS_SPEC_COMMIT": worker.spec_commit,
-        }
-    )
-    return environment
+    return {
+        **worker.transform_env,
+        **worker.secret_env,
+        **cluster_environment(home),
+        **(datum_variables(datum) if datum else {}),
+        "PACH_JOB_ID": worker.job,
+        "PACH_OUTPUT_COMMIT_ID": worker.job,
+        "PPS_PIPELINE_NAME": worker.pipeline,
+        "PPS_PROJECT_NAME": worker.project,
+        "PPS_SPEC_COMMIT": worker.spec_commit,
+    }
+
+
+def dotenv(variables: Mapping[str, str]) -> str:
+    """Variables as the lines of a .env file, quoted so that spaces, quotes and # come back as they were."""
+    escaped = ((name, value.replace("\\", "\\\\").replace("'", "\\'")) for name, value in variables.items())
+    return "".join(f"{name}='{value}'\n" for name, value in escaped)

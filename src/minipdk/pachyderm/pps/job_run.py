@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pps import messages
+from minipdk.pachyderm.pps.batching import Batch, BatchedRun
 from minipdk.pachyderm.pps.datums import Datum, enumerate_datums
 from minipdk.pachyderm.pps.globbing import Globber
 from minipdk.pachyderm.pps.jobs import JobFinishedError, Jobs
@@ -23,8 +25,9 @@ from minipdk.pachyderm.pps.logs import MASTER
 from minipdk.pachyderm.pps.messages import enum
 from minipdk.pachyderm.pps.parts import Parts
 from minipdk.pachyderm.pps.store import Key, StoredDatum, is_terminal
+from minipdk.pachyderm.pps.user_code import Plan
 from minipdk.pachyderm.pps.validation import EVERY_JOB
-from minipdk.pachyderm.pps.worker import DatumRun, Plan, Result, StoppedError
+from minipdk.pachyderm.pps.worker import DatumRun, Result, StoppedError
 
 logger = logging.getLogger(__name__)
 
@@ -65,11 +68,7 @@ class JobRun:
         wanted = list(filters)
         with self._lock:
             running = list(self._running.values())
-        matching = [
-            run
-            for run in running
-            if all(any(one in (found.path, found.file.hash.hex()) for found in run.datum.inputs) for one in wanted)
-        ]
+        matching = [run for run in running if run.matches(wanted)]
         for run in matching:
             run.restart()
         return len(matching)
@@ -78,14 +77,7 @@ class JobRun:
         """WorkerStatus messages of the workers that are on a datum now."""
         with self._lock:
             running = list(self._running.values())
-        found = []
-        for run in running:
-            status = wire.pps.WorkerStatus(worker_id=run.worker_id, job_id=self.key.id)
-            messages.set_time(status.datum_status.started, run.started)
-            for one in run.datum.inputs:
-                status.datum_status.data.add(path=one.path, hash=one.file.hash)
-            found.append(status)
-        return found
+        return [run.status() for run in running]
 
     def _main(self) -> None:
         timer = None
@@ -217,7 +209,8 @@ class JobRun:
             local.worker = f"{self.key.project}-{self.key.pipeline}-v{self._pipeline.version}-{next(names)}"
 
         def work(some: list[tuple[Datum, str]]) -> list[str]:
-            return [self._run_one(datum, digest, local.worker) for datum, digest in some]
+            with self._worker(local.worker) as run_of:
+                return [self._run_one(run_of(datum), digest) for datum, digest in some]
 
         with ThreadPoolExecutor(min(workers, len(sets)), "datums", initializer=prepare) as pool:
             futures = [pool.submit(work, some) for some in sets]
@@ -237,19 +230,28 @@ class JobRun:
         number = spec.number or len(todo) // (workers * (spec.per_worker or SETS_PER_WORKER)) or 1
         return [todo[start : start + number] for start in range(0, len(todo), number)]
 
-    def _run_one(self, datum: Datum, digest: str, worker: str) -> str:
+    @contextmanager
+    def _worker(self, name: str) -> Iterator[Callable[[Datum], DatumRun]]:
+        """A worker with its GPUs, for a set of datums: how it runs one."""
+        home, pfs, plan, log = self._parts.home, self._pfs, self._plan, self._log
         with self._parts.gpus.take(self._pipeline.details.resource_limits.gpu.number) as gpus:
-            run = DatumRun(self._parts.home, self._pfs, self._plan, datum, self._log, worker, gpus)
+            if plan.transform.datum_batching:
+                with Batch(home, plan, log, name, gpus) as batch:
+                    yield lambda datum: BatchedRun(home, pfs, plan, datum, log, name, gpus, batch=batch)
+            else:
+                yield lambda datum: DatumRun(home, pfs, plan, datum, log, name, gpus)
+
+    def _run_one(self, run: DatumRun, digest: str) -> str:
+        with self._lock:
+            if self._cancelled:
+                raise StoppedError
+            self._running[run.datum.id] = run
+        try:
+            result = run.run()
+        finally:
             with self._lock:
-                if self._cancelled:
-                    raise StoppedError
-                self._running[datum.id] = run
-            try:
-                result = run.run()
-            finally:
-                with self._lock:
-                    del self._running[datum.id]
-        self._record(datum, digest, result)
+                del self._running[run.datum.id]
+        self._record(run.datum, digest, result)
         return result.fileset or "" if result.state == "SUCCESS" else ""
 
     def _record(self, datum: Datum, digest: str, result: Result) -> None:

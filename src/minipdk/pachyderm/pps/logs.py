@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +155,6 @@ class JobLog:
             os.write(self._open(), text.encode())
         self._notify()
 
-    def copy(self, stream: BufferedReader, worker: str, datum: Datum, tail: deque[str]) -> None:
-        """Append each line of a container's output until it ends; ``tail`` keeps the last ones."""
-        while raw := stream.readline(MAX_LINE):
-            message = raw.decode(errors="replace").rstrip("\r\n")
-            tail.append(message)
-            self.write(worker, datum, message, USER)
-
     def close(self) -> None:
         with self._lock:
             if self._descriptor is not None:
@@ -173,6 +166,52 @@ class JobLog:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return self._descriptor
+
+
+class OutputCopier:
+    """Appends what user code writes to a pipe, line by line, in a thread of its own until the pipe ends."""
+
+    def __init__(self, log: JobLog, descriptor: int, worker: str, datum: Datum | None) -> None:
+        self._log, self._descriptor, self._worker, self._datum = log, descriptor, worker, datum
+        self._rest = b""
+        self._ended = False
+        self._lock = threading.Lock()
+        self.last_line: str | None = None
+        os.set_blocking(descriptor, False)
+        self._thread = threading.Thread(target=self._copy, name="output", daemon=True)
+        self._thread.start()
+
+    def attribute(self, datum: Datum | None) -> None:
+        """Let what is written from now on be ``datum``'s; what has been written so far is the last one's."""
+        with self._lock:
+            self._drain()
+            self._datum = datum
+
+    def join(self) -> None:
+        """Wait until the pipe has ended and all is in the log."""
+        self._thread.join()
+
+    def _copy(self) -> None:
+        while not self._ended:
+            select.select([self._descriptor], [], [])
+            with self._lock:
+                self._drain()
+        os.close(self._descriptor)
+
+    def _drain(self) -> None:
+        """Append what is in the pipe now. Holding the lock."""
+        while not self._ended:
+            try:
+                read = os.read(self._descriptor, MAX_LINE)
+            except BlockingIOError:
+                return
+            *lines, self._rest = (self._rest + read).split(b"\n")
+            if not read or len(self._rest) >= MAX_LINE:
+                lines, self._rest = [*lines, *filter(None, [self._rest])], b""
+            for line in lines:
+                self.last_line = line.decode(errors="replace").rstrip("\r")
+                self._log.write(self._worker, self._datum, self.last_line, USER)
+            self._ended = not read
 
 
 class _Tailer:

@@ -16,7 +16,7 @@ from minipdk.pachyderm.pps import messages, pod_patch
 from minipdk.pachyderm.pps.environment import Worker
 from minipdk.pachyderm.pps.gpus import Gpus
 from minipdk.pachyderm.pps.kube_secrets import Secrets
-from minipdk.pachyderm.pps.worker import Plan, pfs_folder
+from minipdk.pachyderm.pps.user_code import Plan, pfs_folder
 from minipdk.sandbox import Mount
 
 

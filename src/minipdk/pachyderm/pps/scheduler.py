@@ -21,7 +21,7 @@ from minipdk.pachyderm.pps.messages import enum
 from minipdk.pachyderm.pps.parts import Parts
 from minipdk.pachyderm.pps.plans import NotReadyError, Planner
 from minipdk.pachyderm.pps.store import Key
-from minipdk.pachyderm.pps.worker import pfs_folder, remove_folder
+from minipdk.pachyderm.pps.user_code import pfs_folder, remove_folder
 
 logger = logging.getLogger(__name__)
 

@@ -38,7 +38,6 @@ REFUSED = (
     "pod_spec",
     "spec_commit",
     "transform.dockerfile",
-    "transform.datum_batching",
     "input.pfs.s3",
     "input.pfs.trigger",
     "input.pfs.propagation_spec",

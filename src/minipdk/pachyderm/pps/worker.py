@@ -11,41 +11,33 @@ a try that failed the error command runs in the same /pfs; if it succeeds the da
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import threading
 import time
-import uuid
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minipdk import sandbox
 from minipdk.home import Home
+from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import Pfs
+from minipdk.pachyderm.pps import messages
 from minipdk.pachyderm.pps.datums import Datum
-from minipdk.pachyderm.pps.environment import Worker, datum_environment
+from minipdk.pachyderm.pps.environment import datum_variables, dotenv, user_environment
 from minipdk.pachyderm.pps.logs import JobLog
-from minipdk.sandbox import ContainerSpec, Mount
-from minipdk.sandbox.errors import SandboxError
+from minipdk.pachyderm.pps.user_code import (
+    Command,
+    FailedTryError,
+    Plan,
+    UserCode,
+    describe_exit,
+    new_folder,
+    remove_folder,
+)
+from minipdk.sandbox import Mount
 
-TAIL_LINES = 5
-STOP_GRACE_S = 2.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the containers of one job are made: everything but the datum. Timeouts are in seconds."""
-
-    image: Any
-    transform: Any
-    worker: Worker
-    mounts: tuple[Mount, ...]
-    tries: int
-    timeout: float | None
+ENV_FILE = ".env"
 
 
 @dataclass
@@ -60,10 +52,6 @@ class Result:
     upload_time: int = 0
     download_bytes: int = 0
     upload_bytes: int = 0
-
-
-class FailedTryError(Exception):
-    """A try came to nothing, for the reason given."""
 
 
 class StoppedError(Exception):
@@ -85,30 +73,45 @@ class DatumRun:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
-        self._container: Any = None
+        self._code: UserCode | None = None
         self._cancelled = False
         self._restarted = False
 
     def cancel(self) -> None:
         with self._lock:
             self._cancelled = True
-            container = self._container
-        if container is not None:
-            container.stop(grace=STOP_GRACE_S)
+        self._interrupt()
 
     def restart(self) -> None:
         with self._lock:
             self._restarted = True
-            container = self._container
-        if container is not None:
-            container.stop(grace=STOP_GRACE_S)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """End what runs now."""
+        with self._lock:
+            code = self._code
+        if code is not None:
+            code.stop()
+
+    def matches(self, filters: Iterable[str]) -> bool:
+        """Whether the datum's inputs hold every one of these paths or hashes (in hex)."""
+        return all(any(one in (found.path, found.file.hash.hex()) for found in self.datum.inputs) for one in filters)
+
+    def status(self) -> Any:
+        """The worker as a WorkerStatus message."""
+        status = wire.pps.WorkerStatus(worker_id=self.worker_id, job_id=self.plan.worker.job)
+        messages.set_time(status.datum_status.started, self.started)
+        for one in self.datum.inputs:
+            status.datum_status.data.add(path=one.path, hash=one.file.hash)
+        return status
 
     def run(self) -> Result:
         """Try until it succeeds or the tries are used up. Raises StoppedError once cancelled."""
         result = Result()
         recovered = False
         for number in range(1, self.plan.tries + 1):
-            folder = pfs_folder(self.home) / uuid.uuid4().hex
+            folder = new_folder(self.home)
             try:
                 self._try(folder, result)
             except FailedTryError as failure:
@@ -128,7 +131,7 @@ class DatumRun:
         result.download_bytes, result.download_time = self._timed(lambda: self._download(folder))
         began = time.perf_counter_ns()
         try:
-            self._run_user_code(folder, self.plan.transform.cmd, self.plan.transform.stdin)
+            self._run_user_code(folder)
         finally:
             result.process_time = time.perf_counter_ns() - began
         began = time.perf_counter_ns()
@@ -143,24 +146,33 @@ class DatumRun:
     def _download(self, folder: Path) -> int:
         """Lay out /pfs: each input below its name, linked to the store, and an empty out. Returns the bytes."""
         (folder / "out").mkdir(parents=True, mode=0o700)
+        inputs = self._inputs(folder)
         for one in self.datum.inputs:
-            target = inputs_of(folder) / one.name
+            target = inputs / one.name
             target.mkdir(parents=True, exist_ok=True)
-            self.pfs.files.download(one.commit, one.path, target, empty=one.empty_files, link=True)
+            self.pfs.files.download(one.commit, one.path, target, empty=one.empty_files, link=self._link)
+        (inputs / ENV_FILE).write_text(dotenv(datum_variables(self.datum)))
         return sum(one.file.size for one in self.datum.inputs if not one.empty_files)
 
-    def _run_user_code(self, folder: Path, command: Any, stdin: Any) -> None:
-        if not command:
+    _link = True
+    """Whether inputs are hard links to the store: nothing that the container does may write through them."""
+
+    @staticmethod
+    def _inputs(folder: Path) -> Path:
+        """Where a try's inputs lie: what its container sees as /pfs, but for /pfs/out."""
+        return folder / "layer" / "root" / "pfs"
+
+    def _run_user_code(self, folder: Path) -> None:
+        transform = self.plan.transform
+        if not transform.cmd:
             raise FailedTryError('invalid pipeline transform, no command specified: give transform.cmd, such as ["python3"]')
         self.log.write(self.worker_id, self.datum, "beginning to run user code")
         began = time.monotonic()
-        code, tail = self._run_container(folder, list(command), list(stdin))
+        status, code = self._run_container(self._command(folder, transform.cmd, transform.stdin))
         took = f"{time.monotonic() - began:.3f}s"
-        if code == 0 or code in self.plan.transform.accept_return_code:
-            self.log.write(self.worker_id, self.datum, f"finished running user code after {took}")
-            return
-        last = f"; its last line was: {tail[-1]}" if tail else ""
-        raise FailedTryError(f"{describe_exit(code)}{last}")
+        if status != 0 and status not in transform.accept_return_code:
+            raise FailedTryError(code.failure(status))
+        self.log.write(self.worker_id, self.datum, f"finished running user code after {took}")
 
     def _recover(self, folder: Path) -> bool:
         """Run the error command in the failed try's /pfs; whether there is one and it succeeded."""
@@ -168,56 +180,46 @@ class DatumRun:
         if not transform.err_cmd or not folder.exists():
             return False
         try:
-            code, _ = self._run_container(folder, list(transform.err_cmd), list(transform.err_stdin))
+            status, _ = self._run_container(self._command(folder, transform.err_cmd, transform.err_stdin))
         except FailedTryError as failure:
             self.log.write(self.worker_id, self.datum, f"the error command failed: {failure}")
             return False
-        if code != 0 and code not in transform.accept_return_code:
-            self.log.write(self.worker_id, self.datum, f"the error command failed: {describe_exit(code)}")
+        if status != 0 and status not in transform.accept_return_code:
+            self.log.write(self.worker_id, self.datum, f"the error command failed: {describe_exit(status)}")
             return False
         return True
 
-    def _run_container(self, folder: Path, argv: list[str], stdin: list[str]) -> tuple[int, deque[str]]:
-        """Run a command with this /pfs until it ends; its exit status and the last lines it wrote."""
-        spec = ContainerSpec(
-            image=replace(self.plan.image, layers=(*self.plan.image.layers, folder / "layer")),
-            argv=argv,
-            env=self._environment(),
-            working_dir=self.plan.transform.working_dir or None,
-            user=self.plan.transform.user or None,
-            mounts=[Mount(source=folder / "out", target="/pfs/out"), *self.plan.mounts],
-        )
-        tail: deque[str] = deque(maxlen=TAIL_LINES)
-        reading, writing = os.pipe()
-        with os.fdopen(reading, "rb") as output:
-            with os.fdopen(writing, "wb") as sink:
-                container = self._start(spec, "".join(line + "\n" for line in stdin).encode(), sink)
-            copier = threading.Thread(target=self.log.copy, args=(output, self.worker_id, self.datum, tail), daemon=True)
-            copier.start()
-            try:
-                code = container.wait(timeout=self.plan.timeout)
-            except TimeoutError:
-                container.stop(grace=STOP_GRACE_S)
-                raise FailedTryError(f"it ran longer than the datum_timeout of {self.plan.timeout:g}s") from None
-            finally:
-                copier.join()
-                self._end()
-        return code, tail
+    def _command(self, folder: Path, argv: Any, stdin: Any) -> Command:
+        """A command with this try's /pfs."""
+        mounts = (Mount(source=folder / "out", target="/pfs/out"),)
+        return Command(list(argv), list(stdin), self._environment(), self.datum, mounts, (folder / "layer",))
 
-    def _start(self, spec: ContainerSpec, stdin: bytes, sink: Any) -> Any:
+    def _run_container(self, command: Command) -> tuple[int, UserCode]:
+        """Run a command until it ends; its exit status, and the code for what there is to say of it."""
+        code = self._start(command)
+        try:
+            return code.wait(self.plan.timeout), code
+        except TimeoutError:
+            code.stop()
+            code.wait()
+            raise FailedTryError(self._too_long()) from None
+        finally:
+            self._end()
+
+    def _too_long(self) -> str:
+        return f"it ran longer than the datum_timeout of {self.plan.timeout:g}s"
+
+    def _start(self, command: Command) -> UserCode:
         with self._lock:
             if self._cancelled:
                 raise StoppedError
-            try:
-                self._container = sandbox.start(self.home, spec, stdin=stdin, stdout=sink, stderr=subprocess.STDOUT)
-            except SandboxError as error:
-                raise FailedTryError(f"the container could not start: {error}") from error
-            return self._container
+            self._code = UserCode(self.home, self.plan, command, self.log, self.worker_id)
+            return self._code
 
     def _end(self) -> None:
-        """Forget the container that has ended, and say if it was ended from outside."""
+        """Forget the code that has ended, and say if it was ended from outside."""
         with self._lock:
-            self._container = None
+            self._code = None
             if self._cancelled:
                 raise StoppedError
             if self._restarted:
@@ -226,7 +228,7 @@ class DatumRun:
 
     def _environment(self) -> Mapping[str, str]:
         visible = ",".join(map(str, self.gpus))
-        return {"CUDA_VISIBLE_DEVICES": visible, **datum_environment(self.home, self.plan.worker, self.datum)}
+        return {"CUDA_VISIBLE_DEVICES": visible, **user_environment(self.home, self.plan.worker, self.datum)}
 
     def _upload(self, folder: Path) -> tuple[int, str]:
         """Store what user code left in /pfs/out; its size in bytes and the file set's id."""
@@ -234,7 +236,7 @@ class DatumRun:
         try:
             for link in (path for path in walk_files(out) if path.is_symlink()):
                 self._point_outside(link, folder)
-            fileset = self.pfs.files.upload(out, pfs_root=inputs_of(folder))
+            fileset = self.pfs.files.upload(out, pfs_root=self._inputs(folder))
             return sum(path.stat().st_size for path in walk_files(out) if path.is_file()), fileset
         except (PachydermError, OSError) as error:
             raise FailedTryError(f"what it wrote to /pfs/out could not be stored: {error}") from error
@@ -247,7 +249,7 @@ class DatumRun:
         if parts[2:3] == ("out",):
             target = (folder / "out").joinpath(*parts[3:])
         else:
-            target = inputs_of(folder).joinpath(*parts[2:])
+            target = self._inputs(folder).joinpath(*parts[2:])
             self._fill_empty_file(target, parts[2:])
         link.unlink()
         link.symlink_to(target)
@@ -257,32 +259,6 @@ class DatumRun:
         for one in self.datum.inputs:
             if one.empty_files and one.name == parts[0] and target.exists():
                 self.pfs.files.download(one.commit, "/" + "/".join(parts[1:]), target.parents[len(parts) - 2], link=True)
-
-
-def describe_exit(code: int) -> str:
-    """An exit status in words: "exit status 1", "killed by signal 9"."""
-    return f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
-
-
-def pfs_folder(home: Home) -> Path:
-    """Where the private /pfs folders of running datums lie: on the store's own disk, so that files can be linked."""
-    return home.folder("run") / "datums"
-
-
-def inputs_of(folder: Path) -> Path:
-    """Where a try's inputs lie: what its container sees as /pfs, but for /pfs/out."""
-    return folder / "layer" / "root" / "pfs"
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a try's /pfs, also where user code took away its own permissions."""
-
-    def unlock(function: Any, path: str, _error: Any) -> None:
-        Path(path).parent.chmod(0o700)
-        function(path)
-
-    if folder.exists():
-        shutil.rmtree(folder, onerror=unlock)
 
 
 def walk_files(folder: Path) -> list[Path]:
