@@ -17,9 +17,9 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from minipdk.home import Home
-from minipdk.kubernetes import access, bootstrap, discovery, logs, openapi
+from minipdk.kubernetes import access, bootstrap, documents, logs
 from minipdk.kubernetes.deletion import DeleteOptions
-from minipdk.kubernetes.errors import ApiError, MethodNotAllowedError, NotAcceptableError, TooLargeError, UnknownPathError
+from minipdk.kubernetes.errors import ApiError, MethodNotAllowedError, TooLargeError, UnknownPathError
 from minipdk.kubernetes.negotiation import Form, negotiate
 from minipdk.kubernetes.registry import Registry, WriteOptions
 from minipdk.kubernetes.requests import (
@@ -30,6 +30,7 @@ from minipdk.kubernetes.requests import (
     an_object,
     is_set,
     locate,
+    number,
     read_body,
     write_options,
 )
@@ -40,8 +41,6 @@ from minipdk.kubernetes.watches import ListOptions, list_objects, watch
 LARGEST_BODY = 3 << 20
 TOKEN_REQUEST, DELETE_OPTIONS = "AuthenticationV1TokenRequest", "V1DeleteOptions"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version"})
-"""Paths that a real cluster answers to anyone."""
 
 log = logging.getLogger(__name__)
 
@@ -55,20 +54,9 @@ class Api:
         self._stopping = asyncio.Event()
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
-        documents: dict[str, Callable[[Request], Object]] = {
-            "/version": lambda _: discovery.server_version(),
-            "/api": lambda _: discovery.core_versions(f"127.0.0.1:{self._home.port('kubernetes')}"),
-            "/apis": lambda _: discovery.groups(),
-            "/api/v1": lambda _: discovery.resource_list("", "v1"),
-            "/apis/{group}": lambda request: discovery.one_group(request.path_params["group"]),
-            "/apis/{group}/{version}": lambda request: discovery.resource_list(**request.path_params),
-            "/openapi/v3": lambda _: openapi.index(),
-            "/openapi/v3/{path:path}": lambda request: openapi.document(request.path_params["path"]),
-        }
-        routes = [Route(path, self._guarded(partial(_document, make))) for path, make in documents.items()]
-        routes += [Route(path, self._guarded(_healthy)) for path in ("/healthz", "/livez", "/readyz")]
+        found = documents.handlers(f"127.0.0.1:{self._home.port('kubernetes')}")
+        routes = [Route(path, self._guarded(handler)) for path, handler in found.items()]
         routes += [
-            Route("/openapi/v2", self._guarded(_openapi_v2)),
             Route("/api/{version}/{path:path}", self._guarded(self._objects), methods=METHODS),
             Route("/apis/{group}/{version}/{path:path}", self._guarded(self._objects), methods=METHODS),
             Route("/{path:path}", self._guarded(_unknown), methods=METHODS),
@@ -85,7 +73,7 @@ class Api:
 
         async def guarded(request: Request) -> Response:
             try:
-                if request.url.path not in PUBLIC:
+                if request.url.path not in documents.PUBLIC:
                     authorization = request.headers.get("authorization", "")
                     request.state.user = await run_in_threadpool(self._authenticator.user, authorization)
                 return await handle(request)
@@ -127,7 +115,7 @@ class Api:
             raise MethodNotAllowedError
         watching = is_set(query, "watch")
         if target.name and not watching:
-            found = await run_in_threadpool(self._registry.get, target)
+            found = await run_in_threadpool(self._registry.get, target, number(query, "resourceVersion"))
             return _json(form.one(target.resource, found))
         values = dict(query)
         if target.name:
@@ -194,7 +182,7 @@ class Api:
             found, created = self._registry.apply(target, an_object(patch), options)
             return found, 201 if created else 200
         if content_type == JSON_PATCH:
-            edit = partial(patches.json_patch, operations=patch, subject=resource.invalid_subject(target.name))
+            edit = partial(patches.json_patch, operations=patch)
         elif content_type == MERGE_PATCH:
             edit = partial(patches.merge_patch, patch=an_object(patch))
         else:
@@ -230,26 +218,6 @@ class Api:
 def _need_object(target: Target) -> None:
     if not target.name or target.part not in ("", "status") or "update" not in target.resource.verbs:
         raise MethodNotAllowedError
-
-
-async def _document(make: Callable[[Request], Object], request: Request) -> Response:
-    # aggregated discovery is asked for first and falls back to this
-    if not any(kind in request.headers.get("accept", "*/*") for kind in ("application/json", "*/*", "application/*")):
-        raise NotAcceptableError(("application/json",))
-    return _json(await run_in_threadpool(make, request))
-
-
-async def _healthy(_: Request) -> Response:
-    return PlainTextResponse("ok")
-
-
-async def _openapi_v2(request: Request) -> Response:
-    from minipdk.kubernetes import openapi_v2
-
-    accept = request.headers.get("accept", "")
-    if openapi_v2.PROTOBUF not in accept:
-        raise NotAcceptableError((openapi_v2.PROTOBUF,))
-    return Response(await run_in_threadpool(openapi_v2.document), media_type=openapi_v2.ANSWERED)
 
 
 async def _unknown(_: Request) -> Response:

@@ -1,7 +1,6 @@
 """What the API server has: the documents that clients read before anything else.
 
-Rules: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api. The aggregated form is not offered;
-clients then read these.
+Rules: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from minipdk.kubernetes.errors import UnknownPathError
 from minipdk.kubernetes.resources import Object, Resource
 
 MAJOR, MINOR = "1", "32"
+AGGREGATED, AGGREGATED_GROUP, AGGREGATED_VERSIONS = "APIGroupDiscoveryList", "apidiscovery.k8s.io", ("v2", "v2beta1")
 
 
 def server_version() -> Object:
@@ -50,6 +50,31 @@ def one_group(name: str) -> Object:
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
 
 
+def paths(others: tuple[str, ...]) -> list[str]:
+    """GET /: every path that a client can begin at."""
+    groups = [f"/apis/{group}" for group, _ in resources.group_versions() if group]
+    versions = [f"/apis/{group}/{version}" if group else f"/api/{version}" for group, version in resources.group_versions()]
+    return sorted({"/api", "/apis", *groups, *versions, *others})
+
+
+def aggregated(form: str, *, core: bool) -> Object:
+    """GET /api or /apis of a client that asks for all of its groups and their kinds at once, in the version ``form``."""
+    versions = [(group, version) for group, version in resources.group_versions() if bool(group) != core]
+    items = [
+        {
+            "metadata": {"name": name, "creationTimestamp": None},
+            "versions": [
+                {"version": version, "resources": [_aggregated(one) for one in resources.of_group(group, version)]}
+                | {"freshness": "Current"}
+                for group, version in versions
+                if group == name
+            ],
+        }
+        for name in dict.fromkeys(group for group, _ in versions)
+    ]
+    return {"kind": AGGREGATED, "apiVersion": f"{AGGREGATED_GROUP}/{form}", "metadata": {}, "items": items}
+
+
 def resource_list(group: str, version: str) -> Object:
     """GET /api/v1 and /apis/{group}/{version}."""
     found = resources.of_group(group, version)
@@ -67,6 +92,30 @@ def _group(name: str) -> Object:
         if known == name
     ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+
+def _aggregated(resource: Resource) -> Object:
+    found: Object = {
+        "resource": resource.plural,
+        "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": list(resource.verbs),
+    }
+    if resource.short_names:
+        found["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        found["categories"] = list(resource.categories)
+    if resource.subresources:
+        found["subresources"] = [
+            {
+                "subresource": part.name,
+                "responseKind": {"group": part.group, "version": part.version, "kind": part.kind},
+                "verbs": list(part.verbs),
+            }
+            for part in resource.subresources
+        ]
+    return found
 
 
 def _entries(resource: Resource) -> list[Object]:

@@ -15,6 +15,8 @@
     |-- TooLargeError              413 RequestEntityTooLarge  the body is larger than 3 MiB
     |-- UnsupportedMediaTypeError  415 UnsupportedMediaType   the body's type is not one that the verb takes
     |-- InvalidError               422 Invalid         well-formed, but a field is wrong; details.causes name each
+    |-- InvalidPatchError          422 Invalid         an operation of a JSON patch cannot be done
+    |-- TooLargeVersionError       504 Timeout         the resourceVersion has not been yet
     `-- NotSupportedError          501 NotImplemented  Kubernetes has it, minipdk has not
 
 An exception that is none of these is a fault of this server: 500 InternalError, with a traceback in its log.
@@ -172,6 +174,21 @@ class InvalidError(ApiError):
         found = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
         told = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
         super().__init__(f'{subject.qualified} "{subject.name}" is invalid: {told}', subject, causes)
+
+
+class InvalidPatchError(ApiError):
+    code, reason = 422, "Invalid"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the server rejected our request due to an error in our request: {why}")
+
+
+class TooLargeVersionError(ApiError):
+    code, reason = 504, "Timeout"
+
+    def __init__(self, version: int, current: int) -> None:
+        cause = Cause("ResourceVersionTooLarge", "Too large resource version")
+        super().__init__(f"Too large resource version: {version}, current: {current}", causes=[cause])
 
 
 class NotSupportedError(ApiError):

@@ -44,6 +44,12 @@ class Manager:
     def key(self) -> tuple[str, str, str]:
         return self.name, self.operation, self.subresource
 
+    @property
+    def described(self) -> str:
+        """As a conflict names it."""
+        named = f'"{self.name}"' + (f' with subresource "{self.subresource}"' if self.subresource else "")
+        return f"{named} using {self.api_version} at {self.time}" if self.operation == "Update" else named
+
 
 def track_update(resource: Resource, old: Object | None, new: Object, name: str, part: str = "") -> Object:
     """``new`` with the fields that differ from ``old`` managed by ``name``; the others keep their managers."""
@@ -181,14 +187,29 @@ def _step(parent: Any, step: str) -> Any:
     return next((item for item in parent if all(item.get(key) == value for key, value in wanted.items())), None)
 
 
+def same_but_for_times(one: Object, other: Object) -> bool:
+    """Whether the objects differ at most in when their managers wrote: a write that makes such a change changes nothing."""
+    return _without_times(one) == _without_times(other)
+
+
+def _without_times(found: Object) -> Object:
+    entries = [{**entry, "time": ""} for entry in found["metadata"].get("managedFields") or ()]
+    return {**found, "metadata": {**found["metadata"], "managedFields": entries}}
+
+
 def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApplyConflictError:
     causes = [
-        Cause("FieldManagerConflict", f'conflict with "{manager.name}" using {manager.api_version}', _dotted(path))
-        for manager, path in conflicts
+        Cause("FieldManagerConflict", f"conflict with {manager.described}", _dotted(path)) for manager, path in conflicts
     ]
-    count = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
-    listed = "; ".join(f"{cause.message}: {cause.field}" for cause in causes)
-    return ApplyConflictError(f"Apply failed with {count}: {listed}", causes=causes)
+    if len(causes) == 1:
+        return ApplyConflictError(f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", causes=causes)
+    paths: dict[str, list[str]] = {}
+    for manager, path in conflicts:
+        paths.setdefault(manager.described, []).append(_dotted(path))
+    listed = "\n".join(
+        line for name in sorted(paths) for line in (f"conflicts with {name}:", *(f"- {path}" for path in paths[name]))
+    )
+    return ApplyConflictError(f"Apply failed with {len(causes)} conflicts: {listed}", causes=causes)
 
 
 def _dotted(path: Path) -> str:

@@ -5,9 +5,10 @@ Rules: https://kubernetes.io/docs/reference/using-api/api-concepts/#alternate-re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from minipdk.kubernetes.discovery import AGGREGATED, AGGREGATED_GROUP, AGGREGATED_VERSIONS
 from minipdk.kubernetes.errors import BadRequestError, NotAcceptableError
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.tables import partial, table
@@ -42,16 +43,27 @@ class Form:
         return {"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}
 
 
+def accepted(accept: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each media type of an Accept header with its parameters, in the header's order, which clients go by."""
+    for choice in (accept or "*/*").split(","):
+        kind, *parameters = (part.strip() for part in choice.split(";"))
+        yield kind, dict(part.split("=", 1) for part in parameters if "=" in part)
+
+
+def is_aggregated(kind: str, parameters: Mapping[str, str]) -> bool:
+    """Whether a media type is that of discovery in one document."""
+    wanted = (parameters.get("as"), parameters.get("g"), parameters.get("v") in AGGREGATED_VERSIONS)
+    return kind == "application/json" and wanted == (AGGREGATED, AGGREGATED_GROUP, True)
+
+
 def negotiate(accept: str, query: Mapping[str, str]) -> Form:
     """The first form of the Accept header that can be produced. Raises NotAcceptableError if there is none."""
     include = query.get("includeObject") or "Metadata"
     if include not in INCLUDE:
         raise BadRequestError(f"invalid includeObject {include!r}: it must be one of {', '.join(INCLUDE)}")
-    for choice in (accept or "*/*").split(","):
-        kind, *parameters = (part.strip() for part in choice.split(";"))
+    for kind, values in accepted(accept):
         if kind not in JSON_TYPES:
             continue
-        values = dict(part.split("=", 1) for part in parameters if "=" in part)
         wanted, version = values.get("as", ""), values.get("v", "v1")
         if not wanted:
             return Form()

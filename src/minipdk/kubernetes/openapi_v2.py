@@ -1,4 +1,4 @@
-"""The OpenAPI 2 document in protobuf, which kubectl before 1.27 validates, explains and checks dry runs with.
+"""The OpenAPI 2 document, which kubectl before 1.27 validates, explains and checks dry runs with (in protobuf).
 
 Its content is that of the v3 documents. The messages are those of gnostic's OpenAPIv2.proto, as far as kubectl reads them
 (https://github.com/google/gnostic/blob/main/openapiv2/OpenAPIv2.proto).
@@ -50,13 +50,52 @@ def document() -> bytes:
     documents = [openapi.document(path) for path in openapi.paths()]
     found = _message("Document")(swagger="2.0")
     found.info.title, found.info.version = documents[0]["info"]["title"], documents[0]["info"]["version"]
-    schemas: Object = {name: schema for one in documents for name, schema in one["components"]["schemas"].items()}
-    for one in documents:  # a shared schema such as ObjectMeta has no kind, a kind's own is in one document
-        schemas |= {name: schema for name, schema in one["components"]["schemas"].items() if EXTENSION in schema}
+    for one in documents:
         for path, item in one["paths"].items():
             _fill_path(found.paths.path.add(name=path).value, item)
-    _fill_named(found.definitions, schemas)
+    _fill_named(found.definitions, _schemas(documents))
     return bytes(found.SerializeToString())
+
+
+@cache
+def as_json() -> Object:
+    """GET /openapi/v2, as JSON."""
+    documents = [openapi.document(path) for path in openapi.paths()]
+    paths = {path: item for one in documents for path, item in one["paths"].items()}
+    return {
+        "swagger": "2.0",
+        "info": documents[0]["info"],
+        "paths": {path: {method: _operation(found) for method, found in item.items()} for path, item in paths.items()},
+        "definitions": {name: _definition(schema) for name, schema in _schemas(documents).items()},
+    }
+
+
+def _schemas(documents: list[Object]) -> Object:
+    found: Object = {name: schema for one in documents for name, schema in one["components"]["schemas"].items()}
+    for one in documents:  # a shared schema such as ObjectMeta has no kind, a kind's own is in one document
+        found |= {name: schema for name, schema in one["components"]["schemas"].items() if EXTENSION in schema}
+    return found
+
+
+def _operation(operation: Object) -> Object:
+    parameters = [{"name": one["name"], "in": one["in"], "type": "string"} for one in operation["parameters"]]
+    content = operation["responses"]["200"]["content"]
+    schema = {"schema": _definition(content["application/json"]["schema"])} if content else {}
+    return {**operation, "parameters": parameters, "responses": {"200": {"description": "OK", **schema}}}
+
+
+def _definition(schema: Any) -> Any:
+    """A schema of the v3 documents in the words of version 2, where what takes several types is a string."""
+    if isinstance(schema, list):
+        return [_definition(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _definition(inner) for name, inner in schema.items() if name not in ("allOf", "oneOf", "$ref")}
+    if "oneOf" in schema:
+        found["type"] = "string"
+    for reference in schema.get("allOf") or ([schema] if "$ref" in schema else []):
+        found["$ref"] = reference["$ref"].replace("#/components/schemas/", "#/definitions/")
+    return found
 
 
 def _fill_path(message: Any, item: Object) -> None:

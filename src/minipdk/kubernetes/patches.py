@@ -7,9 +7,10 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-m
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
-from minipdk.kubernetes.errors import BadRequestError, Cause, InvalidError, Subject
+from minipdk.kubernetes.errors import BadRequestError, InvalidPatchError
 from minipdk.kubernetes.resources import Object
 
 MERGE_KEYS = {
@@ -65,8 +66,8 @@ def strategic_merge_patch(target: Any, patch: Any, field: str = "") -> Any:
     return patch
 
 
-def json_patch(target: Object, operations: Any, subject: Subject) -> Object:
-    """RFC 6902. Raises BadRequestError for a malformed patch and InvalidError where an operation cannot be done."""
+def json_patch(target: Object, operations: Any) -> Object:
+    """RFC 6902. Raises BadRequestError for a malformed patch and InvalidPatchError where an operation cannot be done."""
     if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
         raise BadRequestError("a JSON patch is a list of operations")
     document: Any = copy.deepcopy(target)
@@ -74,8 +75,7 @@ def json_patch(target: Object, operations: Any, subject: Subject) -> Object:
         try:
             document = _apply_operation(document, operation)
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            told = f"the server rejected our request due to an error in our request: {operation}: {error}"
-            raise InvalidError(subject, [Cause("FieldValueInvalid", told)]) from error
+            raise InvalidPatchError(f"{json.dumps(operation)}: {error}") from error
     if not isinstance(document, dict):
         raise BadRequestError("a JSON patch must leave an object")
     return document
@@ -177,7 +177,7 @@ def _pointer(text: str) -> list[str]:
 
 def _at(document: Any, path: list[str]) -> Any:
     for part in path:
-        document = document[_index(part, len(document) - 1)] if isinstance(document, list) else document[part]
+        document = document[_index(part, len(document) - 1)] if isinstance(document, list) else _member(document, part)
     return document
 
 
@@ -196,8 +196,15 @@ def _add(document: Any, path: list[str], value: Any) -> Any:
 
 def _remove(document: Any, path: list[str]) -> Any:
     parent, last = _at(document, path[:-1]), path[-1]
+    _at(parent, [last])
     del parent[_index(last, len(parent) - 1) if isinstance(parent, list) else last]
     return document
+
+
+def _member(parent: Any, name: str) -> Any:
+    if not isinstance(parent, dict) or name not in parent:
+        raise ValueError(f"there is no field {name!r}")
+    return parent[name]
 
 
 def _index(text: str, largest: int) -> int:

@@ -22,11 +22,12 @@ from minipdk.kubernetes.errors import (
     ForbiddenError,
     InvalidError,
     NotFoundError,
+    TooLargeVersionError,
     invalid_value,
     required,
 )
 from minipdk.kubernetes.events import EventExpiry, nobody_runs
-from minipdk.kubernetes.managed_fields import apply_configuration, track_update
+from minipdk.kubernetes.managed_fields import apply_configuration, same_but_for_times, track_update
 from minipdk.kubernetes.resources import EVENTS, NAMESPACES, Object, Resource, Target
 from minipdk.kubernetes.store import ObjectStore
 from minipdk.kubernetes.strategies import Strategy, strategy
@@ -64,7 +65,10 @@ class Registry:
         self._deleter = Deleter(store)
         self._expiry = EventExpiry(store)
 
-    def get(self, target: Target) -> Object:
+    def get(self, target: Target, not_older: int | None = None) -> Object:
+        """The object as it is now. Raises TooLargeVersionError if the version ``not_older`` has not been yet."""
+        if not_older and not_older > (version := self.store.version):
+            raise TooLargeVersionError(not_older, version)
         found = self.store.get(target.resource, target.namespace, target.name)
         if found is None:
             raise NotFoundError(target.subject)
@@ -248,7 +252,7 @@ class Registry:
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if track:
             new = track_update(resource, old, new, options.manager, part)
-        if new == old:
+        if same_but_for_times(new, old):
             return old
         stored = self.store.put(resource, new, old)
         self._deleter.remove_if_done(resource, stored)

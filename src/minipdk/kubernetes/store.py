@@ -8,13 +8,14 @@ The log remembers the last REMEMBERED changes: who asks for older ones gets `Exp
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from minipdk.kubernetes.errors import ExpiredError
+from minipdk.kubernetes.errors import ExpiredError, TooLargeVersionError
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.storage import Database
 
@@ -109,15 +110,26 @@ class ObjectStore:
         )
         return _load(row["body"]) if row else None
 
-    def select(self, resource: Resource, namespace: str) -> tuple[list[Object], int]:
-        """The kind's objects by namespace and name, and the version they were read at. "" is every namespace."""
+    def select(self, resource: Resource, namespace: str, at: int | None = None) -> tuple[list[Object], int]:
+        """The kind's objects by namespace and name as they were at the version ``at``, and that version; None is now.
+
+        "" is every namespace. Raises ExpiredError for a version whose successors have been forgotten, and
+        TooLargeVersionError for one that has not been yet.
+        """
         with self._database.snapshot() as connection:
+            counter = connection.execute("SELECT version, pruned FROM counter").fetchone()
             query, values = "SELECT body FROM objects WHERE kind = ?", [resource.key]
             if namespace:
                 query, values = query + " AND namespace = ?", [*values, namespace]
             rows = connection.execute(query + " ORDER BY namespace, name", values).fetchall()
-            version = int(connection.execute("SELECT version FROM counter").fetchone()["version"])
-        return [_load(row["body"]) for row in rows], version
+            version = int(counter["version"])
+            items = [_load(row["body"]) for row in rows]
+            if at is None or at == version:
+                return items, version
+            if at > version:
+                raise TooLargeVersionError(at, version)
+            later = self._changes(connection, counter, resource, namespace, at)
+        return _undone(items, later), at
 
     def in_namespace(self, namespace: str) -> list[tuple[str, Object]]:
         """Everything in a namespace, each with its kind's key."""
@@ -168,23 +180,27 @@ class ObjectStore:
         """
         with self._database.snapshot() as connection:
             counter = connection.execute("SELECT version, pruned FROM counter").fetchone()
-            if since < counter["pruned"]:
-                raise ExpiredError(f"too old resource version: {since} ({counter['pruned']})")
             if since > counter["version"]:
                 raise ExpiredError(f"too large resource version: {since}, current: {counter['version']}")
-            query, values = "SELECT * FROM changes WHERE version > ? AND kind = ?", [since, resource.key]
-            if namespace:
-                query, values = query + " AND namespace = ?", [*values, namespace]
-            rows = connection.execute(query + " ORDER BY version", values).fetchall()
-        found = [
+            return self._changes(connection, counter, resource, namespace, since), int(counter["version"])
+
+    @staticmethod
+    def _changes(
+        connection: sqlite3.Connection, counter: sqlite3.Row, resource: Resource, namespace: str, since: int
+    ) -> list[Change]:
+        if since < counter["pruned"]:
+            raise ExpiredError(f"too old resource version: {since} ({counter['pruned']})")
+        query, values = "SELECT * FROM changes WHERE version > ? AND kind = ?", [since, resource.key]
+        if namespace:
+            query, values = query + " AND namespace = ?", [*values, namespace]
+        return [
             Change(
                 row["version"],
                 _load(row["body"]) if row["body"] else None,
                 _load(row["previous"]) if row["previous"] else None,
             )
-            for row in rows
+            for row in connection.execute(query + " ORDER BY version", values)
         ]
-        return found, int(counter["version"])
 
     def _next_version(self) -> int:
         connection = self._database.connection()
@@ -198,6 +214,22 @@ class ObjectStore:
         if version % PRUNE_EVERY == 0:
             connection.execute("DELETE FROM changes WHERE version <= ?", (version - REMEMBERED,))
             connection.execute("UPDATE counter SET pruned = max(pruned, ?)", (version - REMEMBERED,))
+
+
+def place(found: Object) -> tuple[str, str]:
+    """An object's namespace and name, by which lists are in order."""
+    return found["metadata"].get("namespace", ""), found["metadata"]["name"]
+
+
+def _undone(items: list[Object], later: list[Change]) -> list[Object]:
+    """``items`` as they were before the changes ``later``."""
+    known = {place(item): item for item in items}
+    for change in reversed(later):
+        if change.previous is None:
+            del known[place(change.last)]
+        else:
+            known[place(change.previous)] = change.previous
+    return [known[at] for at in sorted(known)]
 
 
 def _load(body: str) -> Object:

@@ -9,26 +9,40 @@ import asyncio
 import base64
 import json
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from minipdk.kubernetes.errors import ApiError, BadRequestError, ExpiredError
+from minipdk.kubernetes.errors import (
+    ApiError,
+    BadRequestError,
+    Cause,
+    ExpiredError,
+    InvalidError,
+    Subject,
+    TooLargeVersionError,
+    forbidden,
+    unsupported_value,
+)
 from minipdk.kubernetes.negotiation import Form
 from minipdk.kubernetes.requests import is_set, number
 from minipdk.kubernetes.resources import Object, Resource, Target
 from minipdk.kubernetes.selectors import Predicate, field_selector, label_selector
-from minipdk.kubernetes.store import Change, ObjectStore
+from minipdk.kubernetes.store import Change, ObjectStore, place
 
 SHORTEST_WATCH = 1800
 BOOKMARK_EVERY = 60.0
+EXACT, NOT_OLDER = "Exact", "NotOlderThan"
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 Event = tuple[str, Object]
 
 
 @dataclass(frozen=True)
 class ListOptions:
-    """The query of a list or a watch. ``version`` is None when the client names no resourceVersion."""
+    """The query of a list or a watch. ``version`` is None when the client names no resourceVersion.
+
+    ``exact``: the list must be as it was at ``version``; else it may be newer.
+    """
 
     matches: Predicate
     version: int | None = None
@@ -41,36 +55,70 @@ class ListOptions:
 
     @classmethod
     def read(cls, target: Target, query: Mapping[str, str]) -> ListOptions:
+        """Raises BadRequestError and InvalidError for parameters that mean nothing, alone or together."""
         labels = label_selector(query.get("labelSelector", ""))
         fields = field_selector(target.resource, query.get("fieldSelector", ""))
         version, after, timeout = number(query, "resourceVersion"), None, number(query, "timeoutSeconds")
+        limit, match = number(query, "limit") or 0, query.get("resourceVersionMatch", "")
+        if causes := list(_wrong_match(query)):
+            raise InvalidError(Subject("meta.k8s.io", "ListOptions"), causes)
         if token := query.get("continue"):
+            if version:
+                raise BadRequestError("specifying resource version is not allowed when using continue")
             after, version = _read_continue(token)
         return cls(
             matches=lambda found: labels(found) and fields(found),
             version=version,
-            limit=number(query, "limit") or 0,
+            limit=limit,
             after=after,
             timeout=float(timeout) if timeout else None,
             bookmarks=is_set(query, "allowWatchBookmarks"),
-            exact=query.get("resourceVersionMatch") == "Exact" and after is None,
+            exact=bool(version) and (match == "Exact" or after is not None or (limit > 0 and not match)),
             initial_events=is_set(query, "sendInitialEvents") if "sendInitialEvents" in query else None,
         )
 
 
+def _wrong_match(query: Mapping[str, str]) -> Iterator[Cause]:
+    """What is wrong with resourceVersionMatch beside the query's other parameters."""
+    match, watching, initial = query.get("resourceVersionMatch", ""), is_set(query, "watch"), "sendInitialEvents" in query
+    if initial and not watching:
+        yield forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")
+    if initial and match != NOT_OLDER:
+        yield forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+    if not match:
+        return
+    if match not in (EXACT, NOT_OLDER):
+        yield unsupported_value("resourceVersionMatch", match, (EXACT, NOT_OLDER))
+    if query.get("continue"):
+        yield forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+    if watching and not initial:
+        why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        yield forbidden("resourceVersionMatch", why)
+    if not watching and not query.get("resourceVersion"):
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        yield forbidden("resourceVersionMatch", why)
+    if match == EXACT and query.get("resourceVersion") == "0":
+        yield forbidden("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+
+
 def list_objects(store: ObjectStore, target: Target, options: ListOptions) -> tuple[list[Object], Object]:
-    """The matching objects and the list's metadata. A list in pages keeps the first page's version."""
-    items, version = store.select(target.resource, target.namespace)
-    if options.exact and options.version != version:
-        raise ExpiredError(f"the list at resource version {options.version} is not remembered, only the current: {version}")
+    """The matching objects and the list's metadata. Every page of a list is as the objects were at its first page."""
+    try:
+        items, version = store.select(target.resource, target.namespace, options.version if options.exact else None)
+    except ExpiredError as error:
+        if options.after is None:
+            raise
+        why = "The provided continue parameter is too old to display a consistent list result"
+        raise ExpiredError(f"{why}: begin the list again without it") from error
+    if options.version and options.version > version:
+        raise TooLargeVersionError(options.version, version)
     matching = [item for item in items if options.matches(item)]
     metadata: Object = {"resourceVersion": str(version)}
     if options.after is not None:
-        matching = [item for item in matching if _place(item) > options.after]
-        metadata["resourceVersion"] = str(options.version)
+        matching = [item for item in matching if place(item) > options.after]
     if options.limit and len(matching) > options.limit:
         page = matching[: options.limit]
-        metadata["continue"] = _continue(_place(page[-1]), int(metadata["resourceVersion"]))
+        metadata["continue"] = _continue(place(page[-1]), version)
         metadata["remainingItemCount"] = len(matching) - options.limit
         return page, metadata
     return matching, metadata
@@ -146,10 +194,6 @@ def _bookmark(resource: Resource, version: int, annotations: dict[str, str] | No
 
 def _line(kind: str, found: Object) -> bytes:
     return json.dumps({"type": kind, "object": found}, separators=(",", ":")).encode() + b"\n"
-
-
-def _place(found: Object) -> tuple[str, str]:
-    return found["metadata"].get("namespace", ""), found["metadata"]["name"]
 
 
 def _continue(place: tuple[str, str], version: int) -> str:

@@ -97,8 +97,13 @@ def test_lists_in_pages_and_by_selector(core: CoreV1Api) -> None:
         page = core.list_namespaced_config_map("models", label_selector="book=a", limit=2, _continue=token)
         seen += [item.metadata.name for item in page.items]
         token = page.metadata._continue
+        if len(seen) == 2:  # every page shows the collection as it was at the first
+            core.delete_namespaced_config_map("page-3", "models")
+            core.create_namespaced_config_map("models", config_map("page-33", labels={"book": "a"}))
         if not token:
             break
+    core.delete_namespaced_config_map("page-33", "models")
+    core.create_namespaced_config_map("models", config_map("page-3", labels={"book": "a", "page": "3"}))
     assert seen == [f"page-{number}" for number in range(5)]
     chosen = core.list_namespaced_config_map("models", label_selector="book,page notin (0,1),page!=2").items
     assert [item.metadata.name for item in chosen] == ["page-3", "page-4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import stat
 import threading
@@ -21,12 +22,15 @@ from tests.minipdk.kubernetes.conftest import config_map, start_server
 
 from minipdk.certificates import ensure_tls, server_certificate, write_kubeconfig
 from minipdk.home import Home
+from minipdk.kubernetes import managed_fields
 from minipdk.kubernetes import store as stores
 from minipdk.kubernetes.errors import ExpiredError
 from minipdk.kubernetes.registry import Registry, WriteOptions
 from minipdk.kubernetes.resources import CONFIG_MAPS, Target
+from minipdk.kubernetes.watches import ListOptions, list_objects
 
 PODS = "/api/v1/namespaces/models/pods"
+NAMESPACED = Target(CONFIG_MAPS, "models")
 
 
 class Http:
@@ -75,6 +79,33 @@ def test_what_is_not_there_is_answered_as_an_api_server_does(http: Http) -> None
     assert (code, status["reason"], status["details"]) == (404, "NotFound", {"name": "missing", "kind": "pods"})
 
 
+def test_discovery_tells_the_same_in_both_forms(http: Http) -> None:
+    """kubectl asks for everything at once, other clients ask for group after group."""
+    for version in ("v2", "v2beta1"):
+        wanted = f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList,application/json"
+        answers = [http("GET", path, Accept=wanted)[1] for path in ("/api", "/apis")]
+        assert {one["apiVersion"] for one in answers} == {f"apidiscovery.k8s.io/{version}"}
+        for group in (item for one in answers for item in one["items"]):
+            name = group["metadata"].get("name", "")
+            for found in group["versions"]:
+                plain = http("GET", f"/apis/{name}/{found['version']}" if name else f"/api/{found['version']}")[1]
+                verbs = {one["resource"]: one["verbs"] for one in found["resources"]} | {
+                    f"{one['resource']}/{part['subresource']}": part["verbs"]
+                    for one in found["resources"]
+                    for part in one.get("subresources", ())
+                }
+                assert verbs == {one["name"]: one["verbs"] for one in plain["resources"]}
+    assert {"/api/v1", "/apis/serving.kserve.io/v1beta1", "/openapi/v3"} <= set(http("GET", "/")[1]["paths"])
+
+
+def test_both_openapi_documents_define_what_they_refer_to(http: Http) -> None:
+    text = json.dumps(http("GET", "/openapi/v2")[1])
+    definitions = json.loads(text)["definitions"]
+    assert set(re.findall(r'"#/definitions/([^"]+)"', text)) <= definitions.keys()
+    text = "".join(json.dumps(http("GET", f"/openapi/v3/{path}")[1]) for path in http("GET", "/openapi/v3")[1]["paths"])
+    assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= definitions.keys()
+
+
 @pytest.mark.parametrize("part", ["exec", "attach", "portforward", "proxy", "eviction"])
 def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: str) -> None:
     code, status = http("POST", f"{PODS}/x/{part}")
@@ -98,6 +129,13 @@ def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: st
         ("GET", f"{PODS}?limit=many", None, {}, 400, "limit"),
         ("GET", f"{PODS}?labelSelector=a%20b", None, {}, 400, "unable to parse requirement"),
         ("GET", f"{PODS}?continue=x", None, {}, 400, "continue"),
+        ("GET", f"{PODS}?resourceVersion=99999999", None, {}, 504, "Too large resource version: 99999999"),
+        ("GET", f"{PODS}?resourceVersionMatch=Exact", None, {}, 422, "forbidden unless resourceVersion is provided"),
+        ("GET", f"{PODS}?resourceVersionMatch=Some&resourceVersion=1", None, {}, 422, '"Exact", "NotOlderThan"'),
+        ("GET", f"{PODS}?resourceVersionMatch=Exact&resourceVersion=0", None, {}, 422, 'forbidden for resourceVersion "0"'),
+        ("GET", f"{PODS}?sendInitialEvents=true", None, {}, 422, "sendInitialEvents is forbidden for list"),
+        ("GET", f"{PODS}?watch=1&sendInitialEvents=true", None, {}, 422, "setting resourceVersionMatch to NotOlderThan"),
+        ("GET", f"{PODS}?watch=1&resourceVersionMatch=Exact", None, {}, 422, "forbidden for watch"),
         ("GET", PODS, None, {"Accept": "text/html"}, 406, "application/json"),
         ("DELETE", f"{PODS}/x?propagationPolicy=No", None, {}, 400, "propagationPolicy"),
         ("POST", f"{PODS}/x", "{}", {}, 405, "does not allow this method"),
@@ -191,6 +229,24 @@ def test_a_watch_older_than_the_remembered_changes_is_expired(in_process: Regist
         in_process.store.changes(CONFIG_MAPS, "models", int(made["metadata"]["resourceVersion"]))
     recent, _ = in_process.store.changes(CONFIG_MAPS, "models", in_process.store.version - 3)
     assert [change.current["data"]["n"] for change in recent if change.current] == ["27", "28", "29"]
+    old = {"resourceVersion": made["metadata"]["resourceVersion"]}
+    for query in ({**old, "resourceVersionMatch": "Exact"}, {**old, "limit": "1"}):
+        with pytest.raises(ExpiredError, match="too old resource version"):
+            list_objects(in_process.store, target, ListOptions.read(target, query))
+    first = list_objects(in_process.store, NAMESPACED, ListOptions.read(NAMESPACED, {"limit": "1"}))[1]
+    monkeypatch.setattr(stores, "REMEMBERED", 0)
+    for number in range(5):
+        in_process.change(target, lambda found, n=number: {**found, "data": {"n": str(n)}}, WriteOptions())  # type: ignore[misc]
+    with pytest.raises(ExpiredError, match="continue parameter is too old"):
+        list_objects(in_process.store, NAMESPACED, ListOptions.read(NAMESPACED, {"continue": first["continue"]}))
+
+
+def test_applying_what_is_applied_already_changes_nothing(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, options = Target(CONFIG_MAPS, "models", "applied"), WriteOptions(manager="me")
+    first, _ = in_process.apply(target, config_map("applied", {"a": "1"}), options)
+    monkeypatch.setattr(managed_fields, "now", lambda: "2099-01-01T00:00:00Z")
+    again, created = in_process.apply(target, config_map("applied", {"a": "1"}), options)
+    assert (again, created) == (first, False)
 
 
 def test_the_ca_stays_and_the_files_are_private(tmp_path: Path) -> None:
