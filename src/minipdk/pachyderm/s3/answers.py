@@ -14,6 +14,7 @@ from starlette.responses import Response
 from minipdk.pachyderm.pfs.reading import Tree
 from minipdk.pachyderm.pfs.trees import Entry
 from minipdk.pachyderm.s3.buckets import Listing
+from minipdk.pachyderm.s3.conditions import State
 from minipdk.pachyderm.s3.documents import NAMESPACE, add, add_owner, etag, iso, moment, quoted, whole_number, xml
 from minipdk.pachyderm.s3.errors import S3Error
 
@@ -62,13 +63,21 @@ class Page:
         return quoted(key) if self.encoded else key
 
 
-def buckets(found: Iterable[tuple[str, int]]) -> Response:
+def buckets(found: Iterable[tuple[str, int]], query: Mapping[str, str]) -> Response:
+    """All buckets, or with ``max-buckets`` so many in order of their names, from the ``continuation-token`` on."""
+    prefix, after = query.get("prefix", ""), _decoded(query.get("continuation-token", ""))
+    some = sorted(one for one in found if one[0].startswith(prefix) and one[0] > after) if query else list(found)
+    limit = whole_number(query, "max-buckets", len(some))
     root = ElementTree.Element("ListAllMyBucketsResult", xmlns=NAMESPACE)
     add_owner(root)
     holder = ElementTree.SubElement(root, "Buckets")
-    for name, created in found:
+    for name, created in some[:limit]:
         bucket = ElementTree.SubElement(holder, "Bucket")
         add(bucket, Name=name, CreationDate=iso(created))
+    if prefix:
+        add(root, Prefix=prefix)
+    if 0 < limit < len(some):
+        add(root, ContinuationToken=_encoded(some[limit - 1][0]))
     return xml(root)
 
 
@@ -118,13 +127,18 @@ def _add_place(root: ElementTree.Element, page: Page, found: Listing) -> None:
     if page.token:
         add(root, ContinuationToken=page.token)
     if found.truncated:
-        add(root, NextContinuationToken=base64.urlsafe_b64encode(found.last.encode()).decode())
+        add(root, NextContinuationToken=_encoded(found.last))
+
+
+def state_of(entry: Entry, tree: Tree) -> State:
+    return State(entry.hash.hex(), moment(tree.committed))
 
 
 def object_headers(entry: Entry, tree: Tree) -> dict[str, str]:
+    state = state_of(entry, tree)
     return {
-        "ETag": etag(entry.hash.hex()),
-        "Last-Modified": format_datetime(moment(tree.committed), usegmt=True),
+        "ETag": etag(state.digest),
+        "Last-Modified": format_datetime(state.modified, usegmt=True),
         "Content-Type": "binary/octet-stream",
         "Accept-Ranges": "bytes",
         "x-amz-version-id": tree.commit.id,
@@ -135,6 +149,10 @@ def error(failure: S3Error, resource: str, request_id: str) -> Response:
     root = ElementTree.Element("Error")
     add(root, Code=failure.code, Message=failure.message, Resource=resource, RequestId=request_id)
     return xml(root, failure.status)
+
+
+def _encoded(last: str) -> str:
+    return base64.urlsafe_b64encode(last.encode()).decode()
 
 
 def _decoded(token: str) -> str:

@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
-from minipdk.pachyderm.s3 import checksums
+from minipdk.pachyderm.s3 import checksums, signatures_v2
+from minipdk.pachyderm.s3.conditions import tags
 from minipdk.pachyderm.s3.errors import S3Error, not_implemented
 from minipdk.pachyderm.s3.payload import Body, Payload
 from minipdk.pachyderm.s3.signatures import Seed
@@ -18,12 +19,15 @@ from minipdk.pachyderm.s3.writing import Condition
 # as at the vendor's: PFS has no place for it, and some clients send it always.
 _KNOWN = frozenset(
     {
-        "x-amz-content-sha256", "x-amz-copy-source", "x-amz-copy-source-if-match",
-        "x-amz-copy-source-if-none-match", "x-amz-copy-source-range", "x-amz-date", "x-amz-decoded-content-length",
+        "x-amz-content-sha256", "x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-if-none-match", "x-amz-copy-source-if-unmodified-since", "x-amz-copy-source-range", "x-amz-date",
+        "x-amz-decoded-content-length",
         "x-amz-metadata-directive", "x-amz-mp-object-size", "x-amz-security-token", "x-amz-trailer", "x-amz-user-agent",
     }
 )  # fmt: skip
+_OF_SIGNATURE = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders"})
 _KNOWN_PREFIXES = ("x-amz-meta-", "x-amz-sdk-", checksums.PREFIX)
+_NOT_ASKED = frozenset({"x-id", "content-type", "content-md5", *signatures_v2.PARAMETERS})
 _ONLY = {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD", "x-amz-tagging-directive": "COPY"}
 
 
@@ -56,7 +60,7 @@ def make_call(request: Request, body: Body, seed: Seed) -> Call:
     query = {
         name: value
         for name, value in request.query_params.items()
-        if name != "x-id" and not name.lower().startswith("x-amz-")
+        if name not in _NOT_ASKED and not name.lower().startswith("x-amz-")
     }
     return Call(request, bucket, key, query, body, seed)
 
@@ -68,9 +72,13 @@ def allow(query: Mapping[str, str], *names: str) -> None:
             raise not_implemented(f"?{name}")
 
 
-def check_write_headers(headers: Mapping[str, str]) -> None:
-    """Raises NotImplemented for a header that asks for something that PFS cannot keep."""
-    for name, value in headers.items():
+def check_write_headers(request: Request) -> None:
+    """Raises NotImplemented for a header that asks for something that PFS cannot keep.
+
+    In a presigned URL such headers may be parameters.
+    """
+    parameters = {name.lower(): value for name, value in request.query_params.items()}
+    for name, value in {**{name: parameters[name] for name in parameters.keys() - _OF_SIGNATURE}, **request.headers}.items():
         known = not name.startswith("x-amz-") or name in _KNOWN or name.startswith(_KNOWN_PREFIXES)
         if not known and _ONLY.get(name) != value:
             raise not_implemented(f"{name}: {value}")
@@ -81,20 +89,7 @@ def condition(headers: Mapping[str, str]) -> Condition:
     unless = headers.get("if-none-match", "")
     if unless not in ("", "*"):
         raise not_implemented("If-None-Match with anything but * on a write")
-    return Condition(absent=unless == "*", etags=_tags(headers.get("if-match", "")))
-
-
-def check_source(headers: Mapping[str, str], digest: str) -> None:
-    """x-amz-copy-source-if-match and -if-none-match: raises PreconditionFailed."""
-    here = {digest, "*"}
-    wanted = _tags(headers.get("x-amz-copy-source-if-match", ""))
-    unwanted = _tags(headers.get("x-amz-copy-source-if-none-match", ""))
-    if (wanted and not here & set(wanted)) or here & set(unwanted):
-        raise S3Error(412, "PreconditionFailed", f"the ETag of the object to be copied is {digest}")
-
-
-def _tags(header: str) -> tuple[str, ...]:
-    return tuple(tag.strip().strip('"') for tag in header.split(",") if tag.strip())
+    return Condition(absent=unless == "*", etags=tags(headers.get("if-match", "")))
 
 
 def copy_source(header: str) -> tuple[str, str, str]:

@@ -16,13 +16,13 @@ from minipdk.home import Home
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.trees import Entry
-from minipdk.pachyderm.s3 import answers
+from minipdk.pachyderm.s3 import answers, signatures_v2
 from minipdk.pachyderm.s3.calls import Call, allow, check_write_headers, make_call
 from minipdk.pachyderm.s3.errors import S3Error, not_implemented
 from minipdk.pachyderm.s3.multipart import Uploads
 from minipdk.pachyderm.s3.multipart_calls import MultipartCalls
 from minipdk.pachyderm.s3.payload import Body
-from minipdk.pachyderm.s3.signatures import Seed, Signed, verify
+from minipdk.pachyderm.s3.signatures import NO_SEED, Seed, Signed, verify
 from minipdk.pachyderm.s3.write_calls import WriteCalls
 from minipdk.pachyderm.s3.writing import BucketWriter
 
@@ -32,6 +32,13 @@ Handler = Callable[[Call], Response]
 
 _METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_OVERRIDES = {
+    f"response-{name.lower()}": name
+    for name in (
+        "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
+    )
+}  # fmt: skip
+"""The parameters with which a client chooses headers of the answer."""
 _LIST_PARAMETERS = frozenset(
     {
         "list-type", "prefix", "delimiter", "marker", "max-keys", "encoding-type",
@@ -94,16 +101,21 @@ class Gateway:
     def _verify(self, request: Request) -> Seed:
         headers = {name.lower(): value for name, value in request.headers.items()}
         raw_path: bytes = request.scope["raw_path"].partition(b"?")[0]
-        return verify(Signed(request.method, raw_path, request.url.query, headers), self._token)
+        signed = Signed(request.method, raw_path, request.url.query, headers)
+        if signatures_v2.is_used(signed):
+            signatures_v2.verify(signed, self._token)
+            return NO_SEED
+        return verify(signed, self._token)
 
     def _dispatch(self, call: Call) -> Response:
         method = call.request.method
         if not call.bucket:
             if method != "GET":
                 raise not_implemented(f"{method} /")
-            return answers.buckets(self._buckets.all())
+            allow(call.query, "prefix", "max-buckets", "continuation-token")
+            return answers.buckets(self._buckets.all(), call.query)
         if method not in ("GET", "HEAD"):
-            check_write_headers(call.request.headers)
+            check_write_headers(call.request)
         handler = (self._object_calls if call.key else self._bucket_calls).get((method, call.subresource))
         if handler is not None:
             return handler(call)
@@ -132,20 +144,23 @@ class Gateway:
         return answers.listing(page, listing, tree.committed)
 
     def _object(self, call: Call) -> Response:
-        allow(call.query, "versionId", *(name for name in call.query if name.lower().startswith("response-")))
+        allow(call.query, "versionId", *_OVERRIDES)
         tree = self._buckets.open(call.bucket, call.query.get("versionId", ""))
         entry = self._buckets.object(tree, call.key)
         headers = answers.object_headers(entry, tree)
-        if (unmet := _unmet(call.request, headers["ETag"])) is not None:
-            if unmet == 304:
-                return Response(status_code=304, headers=headers)
-            raise S3Error(412, "PreconditionFailed", "the object's ETag is not the one asked for")
-        return self._content(call.request, entry, headers)
+        state = answers.state_of(entry, tree)
+        if state.is_other(call.request.headers):
+            raise S3Error(412, "PreconditionFailed", f"the object's ETag is {state.digest}: it is not the one asked for")
+        if state.is_known(call.request.headers):
+            return Response(status_code=304, headers=headers)
+        headers |= _overrides(call)
+        asked = call.header("range") if state.takes_range(call.request.headers) else ""
+        return self._content(call.request, entry, headers, asked)
 
-    def _content(self, request: Request, entry: Entry, headers: dict[str, str]) -> Response:
-        first, size = _range(request.headers.get("range", ""), entry.size)
+    def _content(self, request: Request, entry: Entry, headers: dict[str, str], asked: str) -> Response:
+        first, size = _range(asked, entry.size)
         status = 200
-        if _RANGE.fullmatch(request.headers.get("range", "")):
+        if _RANGE.fullmatch(asked):
             status = 206
             headers["Content-Range"] = f"bytes {first}-{first + size - 1}/{entry.size}"
         headers["Content-Length"] = str(size)
@@ -154,18 +169,13 @@ class Gateway:
         return StreamingResponse(self._buckets.read(entry, first, size), status_code=status, headers=headers)
 
 
-def _unmet(request: Request, etag: str) -> int | None:
-    """The status to answer when a conditional header is not met."""
-
-    def named(header: str) -> bool:
-        tags = [tag.strip() for tag in request.headers[header].split(",")]
-        return "*" in tags or etag in tags or etag.strip('"') in tags
-
-    if "if-match" in request.headers and not named("if-match"):
-        return 412
-    if "if-none-match" in request.headers and named("if-none-match"):
-        return 304
-    return None
+def _overrides(call: Call) -> dict[str, str]:
+    """The headers that a client wants the answer to have."""
+    chosen = {header: call.query[name] for name, header in _OVERRIDES.items() if name in call.query}
+    for header, value in chosen.items():
+        if not (value.isascii() and value.isprintable()):
+            raise S3Error(400, "InvalidArgument", f"{value!r} cannot be the {header} of the answer")
+    return chosen
 
 
 def _range(header: str, size: int) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 from starlette.responses import Response
 
 from minipdk.pachyderm.s3 import checksums
-from minipdk.pachyderm.s3.calls import Call, allow, check_source, condition, copy_source
+from minipdk.pachyderm.s3.answers import state_of
+from minipdk.pachyderm.s3.calls import Call, allow, condition, copy_source
 from minipdk.pachyderm.s3.documents import (
     NAMESPACE,
     add,
@@ -69,7 +70,7 @@ class MultipartCalls:
         bucket, key, version = copy_source(call.header("x-amz-copy-source"))
         tree = self._buckets.open(bucket, version)
         entry = self._buckets.object(tree, key)
-        check_source(call.request.headers, entry.hash.hex())
+        state_of(entry, tree).check_source(call.request.headers)
         first, size = _copied_range(call.header("x-amz-copy-source-range"), entry.size)
         writer = self._buckets.writer()
         content = self._buckets.part_of(entry, first, size, writer)

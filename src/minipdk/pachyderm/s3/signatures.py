@@ -19,7 +19,7 @@ from minipdk.pachyderm.s3.errors import S3Error
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 _HEADER = re.compile(r"AWS4-HMAC-SHA256 +Credential=([^,]+), *SignedHeaders=([^,]+), *Signature=([0-9a-f]+)")
-_SKEW = timedelta(minutes=15)
+SKEW = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class Seed:
     date: str
     scope: str
     signature: str
+
+
+NO_SEED = Seed(b"", "", "", "")
+"""Of a request whose signature cannot cover its body."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +67,33 @@ def verify(request: Signed, token: str) -> Seed:
     presigned = dict(query)
     if "authorization" in request.headers:
         claim = _from_header(request)
-        _check_time(claim.date, _SKEW)
+        _check_time(claim.date, SKEW)
     elif "X-Amz-Signature" in presigned:
         claim = _from_query(presigned)
         _check_time(claim.date, _lifetime(presigned))
         query = [pair for pair in query if pair[0] != "X-Amz-Signature"]
     elif not token:
-        return Seed(b"", "", "", "")
+        return NO_SEED
     else:
         raise S3Error(403, "AccessDenied", "sign the request: the cluster's token is access key and secret key")
-    secret = token or claim.access_key
-    if not hmac.compare_digest(claim.access_key.encode(), secret.encode()):
-        raise S3Error(403, "InvalidAccessKeyId", "the access key is not this cluster's token (see `minipdk env`)")
-    key = signing_key(claim.scope, secret)
+    key = signing_key(claim.scope, secret_of(claim.access_key, token))
     expected = sign(key, claim.date, claim.scope, ALGORITHM, _canonical_hash(request, query, claim))
-    if not hmac.compare_digest(expected, claim.signature):
+    check_signature(expected, claim.signature, token)
+    return Seed(key, claim.date, claim.scope, claim.signature)
+
+
+def secret_of(access_key: str, token: str) -> str:
+    """The secret key that goes with an access key. Raises InvalidAccessKeyId."""
+    if token and not hmac.compare_digest(access_key.encode(), token.encode()):
+        raise S3Error(403, "InvalidAccessKeyId", "the access key is not this cluster's token (see `minipdk env`)")
+    return access_key
+
+
+def check_signature(expected: str, signature: str, token: str) -> None:
+    """Raises SignatureDoesNotMatch."""
+    if not hmac.compare_digest(expected.encode(), signature.encode()):
         wanted = "this cluster's token" if token else "the access key"
         raise S3Error(403, "SignatureDoesNotMatch", f"the signature was not made with {wanted} as secret key")
-    return Seed(key, claim.date, claim.scope, claim.signature)
 
 
 def sign(key: bytes, date: str, scope: str, kind: str, *lines: str) -> str:
@@ -117,10 +130,10 @@ def _check_time(date: str, lifetime: timedelta) -> None:
     except ValueError:
         raise S3Error(403, "AccessDenied", "the request names no valid X-Amz-Date") from None
     age = datetime.now(UTC) - signed_at
-    if age < -_SKEW:
+    if age < -SKEW:
         raise S3Error(403, "RequestTimeTooSkewed", "the request was signed in the future: set the client's clock")
     if age > lifetime:
-        raise S3Error(403, "AccessDenied" if lifetime != _SKEW else "RequestTimeTooSkewed", "Request has expired")
+        raise S3Error(403, "AccessDenied" if lifetime != SKEW else "RequestTimeTooSkewed", "Request has expired")
 
 
 def _canonical_hash(request: Signed, query: list[tuple[str, str]], claim: _Claim) -> str:

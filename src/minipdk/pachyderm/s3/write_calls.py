@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 from starlette.responses import Response
 
 from minipdk.pachyderm.pfs.trees import Entry
+from minipdk.pachyderm.s3.answers import state_of
 from minipdk.pachyderm.s3.buckets import parse
-from minipdk.pachyderm.s3.calls import Call, allow, check_source, condition, copy_source
+from minipdk.pachyderm.s3.calls import Call, allow, condition, copy_source
 from minipdk.pachyderm.s3.documents import NAMESPACE, add, etag, fields, iso, malformed, xml
 from minipdk.pachyderm.s3.documents import parse as parse_xml
 from minipdk.pachyderm.s3.errors import S3Error, not_implemented
@@ -48,7 +49,7 @@ class WriteCalls:
             )
         tree = self._buckets.open(bucket, version)
         entry = self._buckets.object(tree, key)
-        check_source(call.request.headers, entry.hash.hex())
+        state_of(entry, tree).check_source(call.request.headers)
         written = self._buckets.put(call.bucket, call.key, entry.parts, self._buckets.writer(), only_if)
         response = copied("CopyObjectResult", written.entry, written.tree.committed)
         response.headers["x-amz-copy-source-version-id"] = tree.commit.id
