@@ -14,26 +14,55 @@ from pachctl import legacy, output
 from pachctl.errors import PachctlError
 from pachctl.verbs import app, singular
 
+COMMANDS = (
+    *(
+        "auth",
+        "branch",
+        "cluster",
+        "completion",
+        "config",
+        "datum",
+        "defaults",
+        "job",
+        "logs",
+        "metadata",
+        "project",
+        "repo",
+    ),
+    *("secret", "status", "transaction"),
+)
 MODULES = {
-    **{
-        name: (name,)
-        for name in ("branch", "commit", "config", "datum", "job", "logs", "pipeline", "project", "repo", "secret")
-    },
+    **{name: (name,) for name in COMMANDS},
+    "commit": ("commit", "find"),
     "file": ("file", "diff"),
+    "pipeline": ("pipeline", "pipeline_spec"),
     "cron": ("pipeline",),
     "connect": ("config",),
-    **dict.fromkeys(("auth", "cluster", "version"), ("cluster",)),
+    "default": ("defaults",),
+    **dict.fromkeys(("all", "fsck", "version"), ("cluster",)),
+    **dict.fromkeys(("kube-event", "loki", "task"), ("status",)),
 }
-"""Which modules of `pachctl.commands` register the commands of a first or second word."""
+"""Which modules of `pachctl.commands` register the commands of a first or second word, in the singular."""
+ELSEWHERE = (
+    *("mount", "unmount", "shell", "exit", "port-forward", "buildinfo", "debug", "enterprise", "license", "idp", "misc"),
+    *("draw pipeline", "next datum", "create snapshot", "list snapshot", "inspect snapshot", "delete snapshot"),
+    *("run pfs-load-test", "run pps-load-test", "auth set-config", "auth get enterprise", "auth set enterprise"),
+)
+"""Commands of Pachyderm's own binary that are refused by name: they act on a deployment, or need more than its API."""
 
 
 def main() -> None:
     """Run the command line."""
     logging.getLogger("grpc").setLevel(logging.CRITICAL)  # failures are told once, by this command
     arguments = sys.argv[1:]
+    if "--no-color" in arguments:
+        arguments.remove("--no-color")
+        os.environ["NO_COLOR"] = "1"
     if (translated := legacy.translate(arguments)) is not None:
         output.note(legacy.hint(arguments, translated))
         arguments = translated
+    if elsewhere := next((name for name in ELSEWHERE if arguments[: len(name.split())] == name.split()), None):
+        fail(f"pachctl {elsewhere} is not supported by this pachctl; Pachyderm's own binary has it")
     command = commands_for(arguments)
     try:
         command.main(args=_or_help(command, arguments), prog_name="pachctl")
@@ -50,7 +79,7 @@ def main() -> None:
 
 def commands_for(arguments: list[str]) -> Any:
     """The command tree; of it only what these arguments can reach, for loading all takes three times as long."""
-    words = [singular(word) for word in arguments[:2]]
+    words = [form for word in arguments[:2] for form in (word, singular(word))]
     wanted = next((MODULES[word] for word in words if word in MODULES), None)
     for name in wanted or dict.fromkeys(name for names in MODULES.values() for name in names):
         importlib.import_module(f"pachctl.commands.{name}")

@@ -9,12 +9,14 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs, pps
 
-from pachctl import config
+from pachctl import config, output
 from pachctl.errors import PachctlError
 
 _BRANCH = re.compile(r"[a-zA-Z0-9_-]+")
@@ -30,6 +32,7 @@ class Target:
     token: str | None = None
     certificates: bytes | None = None
     transaction: str | None = None
+    """The context's active transaction: kept in the configuration from ``start transaction`` to ``finish transaction``."""
     is_override: bool = False
 
     def __str__(self) -> str:
@@ -57,17 +60,24 @@ def target() -> Target:
         address=config.qualify(address),
         token=context.get("session_token"),
         certificates=certificates,
-        transaction=context.get("active_transaction"),
+        transaction=context.get("active_transaction") or None,
         is_override=bool(override),
     )
 
 
-def connect() -> Client:
-    """The SDK's client for `target`."""
+def connect(transaction: str | None = None) -> Client:
+    """The SDK's client for `target`; its calls are queued in ``transaction`` where one is given."""
     at = target()
-    return Client.from_pachd_address(
-        at.address, auth_token=at.token, root_certs=at.certificates, transaction_id=at.transaction
-    )
+    return Client.from_pachd_address(at.address, auth_token=at.token, root_certs=at.certificates, transaction_id=transaction)
+
+
+@contextmanager
+def in_transaction() -> Iterator[Client]:
+    """A client for the calls that join the context's active transaction, where there is one; all others use `connect`."""
+    active = target().transaction
+    yield connect(active)
+    if active:
+        output.line(f"Added to transaction: {active}")
 
 
 def project(name: str | None) -> str:
@@ -137,3 +147,21 @@ def job(text: str, project_name: str | None = None) -> pps.Job:
     if not name or not job_id:
         raise PachctlError(f'invalid format "{text}": expected <pipeline>@<job-id>')
     return pps.Job(pipeline=pipeline(name, project_name), id=job_id)
+
+
+def repo_uri(repo: pfs.Repo) -> str:
+    """``project/repo``, with the type of a pipeline's own repos."""
+    return f"{repo.project.name or 'default'}/{repo.name}{'' if repo.type in ('', 'user') else f'.{repo.type}'}"
+
+
+def branch_uri(branch: pfs.Branch) -> str:
+    return f"{repo_uri(branch.repo)}@{branch.name}"
+
+
+def commit_uri(commit: pfs.Commit) -> str:
+    """``project/repo@id``, or the branch where there is no id yet."""
+    return f"{repo_uri(commit.repo if commit.repo.name else commit.branch.repo)}@{commit.id or commit.branch.name}"
+
+
+def pipeline_uri(pipeline: pps.Pipeline) -> str:
+    return f"{pipeline.project.name or 'default'}/{pipeline.name}"

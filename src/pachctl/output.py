@@ -6,6 +6,7 @@ The wording of times and sizes is that of the Go command (docker/go-units: 4.308
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -35,9 +36,17 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def confirmed() -> bool:
+    """Ask on standard error whether to go on; anything but a yes is a no."""
+    sys.stdout.flush()
+    sys.stderr.write("Are you sure you want to do this? (y/N): ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower().startswith("y")
+
+
 def colour(text: str, name: str) -> str:
     """``text`` in a colour, on a terminal only."""
-    return typer.style(text, fg=name) if sys.stdout.isatty() else text
+    return typer.style(text, fg=name) if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
 
 
 def _plain(text: str) -> str:
@@ -54,10 +63,10 @@ def table(header: str, rows: Iterable[Sequence[object]]) -> None:
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
-    """``Name: value`` lines; those whose value is None are left out."""
+    """``Name: value`` lines; those whose value is None are left out, and a value of several lines begins on the next."""
     for name, value in pairs:
         if value is not None:
-            line(f"{name}: {value}")
+            line(f"{name}:{value}" if str(value).startswith("\n") else f"{name}: {value}")
 
 
 def block(fields_: dict[str, Any], name: str) -> str | None:

@@ -57,7 +57,11 @@ def read_text(source: str) -> str:
 
 def read(source: str) -> list[Spec]:
     """Every spec in ``source``, in order."""
-    text = read_text(source)
+    return parse(read_text(source), source)
+
+
+def parse(text: str, source: str) -> list[Spec]:
+    """Every spec in ``text``, which came from ``source``."""
     found = _json_documents(text, source) if text.lstrip().startswith(("{", "[")) else _yaml_documents(text, source)
     specs = [one for document in found for one in (document if isinstance(document, list) else [document])]
     if not specs:
@@ -143,3 +147,11 @@ def go_seconds(text: str) -> str | None:
     if not parts or "".join(number + unit for number, unit in parts) != text or [unit for _, unit in parts] == ["s"]:
         return None
     return f"{sum(float(number) * _SECONDS[unit] for number, unit in parts):.9f}".rstrip("0").rstrip(".") + "s"
+
+
+def seconds(text: str, what: str) -> float:
+    """A duration of Go's, such as ``90s`` or ``1h30m``, in seconds; ``what`` names it in the error."""
+    try:
+        return float((go_seconds(text) or text).removesuffix("s"))
+    except ValueError as error:
+        raise SpecError(f"error parsing {what} ({text!r}): write a duration such as 90s, 5m or 24h") from error

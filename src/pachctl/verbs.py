@@ -30,21 +30,28 @@ class ObjectGroup(TyperGroup):
         return super().get_command(ctx, singular(cmd_name)) if found is None else found
 
 
+def group(parent: typer.Typer, name: str, summary: str) -> typer.Typer:
+    """A word of ``parent`` that needs another one."""
+    made = typer.Typer(cls=ObjectGroup, help=summary, rich_markup_mode=None)
+    parent.add_typer(made, name=name)
+    return made
+
+
 def _verb(name: str, summary: str) -> typer.Typer:
-    group = typer.Typer(cls=ObjectGroup, help=summary, rich_markup_mode=None)
-    app.add_typer(group, name=name)
-    return group
+    return group(app, name, summary)
 
 
-create = _verb("create", "Create a project, repo, branch, pipeline or secret.")
-update = _verb("update", "Change a project, repo or pipeline.")
+create = _verb("create", "Create a project, repo, branch, pipeline, secret or defaults.")
+update = _verb("update", "Change a project, repo, pipeline or defaults.")
 inspect = _verb("inspect", "Show one object in full.")
 list_ = _verb("list", "Show the objects of a kind.")
-delete = _verb("delete", "Delete an object.")
-start = _verb("start", "Start a commit, or a stopped pipeline.")
-finish = _verb("finish", "Finish a commit.")
-stop = _verb("stop", "Stop a pipeline or a job.")
+delete = _verb("delete", "Delete an object, or everything.")
+start = _verb("start", "Start a commit, a transaction, or a stopped pipeline.")
+finish = _verb("finish", "Finish a commit or a transaction.")
+stop = _verb("stop", "Stop a pipeline or a job; leave a transaction for later.")
+resume = _verb("resume", "Take up a transaction again.")
 wait = _verb("wait", "Wait for a commit or a job to finish.")
+find = _verb("find", "Find the commits that changed a file.")
 squash = _verb("squash", "Merge a commit into its child.")
 subscribe = _verb("subscribe", "Follow the commits of a branch.")
 put = _verb("put", "Write files.")
@@ -53,8 +60,11 @@ copy = _verb("copy", "Copy files within Pachyderm.")
 glob = _verb("glob", "Find files by a pattern.")
 diff = _verb("diff", "Compare files.")
 rerun = _verb("rerun", "Run a pipeline again.")
-run = _verb("run", "Run a cron pipeline now.")
-restart = _verb("restart", "Restart a datum.")
-edit = _verb("edit", "Edit a pipeline's spec.")
-auth = _verb("auth", "Who you are to the cluster.")
+run = _verb("run", "Run a pipeline or a cron input now.")
+restart = _verb("restart", "Restart a datum or the cluster.")
+edit = _verb("edit", "Edit a pipeline's spec, or an object's metadata.")
+check = _verb("check", "Check how pipelines do.")
+validate = _verb("validate", "Check a spec without the cluster.")
+auth = _verb("auth", "Who you are to the cluster, and who may do what.")
 config = _verb("config", "Which clusters there are, and which one commands use.")
+completion = _verb("completion", "Complete commands in your shell.")

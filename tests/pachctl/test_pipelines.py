@@ -87,8 +87,10 @@ def test_a_pipeline_is_stopped_started_updated_and_deleted(pachctl: Pachctl, cop
 
 
 def test_dry_run_shows_the_effective_spec_and_makes_nothing(pachctl: Pachctl, copied: str) -> None:
-    shown = pachctl("create pipeline --dry-run", stdin=spec("never", copied, "true"))
+    shown = pachctl("create pipeline --dry-run --raw", stdin=spec("never", copied, "true"))
     assert shown.documents[0]["pipeline"] == {"name": "never", "project": {"name": "default"}}
+    plain = pachctl("create pipeline --dry-run", stdin=spec("never", copied, "true", parallelism_spec={"constant": 3}))
+    assert plain.out.startswith("Name: never\nParallelism Spec: constant:3\nInput: {")
     assert "never" not in pachctl("list pipeline").out
 
 

@@ -36,12 +36,13 @@ def create_branch(
         branch=trigger, cron_spec=trigger_cron, size=trigger_size, commits=trigger_commits, all=trigger_all
     )
     head_commit = client.commit(head if "@" in head else f"{branch.partition('@')[0]}@{head}", project) if head else None
-    client.connect().pfs.create_branch(
-        branch=where,
-        head=head_commit,
-        provenance=[client.branch(one, project) for one in provenance or []],
-        trigger=condition if trigger else None,
-    )
+    with client.in_transaction() as cluster:
+        cluster.pfs.create_branch(
+            branch=where,
+            head=head_commit,
+            provenance=[client.branch(one, project) for one in provenance or []],
+            trigger=condition if trigger else None,
+        )
 
 
 def describe(trigger: pfs.Trigger) -> str:
@@ -90,4 +91,5 @@ def list_branch(repo: RepoName, raw: Raw = False, form: Form = "", project: Proj
 @verbs.delete.command("branch")
 def delete_branch(branch: BranchName, force: Force = False, project: Project = None) -> None:
     """Delete a branch; its commits stay."""
-    client.connect().pfs.delete_branch(branch=client.branch(branch, project), force=force)
+    with client.in_transaction() as cluster:
+        cluster.pfs.delete_branch(branch=client.branch(branch, project), force=force)

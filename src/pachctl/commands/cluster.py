@@ -1,30 +1,52 @@
-"""``version``, ``inspect cluster`` and ``auth``: which cluster this is, and who you are to it."""
+"""``version``, ``inspect|restart cluster``, ``delete all`` and ``fsck``: what concerns the cluster as a whole."""
 
 from __future__ import annotations
 
-import getpass
-import sys
 from importlib.metadata import version as installed
 from typing import Annotated
 
 import typer
+from pachyderm_sdk.api import version as versions
 
-from pachctl import client, config, output, verbs
+from pachctl import client, output, verbs
+from pachctl.commands.transaction import activate
 from pachctl.errors import PachctlError
-from pachctl.options import Form, Raw
+from pachctl.options import Form, Project, Raw
 from pachctl.verbs import app
+
+
+def _own_version() -> versions.Version:
+    """This command's version is that of the protocol it speaks: pachyderm_sdk's."""
+    major, minor, micro = (int(part) for part in installed("pachyderm-sdk").split(".")[:3])
+    return versions.Version(major=major, minor=minor, micro=micro)
 
 
 @app.command("version")
 def version(
+    *,
     client_only: Annotated[bool, typer.Option("--client-only", help="Do not ask the cluster.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="End with status 1 where the two differ.")] = False,
+    raw: Raw = False,
+    form: Form = "",
 ) -> None:
     """Show the versions of this command's protocol (that of pachyderm_sdk) and of the cluster."""
-    rows = [["pachctl", installed("pachyderm-sdk")]]
+    output.check_form(raw, form)
+    found = {"pachctl": _own_version()}
+    if client_only and not raw:
+        return output.line(_plain(found["pachctl"]))
     if not client_only:
-        found = client.connect().get_version()
-        rows.append(["pachd", f"{found.major}.{found.minor}.{found.micro}{found.additional}"])
-    output.table("COMPONENT\tVERSION", rows)
+        found["pachd"] = client.connect().get_version()
+    if raw:
+        output.raw(found.values(), form)
+    else:
+        output.table("COMPONENT\tVERSION", [[name, _plain(one)] for name, one in found.items()])
+    if compare and len({_plain(one) for one in found.values()}) > 1:
+        raise typer.Exit(1)
+    return None
+
+
+def _plain(found: versions.Version) -> str:
+    return f"{found.major}.{found.minor}.{found.micro}{found.additional}"
 
 
 @verbs.inspect.command("cluster")
@@ -35,23 +57,48 @@ def inspect_cluster(raw: Raw = False, form: Form = "") -> None:
     return output.raw([info], form) if raw else output.line(info.id)
 
 
-@verbs.auth.command("whoami")
-def whoami() -> None:
-    """Show which user the session token stands for."""
-    found = client.connect().auth.who_am_i()
-    output.line(f'You are "{found.username}"')
-    if output.moment(found.expiration):
-        output.line(f"session expires: {output.when(found.expiration, full=True)}")
+@verbs.restart.command("cluster")
+def restart_cluster() -> None:
+    """Restart pachd."""
+    client.connect().admin.restart_pachyderm()
 
 
-@verbs.auth.command("use-auth-token")
-def use_auth_token() -> None:
-    """Keep a token, read from standard input, as the active context's session token."""
-    document = config.load()
-    name, context = config.active(document)
-    prompt = "Please paste your Pachyderm auth token: "
-    token = (getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline()).strip()
-    if not token:
-        raise PachctlError(f"no token was given; the session token of context {name!r} is unchanged")
-    context["session_token"] = token
-    config.save(document)
+@verbs.delete.command("all")
+def delete_all() -> None:
+    """Delete all repos, commits, files, pipelines and jobs, after asking. Tokens and roles stay."""
+    cluster = client.connect()
+    repos = [output.colour(info.repo.name, output.RED) for info in cluster.pfs.list_repo(type="user")]
+    pipelines = [output.colour(client.pipeline_uri(info.pipeline), output.RED) for info in cluster.pps.list_pipeline()]
+    output.line("All repos, commits, files, pipelines and jobs will be deleted.")
+    if repos:
+        output.line(f"Repos to delete: {', '.join(repos)}")
+    if pipelines:
+        output.line(f"Pipelines to delete: {', '.join(pipelines)}")
+    if not output.confirmed():
+        return
+    cluster.pps.delete_all()
+    cluster.pfs.delete_all()
+    cluster.transaction.delete_all()
+    activate("")
+
+
+@app.command("fsck")
+def fsck(
+    *,
+    fix: Annotated[bool, typer.Option("--fix", "-f", help="Mend what can be mended.")] = False,
+    zombie_all: Annotated[
+        bool, typer.Option("--zombie-all", help="Look in all pipelines' output for files of inputs that are gone.")
+    ] = False,
+    zombie: Annotated[str, typer.Option(help="Look for such files in this REPO@BRANCH-OR-COMMIT.", show_default=False)] = "",
+    project: Project = None,
+) -> None:
+    """Check the file system's integrity."""
+    if zombie_all and zombie:
+        raise PachctlError("either check all pipelines for zombie files or provide a single commit")
+    target = client.version_of(zombie, project) if zombie else None
+    found_errors = False
+    for answer in client.connect().pfs.fsck(fix=fix, zombie_all=zombie_all, zombie_target=target):
+        found_errors = found_errors or bool(answer.error)
+        output.line(f"Error: {answer.error}" if answer.error else f"Fix applied: {answer.fix}")
+    if not found_errors:
+        output.line("No errors found.")

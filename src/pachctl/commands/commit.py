@@ -33,14 +33,17 @@ def start_commit(
     """Start a commit on a branch and print its id."""
     where = client.branch(branch, project)
     above = client.commit(f"{branch.partition('@')[0]}@{parent}", project) if parent else None
-    output.line(client.connect().pfs.start_commit(branch=where, parent=above, description=message).id)
+    with client.in_transaction() as cluster:
+        started = cluster.pfs.start_commit(branch=where, parent=above, description=message)
+    output.line(started.id)
 
 
 @verbs.finish.command("commit")
 def finish_commit(commit: CommitName, message: Message = "", force: Force = False, project: Project = None) -> None:
     """Finish a commit."""
     where = client.version_of(commit, project)
-    client.connect().pfs.finish_commit(commit=where, description=message, force=force)
+    with client.in_transaction() as cluster:
+        cluster.pfs.finish_commit(commit=where, description=message, force=force)
 
 
 def provenance(cluster: Any, info: pfs.CommitInfo) -> list[str]:
@@ -84,6 +87,8 @@ def inspect_commit(
 ) -> None:
     """Show a commit."""
     output.check_form(raw, form)
+    if client.is_id(commit):
+        raise PachctlError('Use "list commit <id>" to see commits with a given ID across different repos')
     cluster = client.connect()
     info = cluster.pfs.inspect_commit(commit=client.version_of(commit, project))
     return output.raw([info], form) if raw else detail(cluster, info, full)
@@ -218,18 +223,18 @@ def subscribe_commit(
 @verbs.squash.command("commit")
 def squash_commit(commit: IdOrCommit, recursive: Recursive = False, project: Project = None) -> None:
     """Merge a commit, or all commits of a set, into their children."""
-    cluster = client.connect()
     if client.is_id(commit):
-        cluster.pfs.squash_commit_set(commit_set=pfs.CommitSet(id=commit))
+        with client.in_transaction() as cluster:
+            cluster.pfs.squash_commit_set(commit_set=pfs.CommitSet(id=commit))
     else:
-        cluster.pfs.squash_commit(commit=client.version_of(commit, project), recursive=recursive)
+        client.connect().pfs.squash_commit(commit=client.version_of(commit, project), recursive=recursive)
 
 
 @verbs.delete.command("commit")
 def delete_commit(commit: IdOrCommit, recursive: Recursive = False, project: Project = None) -> None:
     """Delete a commit, or all commits of a set, and their data."""
-    cluster = client.connect()
     if client.is_id(commit):
-        cluster.pfs.drop_commit_set(commit_set=pfs.CommitSet(id=commit))
+        with client.in_transaction() as cluster:
+            cluster.pfs.drop_commit_set(commit_set=pfs.CommitSet(id=commit))
     else:
-        cluster.pfs.drop_commit(commit=client.version_of(commit, project), recursive=recursive)
+        client.connect().pfs.drop_commit(commit=client.version_of(commit, project), recursive=recursive)

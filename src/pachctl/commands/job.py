@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from pachyderm_sdk.api import pfs, pps
+from pachyderm_sdk.api import pfs, pps, transaction
 
-from pachctl import client, output, states, verbs
+from pachctl import client, describe, output, states, verbs
 from pachctl.errors import PachctlError
 from pachctl.options import AllProjects, Form, Full, JobName, Project, Raw
 
@@ -78,26 +78,40 @@ def detail(info: pps.JobInfo, full: bool) -> None:
             ("Upload Time", output.duration(stats.upload_time)),
             ("Datum Timeout", details.get("datum_timeout")),
             ("Job Timeout", details.get("job_timeout")),
+        ]
+    )
+    output.line("Worker Status:")
+    output.table("WORKER\tJOB\tDATUM\tSTARTED", [_worker(one, full) for one in info.details.worker_status])
+    output.fields(
+        [
             ("Restarts", info.restart),
-            ("ParallelismSpec", output.block(details, "parallelism_spec")),
-            ("ResourceRequests", output.block(details, "resource_requests")),
-            ("ResourceLimits", output.block(details, "resource_limits")),
+            ("ParallelismSpec", describe.parallelism(details)),
+            ("ResourceRequests", describe.resources(details.get("resource_requests"))),
+            ("ResourceLimits", describe.resources(details.get("resource_limits"))),
+            ("SidecarResourceRequests", describe.resources(details.get("sidecar_resource_requests"))),
+            ("SidecarResourceLimits", describe.resources(details.get("sidecar_resource_limits"))),
+            ("Service", output.block(details, "service")),
             ("Input", output.block(details, "input")),
             ("Transform", output.block(details, "transform")),
             ("Output Commit", info.output_commit.id or None),
             ("Egress", output.block(details, "egress")),
         ]
     )
-    workers = [[one.worker_id, one.job_id] for one in info.details.worker_status]
-    if workers:
-        output.line("Worker Status:")
-        output.table("WORKER\tJOB", workers)
+
+
+def _worker(status: pps.WorkerStatus, full: bool) -> list[object]:
+    """A worker, and the datum it is at."""
+    datum = status.datum_status
+    files = " ".join(one.path for one in datum.data)
+    return [status.worker_id, status.job_id, files, output.when(datum.started, full) if files else ""]
 
 
 @verbs.inspect.command("job")
 def inspect_job(job: JobName, raw: Raw = False, form: Form = "", full: Full = False, project: Project = None) -> None:
     """Show a job."""
     output.check_form(raw, form)
+    if client.is_id(job):
+        raise PachctlError('Use "list job <id>" to see jobs with a given ID across different pipelines')
     info = client.connect().pps.inspect_job(job=client.job(job, project), details=True)
     return output.raw([info], form) if raw else detail(info, full)
 
@@ -109,9 +123,9 @@ def wait_job(job: IdOrJob, raw: Raw = False, form: Form = "", full: Full = False
     cluster = client.connect().pps
     if client.is_id(job):
         found = cluster.inspect_job_set(job_set=pps.JobSet(id=job), wait=True, details=True)
-        return output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
-    info = cluster.inspect_job(job=client.job(job, project), wait=True, details=True)
-    return output.raw([info], form) if raw else detail(info, full)
+    else:
+        found = [cluster.inspect_job(job=client.job(job, project), wait=True, details=True)]
+    return output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
 
 
 @verbs.list_.command("job")
@@ -159,12 +173,13 @@ def list_job(
 @verbs.stop.command("job")
 def stop_job(job: IdOrJob, project: Project = None) -> None:
     """Stop a job, or every job of a set."""
-    cluster = client.connect().pps
+    cluster = client.connect()
     if not client.is_id(job):
-        cluster.stop_job(job=client.job(job, project))
+        cluster.pps.stop_job(job=client.job(job, project))
         return
-    for info in list(cluster.inspect_job_set(job_set=pps.JobSet(id=job))):
-        cluster.stop_job(job=info.job)
+    jobs = cluster.pps.inspect_job_set(job_set=pps.JobSet(id=job))
+    stops = [transaction.TransactionRequest(stop_job=pps.StopJobRequest(job=info.job)) for info in jobs]
+    cluster.transaction.batch_transaction(requests=stops)
 
 
 @verbs.delete.command("job")

@@ -43,7 +43,7 @@ def logs(
         master=master,
         follow=follow,
         tail=tail if follow else 0,
-        since=_since(since),
+        since=timedelta(seconds=specs.seconds(since, "since")) if since else None,
     )
     every = not pipeline and not job
     wanted = (one for one in stream if raw or every or _matches(one, master, worker))
@@ -63,13 +63,3 @@ def _print(messages: Iterable[pps.LogMessage], raw: bool) -> None:
         else:
             output.line(message.message.rstrip("\n"))
         output.flush()
-
-
-def _since(text: str) -> timedelta | None:
-    if not text:
-        return None
-    seconds = specs.go_seconds(text) or text
-    try:
-        return timedelta(seconds=float(seconds.removesuffix("s")))
-    except ValueError as error:
-        raise PachctlError(f"error parsing since ({text!r}): write a duration such as 90s, 5m or 24h") from error

@@ -1,90 +1,20 @@
-"""``create|update|edit|inspect|list|delete|start|stop|rerun pipeline`` and ``run cron``."""
+"""``inspect|list|delete|start|stop|rerun|run pipeline`` and ``run cron``. What reads specs is in `pipeline_spec`."""
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from pachyderm_sdk.api import pfs, pps
 
-from pachctl import client, output, specs, states, verbs
+from pachctl import client, describe, output, states, verbs
 from pachctl.errors import PachctlError
 from pachctl.options import AllProjects, Force, Form, Full, Project, Raw
 from pachctl.options import PipelineName as Name
 
 COLUMNS = "PROJECT\tNAME\tVERSION\tINPUT\tCREATED\tSTATE / LAST JOB\tDESCRIPTION"
-SpecFile = Annotated[
-    str, typer.Option("--file", "-f", help="A JSON or YAML file or URL with one or more specs; - for stdin.")
-]
 Reprocess = Annotated[bool, typer.Option("--reprocess", help="Also process datums again that were processed before.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the effective spec and change nothing.")]
-
-
-@verbs.create.command("pipeline")
-def create_pipeline(file: SpecFile = "-", dry_run: DryRun = False, form: Form = "", project: Project = None) -> None:
-    """Create pipelines from a file."""
-    _send(file, project, form, {"dry_run": dry_run})
-
-
-@verbs.update.command("pipeline")
-def update_pipeline(
-    file: SpecFile = "-", reprocess: Reprocess = False, dry_run: DryRun = False, form: Form = "", project: Project = None
-) -> None:
-    """Change pipelines, or create those that there are not."""
-    _send(file, project, form, {"dry_run": dry_run, "update": True, "reprocess": reprocess})
-
-
-def _send(file: str, project: str | None, form: str, how: dict[str, bool]) -> None:
-    output.check_form(True, form)
-    found = specs.read(file)
-    cluster = client.connect()
-    for spec in found:
-        modern, changes = specs.modernize(spec)
-        for change in changes:
-            output.note(f"notice: {specs.name(spec) or file}: {change}; please change the spec")
-        request = json.dumps(specs.with_project(modern, client.project(project)))
-        answer = cluster.pps.create_pipeline_v2(create_pipeline_request_json=request, **how)
-        if how["dry_run"]:
-            output.raw_documents([json.loads(answer.effective_create_pipeline_request_json)], form)
-
-
-@verbs.edit.command("pipeline")
-def edit_pipeline(
-    name: Name,
-    reprocess: Reprocess = False,
-    editor: Annotated[str, typer.Option(help="The editor [default: $EDITOR, or vim].", show_default=False)] = "",
-    form: Form = "",
-    project: Project = None,
-) -> None:
-    """Open a pipeline's spec in an editor, and update the pipeline with what you save."""
-    output.check_form(True, form)
-    cluster = client.connect()
-    info = cluster.pps.inspect_pipeline(pipeline=client.pipeline(name, project), details=True)
-    before = json.loads(info.user_spec_json)
-    program = shlex.split(editor or os.environ.get("EDITOR") or "vim")
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / f"{name}.{form or 'json'}"
-        draft.write_text(yaml.safe_dump(before, sort_keys=False) if form == "yaml" else json.dumps(before, indent=2) + "\n")
-        try:
-            ended = subprocess.run([*program, str(draft)], check=False).returncode
-        except OSError as error:
-            raise PachctlError(f"cannot run the editor {program[0]}: {error.strerror}; name one with --editor") from error
-        if ended:
-            raise PachctlError(f"the editor {program[0]} ended with exit status {ended}; the pipeline is unchanged")
-        after = specs.read(str(draft))
-    if after == [before]:
-        return output.note("Pipeline unchanged, no update will be performed.")
-    for spec in after:
-        request = json.dumps(specs.with_project(spec, client.project(project)))
-        cluster.pps.create_pipeline_v2(create_pipeline_request_json=request, update=True, reprocess=reprocess)
-    return None
 
 
 def shorthand(source: pps.Input) -> str:
@@ -160,15 +90,7 @@ def inspect_pipeline(name: Name, raw: Raw = False, form: Form = "", full: Full =
             ("Reason", info.reason),
             ("Workers Available", f"{info.details.workers_available}/{info.details.workers_requested}"),
             ("Stopped", str(info.stopped).lower()),
-            ("Parallelism Spec", output.block(details, "parallelism_spec")),
-            ("ResourceRequests", output.block(details, "resource_requests")),
-            ("ResourceLimits", output.block(details, "resource_limits")),
-            ("Datum Timeout", details.get("datum_timeout")),
-            ("Job Timeout", details.get("job_timeout")),
-            ("Input", output.block(details, "input")),
-            ("Output Branch", info.details.output_branch),
-            ("Transform", output.block(details, "transform")),
-            ("Egress", output.block(details, "egress")),
+            *describe.spec_fields({**details, "description": ""}),
             ("Recent Error", info.details.recent_error or None),
         ]
     )
@@ -222,3 +144,15 @@ def rerun_pipeline(name: Name, reprocess: Reprocess = False, project: Project = 
 def run_cron(name: Name, project: Project = None) -> None:
     """Run a cron pipeline now, without waiting for its next tick."""
     client.connect().pps.run_cron(pipeline=client.pipeline(name, project))
+
+
+@verbs.run.command("pipeline")
+def run_pipeline(
+    name: Name,
+    commits: Annotated[list[str] | None, typer.Argument(metavar="[REPO@BRANCH[=COMMIT]]...", show_default=False)] = None,
+    job: Annotated[str, typer.Option("--job", help="Run again what this job ran.", show_default=False)] = "",
+    project: Project = None,
+) -> None:
+    """Run a pipeline now, on the heads of its input branches or on the commits that are named."""
+    provenance = [client.version_of(one, project) for one in commits or []]
+    client.connect().pps.run_pipeline(pipeline=client.pipeline(name, project), provenance=provenance, job_id=job)

@@ -16,13 +16,15 @@ from pachctl.options import AllProjects, Description, Force, Form, Full, Project
 @verbs.create.command("repo")
 def create_repo(repo: RepoName, description: Description = "", project: Project = None) -> None:
     """Create a repo."""
-    client.connect().pfs.create_repo(repo=client.repo(repo, project), description=description)
+    with client.in_transaction() as cluster:
+        cluster.pfs.create_repo(repo=client.repo(repo, project), description=description)
 
 
 @verbs.update.command("repo")
 def update_repo(repo: RepoName, description: Description = "", project: Project = None) -> None:
     """Change a repo's description."""
-    client.connect().pfs.create_repo(repo=client.repo(repo, project), description=description, update=True)
+    with client.in_transaction() as cluster:
+        cluster.pfs.create_repo(repo=client.repo(repo, project), description=description, update=True)
 
 
 @verbs.inspect.command("repo")
@@ -84,11 +86,11 @@ def delete_repo(
         raise PachctlError("cannot use --all or --all-projects with a repo name")
     if not repo and not every:
         raise PachctlError("either a repo name or the --all flag needs to be provided")
-    cluster = client.connect()
     if not repo:
         projects = [] if all_projects else [pfs.Project(name=client.project(project))]
-        cluster.pfs.delete_repos(projects=projects, force=force, all=all_projects)
-    elif cluster.pfs.delete_repo(repo=client.repo(repo, project), force=force).deleted:
+        client.connect().pfs.delete_repos(projects=projects, force=force, all=all_projects)
+        return
+    with client.in_transaction() as cluster:
+        if not cluster.pfs.delete_repo(repo=client.repo(repo, project), force=force).deleted:
+            raise PachctlError(f"No repo deleted: there is no repo {repo} in project {client.project(project)}")
         output.note("Repo deleted.")
-    else:
-        raise PachctlError(f"No repo deleted: there is no repo {repo} in project {client.project(project)}")

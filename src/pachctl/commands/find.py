@@ -1,0 +1,65 @@
+"""``find commit``: which commits of a branch changed a file."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import betterproto
+import typer
+
+from pachctl import client, output, specs, verbs
+from pachctl.errors import PachctlError
+from pachctl.options import FileName, Project
+
+
+@contextmanager
+def _deadline(text: str) -> Iterator[None]:
+    """Give up after a duration such as ``10s``; never, if it is empty."""
+    if not text:
+        yield
+        return
+
+    def give_up(_signal: int, _frame: object) -> None:
+        raise PachctlError(f"context deadline exceeded: the search took longer than --timeout {text}")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, specs.seconds(text, "timeout"))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@verbs.find.command("commit")
+def find_commit(
+    file: FileName,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="At most this many commits; 0: all.")] = 0,
+    timeout: Annotated[str, typer.Option(help="Search no longer than this, such as 10s.", show_default=False)] = "",
+    project: Project = None,
+) -> None:
+    """List the commits that added, changed or deleted a file, newest first."""
+    where = client.file(file, project)
+    found: list[str] = []
+    last, searched = "", 0
+    if not as_json:
+        output.line("FOUND IN COMMITS")
+    with _deadline(timeout):
+        for answer in client.connect().pfs.find_commits(start=where.commit, file_path=where.path, limit=limit):
+            if betterproto.serialized_on_wire(answer.found_commit):
+                found.append(answer.found_commit.id)
+                if not as_json:
+                    output.line(answer.found_commit.id)
+            else:
+                last, searched = answer.last_searched_commit.id, answer.commits_searched
+    if as_json:
+        return output.line(json.dumps({"found_commits": found, "last_searched_commit": last, "commits_searched": searched}))
+    if not found:
+        output.line("no commits found.")
+    return output.line(f"\nLAST SEARCHED COMMIT\n{last}")
