@@ -16,8 +16,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 SECOND = 1_000_000_000
-NEVER = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp()) * SECOND
-"""What `Schedule.next` answers when there is no next time."""
+NEVER = int(datetime(2262, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+"""What `Schedule.next` answers when there is no next time: near the end of what 64 bits of nanoseconds can tell."""
 
 _YEARS_SEARCHED = 5
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -44,10 +44,16 @@ class Schedule(Protocol):
     def next(self, after: int) -> int:
         """The first time of the schedule after ``after``; `NEVER` if there is none."""
 
+    def resume(self, last: int, now: int) -> int:
+        """The first time after ``now`` of those that follow ``last``: what was missed in between is left out."""
+
 
 @dataclass(frozen=True)
 class Never:
     def next(self, after: int) -> int:  # noqa: ARG002 (as every schedule)
+        return NEVER
+
+    def resume(self, last: int, now: int) -> int:  # noqa: ARG002 (as every schedule)
         return NEVER
 
 
@@ -59,6 +65,10 @@ class Every:
 
     def next(self, after: int) -> int:
         return min(after - after % SECOND + self.delay, NEVER)
+
+    def resume(self, last: int, now: int) -> int:
+        first = self.next(last)
+        return first if first > now else self.next(first + (now - first) // self.delay * self.delay)
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,9 @@ class Calendar:
                     if moment > start:
                         return min(int(moment.timestamp()) * SECOND, NEVER)
         return NEVER
+
+    def resume(self, last: int, now: int) -> int:
+        return self.next(max(last, now))
 
     def _has(self, day: date) -> bool:
         if day.month not in self.months:

@@ -46,12 +46,14 @@ def serve(home: Home) -> None:
             "version": VersionServicer(),
         },
     )
+    pfs.triggers.start()
     pps.start()
     server.start()
     try:
         web.serve(gateway.application(home, pfs), home.port("s3"))
     finally:
         pps.stop()
+        pfs.triggers.stop()
         server.stop()
 
 

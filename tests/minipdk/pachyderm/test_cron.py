@@ -35,8 +35,8 @@ def at(text: str) -> int:
         ("@every 1h30m", "2026-11-25T12:00:00", "2026-11-25T13:30:00"),
         ("@every 1.5h", "2026-11-25T12:00:00", "2026-11-25T13:30:00"),
         ("@every 10ms", "2026-11-25T12:00:00", "2026-11-25T12:00:01"),  # a second is the least
-        ("@never", "2026-11-25T12:00:00", "9999-01-01T00:00:00"),
-        ("0 0 30 2 *", "2026-11-25T12:00:00", "9999-01-01T00:00:00"),  # no such day
+        ("@never", "2026-11-25T12:00:00", "2262-01-01T00:00:00"),
+        ("0 0 30 2 *", "2026-11-25T12:00:00", "2262-01-01T00:00:00"),  # no such day
     ],
 )
 def test_the_next_time_of_an_expression(spec: str, after: str, following: str) -> None:
@@ -90,6 +90,21 @@ def test_the_next_time_is_later_matches_and_leaves_none_out(parts: tuple[str, ..
     minute_before = int((found - timedelta(minutes=1)).timestamp()) * cron.SECOND
     if minute_before > start:
         assert schedule.next(minute_before) == following
+
+
+@pytest.mark.parametrize(
+    ("spec", "last", "now", "following"),
+    [
+        ("@every 60s", "2026-11-25T12:00:07", "2026-11-25T12:00:30", "2026-11-25T12:01:07"),
+        ("@every 60s", "2026-11-25T12:00:07", "2026-11-25T12:01:07", "2026-11-25T12:02:07"),
+        ("@every 60s", "2026-11-25T12:00:07", "2027-11-25T12:01:30", "2027-11-25T12:02:07"),
+        ("0 * * * *", "2026-11-25T12:00:00", "2026-11-26T15:30:00", "2026-11-26T16:00:00"),
+        ("0 * * * *", "2026-11-25T12:00:00", "2026-11-25T11:00:00", "2026-11-25T13:00:00"),
+        ("@never", "2026-11-25T12:00:00", "2026-11-25T12:00:30", "2262-01-01T00:00:00"),
+    ],
+)
+def test_missed_times_are_left_out_and_those_to_come_do_not_drift(spec: str, last: str, now: str, following: str) -> None:
+    assert cron.parse(spec).resume(at(last), at(now)) == at(following)
 
 
 @given(spec=st.text(max_size=20) | st.from_regex(r"@every [-+]?[0-9.]{0,5}(ns|us|ms|s|m|h)?", fullmatch=True))

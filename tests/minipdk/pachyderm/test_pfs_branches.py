@@ -113,10 +113,6 @@ class TestCreating:
         with refused("branch name cannot be a UUID V4"):
             client.pfs.create_branch(branch=pfs.Branch(repo=repo, name="0" * 12 + "4" + "0" * 19))
 
-    def test_triggers_are_refused_by_name(self, client: Client, master: pfs.Branch) -> None:
-        with refused("CreateBranchRequest.trigger is not supported by minipdk", grpc.StatusCode.UNIMPLEMENTED):
-            client.pfs.create_branch(branch=master, trigger=pfs.Trigger(branch="staging", commits=1))
-
     def test_the_newest_branch_is_listed_first(self, client: Client, repo: pfs.Repo) -> None:
         for name in ("a", "b"):
             client.pfs.create_branch(branch=pfs.Branch(repo=repo, name=name))

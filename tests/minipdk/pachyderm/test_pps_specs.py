@@ -105,8 +105,6 @@ def test_an_unsupported_field_is_refused_by_name(changes: dict[str, Any], name: 
 
 UNSUPPORTED_INPUTS = [
     ({"pfs": {"repo": "a", "glob": "/", "s3": True}}, "input.pfs.s3"),
-    ({"pfs": {"repo": "a", "glob": "/", "trigger": {"all": True}}}, "input.pfs.trigger"),
-    ({"pfs": {"repo": "a", "glob": "/", "propagation_spec": {"never": True}}}, "input.pfs.propagation_spec"),
 ]
 
 

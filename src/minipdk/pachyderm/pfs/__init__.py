@@ -15,7 +15,8 @@ The interface that PPS builds on (all blocking, safe from any thread)::
         pfs.create_repo(repo, description="", update=False)
         pfs.delete_repo(repo, force=False) -> bool                  # False: there was none
         pfs.repos.delete_pipeline_repo(repo, force=False)           # PPS's own way, past is_pipeline_repo
-        pfs.create_branch(branch, provenance=[Branch, ...], head=None)    # provenance replaces the old one
+        pfs.create_branch(branch, provenance=[Branch, ...], head=None, trigger=None, never=[])
+                                                  # provenance replaces the old one; new heads of `never` start nothing
         pfs.delete_branch(branch, force=False)
         commit = pfs.start_commit(branch, parent=None, description="")    # a user's commit, on source branches only
         pfs.open_commit(branch, ...)                                # a system's commit (spec repos), on any branch
@@ -73,6 +74,7 @@ from minipdk.pachyderm.pfs.model import (
     Origin,
     Repo,
     RepoInfo,
+    Trigger,
 )
 from minipdk.pachyderm.pfs.transaction import Transaction
 
@@ -92,4 +94,5 @@ __all__ = [
     "Repo",
     "RepoInfo",
     "Transaction",
+    "Trigger",
 ]

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from minipdk.pachyderm.errors import PachydermError
-from minipdk.pachyderm.pfs import commits, pickers, records
-from minipdk.pachyderm.pfs.model import SPEC, Branch, BranchInfo, Commit, Origin, Repo, validate_branch_name
+from minipdk.pachyderm.pfs import commits, pickers, records, triggers
+from minipdk.pachyderm.pfs.model import SPEC, Branch, BranchInfo, Commit, Origin, Repo, Trigger, validate_branch_name
 from minipdk.pachyderm.pfs.state import State
 from minipdk.pachyderm.pfs.transaction import Transaction
 
@@ -33,14 +33,31 @@ class Branches:
             rows = records.branches_of(connection, records.repo_row(connection, repo)["id"])
         return [records.branch_info(connection, row) for row in (rows if reverse else reversed(rows))]
 
-    def create(self, branch: Branch, provenance: Sequence[Branch] = (), head: Commit | None = None) -> None:
-        """Make a branch or change one: ``provenance`` replaces what it had, ``head`` moves it.
+    def create(
+        self,
+        branch: Branch,
+        provenance: Sequence[Branch] = (),
+        head: Commit | None = None,
+        *,
+        trigger: Trigger | None = None,
+        never: Sequence[Branch] = (),
+    ) -> None:
+        """Make a branch or change one: ``provenance`` replaces what it had, ``head`` moves it, ``trigger`` is kept if None.
 
         A branch without a head, or whose provenance has changed, gets a new commit: empty and finished on a source branch,
-        open for PPS on one with provenance.
+        open for PPS on one with provenance. New heads of the branches in ``never`` make no new head here.
         """
         if head is not None and head.repo != branch.repo:
             raise PachydermError("branch and head commit must belong to the same repo")
+        if trigger is not None:
+            triggers.validate(self._state.connection, branch, trigger)
+            if provenance:
+                raise PachydermError("a branch cannot have both provenance and a trigger")
+        for one in never:
+            if one not in provenance:
+                raise PachydermError(
+                    f"branch propagation spec must reference provenant branch (referenced branch: {_key(one)})"
+                )
         for one in (*provenance, branch):
             validate_branch_name(one.name)
         with self._state.transactions.begin() as txn:
@@ -54,13 +71,19 @@ class Branches:
             if head_id is None or changed:
                 made = commits.heads(connection, upstream)
                 head_id = commits.insert(connection, txn, branch, head_id, made, origin=Origin.AUTO, finished=not upstream)
-            if row is None or head_id != row["head"]:
+            if row is None or head is not None or head_id != row["head"]:
                 branch_id = commits.move_head(connection, txn, repo_id, branch.name, head_id)
                 txn.changed_branches.append(branch_id)
             else:
                 branch_id = row["id"]
             _set_upstream(connection, branch_id, upstream)
+            connection.executemany(
+                "INSERT OR IGNORE INTO branch_never VALUES (?, ?)",
+                ((branch_id, records.branch_row(connection, one)["id"]) for one in never),
+            )
             _check_shape(connection, branch_id)
+            if trigger is not None:
+                triggers.put(connection, branch_id, trigger)
 
     def _upstream(self, txn: Transaction, branch: Branch, provenance: Iterable[Branch]) -> list[int]:
         """The row ids of a new provenance; branches that are missing are made, with an empty commit each."""
@@ -81,16 +104,20 @@ class Branches:
         return list(found)
 
     def delete(self, branch: Branch, *, force: bool = False) -> None:
-        """Remove a branch; its commits stay. Refused while others are provenant on it, unless ``force``."""
+        """Remove a branch; its commits stay. Unless ``force``, refused while provenance or a trigger ties another to it."""
         with self._state.transactions.begin():
             connection = self._state.connection
             row = records.branch_row(connection, branch)
-            downstream = records.direct_downstream(connection, row["id"])
-            if downstream and not force:
-                names = " ".join(str(records.branch_handle(records.branch_by_id(connection, one))) for one in downstream)
-                raise PachydermError(
-                    f'branch "{branch}" cannot be deleted because it\'s in the direct provenance of [{names}]'
-                )
+            trigger = records.find_trigger(connection, row["id"])
+            ties = {
+                "it's in the direct provenance of": records.direct_downstream(connection, row["id"]),
+                "it is triggered by branches": records.triggered_by(connection, row["id"]),
+                "it triggers branches": [trigger["source"]] if trigger is not None else [],
+            }
+            for why, others in ties.items():
+                if others and not force:
+                    names = " ".join(str(records.branch_handle(records.branch_by_id(connection, one))) for one in others)
+                    raise PachydermError(f'branch "{branch}" cannot be deleted because {why} [{names}]')
             connection.execute("DELETE FROM branches WHERE id = ?", (row["id"],))
 
     def propagate(self, txn: Transaction) -> None:
@@ -98,7 +125,7 @@ class Branches:
         connection = self._state.connection
         downstream: dict[int, None] = {}
         for changed in txn.changed_branches:
-            downstream |= dict.fromkeys(records.branches_downstream(connection, changed))
+            downstream |= dict.fromkeys(records.branches_propagated_to(connection, changed))
         txn.changed_branches.clear()
         for branch_id in sorted(downstream, key=lambda one: len(records.branches_upstream(connection, one))):
             row = records.branch_by_id(connection, branch_id)
@@ -117,6 +144,10 @@ class Branches:
 
     def _is_new(self, txn: Transaction, commit_id: int) -> bool:
         return bool(records.commit_by_id(self._state.connection, commit_id)["commit_set"] == txn.id)
+
+
+def _key(branch: Branch) -> str:
+    return f"{branch.repo.project}/{branch.repo.name}.{branch.repo.type}@{branch.name}"
 
 
 def _set_upstream(connection: sqlite3.Connection, branch_id: int, upstream: list[int]) -> None:

@@ -15,11 +15,22 @@ from minipdk.pachyderm.pfs.commit_sets import CommitSets
 from minipdk.pachyderm.pfs.commits import Commits
 from minipdk.pachyderm.pfs.content import ContentStore
 from minipdk.pachyderm.pfs.files import Files
-from minipdk.pachyderm.pfs.model import Branch, BranchInfo, Commit, CommitInfo, CommitState, ProjectInfo, Repo, RepoInfo
+from minipdk.pachyderm.pfs.model import (
+    Branch,
+    BranchInfo,
+    Commit,
+    CommitInfo,
+    CommitState,
+    ProjectInfo,
+    Repo,
+    RepoInfo,
+    Trigger,
+)
 from minipdk.pachyderm.pfs.repos import Projects, Repos
 from minipdk.pachyderm.pfs.schema import SCHEMA
 from minipdk.pachyderm.pfs.state import CommitHook, Hooks, State
 from minipdk.pachyderm.pfs.transaction import Transaction, Transactions
+from minipdk.pachyderm.pfs.triggers import Triggers
 from minipdk.storage import BlobStore, Database
 
 T = TypeVar("T")
@@ -36,6 +47,7 @@ class Pfs:
         self.state = State(self.db, content, transactions, Hooks())
         self.projects = Projects(self.state)
         self.branches = Branches(self.state)
+        self.triggers = Triggers(self.state)
         self.repos = Repos(self.state, self.branches)
         self.commits = Commits(self.state)
         self.commit_sets = CommitSets(self.state, self.commits)
@@ -68,6 +80,7 @@ class Pfs:
         row = records.commit_still_there(self.state.connection, row_id)
         if row is not None:
             info = records.commit_info(self.state.connection, row)
+            self.triggers.commit_finished(txn, row_id)
             for hook in self.state.hooks.on_commit_finished:
                 hook(txn, info)
 
@@ -89,8 +102,16 @@ class Pfs:
     def inspect_repo(self, repo: Repo) -> RepoInfo:
         return self.repos.inspect(repo)
 
-    def create_branch(self, branch: Branch, provenance: Sequence[Branch] = (), head: Commit | None = None) -> None:
-        self.branches.create(branch, provenance, head)
+    def create_branch(
+        self,
+        branch: Branch,
+        provenance: Sequence[Branch] = (),
+        head: Commit | None = None,
+        *,
+        trigger: Trigger | None = None,
+        never: Sequence[Branch] = (),
+    ) -> None:
+        self.branches.create(branch, provenance, head, trigger=trigger, never=never)
 
     def delete_branch(self, branch: Branch, *, force: bool = False) -> None:
         self.branches.delete(branch, force=force)

@@ -96,7 +96,26 @@ class RepoInfo:
 
 
 @dataclass(frozen=True)
+class Trigger:
+    """When a branch's head moves to that of ``branch`` of the same repo.
+
+    With a ``cron_spec`` then; else when a commit on ``branch`` finishes and any (``all``: all) of the other conditions hold,
+    which compare it with the head so far: a time of ``rate_limit_spec`` has passed, ``size`` (such as "100MB") was added,
+    ``commits`` were made.
+    """
+
+    branch: str
+    all: bool = False
+    rate_limit_spec: str = ""
+    size: str = ""
+    commits: int = 0
+    cron_spec: str = ""
+
+
+@dataclass(frozen=True)
 class BranchInfo:
+    """``never``: the direct provenance whose new heads make no new head here."""
+
     branch: Branch
     head: Commit
     direct_provenance: tuple[Branch, ...]
@@ -104,6 +123,8 @@ class BranchInfo:
     subvenance: tuple[Branch, ...]
     created: int
     updated: int
+    trigger: Trigger | None = None
+    never: tuple[Branch, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from minipdk.pachyderm.errors import NotFoundError
-from minipdk.pachyderm.pfs.model import Branch, BranchInfo, Commit, CommitInfo, Origin, ProjectInfo, Repo, RepoInfo
+from minipdk.pachyderm.pfs.model import Branch, BranchInfo, Commit, CommitInfo, Origin, ProjectInfo, Repo, RepoInfo, Trigger
 
 _COMMIT = "SELECT c.*, r.project, r.name AS repo_name, r.type AS repo_type FROM commits c JOIN repos r ON r.id = c.repo "
 _BRANCH = "SELECT b.*, r.project, r.name AS repo_name, r.type AS repo_type FROM branches b JOIN repos r ON r.id = b.repo "
@@ -118,6 +118,31 @@ def branches_downstream(connection: sqlite3.Connection, branch_id: int) -> dict[
     return _reach(connection, "branch_provenance", "upstream", "downstream", branch_id)
 
 
+def branches_propagated_to(connection: sqlite3.Connection, branch_id: int) -> dict[int, int]:
+    """The branches downstream that get a new head when this one does."""
+    return _reach(connection, "branch_propagation", "upstream", "downstream", branch_id)
+
+
+def find_trigger(connection: sqlite3.Connection, branch_id: int) -> sqlite3.Row | None:
+    query = "SELECT t.*, b.name AS source_name FROM branch_triggers t JOIN branches b ON b.id = t.source WHERE t.branch = ?"
+    row: sqlite3.Row | None = connection.execute(query, (branch_id,)).fetchone()
+    return row
+
+
+def trigger_of(connection: sqlite3.Connection, branch_id: int) -> Trigger | None:
+    row = find_trigger(connection, branch_id)
+    if row is None:
+        return None
+    rate, size, commits, cron = row["rate_limit_spec"], row["size"], row["commits"], row["cron_spec"]
+    return Trigger(row["source_name"], bool(row["all_conditions"]), rate, size, commits, cron)
+
+
+def triggered_by(connection: sqlite3.Connection, branch_id: int) -> list[int]:
+    """The branches with a trigger on this one."""
+    query = "SELECT branch FROM branch_triggers WHERE source = ? ORDER BY branch"
+    return [row["branch"] for row in connection.execute(query, (branch_id,))]
+
+
 def commits_upstream(connection: sqlite3.Connection, commit_id: int) -> dict[int, int]:
     """Every commit in a commit's provenance, nearest first, with its distance."""
     return _reach(connection, "commit_provenance", "downstream", "upstream", commit_id)
@@ -144,6 +169,11 @@ def branch_info(connection: sqlite3.Connection, row: sqlite3.Row) -> BranchInfo:
         subvenance=handles(branches_downstream(connection, row["id"])),
         created=row["created"],
         updated=row["updated"],
+        trigger=trigger_of(connection, row["id"]),
+        never=handles(
+            one["upstream"]
+            for one in connection.execute("SELECT upstream FROM branch_never WHERE downstream = ?", (row["id"],)).fetchall()
+        ),
         metadata=json.loads(row["metadata"]),
     )
 

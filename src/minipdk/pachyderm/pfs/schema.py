@@ -4,6 +4,9 @@ A commit's tree is a stack of layers, the newest on top. A layer holds one row f
 from the layers below it; a row without a size says that the path is gone. Directories carry the sum of what is below them,
 so sizes and hashes are read, never computed. Layers of finished commits never change and are shared by their descendants.
 A file set is a layer of its own, without directories.
+
+``branch_never`` holds the edges of the provenance that new heads do not propagate along. ``trigger_checks`` holds finished
+commits whose branches' triggers were not looked at yet. The next tick of a trigger without a cron expression is 0.
 """
 
 SCHEMA = """
@@ -89,6 +92,29 @@ CREATE TABLE IF NOT EXISTS branch_provenance (
     PRIMARY KEY (downstream, upstream)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS branch_subvenance ON branch_provenance (upstream);
+CREATE TABLE IF NOT EXISTS branch_never (
+    downstream INTEGER NOT NULL,
+    upstream INTEGER NOT NULL,
+    PRIMARY KEY (downstream, upstream),
+    FOREIGN KEY (downstream, upstream) REFERENCES branch_provenance(downstream, upstream) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS branch_propagation AS
+    SELECT downstream, upstream FROM branch_provenance EXCEPT SELECT downstream, upstream FROM branch_never;
+CREATE TABLE IF NOT EXISTS branch_triggers (
+    branch INTEGER PRIMARY KEY REFERENCES branches(id) ON DELETE CASCADE,
+    source INTEGER NOT NULL REFERENCES branches(id) ON DELETE CASCADE,
+    all_conditions INTEGER NOT NULL,
+    rate_limit_spec TEXT NOT NULL,
+    size TEXT NOT NULL,
+    commits INTEGER NOT NULL,
+    cron_spec TEXT NOT NULL,
+    next_tick INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS branch_triggers_by_source ON branch_triggers (source);
+CREATE INDEX IF NOT EXISTS branch_triggers_by_tick ON branch_triggers (next_tick);
+CREATE TABLE IF NOT EXISTS trigger_checks (
+    commit_id INTEGER PRIMARY KEY REFERENCES commits(id) ON DELETE CASCADE
+);
 CREATE TABLE IF NOT EXISTS filesets (
     id TEXT PRIMARY KEY,
     layer INTEGER NOT NULL REFERENCES layers(id),

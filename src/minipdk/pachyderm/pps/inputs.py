@@ -63,6 +63,7 @@ def name_of(node: Any) -> str:
 
 def set_defaults(node: Any, *, pipeline: str, project: str, now: Callable[[Any], None]) -> None:
     """Fill in what a spec may leave out: branch, name, project, repo type; ``now`` sets a Timestamp to the present."""
+    counts: dict[str, int] = {}
     for one in visit(node):
         for kind in COMPOUND:
             members = getattr(one, kind)
@@ -72,6 +73,10 @@ def set_defaults(node: Any, *, pipeline: str, project: str, now: Callable[[Any],
                 del members[:]
                 members.extend(copies)
         if one.HasField("pfs"):
+            if one.pfs.HasField("trigger") and not one.pfs.branch:
+                counts[one.pfs.repo] = counts.get(one.pfs.repo, 0) + 1
+                one.pfs.branch = f"{pipeline}-trigger-{counts[one.pfs.repo]}"
+                one.pfs.trigger.branch = one.pfs.trigger.branch or "master"
             _set_pfs_defaults(one.pfs, project)
         if one.HasField("cron"):
             _set_cron_defaults(one.cron, pipeline, project, now)
@@ -116,10 +121,6 @@ def validate(node: Any) -> None:
 def _validate_pfs(pfs: Any) -> None:
     if not pfs.repo:
         raise PachydermError("input must specify a repo")
-    if pfs.HasField("trigger"):
-        raise UnsupportedError("input.pfs.trigger")
-    if pfs.HasField("propagation_spec"):
-        raise UnsupportedError("input.pfs.propagation_spec")
     if pfs.s3:
         raise UnsupportedError("input.pfs.s3")
     if not pfs.glob:

@@ -15,6 +15,7 @@ from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.model import META, SPEC, USER, Branch, Repo
+from minipdk.pachyderm.pfs.service.messages import trigger_from
 from minipdk.pachyderm.pps import crons, inputs, kube_secrets, messages, spec, validation
 from minipdk.pachyderm.pps.globbing import branch_of
 from minipdk.pachyderm.pps.jobs import Jobs
@@ -122,8 +123,20 @@ class Pipelines:
             self._jobs.stop_all(key, "all jobs killed because pipeline was updated")
             if old.details.output_branch != info.details.output_branch:
                 self._disconnect(old)
+        self._set_triggers(info)
         self._connect(info)
         txn.after(self._jobs.wake)
+
+    def _set_triggers(self, info: Any) -> None:
+        """Make the branches that move by the triggers of a pipeline's inputs, or change those that are there."""
+        for leaf in inputs.leaves(info.details.input):
+            if leaf.HasField("pfs") and leaf.pfs.HasField("trigger"):
+                branch = branch_of(leaf.pfs)
+                try:
+                    head = self._pfs.inspect_branch(branch).head
+                except NotFoundError:
+                    head = None
+                self._pfs.create_branch(branch, head=head, trigger=trigger_from(leaf.pfs.trigger))
 
     def _make_cron_repos(self, info: Any) -> None:
         for repo in _cron_repos(info):
@@ -151,9 +164,11 @@ class Pipelines:
             self._disconnect(info)
             return
         provenance = [*dict.fromkeys(_input_branches(info)), Repo(key.project, key.pipeline, SPEC).branch("master")]
+        leaves = inputs.leaves(info.details.input)
+        never = [branch_of(one.pfs) for one in leaves if one.HasField("pfs") and one.pfs.propagation_spec.never]
         for kind in (USER, META):
             repo = Repo(key.project, key.pipeline, kind)
-            self._pfs.create_branch(repo.branch(info.details.output_branch), provenance=provenance)
+            self._pfs.create_branch(repo.branch(info.details.output_branch), provenance=provenance, never=never)
 
     def _disconnect(self, info: Any) -> None:
         """Take the provenance away from the branches a pipeline wrote to."""

@@ -39,8 +39,6 @@ REFUSED = (
     "spec_commit",
     "transform.dockerfile",
     "input.pfs.s3",
-    "input.pfs.trigger",
-    "input.pfs.propagation_spec",
 )
 """Refused with UNIMPLEMENTED and the field's name when a spec sets them. `inputs.validate` refuses those of inputs."""
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from minipdk.pachyderm import wire
-from minipdk.pachyderm.errors import UnsupportedError
 from minipdk.pachyderm.pfs import records
 from minipdk.pachyderm.pfs.service.calls import Calls, require
 from minipdk.pachyderm.pfs.service.messages import (
@@ -15,19 +14,18 @@ from minipdk.pachyderm.pfs.service.messages import (
     optional_commit,
     picked_branch,
     repo_from,
+    trigger_from,
 )
 
 
 class BranchCalls(Calls):
     def create_branch(self, request: Any, _context: object) -> Any:
-        if request.HasField("trigger") and request.trigger.ByteSize():
-            raise UnsupportedError("CreateBranchRequest.trigger")
-        if request.branch_propagation_specs:
-            raise UnsupportedError("CreateBranchRequest.branch_propagation_specs")
         self._pfs.create_branch(
             branch_from(request.branch),
             [branch_from(one) for one in request.provenance],
             optional_commit(request, "head"),
+            trigger=trigger_from(request.trigger) if request.HasField("trigger") else None,
+            never=[branch_from(one.branch) for one in request.branch_propagation_specs if one.propagation_spec.never],
         )
         return wire.Empty()
 

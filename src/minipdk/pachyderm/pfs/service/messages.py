@@ -6,6 +6,7 @@ Responses leave ``commit.branch`` out, as pachd's do.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from minipdk.pachyderm import wire
@@ -21,6 +22,7 @@ from minipdk.pachyderm.pfs.model import (
     ProjectInfo,
     Repo,
     RepoInfo,
+    Trigger,
     is_commit_id,
 )
 
@@ -39,6 +41,12 @@ def branch_from(message: Message) -> Branch:
     if not message.repo.name:
         raise PachydermError("branch repo cannot be nil" if message.name else "branch cannot be nil")
     return Branch(repo_from(message.repo), message.name)
+
+
+def trigger_from(message: Message) -> Trigger:
+    """A trigger of either service's messages."""
+    rate, cron = message.rate_limit_spec, message.cron_spec
+    return Trigger(message.branch, message.all, rate, message.size, message.commits, cron)
 
 
 def commit_from(message: Message) -> Commit:
@@ -145,7 +153,7 @@ def repo_info_message(info: RepoInfo, *, details: bool = False) -> Message:
 
 
 def branch_info_message(info: BranchInfo) -> Message:
-    return wire.pfs.BranchInfo(
+    message = wire.pfs.BranchInfo(
         branch=branch_message(info.branch),
         head=commit_message(info.head),
         provenance=[branch_message(one) for one in info.provenance],
@@ -155,6 +163,11 @@ def branch_info_message(info: BranchInfo) -> Message:
         updated_at=timestamp(info.updated),
         metadata=info.metadata,
     )
+    if info.trigger is not None:
+        message.trigger.CopyFrom(wire.pfs.Trigger(**dataclasses.asdict(info.trigger)))
+    for one in info.never:
+        message.branch_propagation_specs.add(branch=branch_message(one)).propagation_spec.never = True
+    return message
 
 
 def commit_info_message(info: CommitInfo) -> Message:
