@@ -1,6 +1,6 @@
 """The connection to the cluster of the active context, and the names that arguments stand for.
 
-``PACHD_ADDRESS`` overrides the context's address, ``PACH_TOKEN`` (read by the SDK) stands in for a missing session token.
+``PACHD_ADDRESS`` overrides the context's address; the SDK reads ``PACH_PYTHON_AUTH_TOKEN`` where there is no session token.
 """
 
 from __future__ import annotations

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
 from tests.minipdk.pachyderm.pipelines import Workbench
 
 from minipdk.home import HOST, Home
+from minipdk.pachyderm import wire
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,25 @@ def read(client: Client, commit: pfs.Commit, path: str, **options: Any) -> bytes
 
 def paths(infos: Any) -> list[str]:
     return [info.file.path for info in infos]
+
+
+def failure(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
+    """The code and the words that a call fails with."""
+    with pytest.raises(grpc.RpcError) as error:
+        call()
+    return error.value.code(), error.value.details()
+
+
+def failures(home: Home, package: str) -> dict[str, tuple[grpc.StatusCode, str]]:
+    """What each call of ``package``, by its vendor name, fails with on an empty message, past the SDK's own handling."""
+    metadata = [("authn-token", home.session_token)]
+    with grpc.insecure_channel(f"{HOST}:{home.port('pachd')}") as channel:
+        calls = {
+            f"{call.service}.{call.method}": channel.unary_unary(call.path)
+            for call in wire.rpcs()
+            if call.package == package
+        }
+        return {name: failure(lambda call=call: call(b"", metadata=metadata)) for name, call in calls.items()}
 
 
 def is_finished(info: pfs.CommitInfo) -> bool:

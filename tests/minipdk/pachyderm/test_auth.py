@@ -14,33 +14,19 @@ from botocore.exceptions import ClientError
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import auth, pfs
 from pachyderm_sdk.config import ConfigFile
+from pachyderm_sdk.constants import AUTH_TOKEN_ENV
 from pachyderm_sdk.errors import AuthServiceNotActivated
 from tests.conftest import ServiceProcess, new_home
 
 from minipdk import cluster
 from minipdk import home as homes
 from minipdk.home import HOST, Home
-from minipdk.pachyderm import wire
 
-from .conftest import new_repo, put
+from .conftest import failure, failures, new_repo, put
 from .pipelines import Workbench
 from .test_s3_gateway import connect as connect_s3
 
 CLUSTER = auth.Resource(type=auth.ResourceType.CLUSTER)
-
-
-def failure(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.RpcError) as error:
-        call()
-    return error.value.code(), error.value.details()
-
-
-def refusals(home: Home, package: str) -> dict[str, tuple[grpc.StatusCode, str]]:
-    """What each call of ``package`` ends with when it is made with an empty message, past the SDK's own handling."""
-    metadata = [("authn-token", home.session_token)]
-    with grpc.insecure_channel(f"{HOST}:{home.port('pachd')}") as channel:
-        calls = {call.name: channel.unary_unary(call.path) for call in wire.rpcs() if call.package == package}
-        return {name: failure(lambda call=call: call(b"", metadata=metadata)) for name, call in calls.items()}
 
 
 class TestWithAuthentication:
@@ -78,7 +64,7 @@ class TestWithAuthentication:
         assert failure(client.auth.activate) == (grpc.StatusCode.UNIMPLEMENTED, "the auth service is already activated")
 
     def test_licences_are_a_thing_of_the_past(self, home: Home, client: Client) -> None:
-        assert set(refusals(home, "enterprise").values()) == {(grpc.StatusCode.UNKNOWN, "enterprise server is deprecated")}
+        assert set(failures(home, "enterprise").values()) == {(grpc.StatusCode.UNKNOWN, "enterprise server is deprecated")}
         assert failure(client.license.get_activation_code) == (grpc.StatusCode.UNKNOWN, "license server is deprecated")
         assert client.license.list_user_clusters().clusters == []
 
@@ -99,7 +85,7 @@ def stranger(open_home: Home, run_service: Callable[..., ServiceProcess]) -> Cli
 class TestWithoutAuthentication:
     @pytest.fixture(autouse=True)
     def no_token_around(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv("PACH_TOKEN", raising=False)
+        monkeypatch.delenv(AUTH_TOKEN_ENV, raising=False)
 
     def test_calls_need_no_token_and_do_not_look_at_one(self, open_home: Home, stranger: Client) -> None:
         commit = put(stranger, pfs.Branch(repo=new_repo(stranger), name="master"), a=b"1")
@@ -111,7 +97,7 @@ class TestWithoutAuthentication:
             stranger.auth.who_am_i()
         not_activated = (grpc.StatusCode.UNIMPLEMENTED, "the auth service is not activated")
         for package in ("auth", "identity"):
-            assert set(refusals(open_home, package).values()) == {not_activated}
+            assert set(failures(open_home, package).values()) == {not_activated}
 
     def test_s3_takes_any_credentials_whose_halves_are_the_same(self, open_home: Home, stranger: Client) -> None:
         repo = new_repo(stranger)

@@ -17,7 +17,7 @@ from pachyderm_sdk.api import admin, pfs, pps
 from minipdk.home import Home
 from minipdk.pachyderm import wire
 
-from .conftest import connect
+from .conftest import connect, failures
 
 
 def test_every_call_of_the_sdk_is_known() -> None:
@@ -103,6 +103,11 @@ class TestServer:
     def test_a_streaming_call_that_is_not_supported_says_so_by_name(self, client: Client) -> None:
         with pytest.raises(grpc.RpcError, match=r"debug_v2\.Debug\.Binary is not supported by minipdk"):
             list(client.debug.binary())
+
+    @pytest.mark.parametrize("package", ["debug", "identity", "logs", "pjs", "snapshot"])
+    def test_every_call_of_a_service_that_is_left_out_says_so_by_name(self, home: Home, pachd: Any, package: str) -> None:
+        for name, failure in failures(home, package).items():
+            assert failure == (grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by minipdk")
 
     def test_no_token_and_a_wrong_token_are_told_apart(self, home: Home, pachd: Any) -> None:
         for token, words in (
