@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from minipdk.home import Home
@@ -15,15 +16,15 @@ VERSION = (2, 12, 2)
 class AdminServicer:
     """admin_v2.API."""
 
-    def __init__(self, home: Home, pfs: Pfs) -> None:
+    def __init__(self, home: Home, pfs: Pfs, metadata: Callable[[], Mapping[str, str]]) -> None:
         self._id = home.identity.cluster_id.replace("-", "")
-        self._pfs = pfs
+        self._pfs, self._metadata = pfs, metadata
 
     def inspect_cluster(self, request: Any, _context: object) -> Any:
         """Fails with NOT_FOUND when the client's current project does not exist."""
         if request.current_project.name:
             self._pfs.inspect_project(request.current_project.name)
-        return wire.admin.ClusterInfo(id=self._id, deployment_id=self._id, warnings_ok=True)
+        return wire.admin.ClusterInfo(id=self._id, deployment_id=self._id, warnings_ok=True, metadata=self._metadata())
 
 
 class VersionServicer:

@@ -9,6 +9,7 @@ from minipdk.home import Home
 from minipdk.pachyderm import rpc, wire
 from minipdk.pachyderm.admin import AdminServicer, EnterpriseServicer, LicenseServicer, VersionServicer
 from minipdk.pachyderm.auth import AuthServicer, InactiveServicer
+from minipdk.pachyderm.metadata import MetadataServicer
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.service import PfsServicer
 from minipdk.pachyderm.pps import Pps
@@ -32,14 +33,16 @@ def serve(home: Home) -> None:
 
     of_users = {"auth": AuthServicer()} if home.session_token else dict.fromkeys(("auth", "identity"), InactiveServicer())
     transactions = TransactionServicer(pfs, PfsServicer(pfs, project_defaults), pps.servicer)
+    metadata = MetadataServicer(pfs, pps)
     server = rpc.Server(
         home.port("pachd"),
         home.session_token,
         {
-            "admin": AdminServicer(home, pfs),
+            "admin": AdminServicer(home, pfs, metadata.of_cluster),
             **of_users,
             "enterprise": EnterpriseServicer(),
             "license": LicenseServicer(),
+            "metadata": metadata,
             "pfs": transactions.pfs_servicer,
             "pps": transactions.pps_servicer,
             "transaction": transactions,

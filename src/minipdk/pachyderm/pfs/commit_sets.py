@@ -116,7 +116,8 @@ class CommitSets:
         row = records.commit_by_id(connection, row_id)
         for child in records.children_of(connection, row_id):
             if not child["finished"]:
-                raise PachydermError(f"cannot squash until child commit {records.commit_handle(child)} is finished")
+                hint = ", consider using WaitCommit" if child["finishing"] else ""
+                raise PachydermError(f"cannot squash until child commit {records.commit_handle(child)} is finished{hint}")
         info = records.commit_info(connection, row)
         headed = connection.execute("SELECT id, name FROM branches WHERE head = ?", (row_id,)).fetchall()
         new_head = row["parent"]

@@ -82,7 +82,7 @@ def picked_commit(picker: Message) -> Commit:
     """A CommitPicker as the commit expression that means the same."""
     kind = picker.WhichOneof("picker")
     if kind == "id":
-        return Commit(_picked_repo(picker.id.repo), picker.id.id)
+        return Commit(picked_repo(picker.id.repo), picker.id.id)
     if kind == "branch_head":
         branch = picked_branch(picker.branch_head)
         return Commit(branch.repo, branch.name)
@@ -102,10 +102,10 @@ def picked_branch(picker: Message) -> Branch:
         raise PachydermError("branch picker cannot be nil")
     if is_commit_id(picker.name.name):
         raise PachydermError("invalid branch picker: name refers to a commit, not a branch")
-    return Branch(_picked_repo(picker.name.repo), picker.name.name)
+    return Branch(picked_repo(picker.name.repo), picker.name.name)
 
 
-def _picked_repo(picker: Message) -> Repo:
+def picked_repo(picker: Message) -> Repo:
     if not picker.name.name:
         raise PachydermError("repo picker cannot be nil")
     return Repo(picker.name.project.name or DEFAULT_PROJECT, picker.name.name, picker.name.type or USER)

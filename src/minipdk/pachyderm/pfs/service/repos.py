@@ -47,6 +47,8 @@ class RepoCalls(Calls):
         found = self._pfs.list_repos(request.type, [project.name for project in request.projects])
         if request.HasField("page"):
             page = request.page
+            if page.order != wire.pfs.RepoPageOrdering.Value("PROJECT_REPO"):
+                raise PachydermError(f"cannot make page order bys for ordering {page.order}")
             if page.page_size <= 0 or page.page_index < 0:
                 raise PachydermError("page size must be positive and page index must not be negative")
             found.sort(key=lambda info: info.repo)
@@ -74,14 +76,17 @@ class RepoCalls(Calls):
         return wire.Empty()
 
     def repos_summary(self, request: Any, _context: object) -> Any:
+        """How many repos the projects have, and their sizes; nothing of those that have none."""
         summaries = []
         for picker in request.projects:
-            infos = self._pfs.list_repos("user", [self._pfs.projects.inspect(picker.name).name])
-            summaries.append(
-                wire.pfs.ReposSummary(
-                    project=wire.pfs.Project(name=picker.name),
-                    user_repo_count=len(infos),
-                    size_bytes=sum(info.size for info in infos),
+            if not picker.name:
+                raise PachydermError("project picker cannot be nil")
+            if infos := self._pfs.list_repos("user", [picker.name]):
+                summaries.append(
+                    wire.pfs.ReposSummary(
+                        project=wire.pfs.Project(name=picker.name),
+                        user_repo_count=len(infos),
+                        size_bytes=sum(info.size for info in infos),
+                    )
                 )
-            )
         return wire.pfs.ReposSummaryResponse(summaries=summaries)
