@@ -2,7 +2,8 @@
 
 There are two kinds of holders: the cluster's own token, and service accounts, whose tokens `kubectl create token` makes.
 Both may do everything that this API server can do; it has no roles. A service account's token is a JSON Web Token (RFC
-7519, HS256) signed with a key derived from the cluster's token; it ends with its time or its account.
+7519, HS256) signed with a key derived from the cluster's token; it ends with its time, its account or
+the object that it is bound to.
 """
 
 from __future__ import annotations
@@ -12,18 +13,23 @@ import hashlib
 import hmac
 import json
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from minipdk.home import Home
 from minipdk.kubernetes import resources
-from minipdk.kubernetes.errors import InvalidError, NotSupportedError, UnauthorizedError, invalid_value
+from minipdk.kubernetes.errors import BadRequestError, ConflictError, InvalidError, UnauthorizedError, invalid_value
 from minipdk.kubernetes.registry import Registry
-from minipdk.kubernetes.resources import SERVICE_ACCOUNTS, Object, Resource, Target
+from minipdk.kubernetes.resources import PODS, SECRETS, SERVICE_ACCOUNTS, Object, Resource, Target
+from minipdk.kubernetes.times import now
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 SHORTEST_TOKEN, DEFAULT_TOKEN = 600, 3600
+BOUND_KINDS = {"Pod": PODS, "Secret": SECRETS}
+TOKEN_KINDS = (SERVICE_ACCOUNTS, PODS, SECRETS)
+"""A token ends with each of these that it names."""
 ADMIN_GROUPS = ("system:masters", "system:authenticated")
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
@@ -65,8 +71,7 @@ class Authenticator:
         if not isinstance(seconds, int) or seconds < SHORTEST_TOKEN or seconds > 1 << 32:
             cause = invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
             raise InvalidError(SERVICE_ACCOUNTS.invalid_subject(name), [cause])
-        if spec.get("boundObjectRef"):
-            raise NotSupportedError("a token bound to an object (spec.boundObjectRef)")
+        bound = self._bound(namespace, name, spec.get("boundObjectRef") or {})
         audiences = spec.get("audiences") or [ISSUER]
         issued = int(time.time())
         claims = {
@@ -76,16 +81,38 @@ class Authenticator:
             "nbf": issued,
             "iss": ISSUER,
             "sub": f"system:serviceaccount:{namespace}:{name}",
-            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": account["metadata"]["uid"]}},
+            "jti": str(uuid.uuid4()),
+            "kubernetes.io": {
+                "namespace": namespace,
+                "serviceaccount": {"name": name, "uid": account["metadata"]["uid"]},
+                **{BOUND_KINDS[one["kind"]].singular: {"name": one["name"], "uid": one["uid"]} for one in bound},
+            },
         }
         ends = datetime.fromtimestamp(issued + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"audiences": audiences, "expirationSeconds": seconds},
+            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": now()},
+            "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound[0] if bound else None},
             "status": {"token": self._signed(claims), "expirationTimestamp": ends},
         }
+
+    def _bound(self, namespace: str, account: str, reference: Object) -> list[Object]:
+        """The object with which the token is to end, if one is named."""
+        if not reference:
+            return []
+        resource = BOUND_KINDS.get(reference.get("kind", ""))
+        if resource is None:
+            raise BadRequestError(f"cannot bind token to object of type {reference.get('kind') or 'unknown'}")
+        found = self._registry.get(Target(resource, namespace, reference.get("name") or ""))
+        name, uid = found["metadata"]["name"], found["metadata"]["uid"]
+        if resource is PODS and found["spec"]["serviceAccountName"] != account:
+            why = f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
+            raise BadRequestError(why)
+        if reference.get("uid") not in (None, "", uid):
+            why = f"the UID in the bound object reference ({reference['uid']}) does not match the UID in record"
+            raise ConflictError(resource.subject(name), why)
+        return [{"kind": resource.kind, "apiVersion": resource.api_version, "name": name, "uid": uid}]
 
     def _signed(self, claims: Object) -> str:
         body = f"{_encode(json.dumps(_HEADER).encode())}.{_encode(json.dumps(claims).encode())}"
@@ -104,9 +131,12 @@ class Authenticator:
             raise UnauthorizedError from error
         bound = claims["kubernetes.io"]
         namespace, account = bound["namespace"], bound["serviceaccount"]
-        found = self._registry.store.get(SERVICE_ACCOUNTS, namespace, account["name"])
-        known = found is not None and found["metadata"]["uid"] == account["uid"]
-        if not known or claims["exp"] < time.time() or ISSUER not in claims["aud"]:
+        needed = [(resource, bound[resource.singular]) for resource in TOKEN_KINDS if resource.singular in bound]
+        for resource, one in needed:
+            found = self._registry.store.get(resource, namespace, one["name"])
+            if found is None or found["metadata"]["uid"] != one["uid"]:
+                raise UnauthorizedError
+        if claims["exp"] < time.time() or ISSUER not in claims["aud"]:
             raise UnauthorizedError
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
         return User(claims["sub"], groups, account["uid"])

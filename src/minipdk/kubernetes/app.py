@@ -19,7 +19,7 @@ from starlette.types import Lifespan
 from minipdk.home import Home
 from minipdk.kubernetes import access, bootstrap, documents, logs
 from minipdk.kubernetes.deletion import DeleteOptions
-from minipdk.kubernetes.errors import ApiError, MethodNotAllowedError, TooLargeError, UnknownPathError
+from minipdk.kubernetes.errors import ApiError, MethodNotAllowedError, NotSupportedError, TooLargeError, UnknownPathError
 from minipdk.kubernetes.negotiation import Form, negotiate
 from minipdk.kubernetes.registry import Registry, WriteOptions
 from minipdk.kubernetes.requests import (
@@ -73,9 +73,8 @@ class Api:
 
         async def guarded(request: Request) -> Response:
             try:
-                if request.url.path not in documents.PUBLIC:
-                    authorization = request.headers.get("authorization", "")
-                    request.state.user = await run_in_threadpool(self._authenticator.user, authorization)
+                if (request.url.path.rstrip("/") or "/") not in documents.PUBLIC:
+                    request.state.user = await self._user(request)
                 return await handle(request)
             except UnknownPathError as error:
                 return PlainTextResponse(f"{error.message}\n", 404)
@@ -88,6 +87,12 @@ class Api:
                 return _json(ApiError(f"Internal error occurred: {type(error).__name__}: {error}").status(), 500)
 
         return guarded
+
+    async def _user(self, request: Request) -> access.User:
+        user = await run_in_threadpool(self._authenticator.user, request.headers.get("authorization", ""))
+        if any(name.startswith("impersonate-") for name in request.headers):
+            raise NotSupportedError("impersonation", "there are no roles, so whoever has a token may do everything")
+        return user
 
     async def _objects(self, request: Request) -> Response:
         parameters = request.path_params

@@ -36,7 +36,8 @@ def handlers(address: str) -> dict[str, Handler]:
     found["/api"] = partial(_discovery, partial(discovery.core_versions, address), core=True)
     found["/apis"] = partial(_discovery, discovery.groups, core=False)
     found["/openapi/v2"] = _openapi_v2
-    return found | dict.fromkeys(HEALTH, _health)
+    found |= dict.fromkeys(HEALTH, _health)
+    return found | {f"{path}/": handler for path, handler in found.items() if path != "/"}  # as Python's client asks
 
 
 async def _document(make: Callable[[Request], Object], request: Request) -> Response:

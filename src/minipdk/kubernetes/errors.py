@@ -220,6 +220,10 @@ def duplicate(field: str, value: object) -> Cause:
     return Cause("FieldValueDuplicate", f"Duplicate value: {_shown(value)}", field)
 
 
+def not_found(field: str, value: object) -> Cause:
+    return Cause("FieldValueNotFound", f"Not found: {_shown(value)}", field)
+
+
 def _shown(value: object) -> str:
     import json
 

@@ -55,7 +55,7 @@ def track_update(resource: Resource, old: Object | None, new: Object, name: str,
     """``new`` with the fields that differ from ``old`` managed by ``name``; the others keep their managers."""
     given = new["metadata"].get("managedFields")
     managers = _read(given if given is not None else (old or {"metadata": {}})["metadata"].get("managedFields"))
-    before, after = flatten(resource, old or {}), flatten(resource, new)
+    before, after = _written(resource, old or {}, part), _written(resource, new, part)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
     if not changed and not gone:
@@ -111,6 +111,14 @@ def flatten(resource: Resource, found: Object) -> dict[Path, Any]:
     leaves: dict[Path, Any] = {}
     _flatten(resource, found, (), "", leaves)
     return {path: value for path, value in leaves.items() if path not in UNMANAGED and path[:2] not in UNMANAGED}
+
+
+def _written(resource: Resource, found: Object, part: str) -> dict[Path, Any]:
+    """The leaves that a request can write: a status through its subresource alone."""
+    leaves = flatten(resource, found)
+    if not resource.has_status or part:
+        return leaves
+    return {path: value for path, value in leaves.items() if path[0] != "f:status"}
 
 
 def merge(resource: Resource, live: Any, applied: Any, field: str = "") -> Any:

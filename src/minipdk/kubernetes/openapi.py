@@ -74,7 +74,7 @@ def _add_kind(resource: Resource, schemas: dict[str, Object]) -> None:
         metadata = {"metadata": _schema(Type("V1ObjectMeta"), schemas)}
         fields = {"apiVersion": _SCALARS["str"], "kind": _SCALARS["str"]} | metadata
         schemas[name] = {"type": "object", "properties": fields, "x-kubernetes-preserve-unknown-fields": True}
-    schemas[name]["x-kubernetes-group-version-kind"] = [_kind(resource)]
+    schemas[name] |= {"description": resource.description, "x-kubernetes-group-version-kind": [_kind(resource)]}
 
 
 def _add_model(name: str, schemas: dict[str, Object]) -> None:

@@ -6,15 +6,18 @@ Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/po
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 
-from minipdk.kubernetes.errors import Cause, duplicate, forbidden, required, unsupported_value
+from minipdk.kubernetes.errors import Cause, duplicate, forbidden, invalid_value, not_found, required, unsupported_value
 from minipdk.kubernetes.resources import Object
-from minipdk.kubernetes.validation import dns_label
+from minipdk.kubernetes.validation import dns_label, port_number, protocol
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 CONTAINER_LISTS = ("containers", "initContainers")
+VARIABLE = "[ -<>-~]+"
 
 
 def default_pod(pod: Object) -> None:
@@ -55,20 +58,51 @@ def validate_pod(pod: Object) -> Iterator[Cause]:
 def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
     if not spec.get("containers"):
         yield required(f"{path}.containers")
+    volumes: set[str] = set()
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        yield from _own_name(f"{path}.volumes[{index}].name", volume["name"], volumes)
     seen: set[str] = set()
     for field in CONTAINER_LISTS:
         for index, container in enumerate(spec.get(field) or ()):
             where = f"{path}.{field}[{index}]"
-            yield from dns_label(f"{where}.name", container["name"])
-            if container["name"] in seen:
-                yield duplicate(f"{where}.name", container["name"])
-            seen.add(container["name"])
-            if not container.get("image"):
-                yield required(f"{where}.image")
-            if container["imagePullPolicy"] not in PULL_POLICIES:
-                yield unsupported_value(f"{where}.imagePullPolicy", container["imagePullPolicy"], PULL_POLICIES)
+            yield from _own_name(f"{where}.name", container["name"], seen)
+            yield from _validate_container(container, where, volumes)
     if spec.get("restartPolicy") not in RESTART_POLICIES:
         yield unsupported_value(f"{path}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES)
+    if spec["dnsPolicy"] not in DNS_POLICIES:
+        yield unsupported_value(f"{path}.dnsPolicy", spec["dnsPolicy"], DNS_POLICIES)
+    if spec["terminationGracePeriodSeconds"] < 0:
+        seconds = spec["terminationGracePeriodSeconds"]
+        yield invalid_value(f"{path}.terminationGracePeriodSeconds", seconds, "must be greater than or equal to 0")
+
+
+def _own_name(field: str, name: str, seen: set[str]) -> Iterator[Cause]:
+    """What is wrong with a name that no other in ``seen`` may have."""
+    yield from dns_label(field, name)
+    if name in seen:
+        yield duplicate(field, name)
+    seen.add(name)
+
+
+def _validate_container(container: Object, where: str, volumes: set[str]) -> Iterator[Cause]:
+    if not container.get("image"):
+        yield required(f"{where}.image")
+    if container["imagePullPolicy"] not in PULL_POLICIES:
+        yield unsupported_value(f"{where}.imagePullPolicy", container["imagePullPolicy"], PULL_POLICIES)
+    for index, port in enumerate(container.get("ports") or ()):
+        yield from port_number(f"{where}.ports[{index}].containerPort", port["containerPort"])
+        yield from protocol(f"{where}.ports[{index}].protocol", port["protocol"])
+    for index, variable in enumerate(container.get("env") or ()):
+        if not re.fullmatch(VARIABLE, variable["name"]):
+            why = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+            yield invalid_value(f"{where}.env[{index}].name", variable["name"], why)
+    places: set[str] = set()
+    for index, mount in enumerate(container.get("volumeMounts") or ()):
+        if mount["name"] not in volumes:
+            yield not_found(f"{where}.volumeMounts[{index}].name", mount["name"])
+        if mount["mountPath"] in places:
+            yield invalid_value(f"{where}.volumeMounts[{index}].mountPath", mount["mountPath"], "must be unique")
+        places.add(mount["mountPath"])
 
 
 def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
@@ -93,7 +127,9 @@ def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
 def _default_container(container: Object) -> None:
     latest = str(container.get("image", "")).rpartition("/")[2].partition(":")[2] in ("", "latest")
     container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
-    container.setdefault("resources", {})
+    for amounts in container.setdefault("resources", {}).values():
+        if isinstance(amounts, dict):  # a number of CPUs may be written as one
+            amounts.update({name: str(amount) for name, amount in amounts.items()})
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
     for port in container.get("ports") or ():

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from minipdk.kubernetes import pods, schemas
+from minipdk.kubernetes import not_run, pods
+from minipdk.kubernetes.bodies import check_identity, check_name, read_object
 from minipdk.kubernetes.deletion import DeleteOptions, Deleter
 from minipdk.kubernetes.errors import (
     AlreadyExistsError,
     BadRequestError,
     Cause,
-    ConflictError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
@@ -26,7 +26,7 @@ from minipdk.kubernetes.errors import (
     invalid_value,
     required,
 )
-from minipdk.kubernetes.events import EventExpiry, nobody_runs
+from minipdk.kubernetes.events import EventExpiry
 from minipdk.kubernetes.managed_fields import apply_configuration, same_but_for_times, track_update
 from minipdk.kubernetes.resources import EVENTS, NAMESPACES, Object, Resource, Target
 from minipdk.kubernetes.store import ObjectStore
@@ -38,7 +38,6 @@ NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 LONGEST_GENERATED = 58
 SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
 """Metadata that only the server writes."""
-MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Registry:
         with self.writing(dry_run=options.dry_run):
             self._require_namespace(resource, namespace, body)
             created = self.store.put(resource, self._new(resource, namespace, body, options), None)
-            self._after_create(resource, created)
+            self._after_create(resource, created, options)
         return _without_version(created) if options.dry_run else created
 
     def update(self, target: Target, body: Object, options: WriteOptions) -> Object:
@@ -113,8 +112,8 @@ class Registry:
     def apply(self, target: Target, body: Object, options: WriteOptions) -> tuple[Object, bool]:
         """Server-side apply; the object, and whether it was created."""
         resource = target.resource
-        applied = self._read(resource, target.namespace, body, options)
-        _check_name(applied["metadata"], target.name)
+        applied = read_object(resource, target.namespace, body, options.validation, options.warnings)
+        check_name(applied["metadata"], target.name)
         if applied["metadata"].get("managedFields"):
             raise BadRequestError("metadata.managedFields must be nil")
         if target.part:
@@ -125,7 +124,7 @@ class Registry:
             old = self.store.get(resource, target.namespace, target.name)
             if old is None:
                 return self._create_applied(target, applied, options), True
-            _check_identity(resource, old, applied.get("metadata") or {})
+            check_identity(resource, old, applied.get("metadata") or {})
             new = apply_configuration(resource, old, applied, options.manager, force=options.force, part=target.part)
             return self._store_update(target, old, new, options, track=False), False
 
@@ -134,11 +133,13 @@ class Registry:
         with self.writing(dry_run=options.dry_run):
             return self._deleter.delete(target.resource, self.get(target), options)
 
-    def _after_create(self, resource: Resource, created: Object) -> None:
+    def _after_create(self, resource: Resource, created: Object, options: WriteOptions) -> None:
         self._deleter.collect_orphan(resource, created)
         if resource is EVENTS:
             self._expiry.forget_old()
-        elif event := nobody_runs(resource, created):
+        elif message := not_run.why(resource, created):
+            options.warnings.append(message)
+            event = not_run.event(resource, created)
             self.create(EVENTS, event["metadata"]["namespace"], event, WriteOptions(manager="minipdk"))
 
     def _create_applied(self, target: Target, applied: Object, options: WriteOptions) -> Object:
@@ -149,7 +150,7 @@ class Registry:
         named = {**applied, "metadata": {**applied["metadata"], "name": target.name}}
         new = self._new(resource, target.namespace, named, options, track=False)
         created = self.store.put(resource, apply_configuration(resource, new, applied, options.manager, force=True), None)
-        self._after_create(resource, created)
+        self._after_create(resource, created, options)
         return _without_version(created) if options.dry_run else created
 
     def _require_namespace(self, resource: Resource, namespace: str, body: Object) -> None:
@@ -164,36 +165,12 @@ class Registry:
             cause = Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace")
             raise ForbiddenError(f'{subject.qualified} "{subject.name}" is forbidden: {why}', subject, [cause])
 
-    def _read(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Object:
-        """``body`` as one of the kind's objects: kind and namespace agree, unknown fields are gone."""
-        if not isinstance(body.get("metadata") or {}, dict):  # a patch can leave anything there
-            raise BadRequestError("metadata in body must be of type object")
-        found = {**body, "metadata": dict(body.get("metadata") or {})}
-        _check_kind(resource, found)
-        if not resource.namespaced:
-            found["metadata"].pop("namespace", None)
-        elif found["metadata"].setdefault("namespace", namespace) != namespace:
-            raise BadRequestError("the namespace of the provided object does not match the namespace sent on the request")
-        kept, findings = schemas.check(resource, found)
-        handled = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-        unknown = [f'unknown field "{path}"' for path in findings.unknown]
-        if unknown and options.validation == "Strict":
-            raise BadRequestError(f"{handled}: strict decoding error: {', '.join(unknown)}")
-        if options.validation == "Warn":
-            options.warnings.extend(unknown)
-        wrong_types = [cause for cause in findings.causes if cause.reason == "FieldValueInvalid"]
-        if wrong_types and not resource.custom:
-            raise BadRequestError(f"{handled}: {'; '.join(cause.message for cause in wrong_types)}", causes=wrong_types)
-        if findings.causes:
-            raise InvalidError(resource.invalid_subject(found["metadata"].get("name", "")), findings.causes)
-        return kept
-
     def _read_part(self, target: Target, old: Object, body: Object, options: WriteOptions) -> Object:
         """``body`` read; a status comes with the rest of ``old``, whatever else the body says."""
         if target.part == "status":
             shown: Object = {key: body[key] for key in ("apiVersion", "kind", "metadata", "status") if key in body}
             body = {**{key: value for key, value in old.items() if key != "status"}, **shown}
-        return self._read(target.resource, target.namespace, body, options)
+        return read_object(target.resource, target.namespace, body, options.validation, options.warnings)
 
     def _new(self, resource: Resource, namespace: str, body: Object, options: WriteOptions, *, track: bool = True) -> Object:
         rules = strategy(resource)
@@ -201,18 +178,20 @@ class Registry:
         if metadata.get("resourceVersion"):
             raise BadRequestError("resourceVersion should not be set on objects to be created")
         metadata = {key: value for key, value in metadata.items() if key not in (*SYSTEM_FIELDS, "managedFields")}
-        found = copy.deepcopy(self._read(resource, namespace, {**body, "metadata": metadata}, options))
+        found = copy.deepcopy(
+            read_object(resource, namespace, {**body, "metadata": metadata}, options.validation, options.warnings)
+        )
         metadata = found["metadata"]
         if not metadata.get("name"):
             metadata["name"] = self._generated_name(resource, namespace, metadata)
         rules.default(found)
+        metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
+        if rules.generation:
+            metadata["generation"] = 1
         if resource.has_status:
             found.pop("status", None)
             if status := _initial_status(resource, found):
                 found["status"] = status
-        metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
-        if rules.generation:
-            metadata["generation"] = 1
         _validate(resource, rules, found)
         if self.store.get(resource, metadata.get("namespace", ""), metadata["name"]):
             raise AlreadyExistsError(resource.subject(metadata["name"]))
@@ -233,7 +212,7 @@ class Registry:
         resource, part = target.resource, target.part
         rules, metadata = strategy(resource), new["metadata"]
         name = old["metadata"]["name"]
-        _check_identity(resource, old, metadata)
+        check_identity(resource, old, metadata)
         if part == "status":
             managers = new["metadata"].get("managedFields", old["metadata"].get("managedFields"))
             kept = {**old["metadata"], **({"managedFields": managers} if managers else {})}
@@ -250,6 +229,8 @@ class Registry:
         new = {**new, "metadata": {**new["metadata"], "resourceVersion": old["metadata"]["resourceVersion"], "name": name}}
         if rules.generation and part != "status" and _content(old) != _content(new):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+            if status := not_run.status(resource, new):
+                new["status"] = {**(new.get("status") or {}), **status}
         if track:
             new = track_update(resource, old, new, options.manager, part)
         if same_but_for_times(new, old):
@@ -257,37 +238,6 @@ class Registry:
         stored = self.store.put(resource, new, old)
         self._deleter.remove_if_done(resource, stored)
         return stored
-
-
-def _check_kind(resource: Resource, found: Object) -> None:
-    """A custom object must say what it is; Kubernetes' own kinds may leave it to the path."""
-    for key, expected in (("apiVersion", resource.api_version), ("kind", resource.kind)):
-        given = found.get(key)
-        if not given and not resource.custom:
-            found[key] = expected
-        elif not given:
-            raise BadRequestError(f"Object '{key[0].upper()}{key[1:]}' is missing: it must be {expected!r}")
-        elif given != expected and key == "apiVersion":
-            raise BadRequestError(
-                f"the API version in the data ({given}) does not match the expected API version ({expected})"
-            )
-        elif given != expected:
-            raise BadRequestError(f"the kind in the data ({given}) does not match the expected kind ({expected})")
-
-
-def _check_name(metadata: Object, name: str) -> None:
-    if metadata.get("name", name) != name:
-        raise BadRequestError(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
-
-
-def _check_identity(resource: Resource, old: Object, metadata: Object) -> None:
-    name = old["metadata"]["name"]
-    _check_name(metadata, name)
-    if metadata.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
-        why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {old['metadata']['uid']}"
-        raise ConflictError(resource.subject(name), why)
-    if metadata.get("resourceVersion") not in (None, "", "0", old["metadata"]["resourceVersion"]):
-        raise ConflictError(resource.subject(name), MODIFIED)
 
 
 def _validate(resource: Resource, rules: Strategy, found: Object, old: Object | None = None) -> None:
@@ -300,11 +250,11 @@ def _validate(resource: Resource, rules: Strategy, found: Object, old: Object | 
         rules.admit(found)
 
 
-def _initial_status(resource: Resource, found: Object) -> Object | None:
+def _initial_status(resource: Resource, found: Object) -> Object:
     if resource.kind == "Pod":
         return pods.initial_status(found)
     known: dict[str, Object] = {"Namespace": {"phase": "Active"}, "Service": {"loadBalancer": {}}}
-    return known.get(resource.kind)
+    return known.get(resource.kind) or not_run.status(resource, found)
 
 
 def _content(found: Object) -> Object:

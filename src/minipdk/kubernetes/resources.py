@@ -29,6 +29,7 @@ class Resource:
     """A kind. ``model`` names its class in the vendor's Python client, which its schema is read from; "" if it has none.
 
     ``custom`` kinds are those that a CustomResourceDefinition adds on a real cluster; they differ in patch types.
+    ``description`` is what `kubectl explain` begins with.
     """
 
     group: str
@@ -42,6 +43,7 @@ class Resource:
     model: str = ""
     custom: bool = False
     verbs: tuple[str, ...] = STORED_VERBS
+    description: str = ""
 
     @property
     def api_version(self) -> str:
@@ -94,9 +96,33 @@ ALL = ("all",)
 CREATE_ONLY = ("create",)
 
 RESOURCES = (
-    Resource("", "v1", "ConfigMap", "configmaps", ("cm",), model="V1ConfigMap"),
-    Resource("", "v1", "Endpoints", "endpoints", ("ep",), model="V1Endpoints"),
-    Resource("", "v1", "Event", "events", ("ev",), model="CoreV1Event"),
+    Resource(
+        "",
+        "v1",
+        "ConfigMap",
+        "configmaps",
+        ("cm",),
+        model="V1ConfigMap",
+        description="Configuration that pods read: pairs of names and values.",
+    ),
+    Resource(
+        "",
+        "v1",
+        "Endpoints",
+        "endpoints",
+        ("ep",),
+        model="V1Endpoints",
+        description="The addresses and ports behind a Service.",
+    ),
+    Resource(
+        "",
+        "v1",
+        "Event",
+        "events",
+        ("ev",),
+        model="CoreV1Event",
+        description="What happened to an object, kept for an hour.",
+    ),
     Resource(
         "",
         "v1",
@@ -107,6 +133,7 @@ RESOURCES = (
         subresources=(_status("Namespace"),),
         model="V1Namespace",
         verbs=tuple(verb for verb in STORED_VERBS if verb != "deletecollection"),
+        description="A scope for names: most objects live in one, and go with it.",
     ),
     Resource(
         "",
@@ -117,8 +144,16 @@ RESOURCES = (
         categories=ALL,
         subresources=(Subresource("log", "Pod", ("get",)), _status("Pod")),
         model="V1Pod",
+        description="Containers that run together. minipdk runs those that KServe's controllers make.",
     ),
-    Resource("", "v1", "Secret", "secrets", model="V1Secret"),
+    Resource(
+        "",
+        "v1",
+        "Secret",
+        "secrets",
+        model="V1Secret",
+        description="Values that pods need and that others should not see, such as the keys of a model store.",
+    ),
     Resource(
         "",
         "v1",
@@ -127,9 +162,18 @@ RESOURCES = (
         ("sa",),
         subresources=(Subresource("token", "TokenRequest", ("create",), "authentication.k8s.io", "v1"),),
         model="V1ServiceAccount",
+        description="Whom a pod acts as: the secrets it may use, and tokens for this API.",
     ),
     Resource(
-        "", "v1", "Service", "services", ("svc",), categories=ALL, subresources=(_status("Service"),), model="V1Service"
+        "",
+        "v1",
+        "Service",
+        "services",
+        ("svc",),
+        categories=ALL,
+        subresources=(_status("Service"),),
+        model="V1Service",
+        description="A name for a set of pods. minipdk gives it no address of its own.",
     ),
     Resource(
         "apps",
@@ -140,6 +184,7 @@ RESOURCES = (
         categories=ALL,
         subresources=(_status("Deployment"),),
         model="V1Deployment",
+        description="Pods that are kept at a number and replaced in turn. minipdk keeps Deployments but does not run them.",
     ),
     Resource(
         SERVING,
@@ -150,8 +195,17 @@ RESOURCES = (
         subresources=(_status("InferenceService"),),
         model="V1beta1InferenceService",
         custom=True,
+        description="A model behind an HTTP endpoint: where its files are, in which format, and how it is served.",
     ),
-    Resource(SERVING, "v1alpha1", "ServingRuntime", "servingruntimes", model="V1alpha1ServingRuntime", custom=True),
+    Resource(
+        SERVING,
+        "v1alpha1",
+        "ServingRuntime",
+        "servingruntimes",
+        model="V1alpha1ServingRuntime",
+        custom=True,
+        description="How the models of some formats are served in one namespace.",
+    ),
     Resource(
         SERVING,
         "v1alpha1",
@@ -160,6 +214,7 @@ RESOURCES = (
         namespaced=False,
         model="V1alpha1ClusterServingRuntime",
         custom=True,
+        description="How the models of some formats are served in every namespace.",
     ),
     Resource(
         SELDON,
@@ -170,6 +225,7 @@ RESOURCES = (
         categories=ALL,
         subresources=(_status("SeldonDeployment"),),
         custom=True,
+        description="A graph of models of Seldon Core. minipdk keeps SeldonDeployments but does not serve them.",
     ),
 )
 
@@ -182,6 +238,7 @@ REVIEWS = (
         namespaced=False,
         model="V1SelfSubjectReview",
         verbs=CREATE_ONLY,
+        description="Who this request comes from.",
     ),
     Resource(
         "authorization.k8s.io",
@@ -191,6 +248,7 @@ REVIEWS = (
         namespaced=False,
         model="V1SelfSubjectAccessReview",
         verbs=CREATE_ONLY,
+        description="Whether whoever asks may do one thing.",
     ),
     Resource(
         "authorization.k8s.io",
@@ -200,6 +258,7 @@ REVIEWS = (
         namespaced=False,
         model="V1SelfSubjectRulesReview",
         verbs=CREATE_ONLY,
+        description="Everything that whoever asks may do in a namespace.",
     ),
 )
 """Questions that are answered and not kept."""

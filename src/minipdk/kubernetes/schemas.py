@@ -27,6 +27,10 @@ _DOCUMENTED = re.compile(
 _GENERIC = re.compile(r"(list|dict)[\[(](?:str, )?(.*)[\])]")
 _ALIASES = {"ResourceQuantity": "quantity", "V1Time": "datetime", "KnativeVolatileTime": "datetime", "KnativeURL": "str"}
 """Models whose JSON is a string."""
+_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
+QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+_QUANTITIES = {"V1ResourceRequirements": ("limits", "requests"), "V1VolumeResourceRequirements": ("limits", "requests")}
+"""Fields that the models call strings, and that are amounts."""
 _SCALARS = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
 
@@ -135,12 +139,14 @@ def _check_scalar(name: str, value: Any, path: str, findings: Findings) -> None:
         findings.causes.append(_wrong_type(path, value, _SCALARS.get(name, "string")))
     elif name == "datetime" and not is_time(value):
         findings.causes.append(invalid_value(path, value, f"{path} in body must be of type date-time"))
+    elif name == "quantity" and not _QUANTITY.fullmatch(str(value)):
+        findings.causes.append(invalid_value(path, value, QUANTITY_RULE))
 
 
 def _wrong_type(path: str, value: Any, wanted: str) -> Cause:
     kind = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}[type(value)]
     where = path or "the object"
-    return invalid_value(where, kind, f"{where} in body must be of type {wanted}")
+    return invalid_value(where, kind, f'{where} in body must be of type {wanted}: "{kind}"')
 
 
 @cache
@@ -153,9 +159,10 @@ def _read_model(name: str) -> Model | None:
     text = path.read_text()
     tables = {key: ast.literal_eval(table) for key, table in _TABLES.findall(text)}
     names: dict[str, str] = tables["attribute_map"]
+    types = tables["openapi_types"] | dict.fromkeys(_QUANTITIES.get(name, ()), "dict(str, quantity)")
     return Model(
         name,
-        {names[key]: _parse(kind) for key, kind in tables["openapi_types"].items()},
+        {names[key]: _parse(kind) for key, kind in types.items()},
         frozenset(names[key] for key in _REQUIRED.findall(text) if key in names),
         {names[key]: _description(text) for key, text in _DOCUMENTED.findall(text) if key in names},
     )

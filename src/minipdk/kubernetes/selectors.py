@@ -21,9 +21,12 @@ _ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "
 FIELDS = {
     "pods": (
         *(f"spec.{name}" for name in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName")),
+        "spec.hostNetwork",
+        "status.nominatedNodeName",
         "status.phase",
         "status.podIP",
     ),
+    "services": ("spec.clusterIP", "spec.type"),
     "events": (*(f"involvedObject.{name}" for name in _ABOUT), "reason", "reportingComponent", "source", "type"),
     "secrets": ("type",),
     "namespaces": ("status.phase",),
@@ -51,7 +54,7 @@ def field_selector(resource: Resource, text: str) -> Predicate:
             raise BadRequestError(f"invalid field selector {part!r}: a field, = or !=, and a value are needed")
         field, operator, value = found.groups()
         if field not in ("metadata.name", "metadata.namespace", *FIELDS.get(resource.plural, ())):
-            raise BadRequestError(f'field label not supported: "{field}"')
+            raise BadRequestError(_unknown_field(resource, field))
         tests.append((tuple(field.split(".")), operator != "!=", value))
 
     def matches(candidate: Object) -> bool:
@@ -60,12 +63,20 @@ def field_selector(resource: Resource, text: str) -> Predicate:
     return matches
 
 
+def _unknown_field(resource: Resource, field: str) -> str:
+    if resource.custom or resource.plural in FIELDS:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
 def _field(found: Object, path: tuple[str, ...]) -> str:
     value: Any = found
     if path == ("source",):  # an event's source is selected by its component
         path = ("source", "component")
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
+    if path == ("spec", "hostNetwork") or isinstance(value, bool):
+        return str(bool(value)).lower()
     return "" if value is None else str(value)
 
 

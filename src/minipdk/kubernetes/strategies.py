@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from minipdk.kubernetes import inference, pods
-from minipdk.kubernetes.errors import BadRequestError, Cause, forbidden, invalid_value, required, unsupported_value
+from minipdk.kubernetes.errors import (
+    BadRequestError,
+    Cause,
+    duplicate,
+    forbidden,
+    invalid_value,
+    required,
+    unsupported_value,
+)
 from minipdk.kubernetes.resources import Object, Resource
-from minipdk.kubernetes.validation import MAX_DATA, data_keys, unchanged
+from minipdk.kubernetes.validation import MAX_DATA, data_keys, dns_label, port_number, protocol, unchanged
 
 
 def _no_default(_: Object) -> None:
@@ -57,6 +66,7 @@ def _default_secret(secret: Object) -> None:
 
 
 TOKEN_SECRET = "kubernetes.io/service-account-token"  # noqa: S105  # a type's name
+BASIC_AUTH, BASIC_AUTH_KEYS = "kubernetes.io/basic-auth", ("username", "password")
 _SECRET_KEYS = {
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     "kubernetes.io/dockercfg": (".dockercfg",),
@@ -76,6 +86,17 @@ def _validate_secret(secret: Object) -> Iterator[Cause]:
     for key in _SECRET_KEYS.get(secret["type"], ()):
         if key not in data:
             yield required(f"data[{key}]")
+        elif key.startswith(".docker"):
+            yield from _docker_config(key, data[key])
+    if secret["type"] == BASIC_AUTH and not data.keys() & set(BASIC_AUTH_KEYS):
+        yield from (required(f"data[{key}]") for key in BASIC_AUTH_KEYS)
+
+
+def _docker_config(key: str, encoded: str) -> Iterator[Cause]:
+    try:
+        json.loads(base64.b64decode(encoded))
+    except ValueError as error:
+        yield invalid_value(f"data[{key}]", "<secret contents redacted>", str(error))
 
 
 def _update_secret(old: Object, new: Object) -> Iterator[Cause]:
@@ -143,9 +164,19 @@ def _validate_service(service: Object) -> Iterator[Cause]:
         )
     if spec["type"] == "ExternalName" and not spec.get("externalName"):
         yield required("spec.externalName")
-    for index, port in enumerate(spec.get("ports") or ()):
-        if not 0 < port.get("port", 0) < 65536:
-            yield invalid_value(f"spec.ports[{index}].port", port.get("port"), "must be between 1 and 65535, inclusive")
+    ports = spec.get("ports") or []
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        where, name = f"spec.ports[{index}]", port.get("name", "")
+        if not name and len(ports) > 1:
+            yield required(f"{where}.name")
+        elif name in seen:
+            yield duplicate(f"{where}.name", name)
+        elif name:
+            yield from dns_label(f"{where}.name", name)
+        seen.add(name)
+        yield from port_number(f"{where}.port", port.get("port", 0))
+        yield from protocol(f"{where}.protocol", port["protocol"])
 
 
 def _default_event(event: Object) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from minipdk.kubernetes.errors import Cause, forbidden, invalid_value, required
+from minipdk.kubernetes.errors import Cause, forbidden, invalid_value, required, unsupported_value
 from minipdk.kubernetes.resources import Object, Resource
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -20,6 +20,7 @@ _LABEL_VALUE = f"({_QUALIFIED})?"
 _DATA_KEY = "[-._a-zA-Z0-9]+"
 MAX_ANNOTATIONS = 256 * 1024
 MAX_DATA = 1024 * 1024
+PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 LABEL_NAMES = {"namespaces"}
 """Kinds named by one DNS label; services by RFC 1035's kind of it; every other kind by a DNS subdomain."""
@@ -95,6 +96,16 @@ def data_keys(field: str, keys: list[str]) -> Iterator[Cause]:
     for key in keys:
         if key in (".", "..") or key.startswith("..") or len(key) > 253 or not re.fullmatch(_DATA_KEY, key):
             yield invalid_value(f"{field}[{key}]", key, _DATA_KEY_RULE)
+
+
+def port_number(field: str, port: int) -> Iterator[Cause]:
+    if not 0 < port < 65536:
+        yield invalid_value(field, port, "must be between 1 and 65535, inclusive")
+
+
+def protocol(field: str, name: str) -> Iterator[Cause]:
+    if name not in PROTOCOLS:
+        yield unsupported_value(field, name, PROTOCOLS)
 
 
 def unchanged(field: str, old: Any, new: Any, why: str = "field is immutable") -> Iterator[Cause]:

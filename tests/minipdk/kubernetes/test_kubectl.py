@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from kubernetes.client import CoreV1Api, CustomObjectsApi
 from tests.minipdk.kubernetes.conftest import ISVC, Kubectl, config_map, inference_service, pod
 
@@ -89,12 +90,16 @@ def test_the_tokens_holder_may_do_all_there_is(kubectl: Kubectl) -> None:
     answer = kubectl("auth", "can-i", "create", "cronjobs.batch", fails=True)
     assert answer.stdout.startswith("no - cronjobs.batch is not supported by minipdk")
     assert "inferenceservices" in kubectl("auth", "can-i", "--list").stdout
+    assert "impersonation is not supported by minipdk" in kubectl("get", "pods", "--as=bob", fails=True).stderr
 
 
 def test_discovery_names_every_kind_and_no_other(kubectl: Kubectl) -> None:
     names = {row[0] for row in columns(kubectl("api-resources", "--no-headers").stdout)}
     assert {"pods", "secrets", "inferenceservices", "servingruntimes", "seldondeployments", "deployments"} <= names
     assert "the server doesn't have a resource type" in kubectl("get", "nodes", fails=True).stderr
+    assert "Metrics API not available" in kubectl("top", "pods", fails=True).stderr
+    assert {"v1", "apps/v1", "serving.kserve.io/v1beta1"} <= set(kubectl("api-versions").stdout.split())
+    assert "is running at" in kubectl("cluster-info").stdout
     assert "Server Version" in kubectl("version").stdout
 
 
@@ -150,6 +155,45 @@ def test_label_annotate_patch_and_edit(kubectl: Kubectl) -> None:
     assert "spec: Forbidden: pod updates may not change fields" in refused
 
 
+def test_edit_sends_what_the_editor_leaves(kubectl: Kubectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = kubectl.environment  # type: ignore[attr-defined]
+    kubectl("apply", "-f", "-", stdin=config_map("edited", {"color": "crimson"}))
+    kubectl("apply", "-f", "-", stdin=inference_service("edited"))
+    monkeypatch.setitem(environment, "KUBE_EDITOR", "sed -i s/crimson/blue/")
+    assert "edited" in kubectl("edit", "cm", "edited").stdout
+    assert shown(kubectl, "cm", "edited")["data"] == {"color": "blue"}
+    assert "Edit cancelled, no changes made" in kubectl("edit", "isvc", "edited").stderr
+    monkeypatch.setitem(environment, "KUBE_EDITOR", "sed -i s/bucket/store/")
+    kubectl("edit", "isvc", "edited")
+    assert shown(kubectl, "isvc", "edited")["spec"]["predictor"]["pytorch"]["storageUri"] == "s3://store/churn"
+
+
+def test_diff_and_replace(kubectl: Kubectl) -> None:
+    first, second = config_map("replaced", {"a": "1"}), config_map("replaced", {"a": "2"})
+    kubectl("apply", "-f", "-", stdin=first)
+    assert kubectl("diff", "-f", "-", stdin=first).stdout == ""
+    assert '+  a: "2"' in kubectl("diff", "-f", "-", stdin=second, fails=True).stdout
+    uid = shown(kubectl, "cm", "replaced")["metadata"]["uid"]
+    kubectl("replace", "-f", "-", stdin=second)
+    replaced = shown(kubectl, "cm", "replaced")
+    assert (replaced["data"], replaced["metadata"]["uid"]) == ({"a": "2"}, uid)
+    stale = {**first, "metadata": {**first["metadata"], "resourceVersion": "1"}}
+    assert "the object has been modified" in kubectl("replace", "-f", "-", stdin=stale, fails=True).stderr
+    kubectl("replace", "--force", "-f", "-", stdin=first)
+    assert shown(kubectl, "cm", "replaced")["metadata"]["uid"] != uid
+
+
+def test_get_prints_every_form(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=pod("formed", labels={"form": "yes"}))
+    assert kubectl("get", "pod", "-l", "form", "-o", "name").stdout == "pod/formed\n"
+    wide = columns(kubectl("get", "pod", "formed", "-o", "wide", "--no-headers").stdout)[0]
+    assert wide == ["formed", "0/1", "Pending", "0", wide[4], "<none>", "<none>", "<none>", "<none>"]
+    chosen = kubectl("get", "pod", "formed", "-o", "custom-columns=N:.metadata.name,I:.spec.containers[*].image").stdout
+    assert columns(chosen) == [["N", "I"], ["formed", "busybox:1"]]
+    assert "imagePullPolicy: IfNotPresent" in kubectl("get", "pod", "formed", "-o", "yaml").stdout
+    assert columns(kubectl("get", "pod", "-L", "form", "-l", "form", "--no-headers").stdout)[0][-1] == "yes"
+
+
 def test_a_dry_run_changes_nothing(kubectl: Kubectl) -> None:
     kubectl("apply", "--dry-run=server", "-f", "-", stdin=config_map("dry"))
     assert "not found" in kubectl("get", "cm", "dry", fails=True).stderr
@@ -159,18 +203,31 @@ def test_a_dry_run_changes_nothing(kubectl: Kubectl) -> None:
     assert shown(kubectl, "cm", "dry")["data"] == {"a": "1"}
 
 
-def test_describe_shows_the_events_of_what_nobody_runs(kubectl: Kubectl) -> None:
+def test_what_nobody_runs_says_so(kubectl: Kubectl) -> None:
+    said = kubectl("create", "deployment", "idle", "--image=nginx:1")
+    assert "Warning: minipdk keeps Deployments but does not run them" in said.stderr
+    for _ in range(2):  # a change is seen, and still not run
+        assert "exceeded its progress deadline" in kubectl("rollout", "status", "deploy/idle", fails=True).stderr
+        kubectl("set", "image", "deploy/idle", "nginx=nginx:2")
+    assert "deployments/scale is not supported" in kubectl("scale", "deploy/idle", "--replicas=2", fails=True).stderr
+    graph = {"predictors": [{"name": "default", "graph": {"name": "model", "type": "MODEL"}}]}
+    seldon = {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment", "metadata": {"name": "idle"}}
+    assert "does not serve them" in kubectl("apply", "-f", "-", stdin={**seldon, "spec": graph}).stderr
+    assert shown(kubectl, "sdep", "idle")["status"]["state"] == "Failed"
     kubectl("apply", "-f", "-", stdin=pod("bare"))
-    said = kubectl("describe", "pod", "bare").stdout
-    assert "FailedScheduling" in said
-    assert "minipdk runs no bare pods" in said
-    assert "Image:" in said
+    described = kubectl("describe", "pod", "bare").stdout
+    assert "FailedScheduling" in described
+    assert "minipdk runs no bare pods" in described
+    assert "Image:" in described
 
 
 def test_explain_reads_the_schema(kubectl: Kubectl) -> None:
     said = kubectl("explain", "isvc.spec.predictor.pytorch").stdout
     assert "storageUri" in said
     assert "location of the trained model" in " ".join(said.split())
+    assert "A model behind an HTTP endpoint" in kubectl("explain", "isvc").stdout
+    assert "mountPath" in kubectl("explain", "deploy.spec.template", "--recursive").stdout
+    assert 'field "nothing" does not exist' in kubectl("explain", "pod.spec.nothing", fails=True).stderr
 
 
 def test_logs_follow_until_the_pod_has_ended(kubectl: Kubectl, core: CoreV1Api, cluster: Home) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client as kube
-from kubernetes import watch
+from kubernetes import dynamic, watch
 from kubernetes.client import ApiClient, ApiException, CoreV1Api, CustomObjectsApi
 from tests.minipdk.kubernetes.conftest import ISVC, config_map, inference_service, pod
 
@@ -187,6 +187,40 @@ def test_a_service_accounts_token_is_good_until_the_account_goes(client: ApiClie
         assert who.status.user_info.username == "system:serviceaccount:models:temporary"
         core.delete_namespaced_service_account("temporary", "models")
         assert refused(CoreV1Api(holder).list_namespaced_pod, "models").status == 401
+
+
+def test_a_token_that_is_bound_to_an_object_ends_with_it(client: ApiClient, core: CoreV1Api, cluster: Home) -> None:
+    made = core.create_namespaced_pod("models", pod("bound"))
+
+    def request(**reference: str) -> Any:
+        spec = kube.V1TokenRequestSpec(audiences=[], bound_object_ref=kube.V1BoundObjectReference(**reference))
+        return kube.AuthenticationV1TokenRequest(spec=spec)
+
+    issue = core.create_namespaced_service_account_token
+    assert refused(issue, "default", "models", request(kind="Pod", name="missing")).status == 404
+    assert refused(issue, "default", "models", request(kind="Pod", name="bound", uid="another")).status == 409
+    assert refused(issue, "default", "models", request(kind="ConfigMap", name="bound")).status == 400
+    answer = issue("default", "models", request(kind="Pod", name="bound"))
+    assert answer.spec.bound_object_ref.uid == made.metadata.uid
+    configuration = kube.Configuration(host=cluster.kubernetes_server)
+    configuration.ssl_ca_cert = str(cluster.ca_certificate)
+    configuration.api_key = {"authorization": f"Bearer {answer.status.token}"}
+    with ApiClient(configuration) as holder:
+        assert CoreV1Api(holder).read_namespaced_pod("bound", "models").metadata.uid == made.metadata.uid
+        core.delete_namespaced_pod("bound", "models")
+        assert refused(CoreV1Api(holder).list_namespaced_pod, "models").status == 401
+
+
+def test_the_dynamic_client_finds_its_way(client: ApiClient) -> None:
+    found = dynamic.DynamicClient(client)
+    maps = found.resources.get(api_version="v1", kind="ConfigMap")
+    applied = maps.server_side_apply(body=config_map("dynamic", {"a": "1"}), namespace="models", field_manager="python")
+    patch = {"data": {"b": "2"}}
+    changed = maps.patch(body=patch, name="dynamic", namespace="models", content_type="application/merge-patch+json")
+    assert changed.data.to_dict() == {"a": "1", "b": "2"}
+    assert changed.metadata.uid == applied.metadata.uid
+    assert kube.VersionApi(client).get_code().minor == "32"
+    assert "serving.kserve.io" in {group.name for group in kube.ApisApi(client).get_api_versions().groups}
 
 
 def test_kserve_client_lives_a_services_whole_life(cluster: Home, custom: CustomObjectsApi) -> None:
