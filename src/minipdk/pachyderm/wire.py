@@ -125,7 +125,18 @@ def _pool() -> DescriptorPool:
             holder = package.nested_type.add(name=enum_kind.__name__ + _ENUM_HOLDER)
             _add_enum(holder.enum_type.add(name=enum_kind.__name__), enum_kind)
     pool.AddSerializedFile(file.SerializeToString())
+    for name in (*file.dependency, file.name):
+        for descriptor in pool.FindFileByName(name).message_types_by_name.values():
+            _make_classes(descriptor)
     return pool
+
+
+def _make_classes(descriptor: Any) -> None:
+    """Make a message's class, and those nested in it, now: the runtime makes them on first use, which two threads may not
+    share."""
+    GetMessageClass(descriptor)
+    for nested in descriptor.nested_types:
+        _make_classes(nested)
 
 
 def _namespace(file: Any, dotted: str) -> Any:

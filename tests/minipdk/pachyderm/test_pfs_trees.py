@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from minipdk.home import Home
 from minipdk.pachyderm.errors import PachydermError
-from minipdk.pachyderm.pfs import Branch, Commit, CommitInfo, Pfs, Repo, Transaction
+from minipdk.pachyderm.pfs import Branch, Commit, CommitInfo, Contents, Pfs, Repo, Transaction
 from minipdk.pachyderm.pfs.globs import compile_glob
 from minipdk.pachyderm.pfs.writing import Copy, Delete
 
@@ -139,7 +139,7 @@ class TestFileSets:
             path = folder / name.replace("__", "/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        return pfs.files.upload(folder)
+        return pfs.files.keep(pfs.files.prepare(folder))
 
     def test_a_commit_becomes_their_union(self, pfs: Pfs, numbers: Iterator[int], tmp_path: Path) -> None:
         sets = [self.make(pfs, tmp_path / "1", a=b"1", d__b=b"2"), self.make(pfs, tmp_path / "2", d__c=b"x" * 50_000)]
@@ -157,6 +157,39 @@ class TestFileSets:
         with pytest.raises(PachydermError, match=r"duplicate path output by different datums \(/d/a\)"):
             pfs.set_contents(commit, sets)
 
+    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.lists(st.dictionaries(st.integers(0, 20), st.integers(0, 2), max_size=4), max_size=4))
+    def test_the_difference_to_an_earlier_commit_makes_the_same_tree_as_the_whole(
+        self, pfs: Pfs, numbers: Iterator[int], tmp_path: Path, history: list[dict[int, int]]
+    ) -> None:
+        """Each file set has a version: 0 is no file, others two files in folders that it shares with others."""
+        made: dict[tuple[int, int], str] = {}
+        versions, since = dict.fromkeys(range(21), 1), None
+        for changes in [{}, *history]:
+            versions |= changes
+            for number, version in versions.items() - made.keys():
+                files = {f"d{number % 3}__{number}": b"x" * version, f"top{number}": b"t"} if version else {}
+                made[number, version] = self.make(pfs, tmp_path / str(next(numbers)), **files)
+            sets = [made[one] for one in versions.items()]
+            commits = [self.union(pfs, numbers, sets, since), self.union(pfs, numbers, sets, None)]
+            trees = [[(one.path, one.size, one.hash) for one in pfs.files.walk(commit, "/")] for commit in commits]
+            assert trees[0] == trees[1]
+            since = Contents(commits[0], sets)
+
+    def union(self, pfs: Pfs, numbers: Iterator[int], sets: list[str], since: Contents | None) -> Commit:
+        commit = pfs.start_commit(new_branch(pfs, numbers))
+        pfs.set_contents(commit, sets, since)
+        pfs.finish_commit(commit)
+        return commit
+
+    def test_a_path_that_an_earlier_commit_has_is_refused(self, pfs: Pfs, numbers: Iterator[int], tmp_path: Path) -> None:
+        sets = [self.make(pfs, tmp_path / str(number), **{f"file{number}": b"1"}) for number in range(9)]
+        since = Contents(self.union(pfs, numbers, sets, None), tuple(sets))
+        sets.append(self.make(pfs, tmp_path / "again", file3=b"2"))
+        with pytest.raises(PachydermError, match=r"duplicate path output by different datums \(/file3\)"):
+            self.union(pfs, numbers, sets, since)
+        self.union(pfs, numbers, [*sets[:3], *sets[4:]], since)
+
     def test_links_stand_for_what_they_point_at(self, pfs: Pfs, numbers: Iterator[int], tmp_path: Path) -> None:
         (tmp_path / "pfs" / "in").mkdir(parents=True)
         (tmp_path / "pfs" / "in" / "data").write_bytes(b"input")
@@ -165,7 +198,7 @@ class TestFileSets:
         (out / "copied").symlink_to("/pfs/in/data")
         (out / "own").write_bytes(b"1")
         (out / "alias").symlink_to("own")
-        fileset = pfs.files.upload(out, pfs_root=tmp_path / "pfs")
+        fileset = pfs.files.keep(pfs.files.prepare(out, pfs_root=tmp_path / "pfs"))
         commit = pfs.start_commit(new_branch(pfs, numbers))
         pfs.set_contents(commit, [fileset])
         assert b"".join(pfs.files.read(commit, "/copied")) == b"input"
@@ -178,7 +211,7 @@ class TestFileSets:
         out.mkdir(parents=True)
         (out / "link").symlink_to(target)
         with pytest.raises(PachydermError, match="the symbolic link link ->"):
-            pfs.files.upload(out, pfs_root=tmp_path / "pfs")
+            pfs.files.prepare(out, pfs_root=tmp_path / "pfs")
 
     def test_names_that_pfs_does_not_allow_are_refused(self, pfs: Pfs, tmp_path: Path) -> None:
         with pytest.raises(PachydermError, match="globbing character"):

@@ -20,7 +20,9 @@ The interface that PPS builds on (all blocking, safe from any thread)::
         pfs.delete_branch(branch, force=False)
         commit = pfs.start_commit(branch, parent=None, description="")    # a user's commit, on source branches only
         pfs.open_commit(branch, ...)                                # a system's commit (spec repos), on any branch
-        pfs.set_contents(commit, [fileset ids])   # the commit's tree becomes the union of these file sets
+        pfs.set_contents(commit, [fileset ids], since=Contents(commit, [fileset ids]))
+                                                  # the commit's tree becomes the union of these file sets; quicker with
+                                                  # `since`, a finished commit and the file sets that it is the union of
         pfs.write_files(commit, {"/path": b"..."})                  # small files, overwriting
         pfs.finish_commit(commit, error="", force=True)             # force: PPS may finish pipeline outputs
         pfs.clear_commit(commit)
@@ -45,8 +47,9 @@ The interface that PPS builds on (all blocking, safe from any thread)::
                                                  # writes the file, or the directory's files, below `folder` at their full
                                                  # paths; empty: sizes zero; link: hard links to the store: only where a
                                                  # read-only mount keeps the user's code from writing through them
-    pfs.files.upload(folder, pfs_root=None) -> str       # a file set of everything below `folder`; its id is durable.
+    upload = pfs.files.prepare(folder, pfs_root=None)    # everything below `folder`, large contents on disk already;
                                                  # absolute links below /pfs are read from `pfs_root`; others out: refused
+    pfs.files.keep(upload) -> str                # as a file set; its id is durable once the transaction is committed.
     pfs.files.delete_fileset(id)
     pfs.files.diff(new, path, old, old_path) -> Iterator[tuple[new FileInfo | None, old FileInfo | None]]
 
@@ -59,7 +62,9 @@ The interface that PPS builds on (all blocking, safe from any thread)::
 Failures are `minipdk.pachyderm.errors`.
 """
 
+from minipdk.pachyderm.pfs.commits import Contents
 from minipdk.pachyderm.pfs.core import Pfs
+from minipdk.pachyderm.pfs.files import Upload
 from minipdk.pachyderm.pfs.model import (
     DEFAULT_PROJECT,
     META,
@@ -88,6 +93,7 @@ __all__ = [
     "Commit",
     "CommitInfo",
     "CommitState",
+    "Contents",
     "FileInfo",
     "Origin",
     "Pfs",
@@ -95,4 +101,5 @@ __all__ = [
     "RepoInfo",
     "Transaction",
     "Trigger",
+    "Upload",
 ]

@@ -7,7 +7,8 @@ finished commit may carry an error: its children then grow from its last ancesto
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from threading import Event
 
 from minipdk.pachyderm.errors import BaseCommitNotFinishedError, NotFoundError, PachydermError
@@ -16,6 +17,14 @@ from minipdk.pachyderm.pfs.model import Branch, Commit, CommitInfo, CommitState,
 from minipdk.pachyderm.pfs.state import State
 from minipdk.pachyderm.pfs.transaction import Transaction
 from minipdk.pachyderm.pfs.trees import Stack
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A commit, and the file sets whose union its tree is."""
+
+    commit: Commit
+    filesets: Collection[str]
 
 
 class Commits:
@@ -130,8 +139,11 @@ class Commits:
             connection.execute("UPDATE commits SET own_layer = ? WHERE id = ?", (layer, row["id"]))
         return row["id"], stack
 
-    def set_contents(self, commit: Commit, filesets: Iterable[str]) -> None:
-        """Make an open commit's tree the union of file sets."""
+    def set_contents(self, commit: Commit, filesets: Collection[str], since: Contents | None = None) -> None:
+        """Make an open commit's tree the union of file sets. Of what differs little from ``since``, only that is written.
+
+        Raises PachydermError when two file sets hold one path.
+        """
         with self._state.transactions.begin() as txn:
             connection, row = self._state.connection, self.pick(commit)
             if row["finishing"]:
@@ -139,9 +151,26 @@ class Commits:
             forget_tree(connection, row)
             layer = trees.new_layer(connection)
             connection.execute("UPDATE commits SET own_layer = ?, updated = ? WHERE id = ?", (layer, txn.now, row["id"]))
-            set_stack(connection, row["id"], (layer,))
-            trees.unite(connection, layer, [self._fileset_layer(one) for one in set(filesets)])
-            self.note_size(row["id"], (layer,))
+            wanted, known = set(filesets), set(since.filesets) if since else set()
+            below = self._tree_of(since) if since and 2 * len(wanted ^ known) < len(wanted) else None
+            stack = (*(below or ()), layer)
+            set_stack(connection, row["id"], stack)
+            if below is None:
+                trees.unite(connection, layer, self._layers(wanted))
+            else:
+                trees.exchange(connection, stack, self._layers(known - wanted), self._layers(wanted - known))
+            self.note_size(row["id"], stack)
+
+    def _tree_of(self, contents: Contents) -> Stack | None:
+        """The layers of the commit that has these contents; None when it is gone or failed."""
+        try:
+            row = self.pick(contents.commit)
+        except NotFoundError:
+            return None
+        return _stored_stack(self._state.connection, row["id"]) if row["finished"] and not row["error"] else None
+
+    def _layers(self, filesets: Iterable[str]) -> list[int]:
+        return [self._fileset_layer(one) for one in filesets]
 
     def _fileset_layer(self, fileset: str) -> int:
         row = self._state.connection.execute("SELECT layer FROM filesets WHERE id = ?", (fileset,)).fetchone()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
@@ -12,7 +12,7 @@ from minipdk.home import Home
 from minipdk.pachyderm.pfs import records
 from minipdk.pachyderm.pfs.branches import Branches
 from minipdk.pachyderm.pfs.commit_sets import CommitSets
-from minipdk.pachyderm.pfs.commits import Commits
+from minipdk.pachyderm.pfs.commits import Commits, Contents
 from minipdk.pachyderm.pfs.content import ContentStore
 from minipdk.pachyderm.pfs.files import Files
 from minipdk.pachyderm.pfs.model import (
@@ -131,8 +131,8 @@ class Pfs:
     def clear_commit(self, commit: Commit) -> None:
         self.commits.clear(commit)
 
-    def set_contents(self, commit: Commit, filesets: Iterable[str]) -> None:
-        self.commits.set_contents(commit, filesets)
+    def set_contents(self, commit: Commit, filesets: Collection[str], since: Contents | None = None) -> None:
+        self.commits.set_contents(commit, filesets, since)
 
     def write_files(self, commit: Commit, files: Mapping[str, bytes]) -> None:
         self.files.write(commit, files)
@@ -174,6 +174,3 @@ class Pfs:
 
     def download(self, commit: Commit, path: str, folder: Path, *, empty: bool = False, link: bool = False) -> int:
         return self.files.download(commit, path, folder, empty=empty, link=link)
-
-    def upload(self, folder: Path, pfs_root: Path | None = None) -> str:
-        return self.files.upload(folder, pfs_root)

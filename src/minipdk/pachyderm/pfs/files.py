@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from minipdk.pachyderm.errors import PachydermError
@@ -12,9 +13,17 @@ from minipdk.pachyderm.pfs import paths
 from minipdk.pachyderm.pfs.content import CHUNK, ContentWriter, Part
 from minipdk.pachyderm.pfs.model import Commit
 from minipdk.pachyderm.pfs.trees import Entry
-from minipdk.pachyderm.pfs.writing import FileWriter, Put
+from minipdk.pachyderm.pfs.writing import Change, FileWriter, Put
 
 _PFS_MOUNT = "/pfs/"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """Files that were read from a folder; ``writer`` holds their small contents."""
+
+    writer: ContentWriter
+    changes: list[Change]
 
 
 class Files(FileWriter):
@@ -54,20 +63,25 @@ class Files(FileWriter):
                 for chunk in self._state.content.read(parts):
                     file.write(chunk)
 
-    def upload(self, folder: Path, pfs_root: Path | None = None) -> str:
-        """Keep every file below ``folder`` as a file set. Its id is durable when this returns.
+    def prepare(self, folder: Path, pfs_root: Path | None = None) -> Upload:
+        """Read every file below ``folder``, to be kept as a file set: large contents are on disk when this returns.
 
         A symbolic link stands for what it points at: below ``folder``, or, for a target below /pfs, below ``pfs_root``.
         One that leads elsewhere is refused.
         """
         writer = self.writer()
         roots = [folder.resolve(), *([pfs_root.resolve()] if pfs_root else [])]
-        changes = [
+        changes: list[Change] = [
             Put(paths.clean_for_write(f"/{path.relative_to(folder)}"), _store(writer, source))
             for path, source in _files_below(folder, roots, pfs_root, set())
         ]
-        writer.flush()
-        return self.create_fileset(changes)
+        return Upload(writer, changes)
+
+    def keep(self, upload: Upload) -> str:
+        """Keep what was prepared as a file set; its id. Inside a transaction it becomes part of that."""
+        with self._state.transactions.begin():
+            upload.writer.flush()
+            return self.create_fileset(upload.changes)
 
 
 def _store(writer: ContentWriter, source: Path) -> Part:

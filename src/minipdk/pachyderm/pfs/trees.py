@@ -172,11 +172,27 @@ def unite(connection: sqlite3.Connection, own: int, layers: Iterable[int]) -> No
         twice = connection.execute(
             "SELECT parent || name AS path FROM united JOIN entries USING (layer) GROUP BY parent, name HAVING count(*) > 1"
         ).fetchone()
-        raise PachydermError(f"duplicate path output by different datums ({twice['path']})") from None
+        raise _twice(twice["path"]) from None
     sums: dict[str, _Sum] = {}
-    for row in connection.execute(_SELECT + "WHERE layer = ?", (own,)).fetchall():
-        sums.setdefault(row["parent"], _Sum()).count(_entry(row), +1)
+    for entry in _layer(connection, own):
+        sums.setdefault(entry.parent, _Sum()).count(entry, +1)
     _sum_up(connection, (own,), sums)
+
+
+def exchange(connection: sqlite3.Connection, stack: Stack, removed: Iterable[int], added: Iterable[int]) -> None:
+    """Let the empty top layer take away the files of some file sets' layers and add those of others.
+
+    Raises PachydermError when an added file is there already.
+    """
+    changes: dict[str, tuple[Part, ...] | None] = {}
+    for layer in removed:
+        changes |= dict.fromkeys((entry.path for entry in _layer(connection, layer)), None)
+    for layer in added:
+        for entry in _layer(connection, layer):
+            if changes[entry.path] is not None if entry.path in changes else lookup(connection, stack, entry.path):
+                raise _twice(entry.path)
+            changes[entry.path] = entry.parts
+    change(connection, stack, changes)
 
 
 def collision(connection: sqlite3.Connection, stack: Stack) -> str | None:
@@ -285,6 +301,15 @@ def _rows(connection: sqlite3.Connection, layer: int, directory: str, start: str
         if len(page) < _PAGE:
             return
         compare, start = compare[0], page[-1]["name"]
+
+
+def _layer(connection: sqlite3.Connection, layer: int) -> list[Entry]:
+    """Everything in one layer that has no removals, as a file set's."""
+    return [_entry(row) for row in connection.execute(_SELECT + "WHERE layer = ?", (layer,)).fetchall()]
+
+
+def _twice(path: str) -> PachydermError:
+    return PachydermError(f"duplicate path output by different datums ({path})")
 
 
 def _entry(row: sqlite3.Row) -> Entry:

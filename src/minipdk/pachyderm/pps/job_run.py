@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import PachydermError
+from minipdk.pachyderm.pfs import Contents
 from minipdk.pachyderm.pps import messages
 from minipdk.pachyderm.pps.batching import Batch, BatchedRun
+from minipdk.pachyderm.pps.datum_sets import datum_sets
 from minipdk.pachyderm.pps.datums import Datum, enumerate_datums
 from minipdk.pachyderm.pps.globbing import Globber
 from minipdk.pachyderm.pps.jobs import JobFinishedError, Jobs
@@ -30,8 +32,6 @@ from minipdk.pachyderm.pps.validation import EVERY_JOB
 from minipdk.pachyderm.pps.worker import DatumRun, Result, StoppedError
 
 logger = logging.getLogger(__name__)
-
-SETS_PER_WORKER = 4
 
 
 class JobRun:
@@ -119,7 +119,9 @@ class JobRun:
     def _process(self) -> None:
         globber = Globber(self._pfs, messages.to_commit(self._jobs.get(self.key).output_commit))
         datums = list(enumerate_datums(self._pipeline.details.input, globber))
-        filesets, todo = self._sort_out(datums)
+        base = None if self._pipeline.details.reprocess_spec == EVERY_JOB else self._base()
+        before = self._store.datums(base) if base else {}
+        filesets, todo = self._sort_out(datums, before)
         for stored in self._run_all(todo):
             filesets.append(stored)
         if self._failed is not None:
@@ -127,17 +129,23 @@ class JobRun:
             self._jobs.finish(self.key, "JOB_FAILURE", self._failed)
             return
         self._say("job successful, closing commits")
-        self._jobs.finish(self.key, "JOB_SUCCESS", filesets=filesets)
+        self._jobs.finish(self.key, "JOB_SUCCESS", filesets=filesets, since=self._contents(base, before))
+
+    def _contents(self, base: Key | None, datums: dict[str, StoredDatum]) -> Contents | None:
+        """What a job that succeeded wrote."""
+        if base is None:
+            return None
+        output = messages.to_commit(self._jobs.get(self.key).output_commit).repo.commit(base.id)
+        return Contents(output, [one.fileset for one in datums.values() if one.fileset])
 
     def _say(self, message: str) -> None:
         self._log.write(f"{self.key.project}-{self.key.pipeline}-v{self._pipeline.version}-master", None, message, MASTER)
 
-    def _sort_out(self, datums: list[Datum]) -> tuple[list[str], list[tuple[Datum, str]]]:
+    def _sort_out(self, datums: list[Datum], base: dict[str, StoredDatum]) -> tuple[list[str], list[tuple[Datum, str]]]:
         """The file sets of datums done before, by this job or the one it builds on, and the datums (and hashes) to run."""
         details = self._pipeline.details
         hashes = {datum.id: datum.hash(details.salt) for datum in datums}
         mine = self._keep_own(hashes)
-        base = {} if details.reprocess_spec == EVERY_JOB else self._base()
         success = enum("DatumState", "SUCCESS")
         skipped: list[StoredDatum] = []
         todo: list[tuple[Datum, str]] = []
@@ -163,14 +171,14 @@ class JobRun:
         self._store.forget_datums(self.key, (one.row for one in stale))
         return {one.id: one for one in stored.values() if one not in stale}
 
-    def _base(self) -> dict[str, StoredDatum]:
-        """The datums of the newest job before this one that succeeded."""
+    def _base(self) -> Key | None:
+        """The newest job before this one that succeeded."""
         older = False
         for job in self._store.jobs(Key(self.key.project, self.key.pipeline)):
             if older and job.state == enum("JobState", "JOB_SUCCESS"):
-                return self._store.datums(Key.of(job.job.pipeline, job.job.id))
+                return Key.of(job.job.pipeline, job.job.id)
             older = older or job.job.id == self.key.id
-        return {}
+        return None
 
     def _recount(self, total: int, skipped: int) -> None:
         """Set the job's counts from what is stored: a job that is taken up again starts from there."""
@@ -201,14 +209,14 @@ class JobRun:
         if not todo:
             return
         workers = max(1, self._pipeline.parallelism)
-        sets = self._datum_sets(todo, workers)
+        sets = datum_sets(todo, self._pipeline.details.datum_set_spec, workers, lambda one: one[0].size)
         names = iter(range(workers))
         local = threading.local()
 
         def prepare() -> None:
             local.worker = f"{self.key.project}-{self.key.pipeline}-v{self._pipeline.version}-{next(names)}"
 
-        def work(some: list[tuple[Datum, str]]) -> list[str]:
+        def work(some: Sequence[tuple[Datum, str]]) -> list[str]:
             with self._worker(local.worker) as run_of:
                 return [self._run_one(run_of(datum), digest) for datum, digest in some]
 
@@ -221,14 +229,6 @@ class JobRun:
                 self.cancel()
                 pool.shutdown(cancel_futures=True)
                 raise
-
-    def _datum_sets(self, todo: list[tuple[Datum, str]], workers: int) -> list[list[tuple[Datum, str]]]:
-        """Split datums into the sets that a worker takes at a time, by the pipeline's datum_set_spec."""
-        spec = self._pipeline.details.datum_set_spec
-        if spec.size_bytes:
-            return list(_by_size(todo, spec.size_bytes))
-        number = spec.number or len(todo) // (workers * (spec.per_worker or SETS_PER_WORKER)) or 1
-        return [todo[start : start + number] for start in range(0, len(todo), number)]
 
     @contextmanager
     def _worker(self, name: str) -> Iterator[Callable[[Datum], DatumRun]]:
@@ -251,23 +251,23 @@ class JobRun:
         finally:
             with self._lock:
                 del self._running[run.datum.id]
-        self._record(run.datum, digest, result)
-        return result.fileset or "" if result.state == "SUCCESS" else ""
+        return self._record(run.datum, digest, result)
 
-    def _record(self, datum: Datum, digest: str, result: Result) -> None:
-        """Put a datum that has been run on disk, and into the job's counts."""
+    def _record(self, datum: Datum, digest: str, result: Result) -> str:
+        """Put a datum that has been run on disk, and into the job's counts; its output's file set, or ""."""
         info = self._datum_info(datum, result)
         with self._lock:
             if result.state == "FAILED" and self._failed is None:
                 self._failed = f"datum {datum.id} failed: {result.reason}"
-        fileset = result.fileset if result.state == "SUCCESS" else None
         with self._pfs.db.transaction():
             job = self._jobs.get(self.key)
             if is_terminal(job.state):
                 raise JobFinishedError(f"job {self.key} has already finished")
+            fileset = self._pfs.files.keep(result.upload) if result.state == "SUCCESS" and result.upload else None
             self._store.add_datum(self.key, info, digest, fileset)
             self._count(job, result.state, info.stats)
             self._store.put_job(job)
+        return fileset or ""
 
     def _datum_info(self, datum: Datum, result: Result) -> Any:
         info = wire.pps.DatumInfo(state=enum("DatumState", result.state), image_id=self._plan.transform.image)
@@ -279,17 +279,3 @@ class JobRun:
             messages.set_time(getattr(info.stats, name), getattr(result, name))
         info.stats.download_bytes, info.stats.upload_bytes = result.download_bytes, result.upload_bytes
         return info
-
-
-def _by_size(todo: list[tuple[Datum, str]], size: int) -> Iterator[list[tuple[Datum, str]]]:
-    """Sets of about ``size`` bytes of input."""
-    current: list[tuple[Datum, str]] = []
-    filled = 0
-    for one in todo:
-        if current and filled >= size:
-            yield current
-            current, filled = [], 0
-        current.append(one)
-        filled += one[0].size
-    if current:
-        yield current

@@ -12,7 +12,7 @@ from typing import Any
 
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import NotFoundError, PachydermError
-from minipdk.pachyderm.pfs import Pfs
+from minipdk.pachyderm.pfs import Contents, Pfs
 from minipdk.pachyderm.pfs.model import META, USER, Commit, CommitInfo, Repo
 from minipdk.pachyderm.pps import inputs, messages
 from minipdk.pachyderm.pps.messages import enum
@@ -100,14 +100,19 @@ class Jobs:
             self._store.put_job(job)
             return job
 
-    def finish(self, key: Key, state: str, reason: str = "", filesets: list[str] | None = None) -> None:
-        """End a job: its commits get their contents and are finished, with ``reason`` as their error. JobFinishedError."""
+    def finish(
+        self, key: Key, state: str, reason: str = "", filesets: list[str] | None = None, since: Contents | None = None
+    ) -> None:
+        """End a job: its commits get their contents and are finished, with ``reason`` as their error. JobFinishedError.
+
+        ``since`` are the contents of an earlier job's output, of which these are mostly the same.
+        """
         with self._pfs.transaction() as txn:
             job = self.get(key)
             self._refuse_finished(job)
             output = messages.to_commit(job.output_commit)
             if filesets is not None:
-                self._pfs.set_contents(output, filesets)
+                self._pfs.set_contents(output, filesets, since)
             if refused := self._finish_commits(output, reason):
                 state, reason = ("JOB_FAILURE", refused) if state == "JOB_SUCCESS" else (state, reason)
             if not job.HasField("started"):

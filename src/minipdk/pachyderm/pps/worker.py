@@ -21,7 +21,7 @@ from typing import Any
 from minipdk.home import Home
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import PachydermError
-from minipdk.pachyderm.pfs import Pfs
+from minipdk.pachyderm.pfs import Pfs, Upload
 from minipdk.pachyderm.pps import messages
 from minipdk.pachyderm.pps.datums import Datum
 from minipdk.pachyderm.pps.environment import datum_variables, dotenv, user_environment
@@ -42,10 +42,10 @@ ENV_FILE = ".env"
 
 @dataclass
 class Result:
-    """What became of a datum: a DatumState's name, the file set it wrote, why it failed; times in ns, sizes in bytes."""
+    """What became of a datum: a DatumState's name, what it wrote, why it failed; times in ns, sizes in bytes."""
 
     state: str = "FAILED"
-    fileset: str | None = None
+    upload: Upload | None = None
     reason: str = ""
     download_time: int = 0
     process_time: int = 0
@@ -135,7 +135,7 @@ class DatumRun:
         finally:
             result.process_time = time.perf_counter_ns() - began
         began = time.perf_counter_ns()
-        result.upload_bytes, result.fileset = self._upload(folder)
+        result.upload_bytes, result.upload = self._upload(folder)
         result.upload_time = time.perf_counter_ns() - began
 
     @staticmethod
@@ -230,14 +230,14 @@ class DatumRun:
         visible = ",".join(map(str, self.gpus))
         return {"CUDA_VISIBLE_DEVICES": visible, **user_environment(self.home, self.plan.worker, self.datum)}
 
-    def _upload(self, folder: Path) -> tuple[int, str]:
-        """Store what user code left in /pfs/out; its size in bytes and the file set's id."""
+    def _upload(self, folder: Path) -> tuple[int, Upload]:
+        """Read what user code left in /pfs/out, and its size in bytes."""
         out = folder / "out"
         try:
             for link in (path for path in walk_files(out) if path.is_symlink()):
                 self._point_outside(link, folder)
-            fileset = self.pfs.files.upload(out, pfs_root=self._inputs(folder))
-            return sum(path.stat().st_size for path in walk_files(out) if path.is_file()), fileset
+            upload = self.pfs.files.prepare(out, pfs_root=self._inputs(folder))
+            return sum(path.stat().st_size for path in walk_files(out) if path.is_file()), upload
         except (PachydermError, OSError) as error:
             raise FailedTryError(f"what it wrote to /pfs/out could not be stored: {error}") from error
 
