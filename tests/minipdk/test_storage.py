@@ -3,41 +3,72 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minipdk.storage import BlobStore, Database
+from minipdk.storage.chunks import LARGEST, SMALLEST, chunks
 from minipdk.storage.database import OtherVersionError
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS numbers (value INTEGER)"
 
 
-@given(chunks=st.lists(st.binary(max_size=200), max_size=8))
-def test_a_blob_is_named_by_the_hash_of_its_bytes_however_they_arrive(
-    chunks: list[bytes], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    store, whole = BlobStore(tmp_path_factory.mktemp("blobs")), b"".join(chunks)
-    digest, size = store.put(chunks)
-    assert (digest, size) == (hashlib.sha256(whole).hexdigest(), len(whole))
-    assert store.put([whole]) == (digest, size)
+@given(data=st.binary(max_size=200))
+def test_a_blob_is_kept_once_under_the_hash_of_its_bytes(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    store, digest = BlobStore(tmp_path_factory.mktemp("blobs")), hashlib.sha256(data).hexdigest()
+    store.put(digest, data)
+    store.put(digest, data)
+    store.sync([digest])
+    assert list(store.digests()) == [digest]
     with store.open(digest) as file:
-        assert file.read() == whole
+        assert file.read() == data
+    store.delete(digest)
+    assert list(store.digests()) == []
 
 
-def test_a_put_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    def broken():
-        yield b"half of it"
-        raise ConnectionResetError
-
+def test_a_put_that_was_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
     store = BlobStore(tmp_path)
-    with pytest.raises(ConnectionResetError):
-        store.put(broken())
+    with pytest.raises(TypeError):
+        store.put("0" * 64, ["not bytes"])
+    (tmp_path / "incoming" / "left by kill -9").write_bytes(b"half of it")
+    BlobStore(tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+VARIED = random.Random(7).randbytes(12 << 20)
+
+
+@given(seed=st.integers(0, 1 << 32))
+@settings(max_examples=5, deadline=None)
+def test_chunks_depend_on_the_bytes_alone_and_not_on_how_they_arrive(seed: int) -> None:
+    chance, pieces, at = random.Random(seed), list[bytes](), 0
+    while at < len(VARIED):
+        size = chance.choice([1, 100, 300_000, 5_000_000])
+        pieces.append(VARIED[at : at + size])
+        at += size
+    assert list(map(bytes, chunks(pieces))) == list(map(bytes, chunks([VARIED])))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"1", VARIED, bytes(9 << 20), b"abc" * (3 << 20)], ids=["empty", "1", "varied", "0", "abc"]
+)
+def test_chunks_make_up_the_whole_and_keep_their_limits(data: bytes) -> None:
+    cut = list(map(bytes, chunks([data])))
+    assert b"".join(cut) == data
+    assert all(SMALLEST <= len(chunk) <= LARGEST for chunk in cut[:-1])
+    assert all(0 < len(chunk) <= LARGEST for chunk in cut[-1:])
+
+
+def test_a_small_change_leaves_most_chunks_as_they_were() -> None:
+    before = set(map(bytes, chunks([VARIED])))
+    after = set(map(bytes, chunks([VARIED[:3_000_000] + b"put in" + VARIED[3_000_000:]])))
+    assert len(after - before) <= 2
 
 
 def test_a_transaction_that_fails_changes_nothing(tmp_path: Path) -> None:

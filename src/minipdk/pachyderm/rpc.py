@@ -11,6 +11,7 @@ import hmac
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -45,10 +46,19 @@ class Server:
     """A gRPC server on loopback for the servicers given by package: ``{"pfs": ..., "pps": ...}``.
 
     Callers must send ``token``; where it is empty, authentication is off and what they send is not looked at.
+
+    ``parsers`` make the requests of some calls, given by path, of their bytes; protobuf makes the others.
     """
 
-    def __init__(self, port: int, token: str, servicers: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        port: int,
+        token: str,
+        servicers: Mapping[str, object],
+        parsers: Mapping[str, Callable[[bytes], Any]] = MappingProxyType({}),
+    ) -> None:
         self._token = token
+        self._parsers = parsers
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
         self._grpc = grpc.server(
             self._pool,
@@ -82,7 +92,7 @@ class Server:
         guarded = self._stream(call, answer) if call.server_streams else self._unary(call, answer)
         return _HANDLERS[call.client_streams, call.server_streams](
             guarded,
-            request_deserializer=wire.message_class(call.request).FromString,
+            request_deserializer=self._parsers.get(call.path) or wire.message_class(call.request).FromString,
             response_serializer=wire.message_class(call.response).SerializeToString,
         )
 

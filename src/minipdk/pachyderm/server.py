@@ -11,7 +11,7 @@ from minipdk.pachyderm.admin import AdminServicer, EnterpriseServicer, LicenseSe
 from minipdk.pachyderm.auth import AuthServicer, InactiveServicer
 from minipdk.pachyderm.metadata import MetadataServicer
 from minipdk.pachyderm.pfs import Pfs
-from minipdk.pachyderm.pfs.service import PfsServicer
+from minipdk.pachyderm.pfs.service import PfsServicer, modification
 from minipdk.pachyderm.pps import Pps
 from minipdk.pachyderm.s3 import gateway
 from minipdk.pachyderm.transactions import TransactionServicer
@@ -48,9 +48,11 @@ def serve(home: Home) -> None:
             "transaction": transactions,
             "version": VersionServicer(),
         },
+        {"/pfs_v2.API/ModifyFile": modification.parse},
     )
     pfs.triggers.start()
     pps.start()
+    pfs.garbage.start()
     server.start()
     try:
         web.serve(gateway.application(home, pfs), home.port("s3"))
@@ -58,6 +60,7 @@ def serve(home: Home) -> None:
         pps.stop()
         pfs.triggers.stop()
         server.stop()
+        pfs.garbage.stop()
 
 
 if __name__ == "__main__":

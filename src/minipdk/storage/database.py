@@ -51,7 +51,8 @@ class Database:
             connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
             connection.row_factory = sqlite3.Row
             connection.executescript(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
+                "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
             )
             self._local.connection = connection
         return connection

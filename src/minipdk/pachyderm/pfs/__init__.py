@@ -51,6 +51,9 @@ The interface that PPS builds on (all blocking, safe from any thread)::
                                                  # absolute links below /pfs are read from `pfs_root`; others out: refused
     pfs.files.keep(upload) -> str                # as a file set; its id is durable once the transaction is committed.
     pfs.files.delete_fileset(id)
+    writer = pfs.files.writer(); parts = writer.put(pieces)     # chunks: they are on disk after writer.flush(), and they
+                                                 # stay while the writer exists, or once a transaction has named them:
+                                                 # keep it until that has begun
     pfs.files.diff(new, path, old, old_path) -> Iterator[tuple[new FileInfo | None, old FileInfo | None]]
 
     pfs.on_commit_created: list[Callable[[Transaction, CommitInfo], None]]    # inside the transaction, once for each new

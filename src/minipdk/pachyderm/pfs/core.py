@@ -15,6 +15,7 @@ from minipdk.pachyderm.pfs.commit_sets import CommitSets
 from minipdk.pachyderm.pfs.commits import Commits, Contents
 from minipdk.pachyderm.pfs.content import ContentStore
 from minipdk.pachyderm.pfs.files import Files
+from minipdk.pachyderm.pfs.garbage import Garbage
 from minipdk.pachyderm.pfs.model import (
     Branch,
     BranchInfo,
@@ -52,6 +53,7 @@ class Pfs:
         self.commits = Commits(self.state)
         self.commit_sets = CommitSets(self.state, self.commits)
         self.files = Files(self.state, self.commits)
+        self.garbage = Garbage(self.state)
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         return self.state.transactions.begin()

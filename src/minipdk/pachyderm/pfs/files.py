@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import paths
-from minipdk.pachyderm.pfs.content import CHUNK, ContentWriter, Part
+from minipdk.pachyderm.pfs.content import CHUNK, ContentWriter, Parts
 from minipdk.pachyderm.pfs.model import Commit
 from minipdk.pachyderm.pfs.trees import Entry
 from minipdk.pachyderm.pfs.writing import Change, FileWriter, Put
@@ -72,7 +72,7 @@ class Files(FileWriter):
         writer = self.writer()
         roots = [folder.resolve(), *([pfs_root.resolve()] if pfs_root else [])]
         changes: list[Change] = [
-            Put(paths.clean_for_write(f"/{path.relative_to(folder)}"), _store(writer, source))
+            Put(paths.clean_for_write(f"/{path.relative_to(folder)}"), _stored(writer, source))
             for path, source in _files_below(folder, roots, pfs_root, set())
         ]
         return Upload(writer, changes)
@@ -84,7 +84,7 @@ class Files(FileWriter):
             return self.create_fileset(upload.changes)
 
 
-def _store(writer: ContentWriter, source: Path) -> Part:
+def _stored(writer: ContentWriter, source: Path) -> Parts:
     with source.open("rb") as file:
         return writer.put(iter(lambda: file.read(CHUNK), b""))
 

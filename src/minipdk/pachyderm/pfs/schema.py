@@ -3,7 +3,8 @@
 A commit's tree is a stack of layers, the newest on top. A layer holds one row for every file and directory that differs
 from the layers below it; a row without a size says that the path is gone. Directories carry the sum of what is below them,
 so sizes and hashes are read, never computed. Layers of finished commits never change and are shared by their descendants.
-A file set is a layer of its own, without directories.
+A file set is a layer of its own, without directories. Layers that are dropped are counted: they leave contents behind that
+nothing may name any more.
 
 ``branch_never`` holds the edges of the provenance that new heads do not propagate along. ``trigger_checks`` holds finished
 commits whose branches' triggers were not looked at yet. The next tick of a trigger without a cron expression is 0.
@@ -125,4 +126,12 @@ CREATE TABLE IF NOT EXISTS small_contents (
     digest BLOB PRIMARY KEY,
     data BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS dropped_layers (
+    only INTEGER PRIMARY KEY CHECK (only = 0),
+    dropped INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO dropped_layers VALUES (0, 0);
+CREATE TRIGGER IF NOT EXISTS count_dropped_layers AFTER DELETE ON layers BEGIN
+    UPDATE dropped_layers SET dropped = dropped + 1;
+END;
 """

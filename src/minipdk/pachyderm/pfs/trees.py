@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import content, paths
-from minipdk.pachyderm.pfs.content import Part
+from minipdk.pachyderm.pfs.content import Part, Parts
 
 Stack = tuple[int, ...]
 _PAGE = 2000
@@ -47,7 +47,7 @@ class Entry:
         return self.name.endswith("/")
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> Parts:
         """Where the file's bytes are."""
         if self.packed is not None:
             return content.unpack(self.packed)
@@ -69,7 +69,7 @@ class _Sum:
             self.hash += sign * int.from_bytes(hashlib.sha256(entry.name.encode() + b"\0" + entry.hash).digest())
 
 
-def file_entry(path: str, parts: tuple[Part, ...]) -> Entry:
+def file_entry(path: str, parts: Parts) -> Entry:
     """The entry of a file at a clean path with this content."""
     parent, name = paths.split(path)
     packed = content.pack(parts) if len(parts) > 1 else None
@@ -132,7 +132,7 @@ def walk_back(connection: sqlite3.Connection, stack: Stack, directory: str, befo
         yield own
 
 
-def change(connection: sqlite3.Connection, stack: Stack, changes: Mapping[str, tuple[Part, ...] | None]) -> None:
+def change(connection: sqlite3.Connection, stack: Stack, changes: Mapping[str, Parts | None]) -> None:
     """Write files (their parts) and removals (None) by clean path into the top layer of ``stack``."""
     own = stack[-1]
     below = stack[:-1]
@@ -152,7 +152,7 @@ def change(connection: sqlite3.Connection, stack: Stack, changes: Mapping[str, t
     _sum_up(connection, stack, sums)
 
 
-def put_files(connection: sqlite3.Connection, layer: int, files: Mapping[str, tuple[Part, ...]]) -> None:
+def put_files(connection: sqlite3.Connection, layer: int, files: Mapping[str, Parts]) -> None:
     """Fill a file set's layer, which has no directories."""
     _write(connection, [_row(layer, *paths.split(path), file_entry(path, parts)) for path, parts in files.items()])
 
@@ -184,7 +184,7 @@ def exchange(connection: sqlite3.Connection, stack: Stack, removed: Iterable[int
 
     Raises PachydermError when an added file is there already.
     """
-    changes: dict[str, tuple[Part, ...] | None] = {}
+    changes: dict[str, Parts | None] = {}
     for layer in removed:
         changes |= dict.fromkeys((entry.path for entry in _layer(connection, layer)), None)
     for layer in added:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from minipdk.pachyderm.errors import NotFoundError
 from minipdk.pachyderm.pfs import paths, trees
-from minipdk.pachyderm.pfs.content import SMALL, ContentWriter, Part
+from minipdk.pachyderm.pfs.content import SMALL, ContentWriter, Parts
 from minipdk.pachyderm.pfs.model import Branch, Commit
 from minipdk.pachyderm.pfs.reading import FileReader
 from minipdk.pachyderm.pfs.trees import Stack
@@ -16,10 +16,10 @@ from minipdk.pachyderm.pfs.trees import Stack
 
 @dataclass(frozen=True)
 class Put:
-    """Append ``part`` to the file at ``path``."""
+    """Append ``parts``, which may be none, to the file at ``path``."""
 
     path: str
-    part: Part
+    parts: Parts
 
 
 @dataclass(frozen=True)
@@ -70,28 +70,28 @@ class FileWriter(FileReader):
         with self._state.transactions.begin():
             changes: list[Change] = []
             for path, data in files.items():
-                changes += [Delete(path), Put(paths.clean_for_write(path), writer.put(iter([data])))]
+                changes += [Delete(path), Put(paths.clean_for_write(path), writer.put([data]))]
             writer.flush()
             self.modify(commit, changes)
 
-    def _overlay(self, stack: Stack, changes: Iterable[Change]) -> dict[str, tuple[Part, ...] | None]:
+    def _overlay(self, stack: Stack, changes: Iterable[Change]) -> dict[str, Parts | None]:
         """What the tree's files become."""
         connection = self._state.connection
-        overlay: dict[str, tuple[Part, ...] | None] = {}
+        overlay: dict[str, Parts | None] = {}
         writer = self.writer()
 
-        def current(path: str) -> tuple[Part, ...]:
+        def current(path: str) -> Parts:
             if path in overlay:
                 return overlay[path] or ()
             entry = trees.lookup(connection, stack, path)
             return entry.parts if entry else ()
 
-        def append(path: str, parts: tuple[Part, ...]) -> None:
+        def append(path: str, parts: Parts) -> None:
             overlay[path] = self._joined(writer, current(path), parts)
 
         for one in changes:
             if isinstance(one, Put):
-                append(one.path, (one.part,) if one.part.size else ())
+                append(one.path, one.parts)
             elif isinstance(one, Delete):
                 self._delete(stack, overlay, one.path)
             else:
@@ -102,14 +102,14 @@ class FileWriter(FileReader):
         writer.flush()
         return overlay
 
-    def _joined(self, writer: ContentWriter, old: tuple[Part, ...], new: tuple[Part, ...]) -> tuple[Part, ...]:
+    def _joined(self, writer: ContentWriter, old: Parts, new: Parts) -> Parts:
         """The parts of a file that was appended to. Small neighbours become one, so small appends do not pile up."""
         if not old or not new or old[-1].size + new[0].size > SMALL:
             return old + new
         joined = writer.small(old[-1]) + writer.small(new[0])
         return (*old[:-1], writer.put_small(joined), *new[1:])
 
-    def _delete(self, stack: Stack, overlay: dict[str, tuple[Part, ...] | None], path: str) -> None:
+    def _delete(self, stack: Stack, overlay: dict[str, Parts | None], path: str) -> None:
         cleaned = paths.clean(path)
         if not path.endswith("/") and cleaned != "/":
             overlay[cleaned] = None
@@ -122,7 +122,7 @@ class FileWriter(FileReader):
             if not entry.is_dir:
                 overlay[entry.path] = None
 
-    def _copied(self, copy: Copy) -> Iterator[tuple[str, tuple[Part, ...]]]:
+    def _copied(self, copy: Copy) -> Iterator[tuple[str, Parts]]:
         tree = self.tree(copy.commit)
         source = paths.clean(copy.source)
         for entry in list(self._walk(tree, source)):
@@ -142,7 +142,7 @@ class FileWriter(FileReader):
             trees.put_files(connection, layer, {path: parts for path, parts in overlay.items() if parts is not None})
             return fileset
 
-    def fileset_parts(self, fileset: str, path: str) -> tuple[Part, ...]:
+    def fileset_parts(self, fileset: str, path: str) -> Parts:
         """The content of the file at ``path`` of a file set. Raises NotFoundError."""
         connection = self._state.connection
         row = connection.execute("SELECT layer FROM filesets WHERE id = ?", (fileset,)).fetchone()

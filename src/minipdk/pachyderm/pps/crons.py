@@ -14,7 +14,6 @@ from typing import Any
 from minipdk.pachyderm import cron
 from minipdk.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import Branch, CommitInfo, Pfs
-from minipdk.pachyderm.pfs.content import EMPTY
 from minipdk.pachyderm.pfs.writing import Change, Delete, Put
 from minipdk.pachyderm.pps import inputs, messages
 from minipdk.pachyderm.pps.globbing import branch_of
@@ -46,7 +45,7 @@ def tick(pfs: Pfs, cron_input: Any, at: int) -> None:
     """Commit the tick of the time ``at`` (ns since 1970); with ``overwrite`` it takes the place of those before."""
     changes: list[Change] = [Delete("/")] if cron_input.overwrite else []
     name = datetime.fromtimestamp(at // cron.SECOND, UTC).strftime(FORMAT)
-    changes.append(Put(f"/{name}", EMPTY))
+    changes.append(Put(f"/{name}", ()))
     branch = branch_of(inputs.as_pfs(cron_input))
     with pfs.transaction():
         head = _head(pfs, branch)

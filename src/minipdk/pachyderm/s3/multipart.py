@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minipdk.pachyderm.pfs import Pfs
-from minipdk.pachyderm.pfs.content import ContentWriter, Part, file_hash
+from minipdk.pachyderm.pfs.content import ContentWriter, Parts, file_hash
 from minipdk.pachyderm.pfs.writing import Put
 from minipdk.pachyderm.s3 import checksums
 from minipdk.pachyderm.s3.buckets import Bucket, parse
@@ -115,16 +115,15 @@ class Uploads:
         return Upload(rows[0]["id"], rows[0]["key"], rows[0]["algorithm"], rows[0]["created"])
 
     def put_part(
-        self, upload: Upload, number: int, content: Sequence[Part], writer: ContentWriter, sums: Mapping[str, str]
+        self, upload: Upload, number: int, content: Parts, writer: ContentWriter, sums: Mapping[str, str]
     ) -> StoredPart:
         """Keep a part, in place of an older one of its number. Small contents pend in ``writer`` until then."""
-        parts = tuple(part for part in content if part.size)
         with self._pfs.transaction() as txn:
             writer.flush()
             if not self._read("SELECT 1 FROM s3_uploads WHERE id = ?", upload.id):
                 raise S3Error(404, "NoSuchUpload", f"The upload {upload.id} was aborted or completed meanwhile")
             self._forget("upload = ? AND number = ?", upload.id, number)
-            fileset = self._pfs.files.create_fileset([Put(_FILE, part) for part in parts or (writer.put_small(b""),)])
+            fileset = self._pfs.files.create_fileset([Put(_FILE, content)])
             kept = self._pfs.files.fileset_parts(fileset, _FILE)
             stored = StoredPart(number, sum(part.size for part in kept), file_hash(kept).hex(), dict(sums), txn.now, fileset)
             self._write(
@@ -177,7 +176,7 @@ class Uploads:
         total = sum(part.size for part in found)
         if stated.size not in (None, total):
             raise S3Error(400, "InvalidRequest", f"the parts have {total} bytes, and x-amz-mp-object-size is {stated.size}")
-        content = [part for one in found for part in self._pfs.files.fileset_parts(one.fileset, _FILE)]
+        content = tuple(part for one in found for part in self._pfs.files.fileset_parts(one.fileset, _FILE))
         for algorithm, value in stated.checksums.items():
             self._check(algorithm, value, found, content)
         with self._pfs.transaction():
@@ -187,7 +186,7 @@ class Uploads:
             self.abort(upload)
         return written
 
-    def _check(self, algorithm: str, value: str, found: Sequence[StoredPart], content: Sequence[Part]) -> None:
+    def _check(self, algorithm: str, value: str, found: Sequence[StoredPart], content: Parts) -> None:
         """Compare an object's checksum with what a client says it is: that of its bytes, or of its parts' checksums."""
         checksum = checksums.new(algorithm)
         if "-" in value:

@@ -61,7 +61,7 @@ class MultipartCalls:
         payload = call.payload()
         if upload.algorithm and upload.algorithm not in payload.stated_algorithms:
             raise S3Error(400, "InvalidRequest", f"the upload announced {upload.algorithm.upper()}, and the part has none")
-        content = [writer.put(payload.read())]
+        content = writer.put(payload.read())
         part = self._uploads.put_part(upload, number, content, writer, payload.checksums)
         sums = {checksums.PREFIX + name: value for name, value in part.checksums.items()}
         return Response(headers={"ETag": etag(part.etag), **sums})

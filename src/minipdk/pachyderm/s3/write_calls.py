@@ -33,8 +33,8 @@ class WriteCalls:
         only_if = condition(call.request.headers)
         self._buckets.check_writable(call.bucket, call.key)
         writer = self._buckets.writer()
-        part = writer.put(call.payload().read())
-        return Response(headers=written_headers(self._buckets.put(call.bucket, call.key, [part], writer, only_if)))
+        parts = writer.put(call.payload().read())
+        return Response(headers=written_headers(self._buckets.put(call.bucket, call.key, parts, writer, only_if)))
 
     def _copy(self, call: Call) -> Response:
         only_if = condition(call.request.headers)
@@ -50,7 +50,8 @@ class WriteCalls:
         tree = self._buckets.open(bucket, version)
         entry = self._buckets.object(tree, key)
         state_of(entry, tree).check_source(call.request.headers)
-        written = self._buckets.put(call.bucket, call.key, entry.parts, self._buckets.writer(), only_if)
+        writer = self._buckets.writer()
+        written = self._buckets.put(call.bucket, call.key, writer.keep(entry.parts), writer, only_if)
         response = copied("CopyObjectResult", written.entry, written.tree.committed)
         response.headers["x-amz-copy-source-version-id"] = tree.commit.id
         response.headers["x-amz-version-id"] = written.tree.commit.id

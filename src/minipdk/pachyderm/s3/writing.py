@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from minipdk.pachyderm.errors import AlreadyExistsError, BaseCommitNotFinishedError, NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import CommitInfo, paths
-from minipdk.pachyderm.pfs.content import ContentWriter, Part
+from minipdk.pachyderm.pfs.content import ContentWriter, Parts
 from minipdk.pachyderm.pfs.model import validate_branch_name, validate_name, validate_project_name
 from minipdk.pachyderm.pfs.reading import Tree
 from minipdk.pachyderm.pfs.trees import Entry
@@ -52,14 +52,10 @@ class BucketWriter(Buckets):
         self._target(bucket)
         return bucket
 
-    def put(
-        self, name: str, key: str, parts: Sequence[Part], writer: ContentWriter, condition: Condition | None = None
-    ) -> Written:
+    def put(self, name: str, key: str, parts: Parts, writer: ContentWriter, condition: Condition | None = None) -> Written:
         """Make ``parts`` the object's content, in place of what it had. Small contents pend in ``writer`` until then."""
         path = _check_key(key)
-        changes: list[Change] = [Delete(path), *(Put(path, part) for part in parts)]
-        if not parts:
-            changes.append(Put(path, writer.put_small(b"")))
+        changes: list[Change] = [Delete(path), Put(path, parts)]
 
         def prepare(tree: Tree) -> None:
             self._check_place(tree, path)
@@ -126,11 +122,11 @@ class BucketWriter(Buckets):
                 )
             parent = paths.split(parent)[0].rstrip("/")
 
-    def part_of(self, entry: Entry, first: int, size: int, writer: ContentWriter) -> tuple[Part, ...]:
+    def part_of(self, entry: Entry, first: int, size: int, writer: ContentWriter) -> Parts:
         """The parts that hold ``size`` bytes of a file from ``first`` on; of a whole file, its own."""
         if size == entry.size:
-            return entry.parts
-        return (writer.put(self.read(entry, first, size)),)
+            return writer.keep(entry.parts)
+        return writer.put(self.read(entry, first, size))
 
     # Buckets
 

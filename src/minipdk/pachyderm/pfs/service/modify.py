@@ -12,6 +12,7 @@ from minipdk.pachyderm.errors import PachydermError, UnsupportedError
 from minipdk.pachyderm.pfs import paths
 from minipdk.pachyderm.pfs.content import CHUNK, ContentWriter
 from minipdk.pachyderm.pfs.service.messages import file_from
+from minipdk.pachyderm.pfs.service.modification import LargeAddition
 from minipdk.pachyderm.pfs.writing import Change, Copy, Delete, Put
 
 _URL_SECONDS = 60
@@ -20,15 +21,15 @@ _URL_SECONDS = 60
 def read_changes(requests: Iterator[Any], writer: ContentWriter) -> Iterator[Change]:
     """The changes that a stream asks for. Their contents are durable once ``writer`` is flushed."""
     stream = _Stream(requests)
-    while (message := stream.take()) is not None:
-        kind = message.WhichOneof("body")
+    while (kind := stream.next_kind()) is not None:
         if kind == "add_file":
-            yield _added(message.add_file, stream, writer)
+            yield _added(stream, writer)
         elif kind == "delete_file":
-            _refuse_datum(message.delete_file.datum)
-            yield Delete(message.delete_file.path)
+            delete = stream.take().delete_file
+            _refuse_datum(delete.datum)
+            yield Delete(delete.path)
         elif kind == "copy_file":
-            yield _copied(message.copy_file)
+            yield _copied(stream.take().copy_file)
         elif kind == "set_commit":
             raise PachydermError("cannot set commit")
         else:
@@ -36,38 +37,50 @@ def read_changes(requests: Iterator[Any], writer: ContentWriter) -> Iterator[Cha
 
 
 class _Stream:
-    """An iterator that can look one message ahead."""
+    """An iterator that can look one message ahead. It forgets a message before its data is handed out."""
 
     def __init__(self, messages: Iterator[Any]) -> None:
         self._messages = messages
         self._ahead: Any = None
 
+    def next_kind(self) -> str | None:
+        """What the next message is; None at the end."""
+        if self._ahead is None:
+            self._ahead = next(self._messages, None)
+        if self._ahead is None:
+            return None
+        return "add_file" if isinstance(self._ahead, LargeAddition) else self._ahead.WhichOneof("body") or ""
+
+    def next_addition(self) -> Any:
+        """The next message's AddFile, maybe without its data."""
+        return self._ahead.add_file
+
     def take(self) -> Any:
         message, self._ahead = self._ahead, None
-        return message if message is not None else next(self._messages, None)
+        return message
 
-    def more_of(self, path: str) -> Iterator[bytes]:
-        """The data of the messages that go on appending to ``path``."""
-        while (message := self.take()) is not None:
-            add = message.add_file
-            if message.WhichOneof("body") != "add_file" or add.path != path or add.WhichOneof("source") == "url":
-                self._ahead = message
+    def data_of(self, path: str) -> Iterator[bytes | memoryview]:
+        """The data of the messages that append to ``path``, up to another one."""
+        while self.next_kind() == "add_file":
+            add = self.next_addition()
+            if add.path != path or add.WhichOneof("source") == "url":
                 return
             _refuse_datum(add.datum)
-            yield add.raw.value
+            del add
+            yield self._take_data()
+
+    def _take_data(self) -> bytes | memoryview:
+        message = self.take()
+        return message.data if isinstance(message, LargeAddition) else message.add_file.raw.value
 
 
-def _added(add: Any, stream: _Stream, writer: ContentWriter) -> Change:
-    _refuse_datum(add.datum)
+def _added(stream: _Stream, writer: ContentWriter) -> Change:
+    add = stream.next_addition()
     path = paths.clean_for_write(add.path)
     if add.WhichOneof("source") == "url":
+        _refuse_datum(stream.take().add_file.datum)
         return Put(path, writer.put(_fetched(add.url)))
-
-    def chunks() -> Iterator[bytes]:
-        yield add.raw.value
-        yield from stream.more_of(add.path)
-
-    return Put(path, writer.put(chunks()))
+    return Put(path, writer.put(stream.data_of(add.path)))
 
 
 def _copied(copy: Any) -> Change:
