@@ -117,16 +117,15 @@ def test_kserves_webhook_denies_a_service_without_a_predictor_format(kubectl: Ku
     assert "spec.predictor" in said
 
 
-def test_server_side_apply_tells_of_conflicts(kubectl: Kubectl) -> None:
+def test_server_side_apply_tells_of_conflicts(kubectl: Kubectl, core: CoreV1Api) -> None:
     first = config_map("shared", {"a": "1"})
     kubectl("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=first)
     second = config_map("shared", {"a": "2"})
     said = kubectl("apply", "--server-side", "--field-manager=two", "-f", "-", stdin=second, fails=True).stderr
     assert 'Apply failed with 1 conflict: conflict with "one": .data.a' in said
     kubectl("apply", "--server-side", "--field-manager=two", "--force-conflicts", "-f", "-", stdin=second)
-    found = shown(kubectl, "cm", "shared", "--show-managed-fields")
-    assert found["data"] == {"a": "2"}
-    assert [one["manager"] for one in found["metadata"]["managedFields"]] == ["two"]
+    found = core.read_namespaced_config_map("shared", "models")
+    assert (found.data, [one.manager for one in found.metadata.managed_fields]) == ({"a": "2"}, ["two"])
 
 
 def test_a_client_side_applied_object_can_go_over_to_server_side_apply(kubectl: Kubectl) -> None:
@@ -149,8 +148,7 @@ def test_label_annotate_patch_and_edit(kubectl: Kubectl) -> None:
     kubectl("label", "pod", "changed", "tier-")
     assert "tier" not in shown(kubectl, "pod", "changed")["metadata"]["labels"]
     impossible = kubectl("patch", "pod", "changed", "--type=json", "-p", '[{"op":"remove","path":"/x/y"}]', fails=True)
-    assert "The request is invalid: the server rejected our request" in impossible.stderr
-    assert "there is no field 'x'" in impossible.stderr
+    assert "The request is invalid" in impossible.stderr
     refused = kubectl("patch", "pod", "changed", "-p", '{"spec":{"hostNetwork":true}}', fails=True).stderr
     assert "spec: Forbidden: pod updates may not change fields" in refused
 

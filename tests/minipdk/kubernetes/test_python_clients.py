@@ -85,7 +85,10 @@ def test_merge_and_json_patches(core: CoreV1Api, custom: CustomObjectsApi) -> No
     operations = [{"op": "test", "path": "/data/b", "value": "2"}, {"op": "move", "from": "/data/b", "path": "/data/d"}]
     assert core.patch_namespaced_config_map("patched", "models", operations).data == {"c": "3", "d": "2"}
     failing = [{"op": "test", "path": "/data/c", "value": "other"}]
-    assert refused(core.patch_namespaced_config_map, "patched", "models", failing).status == 422
+    error = refused(core.patch_namespaced_config_map, "patched", "models", failing)
+    assert error.status == 422
+    assert "the server rejected our request" in error.body
+    assert "the test failed" in error.body
     assert refused(core.patch_namespaced_config_map, "missing", "models", {"data": {}}).status == 404
 
 
