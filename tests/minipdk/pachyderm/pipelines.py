@@ -10,6 +10,7 @@ from typing import Any
 
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs, pps
+from tests.conftest import wait_for
 
 IMAGE = "python:3.11"
 
@@ -66,6 +67,15 @@ class Workbench:
         """The pipeline's newest job, once it has ended."""
         newest = next(iter(self.client.pps.list_job(pipeline=pipeline)))
         return self.client.pps.inspect_job(job=newest.job, wait=True, details=True)
+
+    def crash_reason(self, pipeline: pps.Pipeline) -> str:
+        """Why the pipeline is CRASHING, once it is."""
+
+        def look() -> str:
+            info = self.client.pps.inspect_pipeline(pipeline=pipeline)
+            return str(info.reason) if info.state == pps.PipelineState.PIPELINE_CRASHING else ""
+
+        return str(wait_for(look, seconds=60, what=f"{pipeline.name} to crash"))
 
     def files(self, uri: str) -> dict[str, str]:
         """The contents of every file of a commit or branch."""

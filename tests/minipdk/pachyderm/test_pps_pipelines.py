@@ -262,9 +262,7 @@ def test_a_pipeline_crashes_until_its_image_is_built(bench: Workbench, home: Hom
     image = bench.name("image") + ":1.0"
     transform = pps.Transform(image=image, cmd=["cat", "/marker"])
     pipeline = bench.pipeline(bench.repo(a="1"), transform=transform)
-    crashing = pps.PipelineState.PIPELINE_CRASHING
-    wait_for(lambda: bench.client.pps.inspect_pipeline(pipeline=pipeline).state == crashing, what="CRASHING")
-    reason = bench.client.pps.inspect_pipeline(pipeline=pipeline).reason
+    reason = bench.crash_reason(pipeline)
     assert image in reason
     assert "minipdk image build" in reason
     (tmp_path / "marker").write_text("built")
@@ -277,9 +275,7 @@ def test_a_pipeline_crashes_until_its_image_is_built(bench: Workbench, home: Hom
 def test_a_pipeline_that_wants_more_gpus_than_there_are_crashes(bench: Workbench) -> None:
     limits = pps.ResourceSpec(gpu=pps.GpuSpec(type="nvidia.com/gpu", number=64))
     pipeline = bench.pipeline(bench.repo(), "true", resource_limits=limits)
-    crashing = pps.PipelineState.PIPELINE_CRASHING
-    wait_for(lambda: bench.client.pps.inspect_pipeline(pipeline=pipeline).state == crashing, what="CRASHING")
-    assert "asks for 64 GPUs" in bench.client.pps.inspect_pipeline(pipeline=pipeline).reason
+    assert "asks for 64 GPUs" in bench.crash_reason(pipeline)
 
 
 def test_a_host_path_of_pod_patch_is_mounted(bench: Workbench, tmp_path: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 from pachyderm_sdk.api import pps
-from tests.conftest import ServiceProcess, wait_for
+from tests.conftest import ServiceProcess
 from tests.minipdk.pachyderm.pipelines import IMAGE, Workbench
 
 from minipdk.home import Home
@@ -75,9 +75,7 @@ def test_a_pipeline_whose_secret_is_deleted_crashes_until_it_is_back(bench: Work
     bench.job(pipeline)
     bench.client.pps.delete_secret(secret=pps.Secret(name=name))
     bench.commit(repo, {"a": "1"})
-    crashing = pps.PipelineState.PIPELINE_CRASHING
-    wait_for(lambda: bench.client.pps.inspect_pipeline(pipeline=pipeline).state == crashing, what="CRASHING")
-    assert name in bench.client.pps.inspect_pipeline(pipeline=pipeline).reason
+    assert name in bench.crash_reason(pipeline)
     bench.client.pps.create_secret(name=name, data={"key": "2"})
     assert bench.job(pipeline).state == SUCCESS
 

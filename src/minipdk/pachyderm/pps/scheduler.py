@@ -116,9 +116,9 @@ class Scheduler:
             return True
         try:
             self._planner.check(pipeline)
-            self._set_state(key, idle if job is None else "PIPELINE_RUNNING")
             if job is not None:
                 self._start_when_ready(key, pipeline, job)
+            self._set_state(key, idle if job is None else "PIPELINE_RUNNING")  # only now: it stays CRASHING between tries
         except NotReadyError as error:
             self._set_state(key, "PIPELINE_CRASHING", str(error))
             return False
