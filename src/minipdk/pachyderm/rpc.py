@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 
 from minipdk.home import HOST
-from minipdk.pachyderm import wire
+from minipdk.pachyderm import callers, wire
 from minipdk.pachyderm.errors import BadTokenError, NotSignedInError, PachydermError, UnsupportedError
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ _HANDLERS = {
 class Server:
     """A gRPC server on loopback for the servicers given by package: ``{"pfs": ..., "pps": ...}``.
 
-    Callers must send ``token``; where it is empty, authentication is off and what they send is not looked at.
+    Callers must send ``token``, or one by which ``identify`` knows a pipeline. Where ``token`` is empty, authentication is
+    off and anybody may call.
 
     ``parsers`` make the requests of some calls, given by path, of their bytes; protobuf makes the others.
     """
@@ -56,8 +57,9 @@ class Server:
         token: str,
         servicers: Mapping[str, object],
         parsers: Mapping[str, Callable[[bytes], Any]] = MappingProxyType({}),
+        identify: Callable[[str], callers.Caller | None] = lambda _: None,
     ) -> None:
-        self._token = token
+        self._token, self._identify = token, identify
         self._parsers = parsers
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
         self._grpc = grpc.server(
@@ -117,9 +119,11 @@ class Server:
         return handle
 
     def _authenticate(self, call: wire.Rpc, context: grpc.ServicerContext) -> None:
-        if not self._token or call.path in OPEN_TO_ALL:
-            return
         tokens = [value for key, value in context.invocation_metadata() if key == "authn-token"]
+        caller = self._identify(str(tokens[0])) if tokens else None
+        callers.current.set(caller)
+        if caller is not None or not self._token or call.path in OPEN_TO_ALL:
+            return
         if not tokens or not tokens[0]:
             raise NotSignedInError
         if not hmac.compare_digest(str(tokens[0]).encode(), self._token.encode()):

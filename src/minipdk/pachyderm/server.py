@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 
 from minipdk import service, web
 from minipdk.home import Home
-from minipdk.pachyderm import rpc, wire
+from minipdk.pachyderm import callers, rpc, wire
 from minipdk.pachyderm.admin import AdminServicer, EnterpriseServicer, LicenseServicer, VersionServicer
 from minipdk.pachyderm.auth import AuthServicer, InactiveServicer
 from minipdk.pachyderm.metadata import MetadataServicer
@@ -49,6 +50,7 @@ def serve(home: Home) -> None:
             "version": VersionServicer(),
         },
         {"/pfs_v2.API/ModifyFile": modification.parse},
+        functools.partial(callers.identify, home.token),
     )
     pfs.triggers.start()
     pps.start()

@@ -73,8 +73,8 @@ def test_a_repo_that_is_not_there_is_refused_by_name(bench: Workbench) -> None:
 
 
 def test_an_unsupported_field_is_refused_by_name(bench: Workbench) -> None:
-    code, words = refusal(bench, spec("p", bench.repo(), spout={}))
-    assert (code, words) == (grpc.StatusCode.UNIMPLEMENTED, "spout is not supported by minipdk")
+    code, words = refusal(bench, spec("p", bench.repo(), egress={"url": "s3://bucket"}))
+    assert (code, words) == (grpc.StatusCode.UNIMPLEMENTED, "egress is not supported by minipdk")
 
 
 def test_a_name_can_be_taken_once(bench: Workbench) -> None:

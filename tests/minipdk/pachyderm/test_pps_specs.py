@@ -88,8 +88,6 @@ def test_a_spec_that_cannot_be_a_pipeline_is_refused(changes: dict[str, Any], wo
 UNSUPPORTED = [
     ({"tf_job": {"tf_job": "{}"}}, "tf_job"),
     ({"egress": {"url": "s3://bucket"}}, "egress"),
-    ({"service": {"internal_port": 80}}, "service"),
-    ({"spout": {}}, "spout"),
     ({"s3_out": True}, "s3_out"),
     ({"pod_spec": "{}"}, "pod_spec"),
     ({"spec_commit": {"id": "x"}}, "spec_commit"),

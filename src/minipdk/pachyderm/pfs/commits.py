@@ -38,11 +38,16 @@ class Commits:
         return records.commit_info(self._state.connection, self.pick(commit))
 
     def start(self, branch: Branch, parent: Commit | None = None, description: str = "") -> Commit:
-        """A user's new commit on a branch without provenance; the branch is made if it is missing."""
-        row = records.find_branch(self._state.connection, branch)
-        if row is not None and records.direct_upstream(self._state.connection, row["id"]):
-            raise PachydermError(f"cannot start a commit on an output branch: {branch}")
+        """A user's new commit on a branch without provenance, or a spout's on its own branch; a missing branch is made."""
+        self.refuse_output(branch)
         return self.open(branch, parent, description)
+
+    def refuse_output(self, branch: Branch) -> None:
+        """Raise an error for a branch on which only the system, or a spout whose own it is, may start commits."""
+        row = records.find_branch(self._state.connection, branch)
+        is_output = row is not None and records.direct_upstream(self._state.connection, row["id"])
+        if is_output and not self._state.hooks.is_own_output(branch):
+            raise PachydermError(f"cannot start a commit on an output branch: {branch}")
 
     def open(self, branch: Branch, parent: Commit | None = None, description: str = "") -> Commit:
         """A new open commit as the head of any branch, provenant on the heads of the branch's provenance."""
@@ -69,7 +74,7 @@ class Commits:
             if row["finishing"]:
                 raise PachydermError(f"commit {handle} has already finished")
             output = bool(records.commits_upstream(connection, row["id"]))
-            if output and not force and self._state.hooks.is_pipeline_repo(handle.repo):
+            if output and not force and self._state.hooks.is_transform_repo(handle.repo):
                 raise PachydermError("cannot finish a pipeline output or meta commit, use 'stop job' instead")
             connection.execute(
                 "UPDATE commits SET finishing = ?, updated = ?, error = ?,"

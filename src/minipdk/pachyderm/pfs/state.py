@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from minipdk.pachyderm.pfs.content import ContentStore
-from minipdk.pachyderm.pfs.model import CommitInfo, Repo
+from minipdk.pachyderm.pfs.model import Branch, CommitInfo, Repo
 from minipdk.pachyderm.pfs.transaction import Transaction, Transactions
 from minipdk.storage import Database
 
@@ -22,6 +22,8 @@ class Hooks:
     on_commit_finished: list[CommitHook] = field(default_factory=list)
     on_commit_deleted: list[CommitHook] = field(default_factory=list)
     is_pipeline_repo: Callable[[Repo], bool] = lambda _: False
+    is_transform_repo: Callable[[Repo], bool] = lambda _: False  # its commits are finished by jobs
+    is_own_output: Callable[[Branch], bool] = lambda _: False  # the caller is the spout that commits to this branch
 
 
 @dataclass

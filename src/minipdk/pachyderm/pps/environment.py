@@ -13,7 +13,10 @@ NAMESPACE = "default"
 
 @dataclass(frozen=True)
 class Worker:
-    """What stays the same for every datum of a job: the pipeline, its version and the job."""
+    """What stays the same for every datum of a job: the pipeline, its version and the job, which a spout has none of.
+
+    ``token`` is what user code is known by as this pipeline's (see `callers`); empty where it calls as the user.
+    """
 
     project: str
     pipeline: str
@@ -21,6 +24,7 @@ class Worker:
     job: str
     transform_env: Mapping[str, str]
     secret_env: Mapping[str, str]
+    token: str = ""
 
 
 def cluster_environment(home: Home) -> dict[str, str]:
@@ -62,8 +66,8 @@ def user_environment(home: Home, worker: Worker, datum: Datum | None) -> dict[st
         **worker.secret_env,
         **cluster_environment(home),
         **(datum_variables(datum) if datum else {}),
-        "PACH_JOB_ID": worker.job,
-        "PACH_OUTPUT_COMMIT_ID": worker.job,
+        **({"PACH_JOB_ID": worker.job, "PACH_OUTPUT_COMMIT_ID": worker.job} if worker.job else {}),
+        **({"PACH_TOKEN": worker.token} if worker.token else {}),
         "PPS_PIPELINE_NAME": worker.pipeline,
         "PPS_PROJECT_NAME": worker.project,
         "PPS_SPEC_COMMIT": worker.spec_commit,

@@ -241,16 +241,22 @@ class JobRun:
             else:
                 yield lambda datum: DatumRun(home, pfs, plan, datum, log, name, gpus)
 
-    def _run_one(self, run: DatumRun, digest: str) -> str:
+    @contextmanager
+    def _as_running(self, run: DatumRun) -> Iterator[None]:
+        """Count a datum as running meanwhile. Raises StoppedError once cancelled."""
         with self._lock:
             if self._cancelled:
                 raise StoppedError
             self._running[run.datum.id] = run
         try:
-            result = run.run()
+            yield
         finally:
             with self._lock:
                 del self._running[run.datum.id]
+
+    def _run_one(self, run: DatumRun, digest: str) -> str:
+        with self._as_running(run):
+            result = run.run()
         return self._record(run.datum, digest, result)
 
     def _record(self, datum: Datum, digest: str, result: Result) -> str:

@@ -59,7 +59,9 @@ class Jobs:
             return
         pipeline = self._store.pipeline(Key(repo.project, repo.name))
         key = Key(repo.project, repo.name, info.commit.id)
-        if pipeline is None or info.branch.name != pipeline.details.output_branch or self._store.job(key):
+        if pipeline is None or pipeline.type == messages.SPOUT:
+            return
+        if info.branch.name != pipeline.details.output_branch or self._store.job(key):
             return
         job = wire.pps.JobInfo(
             job=messages.job(key),

@@ -17,6 +17,12 @@ def enum(name: str, value: str) -> int:
     return number
 
 
+TRANSFORM, SERVICE, SPOUT = (
+    enum("PipelineInfoPipelineType", f"PIPELINE_TYPE_{name}") for name in ("TRANSFORM", "SERVICE", "SPOUT")
+)
+"""What PipelineInfo.type may be."""
+
+
 def set_time(timestamp: Any, nanoseconds: int) -> None:
     """Set a Timestamp or Duration field from integer nanoseconds."""
     timestamp.seconds, timestamp.nanos = divmod(nanoseconds, NANOSECONDS)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from minipdk.home import HOST
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import InvalidRequestError, NotFoundError, PachydermError, UnsupportedError
-from minipdk.pachyderm.pps import crons, messages, spec
+from minipdk.pachyderm.pps import crons, messages, service_ports, spec
 from minipdk.pachyderm.pps.messages import enum
 from minipdk.pachyderm.pps.store import Key
 
@@ -122,6 +123,8 @@ class PipelineCalls:
         if not request.details:
             info.ClearField("details")
             return info
+        if (service := service_ports.service_of(info.details)) is not None:
+            service.ip = HOST
         info.details.workers_requested = info.parallelism
         if info.state == enum("PipelineState", "PIPELINE_RUNNING"):
             info.details.workers_available = info.parallelism

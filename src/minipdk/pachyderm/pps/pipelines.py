@@ -11,17 +11,15 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from minipdk.pachyderm import wire
+from minipdk.pachyderm import callers, wire
 from minipdk.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import Pfs
-from minipdk.pachyderm.pfs.model import META, SPEC, USER, Branch, Repo
-from minipdk.pachyderm.pfs.service.messages import trigger_from
-from minipdk.pachyderm.pps import crons, inputs, kube_secrets, messages, spec, validation
-from minipdk.pachyderm.pps.globbing import branch_of
+from minipdk.pachyderm.pfs.model import META, SPEC, Branch, Repo
+from minipdk.pachyderm.pps import branches, inputs, kube_secrets, messages, service_ports, spec, validation
 from minipdk.pachyderm.pps.jobs import Jobs
 from minipdk.pachyderm.pps.kube_secrets import Secrets
 from minipdk.pachyderm.pps.logs import Logs
-from minipdk.pachyderm.pps.messages import enum
+from minipdk.pachyderm.pps.messages import SERVICE, SPOUT, TRANSFORM, enum
 from minipdk.pachyderm.pps.store import CLUSTER, Key, Store
 
 COPIED = (
@@ -64,6 +62,8 @@ class Pipelines:
     def __init__(self, store: Store, pfs: Pfs, jobs: Jobs, secrets: Secrets, logs: Logs) -> None:
         self._store, self._pfs, self._jobs, self._secrets, self._logs = store, pfs, jobs, secrets, logs
         pfs.is_pipeline_repo = lambda repo: store.is_pipeline(repo.project, repo.name)
+        pfs.state.hooks.is_transform_repo = self._is_transform_repo
+        pfs.state.hooks.is_own_output = self._is_own_output
 
     # Creating
 
@@ -109,11 +109,11 @@ class Pipelines:
             raise AlreadyExistsError(f'pipeline "{key}" already exists: pass update to change it')
         info = self._info(txn, request, old)
         info.user_spec_json, info.effective_spec_json = user_json, effective_json
-        self._make_cron_repos(info)
-        for branch in _input_branches(info):
+        branches.make_cron_repos(self._pfs, info)
+        for branch in branches.read(info):
             self._pfs.inspect_repo(branch.repo)
         if old is None:
-            self._create_repos(key)
+            branches.create_repos(self._pfs, key)
         spec_branch = Repo(key.project, key.pipeline, SPEC).branch("master")
         commit = self._pfs.open_commit(spec_branch)
         self._pfs.finish_commit(commit)
@@ -121,60 +121,11 @@ class Pipelines:
         self._store.put_pipeline(info)
         if old is not None:
             self._jobs.stop_all(key, "all jobs killed because pipeline was updated")
-            if old.details.output_branch != info.details.output_branch:
-                self._disconnect(old)
-        self._set_triggers(info)
-        self._connect(info)
+            if set(branches.written(old)) - set(branches.written(info)):
+                branches.disconnect(self._pfs, old)
+        branches.set_triggers(self._pfs, info)
+        branches.connect(self._pfs, info)
         txn.after(self._jobs.wake)
-
-    def _set_triggers(self, info: Any) -> None:
-        """Make the branches that move by the triggers of a pipeline's inputs, or change those that are there."""
-        for leaf in inputs.leaves(info.details.input):
-            if leaf.HasField("pfs") and leaf.pfs.HasField("trigger"):
-                branch = branch_of(leaf.pfs)
-                try:
-                    head = self._pfs.inspect_branch(branch).head
-                except NotFoundError:
-                    head = None
-                self._pfs.create_branch(branch, head=head, trigger=trigger_from(leaf.pfs.trigger))
-
-    def _make_cron_repos(self, info: Any) -> None:
-        for repo in _cron_repos(info):
-            try:
-                self._pfs.inspect_repo(repo)
-            except NotFoundError:
-                self._pfs.create_repo(repo, description=f"Cron tick repo for pipeline {Key.of(info.pipeline)}.")
-
-    def _create_repos(self, key: Key) -> None:
-        output = Repo(key.project, key.pipeline)
-        try:
-            self._pfs.create_repo(output, description=f"Output repo for pipeline {key}.")
-        except AlreadyExistsError:
-            raise PachydermError(
-                f'pipeline "{key.pipeline}" cannot be created because a repo with the same name already exists'
-            ) from None
-        for kind, what in ((SPEC, "Spec"), (META, "Meta")):
-            repo = Repo(key.project, key.pipeline, kind)
-            self._pfs.create_repo(repo, description=f"{what} repo for pipeline {key}.", update=True)
-
-    def _connect(self, info: Any) -> None:
-        """Give the output and meta branches their provenance, which makes the first commit and job; none while stopped."""
-        key = Key.of(info.pipeline)
-        if info.stopped:
-            self._disconnect(info)
-            return
-        provenance = [*dict.fromkeys(_input_branches(info)), Repo(key.project, key.pipeline, SPEC).branch("master")]
-        leaves = inputs.leaves(info.details.input)
-        never = [branch_of(one.pfs) for one in leaves if one.HasField("pfs") and one.pfs.propagation_spec.never]
-        for kind in (USER, META):
-            repo = Repo(key.project, key.pipeline, kind)
-            self._pfs.create_branch(repo.branch(info.details.output_branch), provenance=provenance, never=never)
-
-    def _disconnect(self, info: Any) -> None:
-        """Take the provenance away from the branches a pipeline wrote to."""
-        for kind in (USER, META):
-            repo = Repo(info.pipeline.project.name, info.pipeline.name, kind)
-            self._pfs.create_branch(repo.branch(info.details.output_branch), provenance=[])
 
     def _info(self, txn: Any, request: Any, old: Any | None) -> Any:
         """The PipelineInfo of a new version, with the defaults filled in."""
@@ -196,10 +147,13 @@ class Pipelines:
             project=key.project,
             now=lambda timestamp: messages.set_time(timestamp, txn.now),
         )
+        if (service := service_ports.service_of(details)) is not None:
+            service.type = service.type or "NodePort"
         validation.validate_info(details)
         info.parallelism = details.parallelism_spec.constant or 1
         info.state = enum("PipelineState", "PIPELINE_STARTING")
-        info.type = enum("PipelineInfoPipelineType", "PIPELINE_TYPE_TRANSFORM")
+        info.type = _type_of(details)
+        self._choose_port(details, old)
         messages.set_time(details.updated_at, txn.now)
         if not details.salt or request.reprocess:
             details.salt = uuid.uuid4().hex
@@ -212,6 +166,19 @@ class Pipelines:
                 details.salt = old.details.salt
         return info
 
+    def _choose_port(self, details: Any, old: Any | None) -> None:
+        """Give a service that names no external port the one it had before, or a free one."""
+        service = service_ports.service_of(details)
+        if service is None or service.external_port:
+            return
+        before = service_ports.service_of(old.details) if old is not None else None
+        services = [service_ports.service_of(info.details) for info in self._store.pipelines()]
+        taken = {one.external_port for one in services if one is not None}
+        try:
+            service.external_port = before.external_port if before is not None else service_ports.choose(taken)
+        except OSError as error:
+            raise PachydermError(f"there is no port for the service: {error}") from None
+
     # Stopping, starting and deleting
 
     def stop(self, key: Key) -> None:
@@ -221,7 +188,7 @@ class Pipelines:
             info.stopped = True
             info.state, info.reason = enum("PipelineState", "PIPELINE_PAUSED"), ""
             self._store.put_pipeline(info)
-            self._connect(info)
+            branches.connect(self._pfs, info)
             self._jobs.stop_all(key, "all jobs killed because pipeline was stopped")
             txn.after(self._jobs.wake)
 
@@ -233,7 +200,7 @@ class Pipelines:
                 info.state = enum("PipelineState", "PIPELINE_STARTING")
             info.stopped = False
             self._store.put_pipeline(info)
-            self._connect(info)
+            branches.connect(self._pfs, info)
             txn.after(self._jobs.wake)
 
     def delete(self, key: Key, *, keep_repo: bool, force: bool) -> None:
@@ -244,6 +211,7 @@ class Pipelines:
             for job in list(self._store.jobs(key)):
                 self._jobs.delete(Key.of(job.job.pipeline, job.job.id))
             self._store.delete_pipeline(key)
+            txn.after(self._jobs.wake)
             output = Repo(key.project, key.pipeline)
             if keep_repo:
                 self._pfs.create_branch(output.branch(info.details.output_branch), provenance=[])
@@ -251,11 +219,20 @@ class Pipelines:
                 self._pfs.delete_repo(output, force=force)
             for kind in (META, SPEC):
                 self._pfs.delete_repo(Repo(key.project, key.pipeline, kind), force=force)
-            for repo in _cron_repos(info):
+            for repo in branches.cron_repos(info):
                 self._pfs.delete_repo(repo, force=force)
             txn.after(lambda: self._logs.delete_pipeline(key))
 
     # Looking
+
+    def _is_transform_repo(self, repo: Repo) -> bool:
+        info = self._store.pipeline(Key(repo.project, repo.name))
+        return info is not None and info.type == TRANSFORM
+
+    def _is_own_output(self, branch: Branch) -> bool:
+        caller = callers.current.get()
+        info = self._store.pipeline(Key(caller.project, caller.pipeline)) if caller else None
+        return info is not None and info.type == SPOUT and branch in branches.written(info)
 
     def get(self, key: Key, version: int | None = None) -> Any:
         """The PipelineInfo of the newest version, or of another. Raises NotFoundError."""
@@ -283,12 +260,7 @@ class Pipelines:
         return info
 
 
-def _input_branches(info: Any) -> list[Branch]:
-    """The branches that a pipeline reads."""
-    leaves = inputs.leaves(info.details.input)
-    return [branch_of(leaf.pfs if leaf.HasField("pfs") else inputs.as_pfs(leaf.cron)) for leaf in leaves]
-
-
-def _cron_repos(info: Any) -> list[Repo]:
-    """The repos that a pipeline's cron inputs tick in, which come and go with it."""
-    return [branch_of(inputs.as_pfs(one)).repo for one in crons.cron_inputs(info)]
+def _type_of(details: Any) -> int:
+    if details.HasField("spout"):
+        return SPOUT
+    return SERVICE if details.HasField("service") else TRANSFORM

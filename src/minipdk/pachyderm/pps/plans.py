@@ -10,9 +10,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from minipdk.home import Home, write_private
+from minipdk.home import Home, port_is_free, write_private
+from minipdk.pachyderm import callers
 from minipdk.pachyderm.errors import PachydermError
-from minipdk.pachyderm.pps import messages, pod_patch
+from minipdk.pachyderm.pps import messages, pod_patch, service_ports
 from minipdk.pachyderm.pps.environment import Worker
 from minipdk.pachyderm.pps.gpus import Gpus
 from minipdk.pachyderm.pps.kube_secrets import Secrets
@@ -47,10 +48,16 @@ class Planner:
                 "the pipeline"
             )
         self._host_mounts(details.pod_patch)
+        service = service_ports.service_of(details)
+        if service is not None and not port_is_free(service.external_port):
+            raise NotReadyError(
+                f"the service's external_port {service.external_port} is taken: end what listens there, or change it and "
+                "update the pipeline"
+            )
         return image
 
-    def make(self, pipeline: Any, job: str) -> tuple[Plan, Path]:
-        """The plan for a job, and the folder that holds its secrets' files, to be removed afterwards. NotReadyError."""
+    def make(self, pipeline: Any, job: str = "") -> tuple[Plan, Path]:
+        """The plan for a job or a spout, and the folder with its secrets' files, to be removed afterwards. NotReadyError."""
         details = pipeline.details
         image = self.check(pipeline)
         folder = pfs_folder(self._home) / f"secrets-{uuid.uuid4().hex}"
@@ -62,6 +69,7 @@ class Planner:
             job=job,
             transform_env=dict(details.transform.env),
             secret_env=secret_env,
+            token=self._token(pipeline, job),
         )
         plan = Plan(
             image=image,
@@ -70,8 +78,16 @@ class Planner:
             mounts=(*self._host_mounts(details.pod_patch), *secret_mounts),
             tries=max(1, details.datum_tries),
             timeout=messages.nanoseconds(details.datum_timeout) / 1e9 if details.HasField("datum_timeout") else None,
+            keeps_output=pipeline.type == messages.TRANSFORM,
         )
         return plan, folder
+
+    def _token(self, pipeline: Any, job: str) -> str:
+        """What user code is known by where it may do what the cluster's user may not."""
+        if pipeline.type != messages.SPOUT:
+            return ""
+        key = pipeline.pipeline
+        return callers.issue(self._home.token, callers.Caller(key.project.name, key.name, job))
 
     def _secret_values(self, wanted: Any, folder: Path) -> tuple[dict[str, str], list[Mount]]:
         environment: dict[str, str] = {}

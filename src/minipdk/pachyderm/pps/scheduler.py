@@ -7,9 +7,12 @@ images and folders are made by other processes, which do not tell.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import shutil
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from minipdk.pachyderm import wire
@@ -20,6 +23,8 @@ from minipdk.pachyderm.pps.jobs import JobFinishedError, Jobs
 from minipdk.pachyderm.pps.messages import enum
 from minipdk.pachyderm.pps.parts import Parts
 from minipdk.pachyderm.pps.plans import NotReadyError, Planner
+from minipdk.pachyderm.pps.service_run import ServiceRun
+from minipdk.pachyderm.pps.spout_run import SpoutRun
 from minipdk.pachyderm.pps.store import Key
 from minipdk.pachyderm.pps.user_code import pfs_folder, remove_folder
 
@@ -39,7 +44,7 @@ class Scheduler:
         self._changed = threading.Event()
         self._stopping = False
         self._lock = threading.Lock()
-        self._runs: dict[Key, JobRun] = {}
+        self._runs: dict[Key, JobRun | SpoutRun] = {}
         self._thread = threading.Thread(target=self._loop, name="pps scheduler", daemon=True)
 
     def start(self) -> None:
@@ -73,7 +78,7 @@ class Scheduler:
         """The job as it is being run now."""
         with self._lock:
             run = self._runs.get(Key(key.project, key.pipeline))
-        return run if run is not None and run.key == key else None
+        return run if isinstance(run, JobRun) and run.key == key else None
 
     def _loop(self) -> None:
         wait: float | None = None
@@ -89,19 +94,31 @@ class Scheduler:
     def _look(self) -> float | None:
         """Move on whatever can move on; in how many seconds to look again without being told, None for never."""
         waits: list[float | None] = []
-        first: dict[Key, Any] = {}
+        jobs: dict[Key, list[Any]] = {}
         for job in self._store.open_jobs():
-            first.setdefault(Key.of(job.job.pipeline), job)
-        for pipeline in self._store.pipelines():
+            jobs.setdefault(Key.of(job.job.pipeline), []).append(job)
+        pipelines = {Key.of(pipeline.pipeline): pipeline for pipeline in self._store.pipelines()}
+        with self._lock:
+            runs = dict(self._runs)
+        for key, run in runs.items():
+            self._give_way(run, pipelines.get(key), jobs.get(key, []))
+        for key, pipeline in pipelines.items():
             if self._stopping:
                 return None
-            key = Key.of(pipeline.pipeline)
-            with self._lock:
-                running = key in self._runs
-            if not running:
-                waits.append(None if self._move_on(key, pipeline, first.get(key)) else RETRY_S)
+            if key not in runs:
+                waits.append(None if self._move_on(key, pipeline, next(iter(jobs.get(key, [])), None)) else RETRY_S)
             waits.append(crons.fire_due(self._pfs, pipeline))
         return min((wait for wait in waits if wait is not None), default=None)
+
+    def _give_way(self, run: JobRun | SpoutRun, pipeline: Any | None, jobs: list[Any]) -> None:
+        """End what would not end by itself: a spout that is not to run any more, a service whose next job is ready."""
+        if isinstance(run, SpoutRun) and not run.is_current(pipeline):
+            run.cancel()
+        if isinstance(run, ServiceRun):
+            later = next((job for job in jobs if job.job.id != run.key.id), None)
+            if later is not None and self._is_ready(later):
+                with contextlib.suppress(JobFinishedError):
+                    run.supersede()
 
     def _move_on(self, key: Key, pipeline: Any, job: Any | None) -> bool:
         """Take a pipeline that runs no job one step further; False when it is crashing."""
@@ -109,54 +126,57 @@ class Scheduler:
         if pipeline.stopped:
             self._set_state(key, "PIPELINE_PAUSED")
             return True
-        if job is None and state not in ("PIPELINE_STARTING", "PIPELINE_CRASHING", "PIPELINE_RUNNING"):
-            return True
         idle = "PIPELINE_STANDBY" if pipeline.details.autoscaling else "PIPELINE_RUNNING"
-        if job is None and state == idle:
+        settled = state == idle or state not in ("PIPELINE_STARTING", "PIPELINE_CRASHING", "PIPELINE_RUNNING")
+        if job is None and settled and pipeline.type != messages.SPOUT:
             return True
         try:
             self._planner.check(pipeline)
-            if job is not None:
-                self._start_when_ready(key, pipeline, job)
+            if pipeline.type == messages.SPOUT:
+                self._run(key, pipeline, SpoutRun)
+            elif job is not None and self._is_ready(job):
+                kind = ServiceRun if pipeline.type == messages.SERVICE else JobRun
+                self._run(key, pipeline, functools.partial(kind, jobs=self.jobs), job.job.id)
             self._set_state(key, idle if job is None else "PIPELINE_RUNNING")  # only now: it stays CRASHING between tries
         except NotReadyError as error:
             self._set_state(key, "PIPELINE_CRASHING", str(error))
             return False
         return True
 
-    def _start_when_ready(self, pipeline_key: Key, pipeline: Any, job: Any) -> None:
-        key = Key(pipeline_key.project, pipeline_key.pipeline, job.job.id)
+    def _is_ready(self, job: Any) -> bool:
+        """Whether a job's inputs are there; one whose inputs failed is ended."""
+        key = Key.of(job.job.pipeline, job.job.id)
         try:
             output = self._pfs.inspect_commit(messages.to_commit(job.output_commit))
             upstream = [self._pfs.inspect_commit(commit) for commit in output.direct_provenance]
             if any(not info.finished for info in upstream):
                 if job.state == enum("JobState", "JOB_CREATED"):
                     self.jobs.advance(key, "JOB_STARTING")
-                return
+                return False
             if failed := sorted({info.commit.repo.name for info in upstream if info.error}):
                 reason = f"unrunnable because the following upstream pipelines failed: {', '.join(failed)}"
                 self.jobs.finish(key, "JOB_UNRUNNABLE", reason)
-                return
+                return False
         except JobFinishedError:
-            return
+            return False
         except NotFoundError:
             logger.info("the output commit of job %s is gone", key)
-            return
-        self._run(pipeline_key, pipeline, key)
+            return False
+        return True
 
-    def _run(self, pipeline_key: Key, pipeline: Any, key: Key) -> None:
-        plan, folder = self._planner.make(pipeline, key.id)
+    def _run(self, key: Key, pipeline: Any, kind: Callable[..., JobRun | SpoutRun], job: str = "") -> None:
+        plan, folder = self._planner.make(pipeline, job)
 
         def done() -> None:
             if folder.exists():
                 remove_folder(folder)
             with self._lock:
-                del self._runs[pipeline_key]
+                del self._runs[key]
             self.wake()
 
-        run = JobRun(self._parts, self.jobs, pipeline, plan, done)
+        run = kind(parts=self._parts, pipeline=pipeline, plan=plan, done=done)
         with self._lock:
-            self._runs[pipeline_key] = run
+            self._runs[key] = run
         run.start()
 
     def _set_state(self, key: Key, state: str, reason: str = "") -> None:

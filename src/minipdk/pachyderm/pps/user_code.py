@@ -32,6 +32,8 @@ class Plan:
     mounts: tuple[Mount, ...]
     tries: int
     timeout: float | None
+    keeps_output: bool = True
+    """Whether what user code leaves in /pfs/out is the job's output."""
 
 
 class FailedTryError(Exception):

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from minipdk.pachyderm.errors import PachydermError, UnsupportedError
-from minipdk.pachyderm.pps import inputs, pod_patch
+from minipdk.pachyderm.pps import inputs, pod_patch, service_ports
 
 ACCEPTED_AND_ECHOED = {
     "autoscaling": "workers start with each datum, so there is nothing to scale; an idle pipeline shows as STANDBY",
@@ -32,8 +32,6 @@ ACCEPTED_AND_ECHOED = {
 REFUSED = (
     "tf_job",
     "egress",
-    "service",
-    "spout",
     "s3_out",
     "pod_spec",
     "spec_commit",
@@ -44,6 +42,8 @@ REFUSED = (
 
 MAX_NAME, MAX_KUBERNETES_NAME = 51, 63
 NAME = re.compile(r"[a-zA-Z0-9_-]+")
+MAX_PORT = (1 << 16) - 1
+SERVICE_TYPES = ("ClusterIP", "LoadBalancer", "NodePort")
 UNTIL_SUCCESS, EVERY_JOB = "until_success", "every_job"
 
 
@@ -55,6 +55,10 @@ def validate_request(request: Any) -> None:
         raise PachydermError("pipeline must specify a transform")
     if request.reprocess_spec not in ("", UNTIL_SUCCESS, EVERY_JOB):
         raise PachydermError(f"invalid pipeline spec: ReprocessSpec must be one of '{UNTIL_SUCCESS}' or '{EVERY_JOB}'")
+    if request.HasField("spout") and request.autoscaling:
+        raise PachydermError("autoscaling can't be used with spouts (spouts aren't triggered externally)")
+    if request.transform.datum_batching and (request.HasField("service") or request.HasField("spout")):
+        raise PachydermError("invalid pipeline spec: transform.datum_batching is not for services and spouts")
     if request.datum_tries < 0:
         raise PachydermError(f"invalid pipeline spec: datum_tries must not be negative, not {request.datum_tries}")
     for name in ("datum_timeout", "job_timeout"):
@@ -67,9 +71,14 @@ def validate_request(request: Any) -> None:
 
 def validate_info(details: Any) -> None:
     """Refuse a PipelineInfo's details, with the defaults filled in, that could not run."""
-    if not inputs.kinds(details.input):
+    if details.HasField("spout"):
+        if inputs.kinds(details.input):
+            _refuse_input_of_spout(details.spout)
+    elif not inputs.kinds(details.input):
         raise PachydermError("no input set")
-    inputs.validate(details.input)
+    else:
+        inputs.validate(details.input)
+    _validate_service(details)
     if not NAME.fullmatch(details.output_branch):
         raise PachydermError(
             f"invalid output_branch: name ({details.output_branch}) invalid: only alphanumeric characters, underscores, "
@@ -106,6 +115,34 @@ def _validate_name(pipeline: Any) -> None:
         raise PachydermError(
             f'Kubernetes name "{kubernetes_name}" is {len(kubernetes_name) - MAX_KUBERNETES_NAME} characters longer than '
             f"the {MAX_KUBERNETES_NAME} max"
+        )
+
+
+def _refuse_input_of_spout(spout: Any) -> None:
+    if not spout.HasField("service"):
+        raise PachydermError("spout pipelines (without a service) must not have an input")
+    raise UnsupportedError("input of a spout")
+
+
+def _validate_service(details: Any) -> None:
+    if (service := service_ports.service_of(details)) is None:
+        return
+    if details.HasField("service"):
+        if details.HasField("spout"):
+            raise PachydermError("only one of pipeline.service or pipeline.spout can be set")
+        if details.HasField("parallelism_spec") and details.parallelism_spec.constant != 1:
+            raise PachydermError("services can only be run with a constant parallelism of 1")
+    if service.type not in SERVICE_TYPES:
+        raise PachydermError(f"the following service type {service.type} is not allowed")
+    if not 0 < service.internal_port <= MAX_PORT:
+        raise PachydermError(
+            f"invalid pipeline spec: service.internal_port must be the port that user code listens on, not "
+            f"{service.internal_port}"
+        )
+    if not 0 <= service.external_port <= MAX_PORT:
+        raise PachydermError(
+            f"invalid pipeline spec: service.external_port must be at most {MAX_PORT}, or 0 for a free one, "
+            f"not {service.external_port}"
         )
 
 

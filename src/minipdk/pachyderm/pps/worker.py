@@ -230,8 +230,10 @@ class DatumRun:
         visible = ",".join(map(str, self.gpus))
         return {"CUDA_VISIBLE_DEVICES": visible, **user_environment(self.home, self.plan.worker, self.datum)}
 
-    def _upload(self, folder: Path) -> tuple[int, Upload]:
+    def _upload(self, folder: Path) -> tuple[int, Upload | None]:
         """Read what user code left in /pfs/out, and its size in bytes."""
+        if not self.plan.keeps_output:
+            return 0, None
         out = folder / "out"
         try:
             for link in (path for path in walk_files(out) if path.is_symlink()):

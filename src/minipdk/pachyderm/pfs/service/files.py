@@ -59,8 +59,7 @@ class FileCalls(Calls):
             return info.commit
         if branch is None or is_commit_id(commit.id):
             raise PachydermError(f"commit {info.commit} has already finished")
-        if self._pfs.inspect_branch(branch).direct_provenance:
-            raise PachydermError(f"cannot start a commit on an output branch: {branch}")
+        self._pfs.commits.refuse_output(branch)
         return None
 
     def get_file(self, request: Any, _context: object) -> Iterator[Any]:

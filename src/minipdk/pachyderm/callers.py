@@ -1,0 +1,42 @@
+"""Who makes a call: the cluster's user, or the code of a pipeline, known by a token that was made for it.
+
+A pipeline's token is made of names and a code that only the cluster's secret can make, so nothing of it has to be kept. It
+opens what the user's token opens, and besides, what only that pipeline may do: a spout commits to its own output, a job
+writes to its output bucket.
+"""
+
+from __future__ import annotations
+
+import hmac
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+_SEPARATOR = "."  # in no name, and in S3 credentials allowed
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A pipeline, or one of its jobs."""
+
+    project: str
+    pipeline: str
+    job: str = ""
+
+
+current: ContextVar[Caller | None] = ContextVar("caller", default=None)
+"""Who makes the call that this thread is answering; None for the user."""
+
+
+def issue(secret: str, caller: Caller) -> str:
+    """The token of ``caller`` in the cluster with this secret."""
+    names = _SEPARATOR.join((caller.project, caller.pipeline, caller.job))
+    return _SEPARATOR.join((names, hmac.digest(secret.encode(), names.encode(), "sha256").hex()))
+
+
+def identify(secret: str, token: str) -> Caller | None:
+    """Whose token this is; None if it is no pipeline's."""
+    names = token.split(_SEPARATOR)[:-1]
+    if len(names) != 3:
+        return None
+    caller = Caller(*names)
+    return caller if hmac.compare_digest(issue(secret, caller).encode(), token.encode()) else None
