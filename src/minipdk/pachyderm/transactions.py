@@ -118,19 +118,21 @@ class TransactionServicer:
         for number, request in enumerate(info.requests, start=1):
             response = info.responses.add()
             try:
-                answer = self._call(request)
+                self._call(request, response)
             except PachydermError as error:
                 error.args = (f"error running request {number} of {len(info.requests)}: {error}",)
                 raise
-            if request.HasField("start_commit"):
-                response.commit.CopyFrom(answer)
         return info
 
-    def _call(self, request: Any) -> Any:
+    def _call(self, request: Any, response: Any) -> None:
+        """Make the call that a TransactionRequest holds, the first if several."""
         for field, message in request.ListFields():
             if field.name not in self._calls:
                 raise UnsupportedError(f"TransactionRequest.{field.name}")
-            return self._calls[field.name](message, None)
+            answer = self._calls[field.name](message, None)
+            if field.name == "start_commit":
+                response.commit.CopyFrom(answer)
+            return
         raise PachydermError("unrecognized transaction request type")
 
 

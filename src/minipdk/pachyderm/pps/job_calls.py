@@ -72,6 +72,8 @@ class JobCalls:
 
     def list_job(self, request: Any, _context: Any) -> Iterator[Any]:
         projects = allowed(request)
+        if request.number < 0:
+            raise PachydermError("number must be non-negative")
         key = Key.of(request.pipeline) if request.pipeline.name else None
         versions = {(Key.of(info.pipeline), info.version) for info in self._pps.pipelines.list(key, request.history)}
         wanted = {messages.to_commit(commit) for commit in request.input_commit}
@@ -147,7 +149,9 @@ class JobCalls:
     def list_datum(self, request: Any, _context: Any) -> Iterator[Any]:
         if request.job.id and inputs.kinds(request.input):
             raise PachydermError("cannot specify both job and input")
-        if request.reverse and request.number <= 0:
+        if request.number < 0:
+            raise PachydermError("number must be non-negative")
+        if request.reverse and not request.number:
             raise PachydermError("number must be > 0 when reverse is set")
         found = self._datums_of_job(request.job) if request.job.id else self._datums_of_input(request.input)
         infos = sorted(found, key=lambda info: str(info.datum.id), reverse=request.reverse)

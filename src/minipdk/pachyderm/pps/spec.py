@@ -37,7 +37,7 @@ def parse_object(text: str, what: str) -> Json:
     except ValueError as error:
         raise InvalidRequestError(f"{what} is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InvalidRequestError(f"{what} must be a JSON object, not {type(value).__name__}")
+        raise InvalidRequestError(f"{what} must be a JSON object, not {_json_type(value)}")
     return value
 
 
@@ -73,15 +73,18 @@ def to_request(spec: Json) -> Any:
 
 
 def to_json(message: Any) -> str:
-    """A message as the canonical JSON that pachd answers with."""
-    text: str = json_format.MessageToJson(message, indent=None)
+    """A message as the canonical JSON that pachd answers with. InvalidRequestError for a time that JSON cannot tell."""
+    try:
+        text: str = json_format.MessageToJson(message, indent=None)
+    except (json_format.Error, OverflowError) as error:
+        raise InvalidRequestError(f"the request has no JSON form: {error}") from None
     return text
 
 
 def _canonical(value: Any, descriptor: Any, path: str) -> Json:
     if not isinstance(value, dict):
         where = f"field {path}" if path else "a pipeline spec"
-        raise InvalidRequestError(f"{where} must be a JSON object, not {type(value).__name__}")
+        raise InvalidRequestError(f"{where} must be a JSON object, not {_json_type(value)}")
     fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
     result: Json = {}
     for name, inner in value.items():
@@ -103,9 +106,15 @@ def _canonical_field(value: Any, field: Any, path: str) -> Any:
         return value
     if field.label == field.LABEL_REPEATED:
         if not isinstance(value, list):
-            raise InvalidRequestError(f"field {path} must be a list, not {type(value).__name__}")
+            raise InvalidRequestError(f"field {path} must be a list, not {_json_type(value)}")
         return [_canonical(one, kind, f"{path}[{index}]") for index, one in enumerate(value)]
     return _canonical(value, kind, path)
+
+
+def _json_type(value: Any) -> str:
+    """What JSON calls a value's type."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def _closest(name: str, descriptor: Any) -> str:
