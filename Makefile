@@ -9,13 +9,16 @@ IMAGES := train=pdk-churn-train deploy=pdk-churn-deploy \
 	iris-pre-process=pdk-iris-pre-process iris-train=pdk-iris-train iris-infer=pdk-iris-infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment cluster course lab test check format benchmarks notebooks clean
+.PHONY: help setup environment cluster course iris lab labs test check format benchmarks notebooks clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 course: setup  ## From a bare clone to a churn prediction: set up, then run notebooks 01-07
 	@$(BIN)/python -m course.run
+
+iris: setup  ## From a bare clone to named flowers: set up, then run the iris lab's solution
+	@$(BIN)/python -m course.run solutions/iris-pipeline/lab.ipynb
 
 lab: setup  ## Set up, then open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_connect.ipynb
@@ -56,6 +59,11 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 	@$(BIN)/minipdk reset --yes
 	@$(BIN)/minipdk start
 	@$(BIN)/python -m course.run --store
+	@$(BIN)/python -m course.run --store solutions/iris-pipeline/lab.ipynb
+	@$(MAKE) --no-print-directory labs
+
+labs: environment  ## Generate labs/ from solutions/, to be committed
+	@$(BIN)/python -m course.labs
 
 benchmarks: environment  ## Measure; prints medians and ratios
 	@for script in $(basename $(notdir $(wildcard tests/benchmarks/[a-z]*.py))); do \

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+from course import hints
+from course.progress import WaitTimeoutError
+
+Parameters = ParamSpec("Parameters")
+
 
 class CheckError(AssertionError):
     """A self-check failed; its message is the hint."""
@@ -12,3 +21,21 @@ def check(what: str, passed: object, hint: str) -> None:
     if not passed:
         raise CheckError(f"Not yet: {what}. Hint: {hint}")
     print(f"✓ {what}")  # noqa: T201
+
+
+def step(checks: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Make a lab's checks of one step print the hint of the first that fails, where `check` alone would raise it."""
+
+    @functools.wraps(checks)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        from grpc import RpcError
+
+        try:
+            checks(*args, **kwargs)
+        except (CheckError, WaitTimeoutError) as error:
+            print(f"✗ {error}")  # noqa: T201
+        except (RpcError, ConnectionError) as error:
+            details = getattr(error, "details", None)
+            print(f"✗ {hints.hint_for(error) or (details() if callable(details) else error)}")  # noqa: T201
+
+    return run

@@ -1,4 +1,4 @@
-"""The pictures of the course: a pipeline DAG, learning curves, a confusion matrix, drift, before and after.
+"""The pictures of the course: a DAG, jobs and workers, learning curves, a confusion matrix, drift, before and after.
 
 Every function takes plain Python values and returns a matplotlib figure; the notebook shows it.
 """
@@ -12,11 +12,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     import pandas as pd
 
-BLUE, ORANGE, GREEN, PURPLE = "#2f6db3", "#d9822b", "#3a8f5c", "#7b4fa3"
+BLUE, ORANGE, GREEN, PURPLE, RED = "#2f6db3", "#d9822b", "#3a8f5c", "#7b4fa3", "#b3392f"
 GREY, INK = "#e8ebef", "#22303f"
 KIND_COLOURS = {"file": INK, "repo": BLUE, "pipeline": ORANGE, "model version": PURPLE, "endpoint": GREEN}
 
@@ -27,7 +28,8 @@ Node = tuple[str, str]
 def dag(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> Figure:
     """The DAG of repositories, pipelines and endpoints, left to right in the order that data flows.
 
-    ``edges`` are pairs of node names. A node stands one column right of its furthest input.
+    ``edges`` are pairs of node names. A node stands one column right of its furthest input, and one that has no input one
+    column left of the first that reads it.
     """
     column = _columns([name for name, _ in nodes], edges)
     rows: dict[int, int] = {}
@@ -50,6 +52,47 @@ def dag(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> Figure:
     axes.set_xlim(-1.5, 3.2 * max(column.values(), default=0) + 1.5)
     axes.set_ylim(-1.4 * (max(rows.values(), default=1) - 1) - 0.7, 0.7)
     axes.axis("off")
+    figure.tight_layout()
+    return figure
+
+
+def jobs(rows: Sequence[tuple[str, int, int, int]]) -> Figure:
+    """One bar for each job, oldest at the top: how many datums it processed, skipped and failed at.
+
+    A row is (the job's name, processed, skipped, failed).
+    """
+    figure, axes = _canvas(figsize=(7.0, 0.7 + 0.34 * max(1, len(rows))))
+    left = np.zeros(len(rows))
+    for column, label, colour in ((1, "processed", ORANGE), (2, "skipped", GREY), (3, "failed", RED)):
+        counts = np.array([row[column] for row in rows])
+        if column < 3 or counts.any():
+            axes.barh(range(len(rows)), counts, 0.62, left=left, color=colour, edgecolor=INK, lw=0.6, label=label)
+        left = left + counts
+    for at, (_, processed, skipped, failed) in enumerate(rows):
+        axes.text(left[at] + 0.1, at, f"{processed} + {skipped} / {processed + skipped + failed}", va="center", fontsize=8.5)
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=8.5)
+    axes.invert_yaxis()
+    axes.set_xlim(0, max(left, default=0) + 1.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("datums")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
+    figure.tight_layout()
+    return figure
+
+
+def workers(runs: Sequence[tuple[str, str, float, float]]) -> Figure:
+    """One line for each worker and a bar for each datum on it. A run is (worker, datum, start, end) in seconds."""
+    names = sorted({worker for worker, *_ in runs})
+    figure, axes = _canvas(figsize=(7.0, 0.8 + 0.42 * max(1, len(names))))
+    for worker, datum, start, end in runs:
+        at = names.index(worker)
+        axes.barh(at, end - start, 0.6, left=start, color=BLUE, edgecolor="white")
+        axes.text((start + end) / 2, at, datum, ha="center", va="center", color="white", fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8.5)
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds")
+    axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     return figure
 
@@ -126,6 +169,8 @@ def _columns(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str
     for _ in names:  # the longest path has at most as many edges as there are nodes
         for start, end in edges:
             column[end] = max(column[end], column[start] + 1)
+    for name in set(names) - {end for _, end in edges}:
+        column[name] = min((column[end] - 1 for start, end in edges if start == name), default=0)
     return column
 
 

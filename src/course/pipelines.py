@@ -115,7 +115,7 @@ def wait_for_endpoint(profile: Profile, name: str, *, version: str = "", seconds
 
 
 def graph(profile: Profile, project: str, *, endpoint: str = "") -> tuple[list[Node], list[tuple[str, str]]]:
-    """The project's DAG for `draw.dag`: repositories, pipelines and the endpoint, with an edge for every pipeline input."""
+    """The project's DAG for `draw.dag`: pipelines, repositories and the endpoint, with an edge for every pipeline input."""
     from pachyderm_sdk.api import pfs
 
     nodes: dict[str, str] = {}
@@ -130,7 +130,7 @@ def graph(profile: Profile, project: str, *, endpoint: str = "") -> tuple[list[N
         last = next(name for name in reversed(list(nodes)) if name not in {start for start, _ in edges})
         nodes[service := f"{endpoint} endpoint"] = "endpoint"
         edges.append((last, service))
-    return list(nodes.items()), edges
+    return sorted(nodes.items(), key=lambda node: node[1] == "repo"), edges
 
 
 def _input_repos(given: pps.Input) -> list[str]:

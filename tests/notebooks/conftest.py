@@ -46,10 +46,13 @@ class CourseCluster:
         self.start()
 
     def prepare(self, notebook: Path) -> Path:
-        """A copy of ``notebook`` with this cluster's profile injected and the stored outputs kept."""
+        """A copy of ``notebook``, beside its scripts, with this cluster's profile injected and the stored outputs kept."""
         import papermill
 
-        target = self.prepared / notebook.name
+        target = self.prepared / notebook.parent.name / notebook.name
+        target.parent.mkdir(exist_ok=True)
+        for script in notebook.parent.glob("*.py"):
+            shutil.copy(script, target.parent)
         papermill.execute_notebook(
             notebook, target, parameters={"PROFILE": str(self.profile)}, prepare_only=True, progress_bar=False
         )

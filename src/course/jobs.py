@@ -1,0 +1,134 @@
+"""Pachyderm's jobs in one project: wait for them, count their datums, see their workers, follow their provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from course.pipelines import ENDED, log_lines, state_of
+from course.progress import wait_for
+
+if TYPE_CHECKING:
+    from pachyderm_sdk import Client
+    from pachyderm_sdk.api import pfs, pps
+
+    from course.draw import Node
+    from course.profile import Profile
+
+BLOCKED = {"PIPELINE_CRASHING", "PIPELINE_FAILURE"}
+
+
+@dataclass(frozen=True)
+class DatumRun:
+    """A worker's time with one datum, from its first log line to its last."""
+
+    worker: str
+    datum: str
+    """The first input's file."""
+
+    start: datetime
+    end: datetime
+
+
+def wait(profile: Profile, pipeline: pps.Pipeline, *, job: str = "", seconds: float = 600) -> pps.JobInfo | None:
+    """Wait until a job has ended, showing its progress: the one with the id ``job``, by default that of the newest output.
+
+    Returns the job, however it ended; None when the pipeline cannot run its workers.
+    """
+    from pachyderm_sdk.api import pfs, pps
+
+    if not job:
+        output = pfs.Repo(name=pipeline.name, type="user", project=pipeline.project)
+        job = profile.pachyderm.pfs.inspect_branch(branch=pfs.Branch(name="master", repo=output)).head.id
+
+    def look() -> tuple[bool, str, pps.JobInfo | None]:
+        state = pps.PipelineState(profile.pachyderm.pps.inspect_pipeline(pipeline=pipeline).state).name
+        if state in BLOCKED:
+            return True, "", None
+        found = (info for info in profile.pachyderm.pps.list_job(pipeline=pipeline, history=-1) if info.job.id == job)
+        info = next(found, None)
+        if info is None:
+            return False, "starting", None
+        return state_of(info) in ENDED, f"{state_of(info).removeprefix('JOB_').lower()} {progress(info)}", info
+
+    return wait_for(f"job of {pipeline.name}", look, seconds=seconds)
+
+
+def progress(job: pps.JobInfo) -> str:
+    """The job's datums as pachctl shows them: processed + skipped / all."""
+    return f"{job.data_processed} + {job.data_skipped} / {job.data_total}"
+
+
+def history(client: Client, project: pfs.Project, stages: Sequence[str]) -> list[pps.JobInfo]:
+    """Every job of the pipelines ``stages``, oldest first; those of one commit in the order of ``stages``."""
+    found = [job for job in client.pps.list_job(projects=[project], history=-1) if job.job.pipeline.name in stages]
+    began: dict[str, datetime] = {}
+    for job in found:
+        began[job.job.id] = min(job.created, began.get(job.job.id, job.created))
+    return sorted(found, key=lambda job: (began[job.job.id], stages.index(job.job.pipeline.name)))
+
+
+def counts(jobs: Sequence[pps.JobInfo]) -> list[tuple[str, int, int, int]]:
+    """The rows of `draw.jobs`: each job's pipeline and the number of datums that it processed, skipped and failed at."""
+    return [(job.job.pipeline.name, job.data_processed, job.data_skipped, job.data_failed) for job in jobs]
+
+
+def last_line(profile: Profile, job: pps.JobInfo) -> str:
+    """The last thing that the job's containers printed, or else the job's own reason."""
+    lines = [line for line in log_lines(profile, job) if line.strip()]
+    return lines[-1] if lines else str(job.reason)
+
+
+def datum_runs(client: Client, job: pps.JobInfo) -> list[DatumRun]:
+    """When which worker was at which datum, as the job's log tells, in the order of their start."""
+    lines: dict[tuple[str, str], list[pps.LogMessage]] = {}
+    for line in client.pps.get_logs(job=job.job):
+        if line.datum_id:
+            lines.setdefault((line.worker_id, line.datum_id), []).append(line)
+    runs = []
+    for (worker, datum), some in lines.items():
+        path = next((one.data[0].path for one in some if one.data), datum)
+        runs.append(DatumRun(worker, path, min(line.ts for line in some), max(line.ts for line in some)))
+    return sorted(runs, key=lambda run: run.start)
+
+
+def timeline(runs: Sequence[DatumRun]) -> list[tuple[str, str, float, float]]:
+    """The bars of `draw.workers`: worker, datum, start and end in seconds after the first start."""
+    number = {worker: f"worker {at}" for at, worker in enumerate(sorted({run.worker for run in runs}), start=1)}
+
+    def seconds(at: datetime) -> float:
+        return (at - min(run.start for run in runs)).total_seconds()
+
+    return [(number[run.worker], run.datum.strip("/"), seconds(run.start), seconds(run.end)) for run in runs]
+
+
+def at_once(runs: Sequence[DatumRun]) -> int:
+    """The most workers that were busy at one time."""
+    return max((len({one.worker for one in runs if one.start <= run.start <= one.end}) for run in runs), default=0)
+
+
+def provenance(client: Client, commit: pfs.Commit) -> dict[str, pfs.Commit]:
+    """Every commit that ``commit`` was made from, by the name of its repository."""
+    found: dict[str, pfs.Commit] = {}
+    for origin in client.pfs.inspect_commit(commit=commit).direct_provenance:
+        if origin.repo.type == "user":
+            found |= {origin.repo.name: origin} | provenance(client, origin)
+    return found
+
+
+def lineage(client: Client, commit: pfs.Commit) -> tuple[list[Node], list[tuple[str, str]]]:
+    """The commits that ``commit`` was made from, and itself, as `draw.dag` takes them: ``repository@id``."""
+    nodes: dict[str, str] = {}
+    edges: list[tuple[str, str]] = []
+
+    def visit(info: pfs.CommitInfo) -> str:
+        name = f"{info.commit.repo.name}@{info.commit.id[:8]}"
+        origins = [origin for origin in info.direct_provenance if origin.repo.type == "user"]
+        nodes[name] = "pipeline" if origins else "repo"
+        edges.extend((visit(client.pfs.inspect_commit(commit=origin)), name) for origin in origins)
+        return name
+
+    visit(client.pfs.inspect_commit(commit=commit))
+    return list(nodes.items()), edges

@@ -1,0 +1,73 @@
+"""``python -m course.labs``: generate labs/ from solutions/, the single source.
+
+A lab is its solution's folder with the answers taken out:
+
+* In a notebook, the lines between ``# <solution>`` and ``# </solution>`` become ``...``; a comment above them tells what is
+  wanted and stays. Cells with the tag ``solution`` are left out. Outputs and counts are removed.
+* A folder that has a twin called ``base_...`` is the completed one: the lab gets the base alone.
+* Every other file is copied.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from course.profile import find_root
+
+SOLUTION = re.compile(r"^(?P<indent>[ \t]*)# <solution>\n.*?^[ \t]*# </solution>$", re.M | re.S)
+MARKER = re.compile(r"# </?solution>")
+UNWANTED = {"__pycache__", ".ipynb_checkpoints"}
+
+
+class MarkerError(ValueError):
+    """A marker of a solution has no other half; the message names the notebook and the cell."""
+
+
+def main() -> None:
+    """Replace labs/ by what solutions/ gives."""
+    root = find_root()
+    with tempfile.TemporaryDirectory(dir=root, prefix=".labs-") as folder:
+        generate(root / "solutions", Path(folder) / "labs")
+        shutil.rmtree(root / "labs", ignore_errors=True)
+        (Path(folder) / "labs").rename(root / "labs")
+
+
+def generate(solutions: Path, labs: Path) -> None:
+    """Write a lab below ``labs`` for every solution below ``solutions``. Raises MarkerError."""
+    for source in sorted(path for path in solutions.rglob("*") if path.is_file()):
+        name = source.relative_to(solutions)
+        if _is_left_out(source, solutions):
+            continue
+        target = labs / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.suffix == ".ipynb":
+            nbformat.write(without_answers(nbformat.read(source, as_version=4), str(name)), target)
+        else:
+            shutil.copy(source, target)
+
+
+def without_answers(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """``notebook`` as its learners get it. Raises MarkerError, which calls it ``name``."""
+    notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            cell.source = SOLUTION.sub(r"\g<indent>...", cell.source)
+            if MARKER.search(cell.source):
+                raise MarkerError(f"{name}, cell {cell.id}: '# <solution>' and '# </solution>' have to come in pairs")
+    return notebook
+
+
+def _is_left_out(path: Path, solutions: Path) -> bool:
+    """Whether ``path`` lies in a folder of answers, or in one that tools leave behind."""
+    folders = [folder for folder in path.parents if folder.is_relative_to(solutions)]
+    return any(folder.name in UNWANTED or (folder.parent / f"base_{folder.name}").is_dir() for folder in folders)
+
+
+if __name__ == "__main__":
+    main()

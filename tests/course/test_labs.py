@@ -1,0 +1,64 @@
+"""labs/ is what solutions/ gives: answers out, everything else in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course.labs import MarkerError, generate, without_answers
+
+ROOT = Path(__file__).parents[2]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    wanted = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in wanted if ".ipynb_checkpoints" not in path.parts}
+
+
+def notebook(*sources: str) -> nbformat.NotebookNode:
+    cells = [nbformat.v4.new_code_cell(source, execution_count=3) for source in sources]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def test_the_labs_are_those_that_the_solutions_give(tmp_path: Path) -> None:
+    generate(ROOT / "solutions", tmp_path)
+    assert contents(tmp_path) == contents(ROOT / "labs"), "run `make labs`"
+
+
+def test_an_answer_becomes_a_gap_at_its_place_below_what_is_asked() -> None:
+    [cell] = without_answers(
+        notebook(
+            "if ready:\n    # Your turn: say yes.\n    # <solution>\n    a = 1\n\n    b = 2\n    # </solution>\ncheck()"
+        ),
+        "lab",
+    ).cells
+    assert cell.source == "if ready:\n    # Your turn: say yes.\n    ...\ncheck()"
+    assert (cell.outputs, cell.execution_count) == ([], None)
+
+
+def test_every_answer_of_a_cell_is_taken_out_by_itself() -> None:
+    answer = "# <solution>\nx\n# </solution>\n"
+    [cell] = without_answers(notebook(f"{answer}between\n{answer}"), "lab").cells
+    assert cell.source == "...\nbetween\n...\n"
+
+
+def test_a_cell_that_is_an_answer_is_left_out() -> None:
+    given = notebook("asked", "answered")
+    given.cells[1].metadata.tags = ["solution"]
+    assert [cell.source for cell in without_answers(given, "lab").cells] == ["asked"]
+
+
+@pytest.mark.parametrize("source", ["# <solution>\nx", "x\n# </solution>"])
+def test_half_a_pair_of_markers_is_an_error_that_names_the_notebook(source: str) -> None:
+    with pytest.raises(MarkerError, match=r"lab\.ipynb, cell \w+: .* have to come in pairs"):
+        without_answers(notebook(source), "lab.ipynb")
+
+
+def test_a_lab_gets_the_base_of_a_completed_folder_and_every_other_file(tmp_path: Path) -> None:
+    for name in ("a/base_code/x.py", "a/code/x.py", "a/data.csv", "a/__pycache__/x.pyc"):
+        (tmp_path / "solutions" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "solutions" / name).write_text(name)
+    generate(tmp_path / "solutions", tmp_path / "labs")
+    assert sorted(contents(tmp_path / "labs")) == ["a/base_code/x.py", "a/data.csv"]
