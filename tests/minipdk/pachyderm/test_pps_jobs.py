@@ -148,6 +148,18 @@ def test_user_code_may_change_and_move_its_inputs_without_touching_the_store(ben
     assert bench.files(f"{pipeline.name}@master") == {"/a": content + "more\n"}
 
 
+def test_small_public_images_run_the_machines_own_shell_and_no_image_means_ubuntu(bench: Workbench) -> None:
+    repo = bench.repo(a="1")
+    images = ["", "alpine:3.20", "docker.io/library/busybox", "bash:5", "debian:bookworm-slim", "ubuntu"]
+    transforms = [pps.Transform(image=image, cmd=["sh"], stdin=[f"cp /pfs/{repo}/* /pfs/out/"]) for image in images]
+    pipelines = [bench.pipeline(repo, transform=transform) for transform in transforms]
+    for pipeline in pipelines:
+        assert bench.job(pipeline).state == pps.JobState.JOB_SUCCESS
+        assert bench.files(f"{pipeline.name}@master") == {"/a": "1"}
+    unnamed = bench.client.pps.inspect_pipeline(pipeline=pipelines[0], details=True)
+    assert unnamed.details.transform.image == "ubuntu:20.04"
+
+
 def test_a_link_in_the_output_to_an_input_stands_for_the_file(bench: Workbench) -> None:
     repo = bench.repo(a="content")
     script = f"mkdir /pfs/out/deep; ln -s /pfs/{repo}/a /pfs/out/deep/b; ln -s /pfs/out/deep/b /pfs/out/c"
