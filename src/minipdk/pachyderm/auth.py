@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from minipdk.pachyderm import wire
-from minipdk.pachyderm.errors import AuthActivatedError, AuthNotActivatedError, PachydermError, UnsupportedError
+from minipdk.pachyderm.errors import AuthActivatedError, AuthNotActivatedError, PachydermError
 
 ROOT_USER = "pach:root"
 ROLE = "clusterAdmin"
@@ -48,16 +48,20 @@ class AuthServicer:
         return self.get_permissions(request, context)
 
     def get_roles_for_permission(self, _request: Any, _context: object) -> Any:
-        cluster = wire.auth.ResourceType.Value("CLUSTER")
-        role = wire.auth.Role(name=ROLE, permissions=_every_permission(), can_be_bound_to=[cluster], returned_for=[cluster])
+        cluster, project, repo = map(wire.auth.ResourceType.Value, ("CLUSTER", "PROJECT", "REPO"))
+        role = wire.auth.Role(
+            name=ROLE,
+            permissions=_every_permission(),
+            can_be_bound_to=[cluster],
+            returned_for=[cluster, project, repo],
+        )
         return wire.auth.GetRolesForPermissionResponse(roles=[role])
 
     def get_role_binding(self, request: Any, _context: object) -> Any:
-        kind = wire.auth.ResourceType.Name(request.resource.type)
-        if kind != "CLUSTER":
-            raise UnsupportedError(f"auth_v2.API.GetRoleBinding of a resource of type {kind}")
-        binding = wire.auth.RoleBinding(entries={ROOT_USER: wire.auth.Roles(roles={ROLE: True})})
-        return wire.auth.GetRoleBindingResponse(binding=binding)
+        """Nothing below the cluster has bindings of its own."""
+        is_cluster = request.resource.type == wire.auth.ResourceType.Value("CLUSTER")
+        entries = {ROOT_USER: wire.auth.Roles(roles={ROLE: True})} if is_cluster else {}
+        return wire.auth.GetRoleBindingResponse(binding=wire.auth.RoleBinding(entries=entries))
 
     def get_groups(self, _request: Any, _context: object) -> Any:
         return wire.auth.GetGroupsResponse()

@@ -38,6 +38,8 @@ class TestWithAuthentication:
         assert set(wanted) < set(client.auth.get_permissions(resource=CLUSTER).permissions)
         assert client.auth.get_permissions_for_principal(resource=CLUSTER, principal="user:ada").permissions == []
         assert client.auth.get_role_binding(resource=CLUSTER).binding.entries["pach:root"].roles == {"clusterAdmin": True}
+        repo = auth.Resource(type=auth.ResourceType.REPO, name="default/any")
+        assert client.auth.get_role_binding(resource=repo).binding.entries == {}
         roles = client.auth.get_roles_for_permission(permission=auth.Permission.REPO_READ).roles
         assert [role.name for role in roles] == ["clusterAdmin"]
         assert auth.Permission.REPO_READ in roles[0].permissions
