@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,17 @@ from starlette.types import Lifespan
 from minipdk.home import Home
 from minipdk.kubernetes import access, bootstrap, documents, logs
 from minipdk.kubernetes.deletion import DeleteOptions
-from minipdk.kubernetes.errors import ApiError, MethodNotAllowedError, NotSupportedError, TooLargeError, UnknownPathError
+from minipdk.kubernetes.errors import (
+    ApiError,
+    InvalidError,
+    MethodNotAllowedError,
+    NotSupportedError,
+    Subject,
+    TooLargeError,
+    UnknownPathError,
+    forbidden,
+    required,
+)
 from minipdk.kubernetes.negotiation import Form, negotiate
 from minipdk.kubernetes.registry import Registry, WriteOptions
 from minipdk.kubernetes.requests import (
@@ -162,9 +172,9 @@ class Api:
             raise MethodNotAllowedError
         if resource.verbs == CREATE_ONLY:
             return access.review(resource, found, request.state.user), 201
-        namespace = target.namespace or ((found.get("metadata") or {}).get("namespace") or "" if resource.namespaced else "")
+        _need_namespace(target)
         with self._registry.writing(dry_run=options.dry_run):
-            created = self._registry.create(resource, namespace, found, options)
+            created = self._registry.create(resource, target.namespace, found, options)
             if resource is NAMESPACES:
                 authority = self._home.ca_certificate.read_text()
                 bootstrap.furnish_namespace(self._registry, created["metadata"]["name"], authority)
@@ -183,6 +193,7 @@ class Api:
         content_type = request.headers.get("content-type", "").partition(";")[0]
         accepted = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH, *(() if resource.custom else (STRATEGIC_PATCH,)))
         patch = read_body(content_type or "none", body, accepted)
+        _check_patch_options(request.query_params, applies=content_type == APPLY_PATCH)
         if content_type == APPLY_PATCH:
             found, created = self._registry.apply(target, an_object(patch), options)
             return found, 201 if created else 200
@@ -212,6 +223,7 @@ class Api:
     def _delete_collection(self, target: Target, query: dict[str, str], options: DeleteOptions) -> Object:
         if "deletecollection" not in target.resource.verbs:
             raise MethodNotAllowedError
+        _need_namespace(target)
         with self._registry.writing(dry_run=options.dry_run):
             items, metadata = list_objects(self._registry.store, target, ListOptions.read(target, query))
             for item in items:
@@ -222,6 +234,22 @@ class Api:
 
 def _need_object(target: Target) -> None:
     if not target.name or target.part not in ("", "status") or "update" not in target.resource.verbs:
+        raise MethodNotAllowedError
+
+
+def _check_patch_options(query: Mapping[str, str], *, applies: bool) -> None:
+    causes = []
+    if applies and not query.get("fieldManager"):
+        causes.append(required("fieldManager", "is required for apply patch"))
+    if not applies and "force" in query:
+        causes.append(forbidden("force", "may not be specified for non-apply patch"))
+    if causes:
+        raise InvalidError(Subject("meta.k8s.io", "PatchOptions"), causes)
+
+
+def _need_namespace(target: Target) -> None:
+    """A kind's objects in all namespaces can be listed and watched, nothing else."""
+    if target.resource.namespaced and not target.namespace:
         raise MethodNotAllowedError
 
 

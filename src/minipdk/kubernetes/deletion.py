@@ -6,10 +6,19 @@ dependent has been forgotten. Rules: https://kubernetes.io/docs/concepts/archite
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from minipdk.kubernetes.errors import BadRequestError, ConflictError, ForbiddenError
+from minipdk.kubernetes.errors import (
+    Cause,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    Subject,
+    invalid_value,
+    unsupported_value,
+)
 from minipdk.kubernetes.resources import BY_KEY, NAMESPACES, Object, Resource
 from minipdk.kubernetes.store import ObjectStore
 from minipdk.kubernetes.times import now
@@ -30,13 +39,13 @@ class DeleteOptions:
 
     @classmethod
     def read(cls, body: Object, query: dict[str, str]) -> DeleteOptions:
-        """Raises BadRequestError for a policy that there is not."""
+        """Raises InvalidError for options that there are not, and for two that contradict."""
+        if causes := list(_wrong_options(body, query)):
+            raise InvalidError(Subject("meta.k8s.io", "DeleteOptions"), causes)
         policy = body.get("propagationPolicy") or query.get("propagationPolicy")
         orphans = body.get("orphanDependents", query.get("orphanDependents"))
         if policy is None:
             policy = "Orphan" if orphans in (True, "true") else "Background"
-        if policy not in POLICIES:
-            raise BadRequestError(f"invalid propagationPolicy {policy!r}: it must be one of {', '.join(POLICIES)}")
         preconditions: dict[str, Any] = body.get("preconditions") or {}
         return cls(
             dry_run=bool(body.get("dryRun") or query.get("dryRun")),
@@ -44,6 +53,19 @@ class DeleteOptions:
             uid=preconditions.get("uid") or "",
             version=preconditions.get("resourceVersion") or "",
         )
+
+
+def _wrong_options(body: Object, query: dict[str, str]) -> Iterator[Cause]:
+    policy = body.get("propagationPolicy") or query.get("propagationPolicy")
+    orphans = body.get("orphanDependents", query.get("orphanDependents"))
+    if policy is not None and orphans is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        yield invalid_value("propagationPolicy", policy, why)
+    elif policy not in (None, *POLICIES):
+        yield unsupported_value("propagationPolicy", policy, POLICIES)
+    asked = body.get("dryRun") or ([query["dryRun"]] if query.get("dryRun") else [])
+    if any(one != "All" for one in asked):
+        yield unsupported_value("dryRun", asked, ("All",))
 
 
 class Deleter:

@@ -8,6 +8,7 @@ Rules: https://kubernetes.io/docs/reference/using-api/server-side-apply/.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from minipdk.kubernetes.times import now
 Path = tuple[str, ...]
 ITEM = "."
 """The last step of the path that stands for a list's item itself."""
+SECOND_KEYS = {"ports": ("protocol",), "topologySpreadConstraints": ("whenUnsatisfiable",)}
+"""What tells the items of a list apart beside the key that strategic merge patches go by."""
 KUBECTL, LAST_APPLIED = "kubectl", "kubectl.kubernetes.io/last-applied-configuration"
 UNMANAGED = frozenset(
     ("f:metadata", f"f:{name}")
@@ -89,9 +92,11 @@ def apply_configuration(
         raise _conflict(conflicts)
     merged = merge(resource, live, applied)
     held = frozenset().union(*(one.paths for one in others)) if others else frozenset()
-    for path in sorted((previous.paths if previous else frozenset()) - own.paths - held, key=len, reverse=True):
-        if path[-1] == ITEM and any(one[: len(path) - 1] == path[:-1] for one in held | own.paths):
-            continue  # another manager has fields in this item
+    dropped = (previous.paths if previous else frozenset()) - own.paths - held
+    for path in sorted(dropped, key=lambda path: (path[-1] != ITEM, -len(path))):  # items before what is in them
+        whole = path[:-1] if path[-1] == ITEM else path
+        if any(one[: len(whole)] == whole for one in held | own.paths) or _is_key(path):
+            continue  # there are applied fields in this item, or in what was empty before
         _remove(merged, path)
     return _with(merged, [*(_without(one, contested) for one in others), own])
 
@@ -129,12 +134,12 @@ def merge(resource: Resource, live: Any, applied: Any, field: str = "") -> Any:
         return applied
     if field in PRIMITIVE_SETS:
         return list(dict.fromkeys([*live, *applied]))
-    key = _merge_key(resource, field, applied)
-    if key is None:
+    keys = _merge_keys(resource, field, applied)
+    if not keys:
         return applied
     merged = list(live)
     for item in applied:
-        index = next((i for i, old in enumerate(merged) if isinstance(old, dict) and old.get(key) == item[key]), None)
+        index = next((i for i, old in enumerate(merged) if _identity(old, keys) == _identity(item, keys)), None)
         if index is None:
             merged.append(item)
         else:
@@ -148,20 +153,33 @@ def _flatten(resource: Resource, value: Any, path: Path, field: str, leaves: dic
             _flatten(resource, inner, (*path, f"f:{name}"), name, leaves)
     elif isinstance(value, list) and value and field in PRIMITIVE_SETS:
         leaves |= {(*path, f"v:{json.dumps(item)}"): item for item in value}
-    elif isinstance(value, list) and value and (key := _merge_key(resource, field, value)):
+    elif isinstance(value, list) and value and (keys := _merge_keys(resource, field, value)):
         for item in value:
-            step = (*path, "k:" + json.dumps({key: item[key]}, separators=(",", ":")))
+            step = (*path, "k:" + json.dumps(_identity(item, keys), separators=(",", ":")))
             leaves[(*step, ITEM)] = None
             _flatten(resource, item, step, "", leaves)
     elif path:
         leaves[path] = value
 
 
-def _merge_key(resource: Resource, field: str, items: list[Any]) -> str | None:
+def _merge_keys(resource: Resource, field: str, items: list[Any]) -> tuple[str, ...]:
+    """The fields that tell the list's items apart; none for a list that is managed as a whole."""
     if resource.custom and field != "ownerReferences":
-        return None
+        return ()
     key = merge_key(field, items)
-    return key if key and all(isinstance(item, dict) and key in item for item in items) else None
+    if not key or not all(isinstance(item, dict) and key in item for item in items):
+        return ()
+    return (key, *SECOND_KEYS.get(field, ()))
+
+
+def _identity(item: Any, keys: Iterable[str]) -> Object:
+    """What an item is told apart by; a port that names no protocol is one of TCP."""
+    return {key: item.get(key, "TCP" if key == "protocol" else None) for key in keys} if isinstance(item, dict) else {}
+
+
+def _is_key(path: Path) -> bool:
+    """Whether the field is what its item is told apart by, which goes with the item alone."""
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
 
 
 def _remove(found: Any, path: Path) -> None:
@@ -192,7 +210,7 @@ def _step(parent: Any, step: str) -> Any:
     wanted = json.loads(rest)
     if kind == "v":
         return wanted if wanted in parent else None
-    return next((item for item in parent if all(item.get(key) == value for key, value in wanted.items())), None)
+    return next((item for item in parent if _identity(item, wanted) == wanted), None)
 
 
 def same_but_for_times(one: Object, other: Object) -> bool:

@@ -66,12 +66,21 @@ def validate_metadata(resource: Resource, metadata: Object) -> Iterator[Cause]:
         yield from _qualified_name("metadata.annotations", key.lower())
     if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATIONS:
         yield Cause("FieldValueTooLong", f"Too long: may not be more than {MAX_ANNOTATIONS} bytes", "metadata.annotations")
-    for index, owner in enumerate(metadata.get("ownerReferences") or []):
+    yield from _validate_owners(metadata.get("ownerReferences") or [])
+    for finalizer in metadata.get("finalizers") or []:
+        yield from _qualified_name("metadata.finalizers", finalizer)
+
+
+def _validate_owners(owners: list[Object]) -> Iterator[Cause]:
+    for index, owner in enumerate(owners):
         for field in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(field):
                 yield required(f"metadata.ownerReferences[{index}].{field}")
-    for finalizer in metadata.get("finalizers") or []:
-        yield from _qualified_name("metadata.finalizers", finalizer)
+    controllers = [one for one in owners if one.get("controller")]
+    if len(controllers) > 1:
+        named = f"Found {' and '.join(str(one.get('name')) for one in controllers)}"
+        why = f"Only one reference can have Controller set to true. {named}"
+        yield invalid_value("metadata.ownerReferences", controllers, why)
 
 
 def validate_name(resource: Resource, name: str, field: str = "metadata.name") -> Iterator[Cause]:

@@ -11,10 +11,11 @@ from minipdk.kubernetes.deletion import DeleteOptions
 from minipdk.kubernetes.managed_fields import apply_configuration, flatten, track_update
 from minipdk.kubernetes.patches import json_patch, merge_patch, strategic_merge_patch
 from minipdk.kubernetes.registry import Registry, WriteOptions
-from minipdk.kubernetes.resources import CONFIG_MAPS, PODS, Target
+from minipdk.kubernetes.resources import CONFIG_MAPS, PODS, RESOURCES, Target
 from minipdk.kubernetes.selectors import label_selector
 from minipdk.kubernetes.times import human_duration
 
+SERVICES = next(one for one in RESOURCES if one.kind == "Service")
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3)
 JSON = st.recursive(
@@ -87,6 +88,27 @@ def test_every_applied_leaf_is_live_afterwards(old: list[Any], new: list[Any]) -
     applied = apply_configuration(PODS, live, pod(new), "me", force=True)
     if new:
         assert flatten(PODS, applied).items() >= flatten(PODS, pod(new)).items()
+
+
+PORTS = st.lists(
+    st.fixed_dictionaries({"port": st.sampled_from([53, 80])}, optional={"protocol": st.sampled_from(["TCP", "UDP"])}),
+    max_size=4,
+    unique_by=lambda one: (one["port"], one.get("protocol", "TCP")),
+)
+
+
+@given(PORTS, PORTS)
+def test_a_services_ports_are_told_apart_by_number_and_protocol(first: list[Any], second: list[Any]) -> None:
+    def service(ports: list[Any]) -> dict[str, Any]:
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"ports": ports}}
+
+    def told_apart(found: dict[str, Any]) -> set[Any]:
+        return {(one["port"], one.get("protocol", "TCP")) for one in found.get("spec", {}).get("ports", ())}
+
+    live = apply_configuration(SERVICES, service([]), service(first), "me", force=True)
+    again = apply_configuration(SERVICES, live, service(second), "me", force=False)
+    assert told_apart(again) == told_apart(service(second))
+    assert len(again.get("spec", {}).get("ports", ())) == len(second)
 
 
 @given(LABELS, NAMES, st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, max_size=3))
