@@ -158,7 +158,7 @@ class JobRun:
             else:
                 todo.append((datum, hashes[datum.id]))
         with self._pfs.db.transaction():
-            self._store.add_skipped(self.key, (one.row for one in skipped))
+            self._store.set_skipped(self.key, (one.row for one in skipped))
             self._recount(len(datums), len(skipped))
         self._say(f"{len(datums)} datums: {len(skipped)} done by an earlier job, {len(todo)} to process")
         return [one.fileset for one in (*mine.values(), *skipped) if one.fileset], todo
@@ -166,7 +166,7 @@ class JobRun:
     def _keep_own(self, hashes: dict[str, str]) -> dict[str, StoredDatum]:
         """The datums that this job itself had done before pachd was killed; those that failed are run again."""
         failed = enum("DatumState", "FAILED")
-        stored = self._store.datums(self.key)
+        stored = self._store.datums(self.key, skipped=False)
         stale = [one for one in stored.values() if one.state == failed or hashes.get(one.id) != one.hash]
         self._store.forget_datums(self.key, (one.row for one in stale))
         return {one.id: one for one in stored.values() if one not in stale}

@@ -191,11 +191,12 @@ class Store:
             )
             connection.execute("INSERT INTO pps_job_datums VALUES (?, ?, 0)", (self._job_row(key), added.lastrowid))
 
-    def add_skipped(self, key: Key, datums: Iterable[int]) -> None:
-        """Note that a job found these datums (rows) done by an earlier one."""
+    def set_skipped(self, key: Key, datums: Iterable[int]) -> None:
+        """Note which datums (rows) a job found done by an earlier one."""
         with self._db.transaction() as connection:
             job = self._job_row(key)
-            connection.executemany("INSERT OR IGNORE INTO pps_job_datums VALUES (?, ?, 1)", ((job, row) for row in datums))
+            connection.execute("DELETE FROM pps_job_datums WHERE job = ? AND skipped", (job,))
+            connection.executemany("INSERT INTO pps_job_datums VALUES (?, ?, 1)", ((job, row) for row in datums))
 
     def forget_datums(self, key: Key, rows: Iterable[int]) -> None:
         """Forget datums that a job itself has run, so that it runs them again."""
@@ -205,12 +206,12 @@ class Store:
                 connection.execute("DELETE FROM pps_job_datums WHERE job = ? AND datum = ?", (job, row))
                 connection.execute("DELETE FROM pps_datums WHERE row = ?", (row,))
 
-    def datums(self, key: Key) -> dict[str, StoredDatum]:
-        """The datums that a job ran or skipped, by id."""
+    def datums(self, key: Key, *, skipped: bool = True) -> dict[str, StoredDatum]:
+        """The datums that a job ran and, with ``skipped``, those that it did not have to, by id."""
         rows = self._read(
             "SELECT d.row, d.id, d.hash, d.state, d.fileset FROM pps_job_datums j JOIN pps_datums d ON d.row = j.datum "
-            "WHERE j.job = ?",
-            self._job_row(key),
+            "WHERE j.job = ? AND j.skipped <= ?",
+            *(self._job_row(key), skipped),
         )
         return {row["id"]: StoredDatum(*row) for row in rows}
 
