@@ -12,7 +12,7 @@ from minipdk.pachyderm.admin import AdminServicer, EnterpriseServicer, LicenseSe
 from minipdk.pachyderm.auth import AuthServicer, InactiveServicer
 from minipdk.pachyderm.metadata import MetadataServicer
 from minipdk.pachyderm.pfs import Pfs
-from minipdk.pachyderm.pfs.service import PfsServicer, modification
+from minipdk.pachyderm.pfs.service import PfsServicer, StorageServicer, modification
 from minipdk.pachyderm.pps import Pps
 from minipdk.pachyderm.s3 import gateway
 from minipdk.pachyderm.transactions import TransactionServicer
@@ -46,10 +46,11 @@ def serve(home: Home) -> None:
             "metadata": metadata,
             "pfs": transactions.pfs_servicer,
             "pps": transactions.pps_servicer,
+            "storage": StorageServicer(pfs),
             "transaction": transactions,
             "version": VersionServicer(),
         },
-        {"/pfs_v2.API/ModifyFile": modification.parse},
+        dict.fromkeys(("/pfs_v2.API/ModifyFile", "/pfs_v2.API/CreateFileSet"), modification.parse),
         functools.partial(callers.identify, home.token),
     )
     pfs.triggers.start()

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
+from tests.conftest import wait_for
 from tests.minipdk.pachyderm.pipelines import Workbench
 
 from minipdk.home import HOST, Home
@@ -30,6 +31,19 @@ def client(home: Home, pachd: Any) -> Client:
 
 def connect(home: Home, token: str | None = None) -> Client:
     return Client(host=HOST, port=home.port("pachd"), auth_token=home.token if token is None else token)
+
+
+def wait_until_it_answers(client: Client) -> None:
+    """After a restart of pachd: gRPC waits between its attempts to connect, and fails calls meanwhile."""
+
+    def answers() -> bool:
+        try:
+            client.get_version()
+        except (grpc.RpcError, ConnectionError):
+            return False
+        return True
+
+    wait_for(answers, seconds=60, what="a connection to the restarted pachd")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from minipdk.pachyderm.pfs import Commit, Pfs, Repo
 from minipdk.pachyderm.pfs.content import Parts
 from minipdk.pachyderm.pfs.writing import Change, Copy, Delete, Put
 
-from .conftest import connect, head, new_repo, put_paths, read
+from .conftest import connect, head, new_repo, put_paths, read, wait_until_it_answers
 from .test_s3_gateway import connect as connect_s3
 
 MIB = 1 << 20
@@ -33,14 +33,6 @@ def stored(home: Home) -> tuple[int, int]:
     with closing(sqlite3.connect(home.database("pachyderm"))) as database:
         small = database.execute("SELECT count(*) FROM small_contents").fetchone()[0]
     return sum(blob.stat().st_size for blob in home.folder("blobs").rglob("*") if blob.is_file()), small
-
-
-def answers(client: Client) -> bool:
-    try:
-        client.get_version()
-    except (grpc.RpcError, ConnectionError):
-        return False
-    return True
 
 
 def test_a_large_file_with_a_small_change_takes_little_more_space(home: Home, client: Client) -> None:
@@ -129,7 +121,7 @@ def test_what_is_acknowledged_survives_collections_and_kills(home: Home, pachd: 
             thread.join()
         pachd.start()
         client = connect(home)
-        wait_for(lambda client=client: answers(client), seconds=60, what="a connection: gRPC waits between attempts")
+        wait_until_it_answers(client)
         for repo, files in zip(repos, known, strict=True):
             there = head(pfs.Branch(repo=repo, name="master"))
             assert {path: read(client, there, path) for path in files} == files

@@ -175,13 +175,7 @@ class Commits:
         return _stored_stack(self._state.connection, row["id"]) if row["finished"] and not row["error"] else None
 
     def _layers(self, filesets: Iterable[str]) -> list[int]:
-        return [self._fileset_layer(one) for one in filesets]
-
-    def _fileset_layer(self, fileset: str) -> int:
-        row = self._state.connection.execute("SELECT layer FROM filesets WHERE id = ?", (fileset,)).fetchone()
-        if row is None:
-            raise NotFoundError(f"file set {fileset} not found")
-        return int(row["layer"])
+        return [records.fileset_layer(self._state.connection, one) for one in filesets]
 
     def note_size(self, row_id: int, stack: Stack) -> None:
         """Keep an open commit's size as what has been written so far."""

@@ -53,7 +53,7 @@ class Pfs:
         self.commits = Commits(self.state)
         self.commit_sets = CommitSets(self.state, self.commits)
         self.files = Files(self.state, self.commits)
-        self.garbage = Garbage(self.state)
+        self.garbage = Garbage(self.state, self.files)
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         return self.state.transactions.begin()

@@ -11,9 +11,10 @@ from pathlib import Path
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import paths
 from minipdk.pachyderm.pfs.content import CHUNK, ContentWriter, Parts
+from minipdk.pachyderm.pfs.filesets import FileSets
 from minipdk.pachyderm.pfs.model import Commit
 from minipdk.pachyderm.pfs.trees import Entry
-from minipdk.pachyderm.pfs.writing import Change, FileWriter, Put
+from minipdk.pachyderm.pfs.writing import Change, Put
 
 _PFS_MOUNT = "/pfs/"
 
@@ -26,7 +27,7 @@ class Upload:
     changes: list[Change]
 
 
-class Files(FileWriter):
+class Files(FileSets):
     """Reads and writes files, and carries them between PFS and folders."""
 
     def download(self, commit: Commit, path: str, folder: Path, *, empty: bool = False, link: bool = False) -> int:

@@ -19,6 +19,7 @@ from functools import partial
 from itertools import islice
 
 from minipdk.pachyderm.pfs import content
+from minipdk.pachyderm.pfs.filesets import FileSets
 from minipdk.pachyderm.pfs.holds import UnlessHeld
 from minipdk.pachyderm.pfs.state import State
 
@@ -42,8 +43,9 @@ class Collected:
 class Garbage:
     """Collects garbage, in a thread of its own once `start` was called."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, filesets: FileSets) -> None:
         self._state = state
+        self._filesets = filesets
         self._one_at_a_time = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="garbage", daemon=True)
@@ -59,7 +61,8 @@ class Garbage:
         self._thread.join()
 
     def collect(self) -> Collected:
-        """Delete all garbage there is now."""
+        """Delete all garbage there is now, expired file sets included."""
+        self._filesets.drop_expired()
         with self._one_at_a_time, ExitStack() as stack:
             with self._state.database.transaction():
                 unless_held = stack.enter_context(self._state.content.holds.watch())
@@ -79,10 +82,10 @@ class Garbage:
                 self._stop.wait(max(_SHORTEST_PAUSE, _SHARE * (time.monotonic() - start)))
 
     def _is_due(self) -> bool:
-        """Whether layers were dropped or writes cut off since the last time, or that was long ago."""
+        """Whether layers were dropped or writes cut off since the last time, a file set expired, or that was long ago."""
         dropped = self._state.connection.execute("SELECT dropped FROM dropped_layers").fetchone()["dropped"]
         seen, self._seen = self._seen, (dropped, self._state.content.holds.cut_off)
-        return seen != self._seen or time.monotonic() >= self._next
+        return seen != self._seen or time.monotonic() >= self._next or self._filesets.some_expired()
 
     def _live(self) -> set[bytes]:
         """The digests of all contents that some file names."""

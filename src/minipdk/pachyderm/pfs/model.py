@@ -55,6 +55,10 @@ class Repo:
         return Commit(self, commit_id)
 
 
+FILESETS = Repo(DEFAULT_PROJECT, "__filesets__")
+"""Where file sets are found by clients: as commits of this repo, which is none."""
+
+
 @dataclass(frozen=True, order=True)
 class Branch:
     repo: Repo

@@ -11,7 +11,8 @@ from minipdk.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import commits, paths, records, trees
 from minipdk.pachyderm.pfs.commits import Commits
 from minipdk.pachyderm.pfs.globs import Glob, compile_glob
-from minipdk.pachyderm.pfs.model import Commit, CommitInfo, FileInfo
+from minipdk.pachyderm.pfs.model import FILESETS, Commit, CommitInfo, FileInfo
+from minipdk.pachyderm.pfs.ranges import EVERYTHING, PathRange
 from minipdk.pachyderm.pfs.state import State
 from minipdk.pachyderm.pfs.trees import Entry, Stack
 
@@ -36,7 +37,9 @@ class FileReader:
         self._commits = all_commits
 
     def tree(self, commit: Commit) -> Tree:
-        """The commit's tree. Raises BaseCommitNotFinishedError when it cannot be known yet."""
+        """The commit's tree, or a file set's. Raises BaseCommitNotFinishedError when it cannot be known yet."""
+        if commit.repo.name == FILESETS.name:
+            return Tree(commit, 0, (records.fileset_layer(self._state.connection, commit.id),))
         return self._tree(self._commits.pick(commit))
 
     def _tree(self, row: sqlite3.Row) -> Tree:
@@ -120,14 +123,23 @@ class FileReader:
         if file is not None and (not before or file.path < before):
             yield file
 
-    def glob(self, commit: Commit, pattern: str) -> Iterator[FileInfo]:
-        """The files and directories whose whole path matches, in order of paths."""
-        return (info for info, _ in self.glob_captures(commit, pattern))
+    def glob(self, commit: Commit, pattern: str, within: PathRange = EVERYTHING) -> Iterator[FileInfo]:
+        """The files in a range and the directories that hold some whose whole path matches, in order of paths."""
+        tree = self.tree(commit)
+        return map(tree.info, self.matches_within(tree, pattern, within))
 
     def glob_captures(self, commit: Commit, pattern: str) -> Iterator[tuple[FileInfo, list[str]]]:
         """The same, each with what the pattern's parentheses matched ($1, $2 ...)."""
         tree, glob = self.tree(commit), compile_glob(pattern)
         return ((tree.info(entry), captures) for entry, captures in self.matches(tree, glob))
+
+    def matches_within(self, tree: Tree, pattern: str, within: PathRange) -> Iterator[Entry]:
+        """What matches a pattern: files whose paths are in a range, and directories that hold such files."""
+        return (entry for entry, _ in self.matches(tree, compile_glob(pattern)) if self.is_within(tree, entry, within))
+
+    def is_within(self, tree: Tree, entry: Entry, within: PathRange) -> bool:
+        """Whether a file's path is in a range, or that of some file in a directory."""
+        return within == EVERYTHING or any(one.path in within for one in self.below(tree, entry) if not one.is_dir)
 
     def matches(self, tree: Tree, glob: Glob) -> Iterator[tuple[Entry, list[str]]]:
         connection = self._state.connection
@@ -154,11 +166,11 @@ class FileReader:
             if entry.is_dir and glob.may_hold(entry.path):
                 yield from self._matches_below(connection, tree, glob, entry.path)
 
-    def single(self, commit: Commit, pattern: str) -> Entry:
+    def single(self, commit: Commit, pattern: str, within: PathRange = EVERYTHING) -> Entry:
         """The one file that matches, to be read. Raises NotFoundError, or PachydermError for directories and several."""
         tree = self.tree(commit)
         found = None
-        for entry, _ in self.matches(tree, compile_glob(pattern)):
+        for entry in self.matches_within(tree, pattern, within):
             if entry.is_dir:
                 raise PachydermError("cannot get directory or non-regular file. Use GetFileTAR instead")
             if found is not None:

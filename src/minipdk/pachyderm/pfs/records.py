@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 
 from minipdk.pachyderm.errors import NotFoundError
@@ -247,3 +248,12 @@ def commit_info(connection: sqlite3.Connection, row: sqlite3.Row) -> CommitInfo:
         updated=row["updated"],
         metadata=json.loads(row["metadata"]),
     )
+
+
+def fileset_layer(connection: sqlite3.Connection, fileset: str) -> int:
+    """The layer of a file set that has not expired. Raises NotFoundError."""
+    query = "SELECT layer FROM filesets WHERE id = ? AND (expires IS NULL OR expires > ?)"
+    row = connection.execute(query, (fileset, time.time_ns())).fetchone()
+    if row is None:
+        raise NotFoundError(f"file set {fileset} not found: it never was, or it has expired")
+    return int(row["layer"])

@@ -11,6 +11,7 @@ from minipdk.pachyderm.pfs import commit_sets, records
 from minipdk.pachyderm.pfs.branches import Branches
 from minipdk.pachyderm.pfs.model import (
     DEFAULT_PROJECT,
+    FILESETS,
     USER,
     ProjectInfo,
     Repo,
@@ -75,6 +76,8 @@ class Repos:
     def create(self, repo: Repo, description: str = "", *, update: bool = False) -> None:
         """Make a repo, or with ``update`` set the description of one that may be there."""
         validate_name(repo.name)
+        if repo.name == FILESETS.name:
+            raise PachydermError(f"{repo.name} is a reserved name")
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
             if records.project_row(connection, repo.project) is None:

@@ -3,8 +3,8 @@
 A commit's tree is a stack of layers, the newest on top. A layer holds one row for every file and directory that differs
 from the layers below it; a row without a size says that the path is gone. Directories carry the sum of what is below them,
 so sizes and hashes are read, never computed. Layers of finished commits never change and are shared by their descendants.
-A file set is a layer of its own, without directories. Layers that are dropped are counted: they leave contents behind that
-nothing may name any more.
+A file set is a layer of its own, and the paths that it removes from what it is added to. Layers that are dropped are
+counted: they leave contents behind that nothing may name any more.
 
 ``branch_never`` holds the edges of the provenance that new heads do not propagate along. ``trigger_checks`` holds finished
 commits whose branches' triggers were not looked at yet. The next tick of a trigger without a cron expression is 0.
@@ -119,9 +119,16 @@ CREATE TABLE IF NOT EXISTS trigger_checks (
 CREATE TABLE IF NOT EXISTS filesets (
     id TEXT PRIMARY KEY,
     layer INTEGER NOT NULL REFERENCES layers(id),
-    created INTEGER NOT NULL
+    created INTEGER NOT NULL,
+    expires INTEGER
 );
 CREATE INDEX IF NOT EXISTS filesets_by_layer ON filesets (layer);
+CREATE INDEX IF NOT EXISTS filesets_by_expiry ON filesets (expires) WHERE expires IS NOT NULL;
+CREATE TABLE IF NOT EXISTS fileset_removals (
+    fileset TEXT NOT NULL REFERENCES filesets(id) ON DELETE CASCADE,
+    path TEXT NOT NULL,
+    PRIMARY KEY (fileset, path)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS small_contents (
     digest BLOB PRIMARY KEY,
     data BLOB NOT NULL

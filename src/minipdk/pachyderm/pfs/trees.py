@@ -152,11 +152,6 @@ def change(connection: sqlite3.Connection, stack: Stack, changes: Mapping[str, P
     _sum_up(connection, stack, sums)
 
 
-def put_files(connection: sqlite3.Connection, layer: int, files: Mapping[str, Parts]) -> None:
-    """Fill a file set's layer, which has no directories."""
-    _write(connection, [_row(layer, *paths.split(path), file_entry(path, parts)) for path, parts in files.items()])
-
-
 def unite(connection: sqlite3.Connection, own: int, layers: Iterable[int]) -> None:
     """Fill the empty layer ``own`` with the files of all ``layers``. Raises PachydermError when two hold one path."""
     chosen = sorted(layers)
@@ -165,16 +160,18 @@ def unite(connection: sqlite3.Connection, own: int, layers: Iterable[int]) -> No
     connection.executemany("INSERT OR IGNORE INTO united VALUES (?)", ((layer,) for layer in chosen))
     try:
         connection.execute(
-            "INSERT INTO entries SELECT ?, parent, name, size, hash, parts, children FROM united JOIN entries USING (layer)",
+            "INSERT INTO entries SELECT ?, parent, name, size, hash, parts, children FROM united JOIN entries USING (layer)"
+            " WHERE children IS NULL",
             (own,),
         )
     except sqlite3.IntegrityError:
         twice = connection.execute(
-            "SELECT parent || name AS path FROM united JOIN entries USING (layer) GROUP BY parent, name HAVING count(*) > 1"
+            "SELECT parent || name AS path FROM united JOIN entries USING (layer) WHERE children IS NULL"
+            " GROUP BY parent, name HAVING count(*) > 1"
         ).fetchone()
         raise _twice(twice["path"]) from None
     sums: dict[str, _Sum] = {}
-    for entry in _layer(connection, own):
+    for entry in _files(connection, own):
         sums.setdefault(entry.parent, _Sum()).count(entry, +1)
     _sum_up(connection, (own,), sums)
 
@@ -186,9 +183,9 @@ def exchange(connection: sqlite3.Connection, stack: Stack, removed: Iterable[int
     """
     changes: dict[str, Parts | None] = {}
     for layer in removed:
-        changes |= dict.fromkeys((entry.path for entry in _layer(connection, layer)), None)
+        changes |= dict.fromkeys((entry.path for entry in _files(connection, layer)), None)
     for layer in added:
-        for entry in _layer(connection, layer):
+        for entry in _files(connection, layer):
             if changes[entry.path] is not None if entry.path in changes else lookup(connection, stack, entry.path):
                 raise _twice(entry.path)
             changes[entry.path] = entry.parts
@@ -303,9 +300,9 @@ def _rows(connection: sqlite3.Connection, layer: int, directory: str, start: str
         compare, start = compare[0], page[-1]["name"]
 
 
-def _layer(connection: sqlite3.Connection, layer: int) -> list[Entry]:
-    """Everything in one layer that has no removals, as a file set's."""
-    return [_entry(row) for row in connection.execute(_SELECT + "WHERE layer = ?", (layer,)).fetchall()]
+def _files(connection: sqlite3.Connection, layer: int) -> list[Entry]:
+    """The files in one layer that has no removals, as a file set's."""
+    return [_entry(row) for row in connection.execute(_SELECT + "WHERE layer = ? AND children IS NULL", (layer,)).fetchall()]
 
 
 def _twice(path: str) -> PachydermError:

@@ -1,12 +1,10 @@
-"""Changing the files of open commits, and keeping file sets."""
+"""Changing the files of open commits."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from minipdk.pachyderm.errors import NotFoundError
 from minipdk.pachyderm.pfs import paths, trees
 from minipdk.pachyderm.pfs.content import SMALL, ContentWriter, Parts
 from minipdk.pachyderm.pfs.model import Branch, Commit
@@ -42,6 +40,19 @@ class Copy:
 Change = Put | Delete | Copy
 
 
+@dataclass
+class Overlay:
+    """What changes make of a tree: its files become ``files`` (None: gone); ``cleared`` are those that were removed, be it
+    to be put anew."""
+
+    files: dict[str, Parts | None] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
+
+    def clear(self, path: str) -> None:
+        self.files[path] = None
+        self.cleared.add(path)
+
+
 class FileWriter(FileReader):
     """Reads any commit's files and writes those of open ones."""
 
@@ -53,7 +64,7 @@ class FileWriter(FileReader):
         with self._state.transactions.begin() as txn:
             row_id, stack = self._commits.writable_stack(commit)
             overlay = self._overlay(stack, changes)
-            trees.change(self._state.connection, stack, overlay)
+            trees.change(self._state.connection, stack, overlay.files)
             self._commits.note_size(row_id, stack)
             self._state.connection.execute("UPDATE commits SET updated = ? WHERE id = ?", (txn.now, row_id))
 
@@ -74,33 +85,32 @@ class FileWriter(FileReader):
             writer.flush()
             self.modify(commit, changes)
 
-    def _overlay(self, stack: Stack, changes: Iterable[Change]) -> dict[str, Parts | None]:
-        """What the tree's files become."""
-        connection = self._state.connection
-        overlay: dict[str, Parts | None] = {}
+    def _overlay(self, stack: Stack, changes: Iterable[Change]) -> Overlay:
+        overlay = Overlay()
         writer = self.writer()
 
-        def current(path: str) -> Parts:
-            if path in overlay:
-                return overlay[path] or ()
-            entry = trees.lookup(connection, stack, path)
-            return entry.parts if entry else ()
-
         def append(path: str, parts: Parts) -> None:
-            overlay[path] = self._joined(writer, current(path), parts)
+            overlay.files[path] = self._joined(writer, self._current(stack, overlay, path), parts)
 
         for one in changes:
             if isinstance(one, Put):
                 append(one.path, one.parts)
             elif isinstance(one, Delete):
-                self._delete(stack, overlay, one.path)
+                for path in self._deleted(stack, overlay.files, one.path):
+                    overlay.clear(path)
             else:
                 for path, parts in self._copied(one):
                     if not one.append:
-                        overlay[path] = None
+                        overlay.clear(path)
                     append(path, parts)
         writer.flush()
         return overlay
+
+    def _current(self, stack: Stack, overlay: Overlay, path: str) -> Parts:
+        if path in overlay.files:
+            return overlay.files[path] or ()
+        entry = trees.lookup(self._state.connection, stack, path)
+        return entry.parts if entry else ()
 
     def _joined(self, writer: ContentWriter, old: Parts, new: Parts) -> Parts:
         """The parts of a file that was appended to. Small neighbours become one, so small appends do not pile up."""
@@ -109,18 +119,17 @@ class FileWriter(FileReader):
         joined = writer.small(old[-1]) + writer.small(new[0])
         return (*old[:-1], writer.put_small(joined), *new[1:])
 
-    def _delete(self, stack: Stack, overlay: dict[str, Parts | None], path: str) -> None:
+    def _deleted(self, stack: Stack, overlay: Collection[str], path: str) -> list[str]:
+        """The files that deleting ``path`` removes; a single one whether it is there or not."""
         cleaned = paths.clean(path)
         if not path.endswith("/") and cleaned != "/":
-            overlay[cleaned] = None
-            return
+            return [cleaned]
         directory = paths.as_directory(cleaned)
-        for known in overlay:
-            if known.startswith(directory):
-                overlay[known] = None
-        for entry in trees.walk(self._state.connection, stack, directory):
-            if not entry.is_dir:
-                overlay[entry.path] = None
+        below = trees.walk(self._state.connection, stack, directory)
+        return [
+            *(known for known in overlay if known.startswith(directory)),
+            *(entry.path for entry in below if not entry.is_dir),
+        ]
 
     def _copied(self, copy: Copy) -> Iterator[tuple[str, Parts]]:
         tree = self.tree(copy.commit)
@@ -128,33 +137,3 @@ class FileWriter(FileReader):
         for entry in list(self._walk(tree, source)):
             if not entry.is_dir:
                 yield paths.clean_for_write(copy.path.rstrip("/") + "/" + entry.path[len(source) :]), entry.parts
-
-    # File sets
-
-    def create_fileset(self, changes: Iterable[Change]) -> str:
-        """Keep the files that ``changes`` make of nothing; the file set's id."""
-        with self._state.transactions.begin() as txn:
-            connection = self._state.connection
-            layer = trees.new_layer(connection)
-            fileset = uuid.uuid4().hex
-            connection.execute("INSERT INTO filesets VALUES (?, ?, ?)", (fileset, layer, txn.now))
-            overlay = self._overlay((), changes)
-            trees.put_files(connection, layer, {path: parts for path, parts in overlay.items() if parts is not None})
-            return fileset
-
-    def fileset_parts(self, fileset: str, path: str) -> Parts:
-        """The content of the file at ``path`` of a file set. Raises NotFoundError."""
-        connection = self._state.connection
-        row = connection.execute("SELECT layer FROM filesets WHERE id = ?", (fileset,)).fetchone()
-        entry = trees.lookup(connection, (row["layer"],), path) if row is not None else None
-        if entry is None:
-            raise NotFoundError(f"file {path} not found in file set {fileset}")
-        return entry.parts
-
-    def delete_fileset(self, fileset: str) -> None:
-        with self._state.transactions.begin():
-            connection = self._state.connection
-            row = connection.execute("SELECT layer FROM filesets WHERE id = ?", (fileset,)).fetchone()
-            if row is not None:
-                connection.execute("DELETE FROM filesets WHERE id = ?", (fileset,))
-                trees.drop_unused(connection, (row["layer"],))

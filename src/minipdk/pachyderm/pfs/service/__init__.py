@@ -5,11 +5,12 @@ from __future__ import annotations
 from minipdk.pachyderm.pfs.service.branches import BranchCalls
 from minipdk.pachyderm.pfs.service.commits import CommitCalls
 from minipdk.pachyderm.pfs.service.files import FileCalls
+from minipdk.pachyderm.pfs.service.filesets import FileSetCalls, StorageServicer
 from minipdk.pachyderm.pfs.service.repos import RepoCalls
 
 
-class PfsServicer(RepoCalls, BranchCalls, CommitCalls, FileCalls):
+class PfsServicer(RepoCalls, BranchCalls, CommitCalls, FileCalls, FileSetCalls):
     """Every call of pfs_v2.API that minipdk supports."""
 
 
-__all__ = ["PfsServicer"]
+__all__ = ["PfsServicer", "StorageServicer"]

@@ -9,8 +9,8 @@ from typing import Any
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import NotFoundError, PachydermError, UnsupportedError
 from minipdk.pachyderm.pfs.content import CHUNK
-from minipdk.pachyderm.pfs.globs import compile_glob
 from minipdk.pachyderm.pfs.model import Branch, Commit, is_commit_id
+from minipdk.pachyderm.pfs.ranges import PathRange
 from minipdk.pachyderm.pfs.service.calls import Calls
 from minipdk.pachyderm.pfs.service.messages import (
     branch_from,
@@ -18,7 +18,9 @@ from minipdk.pachyderm.pfs.service.messages import (
     file_from,
     file_info_message,
     optional_commit,
+    range_from,
 )
+from minipdk.pachyderm.pfs.service.modification import LargeAddition
 from minipdk.pachyderm.pfs.service.modify import read_changes
 from minipdk.pachyderm.pfs.trees import Entry
 from minipdk.pachyderm.pfs.writing import Change
@@ -28,7 +30,7 @@ class FileCalls(Calls):
     def modify_file(self, requests: Iterator[Any], _context: object) -> Any:
         """Apply a stream of changes; nothing of it is seen before its end."""
         first = next(requests, None)
-        if first is None or first.WhichOneof("body") != "set_commit":
+        if first is None or isinstance(first, LargeAddition) or first.WhichOneof("body") != "set_commit":
             raise PachydermError("first message must be a commit")
         commit, branch = _written_commit(first.set_commit)
         self._open_commit(commit, branch)  # what cannot be written to is told before the data is sent
@@ -63,18 +65,20 @@ class FileCalls(Calls):
         return None
 
     def get_file(self, request: Any, _context: object) -> Iterator[Any]:
-        commit, path = _readable(request)
-        for chunk in self._pfs.files.read(commit, path, request.offset):
+        commit, path, within = _readable(request)
+        entry = self._pfs.files.single(commit, path, within)
+        for chunk in self._pfs.files.read_entry(entry, request.offset):
             yield wire.BytesValue(value=chunk)
 
     def get_file_tar(self, request: Any, _context: object) -> Iterator[Any]:
-        commit, path = _readable(request)
+        commit, path, within = _readable(request)
         tree = self._pfs.files.tree(commit)
-        found = (entry for entry, _ in self._pfs.files.matches(tree, compile_glob(path)))
+        found = self._pfs.files.matches_within(tree, path, within)
         top = next(found, None)
         if top is None:
             raise NotFoundError(f"file {path} not found in repo {tree.commit.repo} at commit {tree.commit.id}")
-        entries = (one for entry in _outermost(top, found) for one in self._pfs.files.below(tree, entry))
+        below = (one for entry in _outermost(top, found) for one in self._pfs.files.below(tree, entry))
+        entries = (one for one in below if self._pfs.files.is_within(tree, one, within))
         for chunk in _chunked(self._tar(entries)):
             yield wire.BytesValue(value=chunk)
 
@@ -106,9 +110,8 @@ class FileCalls(Calls):
         return map(file_info_message, found)
 
     def glob_file(self, request: Any, _context: object) -> Iterator[Any]:
-        if request.HasField("path_range"):
-            raise UnsupportedError("GlobFileRequest.path_range")
-        return map(file_info_message, self._pfs.files.glob(commit_from(request.commit), request.pattern))
+        within = range_from(request.path_range)
+        return map(file_info_message, self._pfs.files.glob(commit_from(request.commit), request.pattern, within))
 
     def diff_file(self, request: Any, _context: object) -> Iterator[Any]:
         if request.shallow:
@@ -138,14 +141,12 @@ def _written_commit(message: Any) -> tuple[Commit, Branch | None]:
     return commit, commit.repo.branch(commit.id) if is_branch else None
 
 
-def _readable(request: Any) -> tuple[Commit, str]:
+def _readable(request: Any) -> tuple[Commit, str, PathRange]:
     if request.url:
         raise UnsupportedError("GetFileRequest.URL")
-    if request.HasField("path_range"):
-        raise UnsupportedError("GetFileRequest.path_range")
     if request.offset < 0:
         raise PachydermError("offset must not be negative")
-    return file_from(request.file)
+    return *file_from(request.file), range_from(request.path_range)
 
 
 def _outermost(first: Entry, others: Iterable[Entry]) -> Iterator[Entry]:

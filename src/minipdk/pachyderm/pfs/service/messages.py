@@ -25,6 +25,7 @@ from minipdk.pachyderm.pfs.model import (
     Trigger,
     is_commit_id,
 )
+from minipdk.pachyderm.pfs.ranges import PathRange
 
 Message = Any
 """A message of `wire`; protobuf's runtime classes have no static types."""
@@ -76,6 +77,10 @@ def file_from(message: Message) -> tuple[Commit, str]:
     if message.datum and message.datum != "default":
         raise UnsupportedError("File.datum")
     return commit_from(message.commit), message.path
+
+
+def range_from(message: Message) -> PathRange:
+    return PathRange(message.lower, message.upper)
 
 
 def picked_commit(picker: Message) -> Commit:
