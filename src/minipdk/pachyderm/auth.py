@@ -1,5 +1,6 @@
 """Authentication as its clients see it: one user, root, known by the cluster's token (`rpc` checks it on every call).
 
+A pipeline that calls with a token of its own (`callers`) may do what root may, under its own name.
 Root has the one role there is, on the whole cluster. There are no robots, groups or identity providers: calls that would
 make some are refused by name, calls that list them find none. With `minipdk start --no-auth` there is no user at all.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from minipdk.pachyderm import wire
+from minipdk.pachyderm import callers, wire
 from minipdk.pachyderm.errors import AuthActivatedError, AuthNotActivatedError, PachydermError
 
 ROOT_USER = "pach:root"
@@ -19,7 +20,9 @@ class AuthServicer:
     """auth_v2.API for a cluster with a single user who may do everything."""
 
     def who_am_i(self, _request: Any, _context: object) -> Any:
-        return wire.auth.WhoAmIResponse(username=ROOT_USER)
+        caller = callers.current.get()
+        username = f"pipeline:{caller.project}/{caller.pipeline}" if caller else ROOT_USER
+        return wire.auth.WhoAmIResponse(username=username)
 
     def activate(self, _request: Any, _context: object) -> NoReturn:
         raise AuthActivatedError

@@ -21,8 +21,9 @@ from tests.conftest import ServiceProcess, new_home
 from minipdk import cluster
 from minipdk import home as homes
 from minipdk.home import HOST, Home
+from minipdk.pachyderm import callers
 
-from .conftest import failure, failures, new_repo, put
+from .conftest import connect, failure, failures, new_repo, put
 from .pipelines import Workbench
 from .test_s3_gateway import connect as connect_s3
 
@@ -43,6 +44,12 @@ class TestWithAuthentication:
         roles = client.auth.get_roles_for_permission(permission=auth.Permission.REPO_READ).roles
         assert [role.name for role in roles] == ["clusterAdmin"]
         assert auth.Permission.REPO_READ in roles[0].permissions
+
+    def test_a_pipelines_token_has_its_name(self, home: Home, client: Client) -> None:
+        token = callers.issue(home.token, callers.Caller("default", "spout"))
+        assert connect(home, token).auth.who_am_i().username == "pipeline:default/spout"
+        code, words = failure(lambda: connect(home, token.replace("spout", "other")).auth.who_am_i())
+        assert (code, "provided auth token" in words) == (grpc.StatusCode.UNAUTHENTICATED, True)
 
     def test_there_are_no_groups_robots_or_identity_providers(self, client: Client) -> None:
         assert client.auth.get_groups().groups == []
