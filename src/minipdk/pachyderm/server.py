@@ -58,7 +58,7 @@ def serve(home: Home) -> None:
     pfs.garbage.start()
     server.start()
     try:
-        web.serve(gateway.application(home, pfs), home.port("s3"))
+        web.serve(gateway.application(home, pfs, pps.s3_view), home.port("s3"))
     finally:
         pps.stop()
         pfs.triggers.stop()

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from minipdk.home import Home
+from minipdk.pachyderm import callers
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pps.defaults import Defaults
 from minipdk.pachyderm.pps.gpus import Gpus
@@ -32,7 +33,8 @@ from minipdk.pachyderm.pps.pipelines import Pipelines
 from minipdk.pachyderm.pps.plans import Planner
 from minipdk.pachyderm.pps.queued import QueuedCalls
 from minipdk.pachyderm.pps.scheduler import Scheduler
-from minipdk.pachyderm.pps.store import Store
+from minipdk.pachyderm.pps.store import Key, Store
+from minipdk.pachyderm.s3.job_buckets import JobView
 
 __all__ = ["Pps"]
 
@@ -55,6 +57,14 @@ class Pps:
         self.pipelines = Pipelines(self.store, pfs, self.jobs, self.secrets, self.logs)
         self.defaults = Defaults(self.store, pfs, self.pipelines)
         self.servicer: Any = Servicer(self)
+
+    def s3_view(self, token: str) -> JobView | None:
+        """The buckets of the job whose token this is, none at all if it does not run; None if the token is no job's."""
+        caller = callers.identify(self.home.token, token)
+        if caller is None or not caller.job:
+            return None
+        run = self.scheduler.run_of(Key(caller.project, caller.pipeline, caller.job))
+        return run.s3_view if run else JobView({})
 
     def start(self) -> None:
         """Take up the open jobs, and run new ones from now on."""

@@ -31,6 +31,7 @@ class DatumInput:
     join_on: str = ""
     group_by: str = ""
     outer_join: bool = False
+    s3: bool = False
 
     @property
     def path(self) -> str:

@@ -15,7 +15,8 @@ NAMESPACE = "default"
 class Worker:
     """What stays the same for every datum of a job: the pipeline, its version and the job, which a spout has none of.
 
-    ``token`` is what user code is known by as this pipeline's (see `callers`); empty where it calls as the user.
+    ``token`` is what user code is known by as this pipeline's (see `callers`); empty where it calls as the user. With
+    ``s3`` it is to read or write through S3.
     """
 
     project: str
@@ -25,6 +26,7 @@ class Worker:
     transform_env: Mapping[str, str]
     secret_env: Mapping[str, str]
     token: str = ""
+    s3: bool = False
 
 
 def cluster_environment(home: Home) -> dict[str, str]:
@@ -68,9 +70,19 @@ def user_environment(home: Home, worker: Worker, datum: Datum | None) -> dict[st
         **(datum_variables(datum) if datum else {}),
         **({"PACH_JOB_ID": worker.job, "PACH_OUTPUT_COMMIT_ID": worker.job} if worker.job else {}),
         **({"PACH_TOKEN": worker.token} if worker.token else {}),
+        **(s3_variables(home, worker) if worker.s3 else {}),
         "PPS_PIPELINE_NAME": worker.pipeline,
         "PPS_PROJECT_NAME": worker.project,
         "PPS_SPEC_COMMIT": worker.spec_commit,
+    }
+
+
+def s3_variables(home: Home, worker: Worker) -> dict[str, str]:
+    """Where a job's S3 buckets are, and the credentials that tell the gateway whose they are."""
+    return {
+        "S3_ENDPOINT": home.s3_endpoint,
+        "AWS_ACCESS_KEY_ID": worker.token,
+        "AWS_SECRET_ACCESS_KEY": worker.token,
     }
 
 

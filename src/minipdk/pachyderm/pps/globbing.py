@@ -45,6 +45,7 @@ class Globber:
                 join_on=expand(pfs_input.join_on, groups),
                 group_by=expand(pfs_input.group_by, groups),
                 outer_join=pfs_input.outer_join,
+                s3=pfs_input.s3,
             )
 
     def _with_no_captures(self, commit: Commit, pattern: str) -> Iterator[tuple[FileInfo, list[str]]]:

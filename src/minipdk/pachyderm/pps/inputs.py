@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minipdk.pachyderm import cron, wire
-from minipdk.pachyderm.errors import PachydermError, UnsupportedError
+from minipdk.pachyderm.errors import PachydermError
 
 COMPOUND = ("cross", "union", "join", "group")
 RESERVED_NAMES = ("out", ".env")
@@ -114,6 +114,8 @@ def validate(node: Any) -> None:
             raise PachydermError(f"multiple input types set: {', '.join(found)}")
         if found == ["pfs"]:
             _validate_pfs(one.pfs)
+        if found[0] in ("join", "group", "union") and has_s3(one):
+            raise PachydermError(f"S3 inputs in {found[0]} expressions are not supported")
         if found == ["cron"]:
             _validate_cron(one.cron)
 
@@ -122,11 +124,31 @@ def _validate_pfs(pfs: Any) -> None:
     if not pfs.repo:
         raise PachydermError("input must specify a repo")
     if pfs.s3:
-        raise UnsupportedError("input.pfs.s3")
+        _validate_s3(pfs)
     if not pfs.glob:
         raise PachydermError(f'input "{pfs.name}" must specify a glob, such as "/*" for one datum per top-level file')
     if pfs.commit:
         raise PachydermError("input cannot come from a commit; use a branch with head pointing to the commit")
+
+
+def _validate_s3(pfs: Any) -> None:
+    if pfs.glob != "/":
+        raise PachydermError(
+            f"input \"{pfs.name}\" sets 's3' and must also set 'glob' to \"/\": the S3 gateway shows a commit as a whole"
+        )
+    for name in ("lazy", "empty_files"):
+        if getattr(pfs, name):
+            raise PachydermError(f"input cannot specify both 's3' and '{name}': its data are read through S3, not as files")
+
+
+def has_s3(node: Any) -> bool:
+    """Whether any of the pfs inputs is read through S3."""
+    return any(leaf.pfs.s3 for leaf in leaves(node) if leaf.HasField("pfs"))
+
+
+def uses_s3(details: Any) -> bool:
+    """Whether a pipeline reads or writes through S3."""
+    return bool(details.s3_out) or has_s3(details.input)
 
 
 def _validate_cron(cron_input: Any) -> None:

@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import Contents
-from minipdk.pachyderm.pps import messages
+from minipdk.pachyderm.pps import inputs, messages
 from minipdk.pachyderm.pps.batching import Batch, BatchedRun
 from minipdk.pachyderm.pps.datum_sets import datum_sets
 from minipdk.pachyderm.pps.datums import Datum, enumerate_datums
-from minipdk.pachyderm.pps.globbing import Globber
+from minipdk.pachyderm.pps.globbing import Globber, branch_of
 from minipdk.pachyderm.pps.jobs import JobFinishedError, Jobs
 from minipdk.pachyderm.pps.logs import MASTER
 from minipdk.pachyderm.pps.messages import enum
@@ -30,6 +31,7 @@ from minipdk.pachyderm.pps.store import Key, StoredDatum, is_terminal
 from minipdk.pachyderm.pps.user_code import Plan
 from minipdk.pachyderm.pps.validation import EVERY_JOB
 from minipdk.pachyderm.pps.worker import DatumRun, Result, StoppedError
+from minipdk.pachyderm.s3.job_buckets import JobView
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +121,9 @@ class JobRun:
     def _process(self) -> None:
         globber = Globber(self._pfs, messages.to_commit(self._jobs.get(self.key).output_commit))
         datums = list(enumerate_datums(self._pipeline.details.input, globber))
-        base = None if self._pipeline.details.reprocess_spec == EVERY_JOB else self._base()
+        if self._plan.s3_out:
+            self._empty_output()
+        base = None if self._plan.s3_out or self._pipeline.details.reprocess_spec == EVERY_JOB else self._base()
         before = self._store.datums(base) if base else {}
         filesets, todo = self._sort_out(datums, before)
         for stored in self._run_all(todo):
@@ -129,7 +133,25 @@ class JobRun:
             self._jobs.finish(self.key, "JOB_FAILURE", self._failed)
             return
         self._say("job successful, closing commits")
-        self._jobs.finish(self.key, "JOB_SUCCESS", filesets=filesets, since=self._contents(base, before))
+        if self._plan.s3_out:
+            self._jobs.finish(self.key, "JOB_SUCCESS")
+        else:
+            self._jobs.finish(self.key, "JOB_SUCCESS", filesets=filesets, since=self._contents(base, before))
+
+    def _empty_output(self) -> None:
+        """Begin a job that writes through S3: which datum wrote what is not known, so all are run, from nothing."""
+        with self._pfs.transaction():
+            self._pfs.set_contents(messages.to_commit(self._jobs.get(self.key).output_commit), [])
+            self._store.forget_datums(self.key, (one.row for one in self._store.datums(self.key).values()))
+
+    @cached_property
+    def s3_view(self) -> JobView:
+        """The buckets that the job's user code sees."""
+        output = messages.to_commit(self._jobs.get(self.key).output_commit)
+        globber = Globber(self._pfs, output)
+        leaves = [leaf.pfs for leaf in inputs.leaves(self._pipeline.details.input) if leaf.HasField("pfs") and leaf.pfs.s3]
+        commits = {leaf.name: globber.commit(branch_of(leaf)) for leaf in leaves}
+        return JobView(commits, output if self._plan.s3_out else None)
 
     def _contents(self, base: Key | None, datums: dict[str, StoredDatum]) -> Contents | None:
         """What a job that succeeded wrote."""

@@ -13,7 +13,7 @@ from typing import Any
 from minipdk.home import Home, port_is_free, write_private
 from minipdk.pachyderm import callers
 from minipdk.pachyderm.errors import PachydermError
-from minipdk.pachyderm.pps import messages, pod_patch, service_ports
+from minipdk.pachyderm.pps import inputs, messages, pod_patch, service_ports
 from minipdk.pachyderm.pps.environment import Worker
 from minipdk.pachyderm.pps.gpus import Gpus
 from minipdk.pachyderm.pps.kube_secrets import Secrets
@@ -70,6 +70,7 @@ class Planner:
             transform_env=dict(details.transform.env),
             secret_env=secret_env,
             token=self._token(pipeline, job),
+            s3=inputs.uses_s3(details),
         )
         plan = Plan(
             image=image,
@@ -78,13 +79,14 @@ class Planner:
             mounts=(*self._host_mounts(details.pod_patch), *secret_mounts),
             tries=max(1, details.datum_tries),
             timeout=messages.nanoseconds(details.datum_timeout) / 1e9 if details.HasField("datum_timeout") else None,
-            keeps_output=pipeline.type == messages.TRANSFORM,
+            keeps_output=pipeline.type == messages.TRANSFORM and not details.s3_out,
+            s3_out=details.s3_out,
         )
         return plan, folder
 
     def _token(self, pipeline: Any, job: str) -> str:
         """What user code is known by where it may do what the cluster's user may not."""
-        if pipeline.type != messages.SPOUT:
+        if pipeline.type != messages.SPOUT and not inputs.uses_s3(pipeline.details):
             return ""
         key = pipeline.pipeline
         return callers.issue(self._home.token, callers.Caller(key.project.name, key.name, job))

@@ -34,6 +34,8 @@ class Plan:
     timeout: float | None
     keeps_output: bool = True
     """Whether what user code leaves in /pfs/out is the job's output."""
+    s3_out: bool = False
+    """Whether user code writes its output through S3: there is no /pfs/out then."""
 
 
 class FailedTryError(Exception):

@@ -32,13 +32,11 @@ ACCEPTED_AND_ECHOED = {
 REFUSED = (
     "tf_job",
     "egress",
-    "s3_out",
     "pod_spec",
     "spec_commit",
     "transform.dockerfile",
-    "input.pfs.s3",
 )
-"""Refused with UNIMPLEMENTED and the field's name when a spec sets them. `inputs.validate` refuses those of inputs."""
+"""Refused with UNIMPLEMENTED and the field's name when a spec sets them."""
 
 MAX_NAME, MAX_KUBERNETES_NAME = 51, 63
 NAME = re.compile(r"[a-zA-Z0-9_-]+")
@@ -55,6 +53,8 @@ def validate_request(request: Any) -> None:
         raise PachydermError("pipeline must specify a transform")
     if request.reprocess_spec not in ("", UNTIL_SUCCESS, EVERY_JOB):
         raise PachydermError(f"invalid pipeline spec: ReprocessSpec must be one of '{UNTIL_SUCCESS}' or '{EVERY_JOB}'")
+    if request.s3_out and (request.HasField("service") or request.HasField("spout")):
+        raise PachydermError("s3 output is not supported in spouts or services")
     if request.HasField("spout") and request.autoscaling:
         raise PachydermError("autoscaling can't be used with spouts (spouts aren't triggered externally)")
     if request.transform.datum_batching and (request.HasField("service") or request.HasField("spout")):
@@ -88,8 +88,6 @@ def validate_info(details: Any) -> None:
 
 def _refuse_unsupported(request: Any) -> None:
     for path in REFUSED:
-        if path.startswith("input."):
-            continue
         holder, _, name = path.rpartition(".")
         owner = getattr(request, holder) if holder else request
         field = owner.DESCRIPTOR.fields_by_name[name]

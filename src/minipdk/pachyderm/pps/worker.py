@@ -150,9 +150,10 @@ class DatumRun:
         for one in self.datum.inputs:
             target = inputs / one.name
             target.mkdir(parents=True, exist_ok=True)
-            self.pfs.files.download(one.commit, one.path, target, empty=one.empty_files, link=self._link)
+            if not one.s3:
+                self.pfs.files.download(one.commit, one.path, target, empty=one.empty_files, link=self._link)
         (inputs / ENV_FILE).write_text(dotenv(datum_variables(self.datum)))
-        return sum(one.file.size for one in self.datum.inputs if not one.empty_files)
+        return sum(one.file.size for one in self.datum.inputs if not one.empty_files and not one.s3)
 
     _link = True
     """Whether inputs are hard links to the store: nothing that the container does may write through them."""
@@ -191,7 +192,7 @@ class DatumRun:
 
     def _command(self, folder: Path, argv: Any, stdin: Any) -> Command:
         """A command with this try's /pfs."""
-        mounts = (Mount(source=folder / "out", target="/pfs/out"),)
+        mounts = () if self.plan.s3_out else (Mount(source=folder / "out", target="/pfs/out"),)
         return Command(list(argv), list(stdin), self._environment(), self.datum, mounts, (folder / "layer",))
 
     def _run_container(self, command: Command) -> tuple[int, UserCode]:

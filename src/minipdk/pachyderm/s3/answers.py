@@ -87,10 +87,11 @@ def location() -> Response:
     return xml(root)
 
 
-def versioning() -> Response:
-    """Every commit keeps what it held, so a version is a commit's id."""
+def versioning(*, enabled: bool) -> Response:
+    """Every commit keeps what it held, so a version is a commit's id; a job sees one commit of each repo alone."""
     root = ElementTree.Element("VersioningConfiguration", xmlns=NAMESPACE)
-    add(root, Status="Enabled")
+    if enabled:
+        add(root, Status="Enabled")
     return xml(root)
 
 

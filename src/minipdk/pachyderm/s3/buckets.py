@@ -43,8 +43,15 @@ class Listing:
 
 
 class Buckets:
+    versioned = True
+    """Whether a bucket shows the other commits of its repo, as versions."""
+
     def __init__(self, pfs: Pfs) -> None:
         self._pfs = pfs
+
+    def parse(self, name: str) -> Bucket:
+        """What a name stands for. Raises NoSuchBucket."""
+        return parse(name)
 
     def all(self) -> Iterator[tuple[str, int]]:
         """The name and time of creation of a bucket for each branch of each user's repo."""
@@ -68,7 +75,7 @@ class Buckets:
 
     def commit(self, name: str) -> CommitInfo:
         """Raises NoSuchBucket."""
-        bucket = parse(name)
+        bucket = self.parse(name)
         try:
             self._pfs.inspect_branch(bucket.branch)
             return self._pfs.inspect_commit(bucket.commit)

@@ -6,6 +6,7 @@ completing an upload, the commit included, is one transaction. No byte is copied
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import uuid
@@ -17,7 +18,7 @@ from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.content import ContentWriter, Parts, file_hash
 from minipdk.pachyderm.pfs.writing import Put
 from minipdk.pachyderm.s3 import checksums
-from minipdk.pachyderm.s3.buckets import Bucket, parse
+from minipdk.pachyderm.s3.buckets import Bucket
 from minipdk.pachyderm.s3.errors import S3Error
 from minipdk.pachyderm.s3.writing import BucketWriter, Condition, Written
 
@@ -91,6 +92,12 @@ class Uploads:
         self._buckets = buckets
         pfs.db.connection().executescript(_SCHEMA)
 
+    def seen_by(self, buckets: BucketWriter) -> Uploads:
+        """The same uploads, to buckets that have other names."""
+        other = copy.copy(self)
+        other._buckets = buckets
+        return other
+
     def create(self, bucket_name: str, key: str, algorithm: str) -> str:
         """Begin an upload: its id."""
         bucket = self._buckets.check_writable(bucket_name, key)
@@ -104,7 +111,10 @@ class Uploads:
     def find(self, bucket_name: str, key: str, upload_id: str) -> Upload:
         """Raises NoSuchUpload."""
         rows = self._read(
-            "SELECT * FROM s3_uploads WHERE id = ? AND bucket = ? AND key = ?", upload_id, parse(bucket_name).full_name, key
+            "SELECT * FROM s3_uploads WHERE id = ? AND bucket = ? AND key = ?",
+            upload_id,
+            self._buckets.parse(bucket_name).full_name,
+            key,
         )
         if not rows:
             raise S3Error(
@@ -148,7 +158,7 @@ class Uploads:
         rows = self._read(
             "SELECT * FROM s3_uploads WHERE bucket = ? AND substr(key, 1, ?) = ? AND (key, id) > (?, ?)"
             " ORDER BY key, id LIMIT ?",
-            *(parse(bucket_name).full_name, len(prefix), prefix, *after, limit),
+            *(self._buckets.parse(bucket_name).full_name, len(prefix), prefix, *after, limit),
         )
         return [Upload(row["id"], row["key"], row["algorithm"], row["created"]) for row in rows]
 

@@ -82,6 +82,17 @@ def verify(request: Signed, token: str) -> Seed:
     return Seed(key, claim.date, claim.scope, claim.signature)
 
 
+def access_key_of(request: Signed) -> str:
+    """The access key that a request names, in whichever version of the signature; "" if it is not signed."""
+    authorization = request.headers.get("authorization", "").strip()
+    if found := _HEADER.fullmatch(authorization):
+        return found[1].partition("/")[0]
+    if authorization:
+        return authorization.partition(" ")[2].rpartition(":")[0].strip()
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    return query.get("X-Amz-Credential", "").partition("/")[0] or query.get("AWSAccessKeyId", "")
+
+
 def secret_of(access_key: str, token: str) -> str:
     """The secret key that goes with an access key. Raises InvalidAccessKeyId."""
     if token and not hmac.compare_digest(access_key.encode(), token.encode()):

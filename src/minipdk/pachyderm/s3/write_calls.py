@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from minipdk.pachyderm.pfs.trees import Entry
 from minipdk.pachyderm.s3.answers import state_of
-from minipdk.pachyderm.s3.buckets import parse
 from minipdk.pachyderm.s3.calls import Call, allow, condition, copy_source
 from minipdk.pachyderm.s3.documents import NAMESPACE, add, etag, fields, iso, malformed, xml
 from minipdk.pachyderm.s3.documents import parse as parse_xml
@@ -42,7 +41,7 @@ class WriteCalls:
         if directive not in ("COPY", "REPLACE"):
             raise S3Error(400, "InvalidArgument", f"x-amz-metadata-directive is {directive!r}: it must be COPY or REPLACE")
         bucket, key, version = copy_source(call.header("x-amz-copy-source"))
-        same = (parse(bucket).full_name, key) == (parse(call.bucket).full_name, call.key)
+        same = (self._buckets.parse(bucket).full_name, key) == (self._buckets.parse(call.bucket).full_name, call.key)
         if same and not version and directive == "COPY":
             raise S3Error(
                 400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself"
@@ -95,7 +94,7 @@ class WriteCalls:
         allow(call.query, "versioning")
         status = fields(parse_xml(call.payload().document(), "VersioningConfiguration"), "Status").get("Status", "")
         self._buckets.commit(call.bucket)
-        if status != "Enabled":
+        if status != "Enabled" or not self._buckets.versioned:
             raise not_implemented(f"versioning that is {status or 'not set'}")
         return Response()
 

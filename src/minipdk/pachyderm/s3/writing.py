@@ -46,7 +46,7 @@ class BucketWriter(Buckets):
 
     def check_writable(self, name: str, key: str = "") -> Bucket:
         """Tell what cannot be written before its bytes are sent. Raises S3Error."""
-        bucket = parse(name)
+        bucket = self.parse(name)
         if key:
             _check_key(key)
         self._target(bucket)
@@ -64,7 +64,7 @@ class BucketWriter(Buckets):
             writer.flush()  # small contents and what names them are one synced write
 
         with self._pfs.transaction():
-            tree = self._change(parse(name), changes, prepare)
+            tree = self._change(self.parse(name), changes, prepare)
             entry = self._pfs.files.find_file(tree, path)
         assert entry is not None, f"{path} was put and is not there"
         return Written(entry, tree)
@@ -160,7 +160,7 @@ class BucketWriter(Buckets):
 
     def remove(self, name: str) -> Bucket:
         """Delete the branch if it holds no file, and its repo with its last branch."""
-        bucket = parse(name)
+        bucket = self.parse(name)
         with self._pfs.transaction():
             tree = self.open(name)
             if bucket.commit_id:
