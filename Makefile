@@ -62,7 +62,7 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 	@$(BIN)/python -m course.run --store solutions/iris-pipeline/lab.ipynb
 	@$(MAKE) --no-print-directory labs
 
-labs: environment  ## Generate labs/ from solutions/, to be committed
+labs: environment  ## Generate labs/ from solutions/, over what is filled in there; to be committed
 	@$(BIN)/python -m course.labs
 
 benchmarks: environment  ## Measure; prints medians and ratios

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from course import CheckError, ProfileError, check, draw, hints, load
+from course import CheckError, ProfileError, check, draw, hints, jobs, load
 from course.compare import changed_lines, side_by_side
 from course.profile import REQUIRED
 from course.progress import WaitTimeoutError, wait_for
@@ -116,3 +117,43 @@ def test_two_files_are_shown_side_by_side_with_what_changed(tmp_path: Path) -> N
     html = side_by_side(tmp_path / "old.yaml", tmp_path / "new.yaml").data
     assert '<td class="removed">data: &lt;file&gt;</td><td class="added">data:</td>' in html
     assert changed_lines(tmp_path / "old.yaml", tmp_path / "new.yaml") == (1, 2)
+
+
+def test_a_source_that_is_read_late_stands_beside_what_reads_it() -> None:
+    figure = draw.dag(
+        [("train", "pipeline"), ("inference", "pipeline"), ("training", "repo"), ("attributes", "repo")],
+        [("training", "train"), ("train", "inference"), ("attributes", "inference")],
+    )
+    x = {text.get_text(): text.get_position()[0] for text in figure.axes[0].texts if text.get_text()}
+    assert x["training"] < x["attributes"] == x["train"] < x["inference"]
+
+
+def test_a_job_is_drawn_with_its_datums_as_pachctl_counts_them() -> None:
+    axes = draw.jobs([("train", 1, 0, 0), ("inference", 1, 1, 1)]).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["train", "inference"]
+    assert [text.get_text() for text in axes.texts] == ["1 + 0 / 1", "1 + 1 / 3"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["processed", "skipped", "failed"]
+
+
+def run(worker: str, datum: str, start: int, end: int) -> jobs.DatumRun:
+    zero = datetime(2026, 1, 1, tzinfo=UTC)
+    return jobs.DatumRun(worker, datum, zero + timedelta(seconds=start), zero + timedelta(seconds=end))
+
+
+def test_workers_are_busy_at_once_where_their_times_overlap() -> None:
+    apart = [run("a", "/1", 0, 2), run("b", "/2", 3, 5)]
+    assert jobs.at_once(apart) == 1
+    assert jobs.at_once([*apart, run("c", "/3", 1, 4)]) == 2
+    assert jobs.at_once([run("a", "/1", 0, 2), run("a", "/2", 1, 3)]) == 1
+    assert jobs.at_once([]) == 0
+
+
+def test_a_timeline_begins_with_the_first_start_and_numbers_the_workers() -> None:
+    bars = jobs.timeline([run("w-b", "/1.csv", 5, 7), run("w-a", "/2.csv", 6, 9)])
+    assert bars == [("worker 2", "1.csv", 0.0, 2.0), ("worker 1", "2.csv", 1.0, 4.0)]
+    assert [label.get_text() for label in draw.workers(bars).axes[0].get_yticklabels()] == ["worker 1", "worker 2"]
+
+
+def test_what_has_not_happened_yet_is_drawn_empty() -> None:
+    figures = [draw.jobs([]), draw.workers([]), draw.dag([], [])]
+    assert [len(figure.axes[0].patches) for figure in figures] == [0, 0, 0]
