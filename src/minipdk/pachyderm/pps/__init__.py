@@ -29,6 +29,7 @@ from minipdk.pachyderm.pps.kube_secrets import Secrets
 from minipdk.pachyderm.pps.logs import Logs
 from minipdk.pachyderm.pps.parts import Parts
 from minipdk.pachyderm.pps.pipeline_calls import PipelineCalls
+from minipdk.pachyderm.pps.pipeline_lists import PipelineLists
 from minipdk.pachyderm.pps.pipelines import Pipelines
 from minipdk.pachyderm.pps.plans import Planner
 from minipdk.pachyderm.pps.queued import QueuedCalls
@@ -39,7 +40,7 @@ from minipdk.pachyderm.s3.job_buckets import JobView
 __all__ = ["Pps"]
 
 
-class Servicer(PipelineCalls, JobCalls, QueuedCalls):
+class Servicer(PipelineCalls, PipelineLists, JobCalls, QueuedCalls):
     """Every call of pps_v2.API that is supported; `rpc` refuses the others by name."""
 
 

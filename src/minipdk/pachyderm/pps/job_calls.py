@@ -15,7 +15,7 @@ from minipdk.pachyderm.pps.datums import Datum, enumerate_datums
 from minipdk.pachyderm.pps.globbing import Globber
 from minipdk.pachyderm.pps.logs import MASTER, USER, Filter, Line
 from minipdk.pachyderm.pps.messages import enum
-from minipdk.pachyderm.pps.pipeline_calls import allowed, required
+from minipdk.pachyderm.pps.pipeline_lists import allowed, required
 from minipdk.pachyderm.pps.store import Key, is_terminal
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class JobCalls:
             yield self._described(info) if request.details else _public(info)
 
     def _provenance(self, info: Any) -> set[Any]:
-        output = self._pps.pfs.inspect_commit(messages.to_commit(info.output_commit))
-        return set(output.direct_provenance)
+        """What the commits of a job's commit set were made from."""
+        return {commit for one in self._pps.pfs.commit_set(info.job.id) for commit in one.direct_provenance}
 
     def subscribe_job(self, request: Any, context: Any) -> Iterator[Any]:
         """Every open job of a pipeline once, as it appears, until the client goes away."""
@@ -144,7 +144,7 @@ class JobCalls:
         for info in self._pps.store.datum_infos(key):
             if info.datum.id == request.datum.id:
                 return info
-        raise NotFoundError(f"datum {request.datum.id} not found in job {key}")
+        raise PachydermError(f"datum {request.datum.id} not found in job {key}")
 
     def list_datum(self, request: Any, _context: Any) -> Iterator[Any]:
         if request.job.id and inputs.kinds(request.input):

@@ -1,35 +1,19 @@
-"""The calls about pipelines, defaults and secrets, as the protocol has them."""
+"""The calls that make and change pipelines, defaults and secrets, as the protocol has them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from minipdk.home import HOST
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import InvalidRequestError, NotFoundError, PachydermError, UnsupportedError
-from minipdk.pachyderm.pps import crons, messages, service_ports, spec
-from minipdk.pachyderm.pps.messages import enum
+from minipdk.pachyderm.pps import crons, messages, spec
+from minipdk.pachyderm.pps.pipeline_lists import required
 from minipdk.pachyderm.pps.store import Key
 
 if TYPE_CHECKING:
     from minipdk.pachyderm.pps import Pps
-
-
-def required(pipeline: Any) -> Key:
-    """The key of a Pipeline message that must be set."""
-    if not pipeline.name:
-        raise PachydermError("request.Pipeline cannot be nil: name a pipeline")
-    return Key.of(pipeline)
-
-
-def allowed(request: Any) -> set[str]:
-    """The projects that a list is limited to; empty for all. jq filters are refused."""
-    if request.jq_filter:
-        raise UnsupportedError("jq_filter")
-    return {project.name or "default" for project in request.projects}
 
 
 class PipelineCalls:
@@ -115,50 +99,6 @@ class PipelineCalls:
             for info in found:
                 self._pps.pipelines.delete(Key.of(info.pipeline), keep_repo=keep_repo, force=force)
         return [info.pipeline for info in found]
-
-    # Looking
-
-    def inspect_pipeline(self, request: Any, _context: Any) -> Any:
-        info = self._pps.pipelines.with_last_job(self._pps.pipelines.get(required(request.pipeline)))
-        if not request.details:
-            info.ClearField("details")
-            return info
-        if (service := service_ports.service_of(info.details)) is not None:
-            service.ip = HOST
-        info.details.workers_requested = info.parallelism
-        if info.state == enum("PipelineState", "PIPELINE_RUNNING"):
-            info.details.workers_available = info.parallelism
-        return info
-
-    def list_pipeline(self, request: Any, _context: Any) -> Iterator[Any]:
-        projects = allowed(request)
-        if request.commit_set.id:
-            raise UnsupportedError("ListPipeline with a commit_set")
-        key = Key.of(request.pipeline) if request.pipeline.name else None
-        found = [
-            info
-            for info in self._pps.pipelines.list(key, request.history)
-            if not projects or info.pipeline.project.name in projects
-        ]
-        if size := request.page.page_size:
-            found = found[request.page.page_index * size :][:size]
-        yield from found
-
-    def pipelines_summary(self, request: Any, _context: Any) -> Any:
-        wanted = {picker.name or "default" for picker in request.projects}
-        unhealthy = {enum("JobState", f"JOB_{state}") for state in ("KILLED", "FAILURE", "UNRUNNABLE")}
-        counters = {"FAILURE": "failed", "CRASHING": "failed", "PAUSED": "paused"}
-        summaries: dict[str, Any] = {}
-        for info in self._pps.pipelines.list():
-            project = info.pipeline.project.name
-            if wanted and project not in wanted:
-                continue
-            summary = summaries.setdefault(project, wire.pps.PipelinesSummary(project=info.pipeline.project))
-            state = wire.pps.PipelineState.Name(info.state).removeprefix("PIPELINE_")
-            counter = f"{counters.get(state, 'active')}_pipelines"
-            setattr(summary, counter, getattr(summary, counter) + 1)
-            summary.unhealthy_pipelines += info.last_job_state in unhealthy
-        return wire.pps.PipelinesSummaryResponse(summaries=summaries.values())
 
     # Defaults
 

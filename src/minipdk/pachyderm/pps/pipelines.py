@@ -243,6 +243,19 @@ class Pipelines:
             )
         return info
 
+    def at(self, info: Any, commit_set: str) -> Any | None:
+        """The version of a pipeline that was in force in a commit set, with its last job then; None where it had no part."""
+        key = Key.of(info.pipeline)
+        try:
+            spec_commit = self._pfs.inspect_commit(Repo(key.project, key.pipeline, SPEC).commit(commit_set)).commit.id
+        except NotFoundError:
+            return None
+        versions = (one for one in self._store.pipelines(key, -1) if one.spec_commit.id == spec_commit)
+        if (then := next(versions, None)) is not None:
+            jobs = (job for job in self._store.jobs(key) if job.pipeline_version <= then.version)
+            then.last_job_state = getattr(next(jobs, None), "state", enum("JobState", "JOB_STATE_UNKNOWN"))
+        return then
+
     def list(self, key: Key | None = None, history: int = 0) -> Iterator[Any]:
         """PipelineInfos with their last job's state, newest first. NotFoundError when the one asked for is not there."""
         if key is not None:

@@ -16,7 +16,6 @@ ACCEPTED_AND_ECHOED = {
     "autoscaling": "workers start with each datum, so there is nothing to scale; an idle pipeline shows as STANDBY",
     "determined": "its workspaces; a pipeline reaches Determined with the credentials in its own secrets",
     "input.pfs.lazy": "files are there before user code starts, as if it were false",
-    "maximum_expected_uptime": "only an alert's threshold on a real cluster",
     "metadata": "labels and annotations of pods; there are no pods",
     "resource_limits.cpu, .disk, .memory": "this machine is shared by every container",
     "resource_requests": "there is nothing to schedule on",
