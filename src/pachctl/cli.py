@@ -55,6 +55,7 @@ def main() -> None:
     """Run the command line."""
     logging.getLogger("grpc").setLevel(logging.CRITICAL)  # failures are told once, by this command
     arguments = sys.argv[1:]
+    arguments = [{"--progress=true": "--progress", "--progress=false": "--no-progress"}.get(one, one) for one in arguments]
     if "--no-color" in arguments:
         arguments.remove("--no-color")
         os.environ["NO_COLOR"] = "1"

@@ -97,6 +97,32 @@ def active(document: Document) -> tuple[str, Context]:
     return name, contexts(document)[name]
 
 
+def chosen(document: Document) -> str:
+    """The name of the context that commands use; empty where there is none."""
+    try:
+        return active(document)[0]
+    except ConfigError:
+        return ""
+
+
+def kubernetes_context(name: str) -> dict[str, Any]:
+    """A context of the file that ``KUBECONFIG`` names (default ``~/.kube/config``), the current one for an empty name."""
+    import yaml
+
+    file = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+    try:
+        document = yaml.safe_load(file.read_text()) or {}
+    except OSError as error:
+        raise ConfigError(f"could not read the Kubernetes config {file}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"could not parse the Kubernetes config {file}: {error}") from error
+    name = name or document.get("current-context") or ""
+    found = {one.get("name"): one.get("context") or {} for one in document.get("contexts") or []}
+    if name not in found:
+        raise ConfigError(f"kubernetes context does not exist: {name}")
+    return dict(found[name])
+
+
 def qualify(address: str) -> str:
     """An address with its scheme and port: ``grpc[s]://HOST:PORT``."""
     try:

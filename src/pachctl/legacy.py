@@ -10,7 +10,10 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-_VERBS = ("create", "update", "inspect", "list", "delete", "start", "finish", "stop", "put", "get", "glob", "copy", "diff")
+_VERBS = (
+    *("create", "update", "inspect", "list", "delete", "start", "finish", "stop", "put", "get", "glob", "copy", "diff"),
+    *("subscribe", "restart"),
+)
 _VALUED = {
     *("-f", "--file", "-i", "--input-file", "-p", "--pipeline", "--parent", "-n", "--number", "-d", "--description"),
     *("-m", "--message", "--head", "-o", "--output", "--input", "--datum", "--job", "--project"),
@@ -18,9 +21,9 @@ _VALUED = {
 _FILE_VERBS = ("put-file", "get-file", "list-file", "glob-file", "inspect-file", "delete-file")
 _VERSION_VERBS = (
     *("start-commit", "finish-commit", "inspect-commit", "list-commit", "delete-commit"),
-    *("create-branch", "delete-branch", "inspect-branch"),
+    *("create-branch", "delete-branch", "inspect-branch", "subscribe-commit"),
 )
-_OBJECTS = ("repo", "branch", "commit", "file", "pipeline", "job", "datum", "secret")
+_OBJECTS = ("repo", "branch", "commit", "file", "pipeline", "job", "datum", "secret", "all")
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ def translate(arguments: list[str]) -> list[str] | None:
     """Today's arguments for a 1.7 command line; None when it is not one."""
     if not arguments:
         return None
-    if arguments[0] == "get-logs":
-        return ["logs", *arguments[1:]]
+    if (renamed := _renamed(*arguments)) is not None:
+        return renamed
     verb, _, thing = arguments[0].partition("-")
     if verb not in _VERBS or thing not in _OBJECTS:
         return None
@@ -56,6 +59,17 @@ def translate(arguments: list[str]) -> list[str] | None:
     elif call.command == "inspect-job" and names and "@" not in names[0]:
         return ["list", "job", *names, *flags]  # an id alone now names the jobs of one commit set
     return [verb, thing, *(name for name in names if name), *flags]
+
+
+def _renamed(command: str, *rest: str) -> list[str] | None:
+    """The commands that have another verb or object today."""
+    if command == "get-logs":
+        return ["logs", *rest]
+    if command == "flush-commit":  # its commits were REPO/COMMIT
+        return ["wait", "commit", *("@".join(one.split("/", 1)) for one in rest)]
+    if command == "set-branch" and len(rest) == 3:  # REPO COMMIT-OR-BRANCH NEW-BRANCH
+        return ["create", "branch", f"{rest[0]}@{rest[2]}", "--head", rest[1]]
+    return None
 
 
 def hint(arguments: list[str], translated: list[str]) -> str:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -60,6 +61,16 @@ def table(header: str, rows: Iterable[Sequence[object]]) -> None:
     for row in cells:
         padded = [cell + " " * (width - len(_plain(cell))) for cell, width in zip(row, widths, strict=True)]
         line("  ".join(padded).rstrip())
+
+
+def stream(header: str, rows: Iterable[Sequence[object]]) -> None:
+    """A table whose rows come one by one, each printed at once: columns grow with what has come so far."""
+    widths = [0] * len(header.split("\t"))
+    for row in chain([header.split("\t")], rows):
+        cells = [str(cell) for cell in row]
+        widths = [max(width, len(_plain(cell))) for width, cell in zip(widths, cells, strict=True)]
+        line("  ".join(cell + " " * (width - len(_plain(cell))) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        flush()
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
@@ -154,6 +165,7 @@ def raw_documents(found: Iterable[object], form: str) -> None:
             yaml.safe_dump(one, sys.stdout, sort_keys=False, allow_unicode=True)
         else:
             line(json.dumps(one, indent=2, ensure_ascii=False))
+        flush()  # streams are read as they come
 
 
 def check_form(is_raw: bool, form: str) -> None:

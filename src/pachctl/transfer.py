@@ -10,7 +10,8 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,17 +22,21 @@ from pachyderm_sdk.api import pfs
 from pachctl.errors import PachctlError
 
 CHUNK = 4 * 1024 * 1024
-SHOW_FROM = 8 * 1024 * 1024
-"""Transfers of fewer bytes end before a progress bar says anything."""
+SHOW_AFTER = 2.0
+"""Transfers of fewer seconds end before a progress bar says anything."""
+
+Advance = Callable[[int], None]
+"""Is told the bytes that just went."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One file to write: from a local file, a URL, or standard input (``-``)."""
+    """One file to write: from a local file, a URL, or standard input (``-``); with ``untar``, an archive's files."""
 
     path: str
     source: str
     recursive: bool = False
+    untar: bool = False
 
     @property
     def is_url(self) -> bool:
@@ -75,8 +80,14 @@ def check(uploads: Iterable[Upload]) -> None:
             raise PachctlError(f"{one.source} cannot be read: permission denied")
 
 
-def send(cluster: Any, commit: pfs.Commit, uploads: list[Upload], append: bool) -> None:
-    """Write all files in one ``ModifyFile`` stream: one commit, or none of them."""
+def send(
+    cluster: Any, commit: pfs.Commit, uploads: list[Upload], *, append: bool = False, advance: Advance | None = None
+) -> None:
+    """Write all files in one ``ModifyFile`` stream: one commit, or none of them.
+
+    A file that is there is replaced; with ``append`` it is added to. ``commit`` may name a branch: the stream is a commit of
+    its own then, finished at its end. Raises PachctlError for a source that cannot be read, before or in the stream.
+    """
     check(uploads)
     failure: list[OSError] = []
 
@@ -84,21 +95,27 @@ def send(cluster: Any, commit: pfs.Commit, uploads: list[Upload], append: bool) 
         try:
             yield pfs.ModifyFileRequest(set_commit=commit)
             for one in uploads:
-                yield from _requests(one, append, advance)
+                yield from _requests(one, append, advance or _ignore)
         except OSError as error:  # gRPC would only say that the requests ended badly
             failure.append(error)
             raise
 
-    with progress(sum(one.size for one in uploads), "put") as advance:
-        try:
-            cluster.pfs.modify_file(requests())
-        except Exception:
-            if failure:
-                raise PachctlError(f"{failure[0].filename or 'standard input'}: {failure[0].strerror}") from failure[0]
-            raise
+    try:
+        cluster.pfs.modify_file(requests())
+    except Exception:
+        if failure:
+            raise PachctlError(f"{failure[0].filename or 'standard input'}: {failure[0].strerror}") from failure[0]
+        raise
 
 
-def _requests(one: Upload, append: bool, advance: Any) -> Iterator[pfs.ModifyFileRequest]:
+def _ignore(_count: int) -> None:
+    """Nobody watches."""
+
+
+def _requests(one: Upload, append: bool, advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
+    if one.untar:
+        yield from _untarred(one, append, advance)
+        return
     if not append:
         yield pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=one.path))
     if one.is_url:
@@ -106,12 +123,31 @@ def _requests(one: Upload, append: bool, advance: Any) -> Iterator[pfs.ModifyFil
         yield pfs.ModifyFileRequest(add_file=pfs.AddFile(path=one.path, url=source))
         return
     with _open(one.source) as file:
-        data = file.read(CHUNK)
-        while True:
-            yield pfs.ModifyFileRequest(add_file=pfs.AddFile(path=one.path, raw=data))  # an empty file is one empty part
-            advance(len(data))
-            if not (data := file.read(CHUNK)):
-                return
+        yield from _parts(one.path, file, advance)
+
+
+def _parts(path: str, file: IO[bytes], advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
+    data = file.read(CHUNK)
+    while True:
+        yield pfs.ModifyFileRequest(add_file=pfs.AddFile(path=path, raw=data))  # an empty file is one empty part
+        advance(len(data))
+        if not (data := file.read(CHUNK)):
+            return
+
+
+def _untarred(one: Upload, append: bool, advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
+    """The files of a tar archive, gzipped or not, at the paths that it gives them."""
+    try:
+        with tarfile.open(one.source) as archive:
+            for member in archive:
+                if (content := archive.extractfile(member)) is None:
+                    continue
+                path = "/" + member.name.lstrip("/")
+                if not append:
+                    yield pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=path))
+                yield from _parts(path, content, advance)
+    except tarfile.TarError as error:
+        raise OSError(0, f"not a tar archive: {error}", one.source) from error
 
 
 @contextmanager
@@ -123,57 +159,58 @@ def _open(source: str) -> Iterator[IO[bytes]]:
             yield file
 
 
-def receive(parts: Iterable[Any], target: str, size: int, resume: bool = False) -> None:
+def receive(parts: Iterable[Any], target: str, advance: Advance, resume: bool = False) -> None:
     """Write a file's parts to a local file, replacing it only when all have come."""
     path = Path(target)
-    with progress(size, "get") as advance:
-        if resume or (path.exists() and not path.is_file()):  # a device or a pipe cannot be replaced
-            with path.open("ab" if resume else "wb") as out:
-                _write(parts, out, advance)
-            return
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as new:
-            try:
-                _write(parts, new, advance)
-            except BaseException:
-                Path(new.name).unlink()
-                raise
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(new.name).chmod(0o666 & ~mask)
-        Path(new.name).replace(path)
+    if resume or (path.exists() and not path.is_file()):  # a device or a pipe cannot be replaced
+        with path.open("ab" if resume else "wb") as out:
+            _write(parts, out, advance)
+        return
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as new:
+        try:
+            _write(parts, new, advance)
+        except BaseException:
+            Path(new.name).unlink()
+            raise
+    mask = os.umask(0)
+    os.umask(mask)
+    Path(new.name).chmod(0o666 & ~mask)
+    Path(new.name).replace(path)
 
 
-def _write(parts: Iterable[Any], out: Any, advance: Any) -> None:
+def _write(parts: Iterable[Any], out: Any, advance: Advance) -> None:
     for part in parts:
         out.write(part.value)
         advance(len(part.value))
 
 
-def extract(archive: tarfile.TarFile, prefix: str, target: str, size: int) -> None:
+def extract(archive: tarfile.TarFile, prefix: str, target: str, advance: Advance) -> None:
     """Unpack a commit's directory below ``target``; names that would leave it are refused."""
     root = Path(target)
     base = PurePosixPath("/") / prefix.strip("/")
-    with progress(size, "get") as advance:
-        for member in archive:
-            name = PurePosixPath("/") / member.name.lstrip("/")
-            below = name.relative_to(base) if name.is_relative_to(base) else name.relative_to("/")
-            if ".." in below.parts:
-                raise PachctlError(f"the cluster sent a file outside of {target}: {member.name}")
-            place = root / below
-            if member.isdir():
-                place.mkdir(parents=True, exist_ok=True)
-            elif (content := archive.extractfile(member)) is not None:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                with place.open("wb") as out:
-                    shutil.copyfileobj(content, out, CHUNK)
-                advance(member.size)
+    for member in archive:
+        name = PurePosixPath("/") / member.name.lstrip("/")
+        below = name.relative_to(base) if name.is_relative_to(base) else name.relative_to("/")
+        if ".." in below.parts:
+            raise PachctlError(f"the cluster sent a file outside of {target}: {member.name}")
+        place = root / below
+        if member.isdir():
+            place.mkdir(parents=True, exist_ok=True)
+        elif (content := archive.extractfile(member)) is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("wb") as out:
+                shutil.copyfileobj(content, out, CHUNK)
+            advance(member.size)
 
 
 @contextmanager
-def progress(total: int, verb: str) -> Iterator[Any]:
-    """A function that takes the bytes just moved; on a terminal a large transfer shows a bar on standard error."""
-    if total < SHOW_FROM or not sys.stderr.isatty():
-        yield lambda _: None
+def progress(total: int, verb: str, wanted: bool | None = None) -> Iterator[Advance]:
+    """A function to be told the bytes just moved; a transfer that takes a while shows a bar on standard error.
+
+    ``wanted`` shows or hides it for certain; None shows it on a terminal only. A total of 0 is unknown.
+    """
+    if not (sys.stderr.isatty() if wanted is None else wanted):
+        yield _ignore
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -185,6 +222,16 @@ def progress(total: int, verb: str) -> Iterator[Any]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(verb, total=total)
-        yield lambda count: bars.advance(task, count)
+    bars, began = Progress(*columns, console=Console(stderr=True)), time.monotonic()
+    task = bars.add_task(verb, total=total or None)
+
+    def advance(count: int) -> None:
+        bars.advance(task, count)
+        if not bars.live.is_started and time.monotonic() - began > SHOW_AFTER:
+            bars.start()
+
+    try:
+        yield advance
+    finally:
+        if bars.live.is_started:
+            bars.stop()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -72,6 +74,20 @@ class Pachctl:
         done = self.run(words, stdin, **environment)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1), done
         return done.err.rstrip("\n")
+
+    @contextmanager
+    def following(self, words: str) -> Iterator[IO[str]]:
+        """The lines of a command that goes on until it is interrupted; ends it so."""
+        command = [sys.executable, "-m", "pachctl", *words.split()]
+        environment = {**os.environ, "PACH_CONFIG": str(self.config)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+            assert process.stdout
+            try:
+                yield process.stdout
+            finally:
+                process.send_signal(signal.SIGINT)
+                status = process.wait(60)
+            assert status == 130
 
     def file(self, name: str, content: str) -> str:
         """A local file; its name, as the command sees it."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tarfile
+
 import yaml
 from tests.pachctl.conftest import Pachctl
 
@@ -134,3 +138,56 @@ def test_a_branch_is_made_on_a_commit_and_shows_its_head(pachctl: Pachctl) -> No
     assert len({row[1] for row in rows[1:]}) == 1
     pachctl(f"delete branch {repo}@dev")
     assert "--trigger" in pachctl.refused(f"create branch {repo}@x --trigger-commits 2")
+
+
+def test_archives_are_unpacked_and_data_may_go_gzipped(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    with tarfile.open(pachctl.folder / "two.tar.gz", "w:gz") as archive:
+        for name, content in {"d/a": b"a" * 5000, "b": b""}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    put = pachctl(f"put file {repo}@master -f two.tar.gz --untar --compress --parallelism 4 --progress=false")
+    assert put.err == "notice: --parallelism has no effect: all files go in one stream\n"
+    assert pachctl(f"list file {repo}@master").rows[1:] == [["/b", "file", "0B"], ["/d/", "dir", "4.883KiB"]]
+    assert pachctl(f"get file {repo}@master:/d/a").out == "a" * 5000
+    pachctl.file("no.tar", "words")
+    assert "no.tar: not a tar archive" in pachctl.refused(f"put file {repo}@master -f no.tar --untar")
+    assert len(pachctl(f"list commit {repo}").rows) == 2
+
+
+def test_the_commits_that_changed_a_file_are_found(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    for name in ("a", "b", "a"):
+        pachctl(
+            f"put file {repo}@master:{name}",
+            stdin=name,
+        )
+    last, _, first = (row[2] for row in pachctl(f"list commit {repo}@master").rows[1:])
+    found = pachctl(f"find commit {repo}@master:/a --timeout 60s").out.split("\n")
+    assert found[:4] == ["FOUND IN COMMITS", first, "", "LAST SEARCHED COMMIT"]
+    document = json.loads(pachctl(f"find commit {repo}@master:/b --json --limit 1").out)
+    assert len(document["FoundCommits"]) == 1
+    assert "no commits found." in pachctl(f"find commit {repo}@master:/none").out
+    assert last not in found
+
+
+def test_a_subscription_prints_what_is_there_and_waits_for_more(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    pachctl(f"put file {repo}@master:a", stdin="1")
+    with pachctl.following(f"subscribe commit {repo}@master") as lines:
+        assert lines.readline().split()[:3] == ["PROJECT", "REPO", "COMMIT"]
+        first = lines.readline().split()[2]
+        second = pachctl(f"start commit {repo}@master").out.strip()
+        assert lines.readline().split()[2] == second != first
+    assert "--new and --from" in pachctl.refused(f"subscribe commit {repo}@master --new --from {first}")
+
+
+def test_every_repo_of_a_project_is_deleted_at_once(pachctl: Pachctl) -> None:
+    pachctl("create project short")
+    pachctl("create repo a --project short")
+    pachctl("create repo b --project short")
+    assert pachctl.refused("delete repo a --all --project short") == "cannot use the --all flag with an argument"
+    pachctl("delete repo --all --project short")
+    assert pachctl("list repo --project short").rows[1:] == []
+    pachctl("delete project short")

@@ -26,6 +26,10 @@ from pachctl.legacy import translate
         ("start-commit training master", "start commit training@master"),
         ("list-commit training", "list commit training"),
         ("get-logs --pipeline train", "logs --pipeline train"),
+        ("subscribe-commit training master --new", "subscribe commit training@master --new"),
+        ("flush-commit training/a907", "wait commit training@a907"),
+        ("set-branch training a907 dev", "create branch training@dev --head a907"),
+        ("delete-all", "delete all"),
     ],
 )
 def test_a_1_7_command_becomes_todays(old: str, new: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.conftest import wait_for
 from tests.pachctl.conftest import Pachctl
 
 from minipdk.home import Home
@@ -105,6 +106,69 @@ def test_a_1_7_spec_runs_with_a_notice(pachctl: Pachctl, copied: str) -> None:
 def test_what_the_cluster_refuses_it_says_itself(pachctl: Pachctl, copied: str) -> None:
     broken = {**json.loads(spec("broken", copied, "true")), "nonsense": 1}
     assert "nonsense" in pachctl.refused("create pipeline", stdin=json.dumps(broken))
+
+
+def test_a_job_is_watched_its_datum_restarted_and_stopped(pachctl: Pachctl, copied: str) -> None:
+    name = f"{copied}-slow"
+    script = f"echo begin; cat /pfs/{copied}/* >> /pfs/out/all; mkfifo wait; cat wait"
+    pachctl("create pipeline", stdin=spec(name, copied, script, parallelism_spec={"constant": 2}))
+    job = job_of(pachctl, name)
+
+    def log() -> list[str]:
+        return pachctl(f"logs --job {job}").out.split()
+
+    wait_for(lambda: len(log()) == 2, seconds=120, what="both datums to begin")
+    shown = pachctl(f"inspect job {job}").out
+    assert "ParallelismSpec: constant:2\n" in shown
+    assert {f"/{one}" for one in "ab"} <= set(shown.partition("Worker Status:")[2].partition("Restarts:")[0].split())
+    pachctl(f"restart datum {job} /a")
+    wait_for(lambda: len(log()) == 3, seconds=120, what="one of them to begin again")
+    pachctl(f"stop job {job}")
+    assert pachctl(f"wait job {job}").rows[1][-1].startswith("killed")
+    pachctl(f"delete job {job}")
+    assert "not found" in pachctl.refused(f"inspect job {job}")
+    assert pachctl.refused(f"inspect job {job.partition('@')[2]}").startswith('Use "list job <id>"')
+
+
+def test_logs_are_chosen_by_datum_file_time_and_number(pachctl: Pachctl, copied: str) -> None:
+    job = job_of(pachctl, f"{copied}-copy")
+    datum = pachctl(f"list datum {job}").rows[1][0]
+    assert pachctl(f"logs --job {job} --datum {datum}").out == "copied\n"
+    assert pachctl(f"logs --pipeline {copied}-copy --inputs /a").out == "copied\n"
+    said = pachctl(f"logs --pipeline {copied}-copy --since 24h --raw").documents
+    assert [one["message"] for one in said if one.get("user")] == ["copied", "copied"]
+    with pachctl.following(f"logs --job {job} --follow") as lines:
+        assert [lines.readline(), lines.readline()] == ["copied\n", "copied\n"]
+    assert pachctl.refused(f"logs -p {copied}-copy --since soon").startswith("error parsing since ('soon')")
+    assert pachctl(f"logs -p {copied}-copy --worker").out.count("\n") > 2
+
+
+def test_a_pipeline_runs_again_when_told(pachctl: Pachctl, copied: str) -> None:
+    name = f"{copied}-cron"
+    cron = {"pipeline": {"name": name}, "transform": {"image": IMAGE, "cmd": ["true"]}}
+    pachctl("create pipeline", stdin=json.dumps({**cron, "input": {"cron": {"name": "tick", "spec": "@every 1h"}}}))
+    before = len(pachctl(f"list job -p {name}").rows)
+    pachctl(f"run cron {name}")
+    wait_for(lambda: len(pachctl(f"list job -p {name}").rows) > before, seconds=120, what="a job of the tick")
+    assert pachctl(f"list pipeline {name}").rows[1][3] == "tick:@every 1h"
+    pachctl(f"delete pipeline {name}")
+    assert "RunPipeline" in pachctl.refused(f"run pipeline {copied}-copy")
+
+
+def test_specs_are_validated_without_a_cluster(pachctl: Pachctl) -> None:
+    pachctl("validate pipeline", stdin=spec("a", "b", "true"), PACHD_ADDRESS="127.0.0.1:1")
+    assert "must specify a pipeline" in pachctl.refused("validate pipeline", stdin="{}")
+    assert "exactly one" in pachctl.refused("create pipeline -f a --jsonnet b")
+    assert "--push-images is not supported" in pachctl.refused("create pipeline -f a --push-images")
+
+
+def test_an_edit_may_not_rename_and_tells_when_nothing_changed(pachctl: Pachctl, copied: str) -> None:
+    pipeline = f"{copied}-copy"
+    unchanged = pachctl(f"edit pipeline {pipeline} -o yaml", EDITOR="true")
+    assert unchanged.out == "Pipeline unchanged, no update will be performed.\n"
+    rename = ["edit", "pipeline", pipeline, "--editor", f"sed -i s/{pipeline}/other/"]
+    assert pachctl.refused(rename) == "may not change pipeline name"
+    assert "the pipeline is unchanged" in pachctl.refused(f"edit pipeline {pipeline}", EDITOR="false")
 
 
 def test_secrets_are_made_from_manifests_and_never_shown(

@@ -196,28 +196,29 @@ def subscribe_commit(
     origin: Origin = "",
     raw: Raw = False,
     form: Form = "",
+    full: FullLong = False,
     project: Project = None,
 ) -> None:
-    """Print commits as they are finished, until interrupted."""
+    """Print commits as they are started, until interrupted."""
     output.check_form(raw, form)
     if new and from_:
         raise PachctlError("--new and --from cannot be used together")
+    if every and origin:
+        raise PachctlError("cannot specify both --all and --origin")
     where, cluster = client.commit(branch, project), client.connect()
     after = where.branch.name if new else from_
     stream = cluster.pfs.subscribe_commit(
         repo=where.repo,
         branch=where.branch.name,
         from_=client.commit(f"{branch.partition('@')[0]}@{after}", project) if after else None,
-        state=pfs.CommitState.FINISHED,
+        state=pfs.CommitState.STARTED,
         all=every,
         origin_kind=origin_kind(origin),
     )
-    for info in stream:
-        if raw:
-            output.raw([info], form)
-        else:
-            output.line("  ".join(row(info, full=False)).rstrip())
-        output.flush()
+    if raw:
+        output.raw(stream, form)
+    else:
+        output.stream(COLUMNS, (row(info, full) for info in stream))
 
 
 @verbs.squash.command("commit")

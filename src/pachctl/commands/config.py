@@ -10,20 +10,17 @@ import typer
 
 from pachctl import config, output, verbs
 from pachctl.errors import PachctlError
-from pachctl.verbs import ObjectGroup, app
+from pachctl.verbs import app, group
 
 Name = Annotated[str, typer.Argument(metavar="CONTEXT", show_default=False)]
 Value = Annotated[str | None, typer.Option(show_default=False)]
 
 
-def _group(name: str, summary: str) -> typer.Typer:
-    group = typer.Typer(cls=ObjectGroup, help=summary, rich_markup_mode=None)
-    verbs.config.add_typer(group, name=name)
-    return group
-
-
-get, set_, list_ = _group("get", "Show a value."), _group("set", "Set a value."), _group("list", "List contexts.")
-update, delete = _group("update", "Change a context."), _group("delete", "Delete a context.")
+get = group(verbs.config, "get", "Show a value.")
+set_ = group(verbs.config, "set", "Set a value.")
+list_ = group(verbs.config, "list", "List contexts.")
+update = group(verbs.config, "update", "Change a context.")
+delete = group(verbs.config, "delete", "Delete a context.")
 
 
 @app.command("connect")
@@ -45,7 +42,7 @@ def connect(
 @get.command("active-context")
 def get_active_context() -> None:
     """Show the context that commands use."""
-    output.line(config.active(config.load())[0])
+    output.line(config.chosen(config.load()) or "NONE")
 
 
 @set_.command("active-context")
@@ -54,6 +51,37 @@ def set_active_context(name: Name) -> None:
     document = config.load()
     config.context(document, name)
     document["v2"]["active_context"] = name
+    config.save(document)
+
+
+@get.command("active-enterprise-context")
+def get_active_enterprise_context() -> None:
+    """Show the context of the enterprise server."""
+    output.line(config.load()["v2"].get("active_enterprise_context") or "NONE")
+
+
+@set_.command("active-enterprise-context")
+def set_active_enterprise_context(name: Name) -> None:
+    """Choose the context of the enterprise server, for Pachyderm's own binary: no command of this one speaks to it."""
+    document = config.load()
+    config.context(document, name)
+    document["v2"]["active_enterprise_context"] = name
+    config.save(document)
+
+
+@get.command("metrics")
+def get_metrics() -> None:
+    """Show whether Pachyderm's own binary may report its use; this one never does."""
+    output.line(str(bool(config.load()["v2"]["metrics"])).lower())
+
+
+@set_.command("metrics")
+def set_metrics(value: Annotated[str, typer.Argument(metavar="true|false", show_default=False)]) -> None:
+    """Choose whether Pachyderm's own binary may report its use."""
+    if value not in ("true", "false"):
+        raise PachctlError("invalid argument; use either `true` or `false`")
+    document = config.load()
+    document["v2"]["metrics"] = value == "true"
     config.save(document)
 
 
@@ -83,14 +111,33 @@ def set_context(
     config.save(document)
 
 
+@verbs.config.command("import-kube")
+def import_kube(
+    name: Name,
+    *,
+    kubernetes: Annotated[
+        str, typer.Option("--kubernetes", "-k", help="The Kubernetes context [default: the current].", show_default=False)
+    ] = "",
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where Pachyderm is.", show_default=False)] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", "-o", help="Replace one that exists.")] = False,
+) -> None:
+    """Make a context from one of Kubernetes, and use it."""
+    document = config.load()
+    if name in config.contexts(document) and not overwrite:
+        raise PachctlError(f"context '{name}' already exists, use `--overwrite` if you wish to replace it")
+    found = config.kubernetes_context(kubernetes)
+    fields = {"cluster_name": found.get("cluster"), "auth_info": found.get("user")}
+    fields["namespace"] = namespace or found.get("namespace")
+    config.contexts(document)[name] = {"source": "IMPORTED", **{key: value for key, value in fields.items() if value}}
+    document["v2"]["active_context"] = name
+    config.save(document)
+
+
 @list_.command("context")
 def list_context() -> None:
     """List contexts; a star marks the active one."""
     document = config.load()
-    try:
-        chosen = config.active(document)[0]
-    except config.ConfigError:
-        chosen = ""
+    chosen = config.chosen(document)
     output.table("ACTIVE\tNAME", [["*" if name == chosen else "", name] for name in sorted(config.contexts(document))])
 
 

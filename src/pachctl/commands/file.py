@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -10,13 +12,17 @@ from urllib.parse import urlsplit
 import typer
 from pachyderm_sdk.api import pfs
 
-from pachctl import client, output, transfer, verbs
+from pachctl import client, output, specs, transfer, verbs
 from pachctl.errors import PachctlError
 from pachctl.options import FileName, Form, Project, Raw
 from pachctl.transfer import Upload
 
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="The files below a directory.")]
 Append = Annotated[bool, typer.Option("--append", "-a", help="Add to what the file holds instead of replacing it.")]
+ShowProgress = Annotated[
+    bool | None,
+    typer.Option("--progress/--no-progress", help="Show a bar on stderr [default: on a terminal].", show_default=False),
+]
 MaybeFile = Annotated[str, typer.Argument(metavar="REPO@BRANCH-OR-COMMIT[:PATH]", show_default=False)]
 COLUMNS = "NAME\tTYPE\tSIZE"
 
@@ -35,25 +41,35 @@ def put_file(
     full_path: Annotated[
         bool, typer.Option("--full-path", help="Keep the source's whole path as the target's name.")
     ] = False,
+    untar: Annotated[bool, typer.Option("--untar", help="Write the files in .tar, .tar.gz and .tgz archives.")] = False,
+    compress: Annotated[bool, typer.Option("--compress", "-c", help="Send the data gzipped.")] = False,
+    parallelism: Annotated[
+        int | None,
+        typer.Option("--parallelism", "-p", help="Has no effect: all files go in one stream.", show_default=False),
+    ] = None,
+    show: ShowProgress = None,
     project: Project = None,
 ) -> None:
     """Write files into an open commit, or into a new commit of the branch. Existing files are replaced."""
+    if parallelism is not None:
+        output.note("notice: --parallelism has no effect: all files go in one stream")
     where = client.file(file, project)
     if sources and input_file:
         raise PachctlError("cannot set both --file (-f) and --input-file (-i)")
     named = _listed(input_file) if input_file else sources or ["-"]
     uploads = [one for source in named for one in _uploads(source, where.path, len(named), recursive, full_path)]
-    cluster = client.connect()
+    if untar:
+        uploads = [replace(one, untar=one.source.endswith((".tar", ".tar.gz", ".tgz"))) for one in uploads]
+    transfer.check(uploads)
+    cluster = client.connect(compress=compress)
     cluster.pfs.inspect_repo(repo=where.commit.repo)  # a wrong name fails before anything is sent
-    transfer.send(cluster, where.commit, uploads, append)
+    with transfer.progress(sum(one.size for one in uploads), "put", show) as advance:
+        transfer.send(cluster, where.commit, uploads, append=append, advance=advance)
 
 
 def _listed(name: str) -> list[str]:
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text()
-    except OSError as error:
-        raise PachctlError(f"{name}: {error.strerror}") from error
-    return [line for line in text.splitlines() if line]
+    """The sources that a file, a URL or standard input names, one on a line."""
+    return [line for line in specs.read_text(name).splitlines() if line]
 
 
 def _uploads(source: str, path: str, count: int, recursive: bool, full_path: bool) -> list[Upload]:
@@ -100,6 +116,7 @@ def get_file(
     target: Annotated[str, typer.Option("--output", "-o", help="The local file or directory to write.")] = "",
     offset: Annotated[int, typer.Option(min=0, help="Skip this many bytes.")] = 0,
     retry: Annotated[bool, typer.Option("--retry", help="Append what an existing local file lacks.")] = False,
+    show: ShowProgress = None,
     project: Project = None,
 ) -> None:
     """Read a file to standard output or, with -o, to a local file; -r reads a directory."""
@@ -108,11 +125,14 @@ def get_file(
         if not target:
             raise PachctlError("an output path needs to be specified when using the --recursive flag: -o DIRECTORY")
         info = cluster.pfs.inspect_file(file=where)
-        with cluster.pfs.pfs_tar_file(file=where) as archive:
-            return transfer.extract(archive, info.file.path, target, info.size_bytes)
+        with cluster.pfs.pfs_tar_file(file=where) as archive, transfer.progress(info.size_bytes, "get", show) as advance:
+            return transfer.extract(archive, info.file.path, target, advance)
     if not target:
         for part in _read(cluster, where, offset):
             sys.stdout.buffer.write(part.value)
+        return None
+    if transfer.is_url(target):
+        deque(cluster.pfs.get_file(file=where, url=target, offset=offset), maxlen=0)
         return None
     if Path(target).is_dir():
         raise PachctlError(f"{target} is a directory: name the file to write")
@@ -121,7 +141,8 @@ def get_file(
     info = cluster.pfs.inspect_file(file=where)
     resume = retry and Path(target).is_file()
     start = Path(target).stat().st_size if resume and not offset else offset
-    return transfer.receive(_read(cluster, where, start), target, info.size_bytes - start, resume)
+    with transfer.progress(info.size_bytes - start, "get", show) as advance:
+        return transfer.receive(_read(cluster, where, start), target, advance, resume)
 
 
 def _read(cluster: Any, file: pfs.File, offset: int) -> Any:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import betterproto
 import typer
+from pachyderm_sdk.api import pfs
 
 from pachctl import client, output, specs, verbs
 from pachctl.errors import PachctlError
@@ -46,20 +47,22 @@ def find_commit(
 ) -> None:
     """List the commits that added, changed or deleted a file, newest first."""
     where = client.file(file, project)
-    found: list[str] = []
-    last, searched = "", 0
+    found: list[pfs.Commit] = []
+    last, searched = pfs.Commit(), 0
     if not as_json:
         output.line("FOUND IN COMMITS")
     with _deadline(timeout):
         for answer in client.connect().pfs.find_commits(start=where.commit, file_path=where.path, limit=limit):
             if betterproto.serialized_on_wire(answer.found_commit):
-                found.append(answer.found_commit.id)
+                found.append(answer.found_commit)
                 if not as_json:
                     output.line(answer.found_commit.id)
             else:
-                last, searched = answer.last_searched_commit.id, answer.commits_searched
+                last, searched = answer.last_searched_commit, answer.commits_searched
     if as_json:
-        return output.line(json.dumps({"found_commits": found, "last_searched_commit": last, "commits_searched": searched}))
+        commits = [output.document(one) for one in found]
+        document = {"FoundCommits": commits, "LastSearchedCommit": output.document(last), "CommitsSearched": searched}
+        return output.line(json.dumps(document))
     if not found:
         output.line("no commits found.")
-    return output.line(f"\nLAST SEARCHED COMMIT\n{last}")
+    return output.line(f"\nLAST SEARCHED COMMIT\n{last.id}")

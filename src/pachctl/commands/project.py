@@ -8,6 +8,7 @@ import typer
 from pachyderm_sdk.api import pfs
 
 from pachctl import client, output, verbs
+from pachctl.errors import PachctlError
 from pachctl.options import Description, Form, Raw
 
 Name = Annotated[str, typer.Argument(metavar="PROJECT", show_default=False)]
@@ -59,17 +60,25 @@ def delete_project(
 ) -> None:
     """Delete a project, asking before its pipelines and repos go with it."""
     cluster, which = client.connect(), pfs.Project(name=project)
-    for info in list(cluster.pps.list_pipeline(projects=[which])):
-        if not force:
-            typer.confirm(f"This will delete pipeline {project}/{info.pipeline.name}. Are you sure?", abort=True)
-        cluster.pps.delete_pipeline(pipeline=info.pipeline, force=force)
-    for info in list(cluster.pfs.list_repo(type="user", projects=[which])):
-        if not force:
-            typer.confirm(f"This will delete repo {project}/{info.repo.name}. Are you sure?", abort=True)
-        cluster.pfs.delete_repo(repo=info.repo, force=force)
+    pipelines = [info.pipeline for info in cluster.pps.list_pipeline(projects=[which])]
+    _confirm("pipeline", [client.pipeline_uri(one) for one in pipelines], force)
+    for pipeline in pipelines:
+        cluster.pps.delete_pipeline(pipeline=pipeline, force=force)
+    repos = [info.repo for info in cluster.pfs.list_repo(type="user", projects=[which])]
+    _confirm("repo", [client.repo_uri(one) for one in repos], force)
+    for repo in repos:
+        cluster.pfs.delete_repo(repo=repo, force=force)
     cluster.pfs.delete_project(project=which, force=force)
     if project == client.project(None):
         output.note(
             f"warning: deleted the current project {project}; choose another: "
             "pachctl config update context --project PROJECT"
         )
+
+
+def _confirm(kind: str, names: list[str], force: bool) -> None:
+    """Ask before the objects of a project go with it."""
+    for name in names:
+        output.line(f"This will delete {kind} {name}")
+    if names and not force and not output.confirmed():
+        raise PachctlError(f"cannot delete project with {len(names)} {kind}s")

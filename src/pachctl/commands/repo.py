@@ -83,7 +83,7 @@ def delete_repo(
 ) -> None:
     """Delete a repo, or all of them."""
     if repo and (every or all_projects):
-        raise PachctlError("cannot use --all or --all-projects with a repo name")
+        raise PachctlError(f"cannot use the {'--all' if every else '--all-projects'} flag with an argument")
     if not repo and not every:
         raise PachctlError("either a repo name or the --all flag needs to be provided")
     if not repo:

@@ -1,0 +1,87 @@
+"""What concerns the cluster as a whole: versions, tokens and roles, defaults, integrity, and deleting everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.pachctl.conftest import Pachctl
+
+from minipdk.home import Home
+
+
+def test_versions_are_compared_and_printed_raw(pachctl: Pachctl) -> None:
+    own, server = pachctl("version --raw").documents
+    assert own["major"] == server["major"] == 2
+    assert pachctl("version --client-only").out.count(".") == 2
+    assert pachctl.run("version --compare").code == int(own != server)
+    assert json.loads(pachctl("inspect cluster --raw").out)["id"] + "\n" == pachctl("inspect cluster").out
+
+
+def test_a_token_is_kept_forgotten_and_asked_for(pachctl: Pachctl) -> None:
+    document = pachctl.config.read_text()
+    try:
+        assert pachctl.refused("auth use-auth-token", stdin="\n").startswith("no token was given")
+        pachctl("auth logout")
+        assert "session_token" not in json.loads(pachctl.config.read_text())["v2"]["contexts"]["test"]
+        assert "pachctl auth use-auth-token" in pachctl.refused("list repo")
+    finally:
+        pachctl.config.write_text(document)
+    assert "browser" in pachctl.refused("auth login")
+
+
+def test_the_root_user_may_do_everything(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    roles, permissions = pachctl(f"auth check repo {repo}").out.splitlines()
+    assert roles == "Roles: [clusterAdmin]"
+    assert "REPO_WRITE" in permissions
+    assert pachctl("auth get cluster").out == "pach:root: [clusterAdmin]\n"
+    assert pachctl("auth roles-for-permission repo_read").out == "clusterAdmin\n"
+    assert pachctl.refused("auth roles-for-permission fly") == 'unknown permission "fly"'
+    assert pachctl.refused("auth revoke") == "one of --token or --user must be set"
+    assert "GetRobotToken" in pachctl.refused("auth get-robot-token ci --ttl 1h")
+
+
+def test_defaults_are_set_shown_and_deleted(pachctl: Pachctl) -> None:
+    set_ = pachctl("create defaults --cluster --regenerate", stdin='{"createPipelineRequest": {"datumTries": 5}}')
+    assert set_.out == "no affected pipelines\n"
+    assert json.loads(pachctl("inspect default --cluster").out) == {"createPipelineRequest": {"datumTries": 5}}
+    pachctl("update defaults --project default -f -", stdin="createPipelineRequest: {datumTries: 4}\n")
+    assert json.loads(pachctl("inspect defaults --project default").out)["createPipelineRequest"]["datumTries"] == 4
+    for whose in ("--cluster", "--project default"):
+        pachctl(f"delete defaults {whose}")
+        assert pachctl(f"inspect defaults {whose}").out == "{}\n"
+    assert pachctl.refused("inspect defaults") == "must pass either --cluster or --project PROJECT"
+
+
+@pytest.mark.parametrize("command", ["mount /pfs", "draw pipeline", "port-forward", "enterprise get-state"])
+def test_what_only_the_vendors_binary_can_do_is_refused_by_name(pachctl: Pachctl, command: str) -> None:
+    name = command.removesuffix(" /pfs").removesuffix(" get-state")
+    assert pachctl.refused(command) == f"pachctl {name} is not supported by this pachctl; Pachyderm's own binary has it"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_and_installed(pachctl: Pachctl, shell: str) -> None:
+    code = pachctl(f"completion {shell}").out
+    assert "pachctl" in code
+    place = pachctl.folder / "completions" / shell
+    assert str(place) in pachctl(f"completion {shell} --install --path {place}").out
+    assert place.read_text() == code
+
+
+def test_a_shell_is_told_what_may_follow(pachctl: Pachctl) -> None:
+    asked = {"_PACHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "pachctl list re", "COMP_CWORD": "2"}
+    assert pachctl([], **asked).out.split() == ["repo"]
+
+
+def test_deleting_everything_asks_first(pachctl: Pachctl, home: Home, run_service: Callable[..., Any]) -> None:
+    run_service(home, "kubernetes", "kubernetes")  # pipelines' secrets are deleted, too
+    repo = pachctl.repo()
+    asked = pachctl("delete all", stdin="n\n")
+    assert repo in asked.out.partition("Repos to delete: ")[2]
+    assert asked.err == "Are you sure you want to do this? (y/N): "
+    assert repo in pachctl("list repo").out
+    pachctl("delete all", stdin="y\n")
+    assert pachctl("list repo").rows[1:] == pachctl("list pipeline").rows[1:] == []
