@@ -1,0 +1,272 @@
+"""A model of commits, their provenance and datums in plain Python: what `test_laws` holds pachd against.
+
+It knows branches with heads and provenance, commit sets, propagation, squash and drop, and pipelines whose datums run once
+for each content and salt. It knows nothing of how pachd does any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+Key = tuple[str, str, str]
+"""A branch: repo, its type, the branch's name."""
+
+
+class Refused(Exception):
+    """What the model would not do either, in pachd's words."""
+
+
+@dataclass(eq=False)
+class CommitSet:
+    """The commits of one operation; ``id`` is known once pachd has told it."""
+
+    id: str = ""
+
+
+@dataclass(eq=False)
+class Commit:
+    key: Key
+    set: CommitSet
+    parent: Commit | None
+    provenance: list[Commit]
+    by_user: bool
+    files: dict[str, str]
+    deleted: bool = False
+
+    @property
+    def repo(self) -> tuple[str, str]:
+        return self.key[:2]
+
+    def upstream(self) -> set[Commit]:
+        return {one for direct in self.provenance for one in (direct, *direct.upstream())}
+
+
+@dataclass
+class Branch:
+    head: Commit
+    provenance: list[Key] = field(default_factory=list)
+
+
+@dataclass
+class Job:
+    """The datums of an output commit: by the files they read, the contents and salt these had, and what was written."""
+
+    commit: Commit
+    processed: int
+    skipped: int
+    datums: dict[tuple[str, ...], tuple[object, dict[str, str]]]
+
+
+@dataclass
+class Pipeline:
+    inputs: list[Key]
+    tag: str
+    salt: int = 0
+    stopped: bool = False
+    jobs: list[Job] = field(default_factory=list)
+
+
+class Model:
+    def __init__(self) -> None:
+        self.repos: list[str] = []
+        self.branches: dict[Key, Branch] = {}
+        self.commits: list[Commit] = []
+        self.pipelines: dict[str, Pipeline] = {}
+        self._salts = 0
+
+    # What clients do
+
+    def create_repo(self, name: str) -> None:
+        self.repos.append(name)
+
+    def commit(self, key: Key, changes: dict[str, str | None]) -> CommitSet:
+        made = CommitSet()
+        old = self.branches[key].head if key in self.branches else None
+        files = dict(old.files) if old else {}
+        for path, content in changes.items():
+            files.pop(path, None)
+            if content is not None:
+                files[path] = content
+        self._move(key, self._add(key, made, old, (), by_user=True, files=files))
+        self._propagate(made, [key])
+        return made
+
+    def move_branch(self, key: Key, head: Commit) -> CommitSet:
+        made = CommitSet()
+        self._move(key, head)
+        self._propagate(made, [key])
+        return made
+
+    def create_pipeline(self, name: str, inputs: list[Key], tag: str) -> CommitSet:
+        self._refuse_meeting(inputs)
+        made = CommitSet()
+        self._salts += 1
+        self.pipelines[name] = Pipeline(inputs, tag, self._salts)
+        self._new_spec(name, made)
+        self._connect(name, made)
+        self._propagate(made, [])
+        return made
+
+    def update_pipeline(self, name: str, tag: str, *, reprocess: bool) -> CommitSet:
+        made = CommitSet()
+        pipeline = self.pipelines[name]
+        pipeline.tag = tag
+        if reprocess:
+            self._salts += 1
+            pipeline.salt = self._salts
+        self._propagate(made, [self._new_spec(name, made)])
+        return made
+
+    def stop_pipeline(self, name: str) -> None:
+        self.pipelines[name].stopped = True
+        for kind in ("user", "meta"):
+            self.branches[name, kind, "master"].provenance = []
+
+    def start_pipeline(self, name: str) -> CommitSet:
+        made = CommitSet()
+        if self.pipelines[name].stopped:
+            self._refuse_meeting([(name, "user", "master"), *self.pipelines[name].inputs])
+            self.pipelines[name].stopped = False
+            self._connect(name, made)
+            self._propagate(made, [(name, kind, "master") for kind in ("user", "meta")])
+        return made
+
+    def squash(self, one: CommitSet) -> None:
+        self._refuse_deletion(one)
+        members = self.of_set(one)
+        if any(not self.children(commit) for commit in members):
+            raise Refused("cannot squash a commit that has no children")
+        self._delete(members)
+
+    def drop(self, one: CommitSet) -> CommitSet:
+        """The set of the empty commits for branches that lost their only one."""
+        self._refuse_deletion(one)
+        members = self.of_set(one)
+        if any(self.children(commit) for commit in members):
+            raise Refused("cannot drop a commit that has children")
+        return self._delete(members)
+
+    # What there is
+
+    def of_set(self, one: CommitSet) -> list[Commit]:
+        return [commit for commit in self.living() if commit.set is one]
+
+    def living(self) -> Iterator[Commit]:
+        return (commit for commit in self.commits if not commit.deleted)
+
+    def line(self, repo: tuple[str, str]) -> list[Commit]:
+        """A repo's commits, newest first."""
+        return [commit for commit in reversed(self.commits) if commit.repo == repo and not commit.deleted]
+
+    def children(self, parent: Commit) -> list[Commit]:
+        return [commit for commit in self.living() if commit.parent is parent]
+
+    def sets(self) -> list[CommitSet]:
+        return list(dict.fromkeys(commit.set for commit in self.living()))
+
+    def upstream(self, key: Key) -> set[Key]:
+        return {one for direct in self.branches[key].provenance for one in (direct, *self.upstream(direct))}
+
+    # How it follows
+
+    def _add(
+        self,
+        key: Key,
+        made: CommitSet,
+        parent: Commit | None,
+        upstream: Iterable[Key],
+        *,
+        by_user: bool,
+        files: dict[str, str],
+    ) -> Commit:
+        commit = Commit(key, made, parent, [self.branches[one].head for one in upstream], by_user, files)
+        self.commits.append(commit)
+        return commit
+
+    def _move(self, key: Key, head: Commit) -> None:
+        self.branches.setdefault(key, Branch(head)).head = head
+
+    def _new_spec(self, name: str, made: CommitSet) -> Key:
+        key = (name, "spec", "master")
+        old = self.branches[key].head if key in self.branches else None
+        self._move(key, self._add(key, made, old, (), by_user=True, files={}))
+        return key
+
+    def _connect(self, name: str, made: CommitSet) -> None:
+        """The output's branches depend on the inputs and the spec, which makes a new commit; missing inputs begin empty."""
+        inputs = self.pipelines[name].inputs
+        for key in inputs:
+            if key not in self.branches:
+                self._move(key, self._add(key, made, None, (), by_user=False, files={}))
+        provenance = [*inputs, (name, "spec", "master")]
+        for kind in ("user", "meta"):
+            key = (name, kind, "master")
+            old = self.branches[key].head if key in self.branches else None
+            self._move(key, self._add(key, made, old, provenance, by_user=False, files={}))
+            self.branches[key].provenance = provenance
+
+    def _propagate(self, made: CommitSet, changed: Sequence[Key]) -> None:
+        below = [key for key in self.branches if self.upstream(key) & set(changed)]
+        for key in sorted(below, key=lambda one: len(self.upstream(one))):
+            branch = self.branches[key]
+            if branch.head.set is not made:
+                branch.head = self._add(key, made, branch.head, branch.provenance, by_user=False, files={})
+        outputs = [one for one in self.of_set(made) if one.key[0] in self.pipelines and one.key[1] == "user"]
+        for commit in sorted(outputs, key=lambda one: len(one.upstream())):
+            self._run(self.pipelines[commit.key[0]], commit)
+
+    def _run(self, pipeline: Pipeline, commit: Commit) -> None:
+        """Datums whose files and salt are those of the last job keep what they wrote then, whatever the code is now."""
+        last = next((job for job in reversed(pipeline.jobs) if not job.commit.deleted), None)
+        before = last.datums if last else {}
+        read = [next(one for one in commit.provenance if one.repo == key[:2]) for key in pipeline.inputs]
+        job = Job(commit, 0, 0, {})
+        for files in product(*(sorted(one.files.items()) for one in read)):
+            name, state = tuple(path for path, _ in files), (files, pipeline.salt)
+            if name in before and before[name][0] == state:
+                job.skipped += 1
+                job.datums[name] = before[name]
+            else:
+                job.processed += 1
+                written = f"{pipeline.tag}:{'+'.join(content for _, content in files)}"
+                job.datums[name] = (state, {"_".join(name): written})
+            commit.files |= job.datums[name][1]
+        pipeline.jobs.append(job)
+
+    def _refuse_meeting(self, inputs: list[Key]) -> None:
+        """No two branches of one repo may be connected by provenance, over whatever branches."""
+        seen: set[Key] = set()
+        todo = list(inputs)
+        while todo:
+            key = todo.pop()
+            if key not in seen:
+                seen.add(key)
+                known = self.branches.get(key)
+                todo += known.provenance if known else []
+                todo += [one for one, branch in self.branches.items() if key in branch.provenance]
+        repos = [key[:2] for key in seen]
+        if len(set(repos)) < len(repos):
+            raise Refused("cannot participate in a DAG")
+
+    def _refuse_deletion(self, one: CommitSet) -> None:
+        members = self.of_set(one)
+        if any(commit.set is not one and commit.upstream() & set(members) for commit in self.living()):
+            raise Refused("because it has subvenant commit sets")
+        if any(commit.repo[1] == "spec" and commit.by_user for commit in members):
+            raise Refused("because it updated a pipeline")
+
+    def _delete(self, members: list[Commit]) -> CommitSet:
+        made = CommitSet()
+        for commit in members:
+            commit.deleted = True
+            for child in self.children(commit):
+                child.parent = commit.parent
+            headed = [key for key, branch in self.branches.items() if branch.head is commit]
+            if headed and commit.parent is None:
+                commit.parent = self._add(headed[0], made, None, (), by_user=False, files={})
+            for key in headed:
+                assert commit.parent is not None
+                self.branches[key].head = commit.parent
+        return made
