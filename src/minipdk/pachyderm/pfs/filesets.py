@@ -25,6 +25,7 @@ _LONGEST_SECONDS = 1800
 _SHARD_FILES = 1_000_000
 _SHARD_BYTES = 1_000_000_000
 _SECOND = 1_000_000_000  # nanoseconds
+_LATEST = (1 << 63) - 1  # nanoseconds since 1970; what the database can hold
 
 
 class FileSets(FileWriter):
@@ -36,7 +37,7 @@ class FileSets(FileWriter):
             connection = self._state.connection
             layer = trees.new_layer(connection)
             fileset = uuid.uuid4().hex
-            expires = txn.now + seconds * _SECOND if seconds else None
+            expires = min(txn.now + seconds * _SECOND, _LATEST) if seconds else None
             connection.execute("INSERT INTO filesets VALUES (?, ?, ?, ?)", (fileset, layer, txn.now, expires))
             overlay = self._overlay((), changes)
             trees.change(connection, (layer,), {path: parts for path, parts in overlay.files.items() if parts is not None})
