@@ -127,6 +127,14 @@ def test_every_pipeline_field_that_is_refused_is_documented() -> None:
     assert [field for field in REFUSED if f"`{field}`" not in document] == []
 
 
+def test_every_subresource_of_kubernetes_that_is_refused_is_documented() -> None:
+    from minipdk.kubernetes.resources import UNSUPPORTED_SUBRESOURCES
+
+    document = (ROOT / "docs" / "minipdk.md").read_text()
+    refused = {part for parts in UNSUPPORTED_SUBRESOURCES.values() for part in parts}
+    assert [part for part in refused if f"`{part}`" not in document] == []
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert "make test" in (ROOT / "README.md").read_text()
     assert re.search(r"^make test$", (ROOT / ".ci/run").read_text(), re.M)

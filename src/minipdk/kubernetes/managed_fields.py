@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from minipdk.kubernetes.errors import ApplyConflictError, Cause
-from minipdk.kubernetes.patches import PRIMITIVE_SETS, merge_key
+from minipdk.kubernetes.errors import ApplyConflictError, BadRequestError, Cause
+from minipdk.kubernetes.patches import PRIMITIVE_SETS, merge_key, union
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.times import now
 
@@ -133,13 +133,16 @@ def merge(resource: Resource, live: Any, applied: Any, field: str = "") -> Any:
     if not (isinstance(applied, list) and isinstance(live, list)):
         return applied
     if field in PRIMITIVE_SETS:
-        return list(dict.fromkeys([*live, *applied]))
+        return union(live, applied)
     keys = _merge_keys(resource, field, applied)
     if not keys:
         return applied
-    merged = list(live)
+    merged, seen = list(live), []
     for item in applied:
-        index = next((i for i, old in enumerate(merged) if _identity(old, keys) == _identity(item, keys)), None)
+        if (identity := _identity(item, keys)) in seen:
+            raise BadRequestError(f"failed to create typed patch object: .{field}: duplicate entries for key {identity}")
+        seen.append(identity)
+        index = next((i for i, old in enumerate(merged) if _identity(old, keys) == identity), None)
         if index is None:
             merged.append(item)
         else:

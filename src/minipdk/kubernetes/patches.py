@@ -44,6 +44,15 @@ def merge_key(field: str, items: list[Any]) -> str | None:
     return MERGE_KEYS.get(field)
 
 
+def union(one: list[Any], other: list[Any]) -> list[Any]:
+    """The items of both lists, each once."""
+    found: list[Any] = []
+    for item in (*one, *other):
+        if item not in found:
+            found.append(item)
+    return found
+
+
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7386: objects are merged, null removes, everything else replaces."""
     if not isinstance(patch, dict):
@@ -116,7 +125,7 @@ def _without_deleted(target: Object, patch: Object) -> Object:
 
 def _strategic_list(target: list[Any], patch: list[Any], field: str) -> list[Any]:
     if field in PRIMITIVE_SETS:
-        return list(dict.fromkeys([*target, *patch]))
+        return union(target, patch)
     key = merge_key(field, [*target, *patch])
     if key is None or any(not isinstance(item, dict) for item in patch):
         return patch

@@ -220,13 +220,13 @@ class Registry:
         else:
             system = {key: old["metadata"][key] for key in SYSTEM_FIELDS if key in old["metadata"]}
             kept = {key: value for key, value in metadata.items() if key not in SYSTEM_FIELDS}
-            new = {**new, "metadata": {**kept, **system}}
+            new = {**new, "metadata": {**kept, **system, "name": name}}
             if resource.has_status:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
             rules.default(new)
             _validate(resource, rules, new, old)
-        new = {**new, "metadata": {**new["metadata"], "resourceVersion": old["metadata"]["resourceVersion"], "name": name}}
+        new = {**new, "metadata": {**new["metadata"], "resourceVersion": old["metadata"]["resourceVersion"]}}
         if rules.generation and part != "status" and _content(old) != _content(new):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
             if status := not_run.status(resource, new):

@@ -204,6 +204,9 @@ def _validate_deployment(deployment: Object) -> Iterator[Cause]:
     spec = deployment["spec"]
     if spec["replicas"] < 0:
         yield invalid_value("spec.replicas", spec["replicas"], "must be greater than or equal to 0")
+    if not spec.get("template"):
+        yield required("spec.template")
+        return
     wanted: dict[str, Any] = (spec.get("selector") or {}).get("matchLabels") or {}
     labels = (spec["template"].get("metadata") or {}).get("labels") or {}
     if not wanted and not (spec.get("selector") or {}).get("matchExpressions"):

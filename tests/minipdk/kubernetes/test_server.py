@@ -14,7 +14,7 @@ from typing import Any
 
 import kubernetes
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kubernetes.client import CoreV1Api
 from tests.conftest import ServiceProcess, new_home, wait_for
@@ -124,6 +124,14 @@ def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: st
         ("POST", PODS, '{"kind": "Secret"}', {}, 400, "does not match the expected kind (Pod)"),
         ("POST", PODS, '{"metadata": {"name": "a"}, "spec": {"containers": 3}}', {}, 400, "spec.containers"),
         ("POST", PODS, '{"metadata": {"name": "a"}, "spec": {}}', {}, 422, "spec.containers: Required value"),
+        (
+            "POST",
+            "/apis/apps/v1/namespaces/models/deployments",
+            '{"metadata": {"name": "a"}}',
+            {},
+            422,
+            "spec.template: Required",
+        ),
         ("POST", f"{PODS}?dryRun=Some", "{}", {}, 400, "dryRun"),
         ("PATCH", f"{PODS}/x", "{}", {}, 415, "application/merge-patch+json"),
         ("GET", f"{PODS}?limit=many", None, {}, 400, "limit"),
@@ -225,6 +233,30 @@ PATHS = [f"/api/v1/namespaces/models/{kind}" for kind in ("pods", "secrets", "co
 def test_no_body_is_the_servers_fault(http: Http, path: str, body: Any) -> None:
     code, _ = http("POST", f"{path}?dryRun=All", json.dumps(body))
     assert code == 201 or 400 <= code < 500
+
+
+PATCHED = st.sampled_from([f"{PODS}/patched", "/api/v1/namespaces/models/serviceaccounts/default"])
+MERGES = st.sampled_from(["merge-patch+json", "strategic-merge-patch+json", "apply-patch+yaml"])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(f"{PODS}/patched", "merge-patch+json", {"metadata": None})
+@example(f"{PODS}/patched", "strategic-merge-patch+json", {"metadata": {"finalizers": [{}, []]}})
+@given(PATCHED, MERGES, BODIES)
+def test_no_patch_is_the_servers_fault(http: Http, path: str, kind: str, body: Any) -> None:
+    http("POST", PODS, json.dumps({"metadata": {"name": "patched"}, "spec": {"containers": [CONTAINER]}}))
+    options = "&fieldManager=me&force=true" if kind == "apply-patch+yaml" else ""
+    code, _ = http("PATCH", f"{path}?dryRun=All{options}", json.dumps(body), Content_Type=f"application/{kind}")
+    assert code == 200 or 400 <= code < 500
+
+
+def test_an_applied_list_that_names_an_item_twice_is_refused(http: Http) -> None:
+    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    body = {"metadata": {"name": "twice"}, "spec": {"containers": [{**CONTAINER, "env": twice}]}}
+    code, status = http(
+        "PATCH", f"{PODS}/twice?fieldManager=me", json.dumps(body), Content_Type="application/apply-patch+yaml"
+    )
+    assert (code, "duplicate entries for key" in status["message"]) == (400, True)
 
 
 @pytest.fixture
