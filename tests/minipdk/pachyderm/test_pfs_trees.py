@@ -274,7 +274,8 @@ class TestHooks:
     def test_a_pipelines_repo_is_guarded(self, pfs: Pfs, numbers: Iterator[int], monkeypatch: pytest.MonkeyPatch) -> None:
         source, output = new_branch(pfs, numbers), new_branch(pfs, numbers)
         pfs.create_branch(output, [source])
-        monkeypatch.setattr(pfs.state.hooks, "is_pipeline_repo", lambda repo: repo == output.repo)
+        for hook in ("is_pipeline_repo", "is_transform_repo"):
+            monkeypatch.setattr(pfs.state.hooks, hook, lambda repo: repo == output.repo)
         with pytest.raises(PachydermError, match="cannot delete a repo associated with a pipeline"):
             pfs.delete_repo(output.repo)
         head = pfs.inspect_branch(output).head

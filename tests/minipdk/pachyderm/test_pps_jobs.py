@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import grpc
 import pytest
@@ -231,8 +232,6 @@ def test_a_datum_whose_error_command_succeeds_is_recovered(bench: Workbench) -> 
 
 
 def test_a_datum_that_takes_too_long_fails(bench: Workbench) -> None:
-    from datetime import timedelta
-
     repo = bench.repo(a="1")
     pipeline = bench.pipeline(repo, "sleep 60", datum_timeout=timedelta(seconds=0.3), datum_tries=1)
     job = bench.job(pipeline)
@@ -241,8 +240,6 @@ def test_a_datum_that_takes_too_long_fails(bench: Workbench) -> None:
 
 
 def test_a_job_that_takes_too_long_is_killed(bench: Workbench) -> None:
-    from datetime import timedelta
-
     repo = bench.repo(a="1")
     job = bench.job(bench.pipeline(repo, "sleep 60", job_timeout=timedelta(seconds=0.3)))
     assert (job.state, job.reason) == (KILLED, "job timed out")
@@ -382,6 +379,8 @@ def test_log_lines_can_be_filtered(bench: Workbench) -> None:
     assert bench.log(job=job.job, datum=datums["/a"]) == ["1", "done"]
     assert bench.log(job=job.job, data_filters=["/b"]) == ["2", "done"]
     assert len(list(bench.client.pps.get_logs(job=job.job, datum=datums["/a"], tail=1))) == 1
+    assert bench.log(pipeline=pipeline, since=timedelta(hours=1)) == bench.log(pipeline=pipeline)
+    assert bench.log(pipeline=pipeline, since=timedelta(microseconds=1)) == []
     line = next(line for line in bench.client.pps.get_logs(job=job.job, datum=datums["/a"]) if line.user)
     assert (line.pipeline_name, line.project_name, line.job_id) == (pipeline.name, "default", job.job.id)
     assert line.data[0].path == "/a"

@@ -15,7 +15,7 @@ from minipdk.pachyderm.pps.datums import Datum, enumerate_datums
 from minipdk.pachyderm.pps.globbing import Globber
 from minipdk.pachyderm.pps.logs import MASTER, USER, Filter, Line
 from minipdk.pachyderm.pps.messages import enum
-from minipdk.pachyderm.pps.pipeline_lists import allowed, required
+from minipdk.pachyderm.pps.pipeline_lists import allowed
 from minipdk.pachyderm.pps.store import Key, is_terminal
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ class JobCalls:
 
     def subscribe_job(self, request: Any, context: Any) -> Iterator[Any]:
         """Every open job of a pipeline once, as it appears, until the client goes away."""
-        key = required(request.pipeline)
+        if not request.pipeline.name:
+            raise PachydermError("pipeline must be specified")
+        key = Key.of(request.pipeline)
         seen: set[str] = set()
         while context.is_active():
             fresh = self._wait(context, lambda: [one for one in self._pps.store.open_jobs(key) if one.job.id not in seen])
@@ -171,7 +173,7 @@ class JobCalls:
             raise PachydermError("first message must be a StartCreateDatumRequest message")
         if not inputs.kinds(first.start.input):
             raise PachydermError("first message must specify an input")
-        datums = iter(self._datums_of_input(first.start.input))
+        datums = iter(self._datums_of_input(first.start.input, "create"))
         number = first.start.number
         upcoming = next(datums, None)
         while upcoming is not None:
@@ -200,11 +202,11 @@ class JobCalls:
         self._pps.jobs.get(key)
         return self._pps.store.datum_infos(key)
 
-    def _datums_of_input(self, node: Any) -> Iterator[Any]:
+    def _datums_of_input(self, node: Any, verb: str = "list") -> Iterator[Any]:
         inputs.set_defaults(node, pipeline="", project="default", now=lambda timestamp: timestamp.GetCurrentTime())
         if any(leaf.HasField("cron") for leaf in inputs.leaves(node)):
             raise PachydermError(
-                "can't list datums with a cron input, there will be no datums until the pipeline is created"
+                f"can't {verb} datums with a cron input, there will be no datums until the pipeline is created"
             )
         inputs.validate(node)
         return (_datum_info(datum) for datum in enumerate_datums(node, Globber(self._pps.pfs)))
