@@ -15,6 +15,7 @@ from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pfs.service import PfsServicer, StorageServicer, modification
 from minipdk.pachyderm.pps import Pps
 from minipdk.pachyderm.s3 import gateway
+from minipdk.pachyderm.s3.chunk_urls import ChunkUrls
 from minipdk.pachyderm.transactions import TransactionServicer
 
 M_MMAP_THRESHOLD = -3
@@ -35,6 +36,7 @@ def serve(home: Home) -> None:
     of_users = {"auth": AuthServicer()} if home.session_token else dict.fromkeys(("auth", "identity"), InactiveServicer())
     transactions = TransactionServicer(pfs, PfsServicer(pfs, project_defaults), pps.servicer)
     metadata = MetadataServicer(pfs, pps)
+    chunk_urls = ChunkUrls(home, pfs)
     server = rpc.Server(
         home.port("pachd"),
         home.session_token,
@@ -46,7 +48,7 @@ def serve(home: Home) -> None:
             "metadata": metadata,
             "pfs": transactions.pfs_servicer,
             "pps": transactions.pps_servicer,
-            "storage": StorageServicer(pfs),
+            "storage": StorageServicer(pfs, chunk_urls.url),
             "transaction": transactions,
             "version": VersionServicer(),
         },
@@ -58,7 +60,7 @@ def serve(home: Home) -> None:
     pfs.garbage.start()
     server.start()
     try:
-        web.serve(gateway.application(home, pfs, pps.s3_view), home.port("s3"))
+        web.serve(gateway.application(home, pfs, pps.s3_view, chunk_urls.route), home.port("s3"))
     finally:
         pps.stop()
         pfs.triggers.stop()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import requests
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs, storage
+from pachyderm_sdk.api.cdr import resolver
 from tests.conftest import wait_for
 
 from minipdk.home import Home
@@ -22,13 +26,13 @@ from .conftest import at, head, new_repo, paths, put, put_paths, read, wait_unti
 
 def fileset(client: Client, *changes: Any) -> str:
     """A file set by the pfs stub: a pair (path, bytes) appends, a path deletes."""
-    requests = [
+    stream = [
         pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=one))
         if isinstance(one, str)
         else pfs.ModifyFileRequest(add_file=pfs.AddFile(path=one[0], raw=one[1]))
         for one in changes
     ]
-    return client.pfs.create_file_set(iter(requests)).file_set_id
+    return client.pfs.create_file_set(iter(stream)).file_set_id
 
 
 def files(client: Client, fileset_id: str, **options: Any) -> list[tuple[str, bytes]]:
@@ -110,7 +114,7 @@ def test_the_storage_stub_appends_deletes_copies_filters_and_leaves_data_out(cli
     first = client.storage.create_fileset(
         iter([Request(append_file=storage.AppendFile(path=path, data=b"1")) for path in ("/d/a", "/d/a", "/e", "/x")])
     ).fileset_id
-    requests = [
+    stream = [
         Request(copy_file=storage.CopyFile(fileset_id=first, src="/d", dst="/f")),
         Request(copy_file=storage.CopyFile(fileset_id=first, src="/e")),
         Request(append_file=storage.AppendFile(path="/e", data=b"2")),
@@ -118,7 +122,7 @@ def test_the_storage_stub_appends_deletes_copies_filters_and_leaves_data_out(cli
         Request(append_file=storage.AppendFile(path="/large", data=b"x" * (5 << 20))),
         Request(delete_file=storage.DeleteFile(path="/e")),
     ]
-    second = client.storage.create_fileset(iter(requests)).fileset_id
+    second = client.storage.create_fileset(iter(stream)).fileset_id
     found: dict[str, bytes] = {}
     for path, data in files(client, second):
         found[path] = found.get(path, b"") + data
@@ -131,8 +135,26 @@ def test_the_storage_stub_appends_deletes_copies_filters_and_leaves_data_out(cli
     assert files(client, first, filters=[pattern]) == [("/d/a", b"11")]
     with pytest.raises(grpc.RpcError, match="error parsing regexp"):
         files(client, first, filters=[storage.FileFilter(path_regex="(")])
-    with pytest.raises(grpc.RpcError, match=r"storage.Fileset.ReadFilesetCDR is not supported by minipdk"):
-        list(client.storage.read_fileset_cdr(fileset_id=first))
+
+
+def test_a_client_puts_files_together_from_references_to_their_chunks(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "requests", requests)  # the SDK wants a library for ciphers too, which are not used
+    monkeypatch.setattr(resolver, "CDR_ENABLED", True)
+    contents = {"/d/small": b"1", "/empty": b"", "/large": random.Random(1).randbytes(9 << 20)}
+    appended = (storage.AppendFile(path=path, data=data) for path, data in contents.items())
+    fileset_id = client.storage.create_fileset(storage.CreateFilesetRequest(append_file=one) for one in appended).fileset_id
+    chunks, made = tmp_path / "chunks", tmp_path / "made"
+    client.storage.assemble_fileset(fileset_id, path="/", destination=made, cache_location=chunks)
+    assert {f"/{path.relative_to(made)}": path.read_bytes() for path in made.rglob("*") if path.is_file()} == contents
+    assert sum(chunk.stat().st_size for chunk in chunks.iterdir()) == sum(map(len, contents.values()))
+    (small,) = client.storage.read_fileset_cdr(fileset_id=fileset_id, filters=[storage.FileFilter(path_regex="small")])
+    url = small.ref.concat.refs[0].content_hash.inner.http.url
+    assert requests.get(url).content == b"1"
+    start, expires, signature = url.rsplit("/", 2)
+    longer = requests.get(f"{start}/{int(expires) + 9}/{signature}")
+    assert (longer.status_code, "SignatureDoesNotMatch" in longer.text) == (403, True)
 
 
 @pytest.mark.parametrize(

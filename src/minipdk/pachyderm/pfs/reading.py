@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from minipdk.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import commits, paths, records, trees
 from minipdk.pachyderm.pfs.commits import Commits
+from minipdk.pachyderm.pfs.content import Parts
 from minipdk.pachyderm.pfs.globs import Glob, compile_glob
 from minipdk.pachyderm.pfs.model import FILESETS, Commit, CommitInfo, FileInfo
 from minipdk.pachyderm.pfs.ranges import EVERYTHING, PathRange
@@ -193,6 +194,10 @@ class FileReader:
 
     def read_entry(self, entry: Entry, offset: int = 0, size: int | None = None) -> Iterator[bytes]:
         return self._state.content.read(entry.parts, offset, size)
+
+    def read_parts(self, parts: Parts) -> Iterator[bytes]:
+        """The bytes of parts of whatever file. Raises OSError when one is not kept any more."""
+        return self._state.content.read(parts)
 
     def changed_in(self, info: CommitInfo, path: str) -> bool:
         """Whether the file or directory at ``path`` differs between a commit and its parent."""

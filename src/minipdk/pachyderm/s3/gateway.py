@@ -36,10 +36,10 @@ Jobs = Callable[[str], JobView | None]
 _METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
 
 
-def application(home: Home, pfs: Pfs, jobs: Jobs) -> Starlette:
-    """The gateway as an ASGI application."""
+def application(home: Home, pfs: Pfs, jobs: Jobs, *routes: Route) -> Starlette:
+    """The gateway as an ASGI application; ``routes`` are what it serves besides S3."""
     gateway = Gateway(home.session_token, pfs, jobs)
-    return Starlette(routes=[Route("/{path:path}", gateway.answer, methods=_METHODS)])
+    return Starlette(routes=[*routes, Route("/{path:path}", gateway.answer, methods=_METHODS)])
 
 
 class Gateway:

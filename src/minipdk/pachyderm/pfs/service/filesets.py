@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
+from hashlib import blake2b
 from itertools import groupby
 from operator import and_
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import InvalidRequestError, PachydermError
 from minipdk.pachyderm.pfs import paths
-from minipdk.pachyderm.pfs.content import ContentWriter
+from minipdk.pachyderm.pfs.content import ContentWriter, Part
 from minipdk.pachyderm.pfs.core import Pfs
 from minipdk.pachyderm.pfs.filesets import DEFAULT_SECONDS, fileset_commit
 from minipdk.pachyderm.pfs.ranges import EVERYTHING
@@ -55,10 +56,10 @@ class FileSetCalls(Calls):
 
 
 class StorageServicer:
-    """storage.Fileset."""
+    """storage.Fileset. ``url`` tells where a client can have the bytes of a part over HTTP."""
 
-    def __init__(self, pfs: Pfs) -> None:
-        self._pfs = pfs
+    def __init__(self, pfs: Pfs, url: Callable[[Part], str]) -> None:
+        self._pfs, self._url = pfs, url
 
     def create_fileset(self, requests: Iterator[Any], _context: object) -> Any:
         writer = self._pfs.files.writer()
@@ -72,6 +73,25 @@ class StorageServicer:
             yield wire.storage.ReadFilesetResponse(path=entry.path, data=wire.BytesValue(value=first))
             for piece in pieces:
                 yield wire.storage.ReadFilesetResponse(path=entry.path, data=wire.BytesValue(value=piece))
+
+    def read_fileset_cdr(self, request: Any, _context: object) -> Iterator[Any]:
+        """For each file, the references to its parts, with which a client puts it together itself."""
+        for entry in self._filtered(request):
+            parts = () if request.empty_files else entry.parts
+            whole = wire.cdr.Concat(refs=[self._reference(part) for part in parts])
+            yield wire.storage.ReadFilesetCdrResponse(path=entry.path, ref=wire.cdr.Ref(concat=whole))
+
+    def _reference(self, part: Part) -> Any:
+        """The part's URL, and the hash that its bytes must have."""
+        digest = blake2b(digest_size=32)
+        for piece in self._pfs.files.read_parts((part,)):
+            digest.update(piece)
+        content = wire.cdr.ContentHash(
+            inner=wire.cdr.Ref(http=wire.cdr.Http(url=self._url(part))),
+            algo=wire.cdr.HashAlgo.Value("BLAKE2b_256"),
+            hash=digest.digest(),
+        )
+        return wire.cdr.Ref(content_hash=content)
 
     def _filtered(self, request: Any) -> Iterator[Entry]:
         ranges = [range_from(one.path_range) for one in request.filters if one.HasField("path_range")]
