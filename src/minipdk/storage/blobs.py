@@ -63,6 +63,16 @@ class BlobStore:
         for folder in sorted(self._root.glob("??")):
             yield from sorted(blob.name for blob in folder.iterdir())
 
+    def set_aside(self, digest: str) -> bool:
+        """Move a damaged blob out of the way, into the folder ``damaged``; False if it is not there."""
+        damaged = self._root / "damaged"
+        damaged.mkdir(exist_ok=True, mode=0o700)
+        try:
+            self.path(digest).replace(damaged / digest)
+        except FileNotFoundError:
+            return False
+        return True
+
     def delete(self, digest: str) -> None:
         """Forget the blob. The caller knows that no metadata names it any more."""
         self.path(digest).unlink(missing_ok=True)

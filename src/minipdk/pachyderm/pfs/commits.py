@@ -172,7 +172,7 @@ class Commits:
             row = self.pick(contents.commit)
         except NotFoundError:
             return None
-        return _stored_stack(self._state.connection, row["id"]) if row["finished"] and not row["error"] else None
+        return stored_stack(self._state.connection, row["id"]) if row["finished"] and not row["error"] else None
 
     def _layers(self, filesets: Iterable[str]) -> list[int]:
         return [records.fileset_layer(self._state.connection, one) for one in filesets]
@@ -294,7 +294,7 @@ def readable_stack(connection: sqlite3.Connection, row: sqlite3.Row) -> Stack:
 
     Raises BaseCommitNotFinishedError while the commit it grows from is open.
     """
-    own = _stored_stack(connection, row["id"])
+    own = stored_stack(connection, row["id"])
     if own or row["finished"]:
         return own
     base = row
@@ -305,11 +305,12 @@ def readable_stack(connection: sqlite3.Connection, row: sqlite3.Row) -> Stack:
                 f"base commit {records.commit_handle(base)} for commit {records.commit_handle(row)} unfinished"
             )
         if not base["error"]:
-            return _stored_stack(connection, base["id"])
+            return stored_stack(connection, base["id"])
     return ()
 
 
-def _stored_stack(connection: sqlite3.Connection, row_id: int) -> Stack:
+def stored_stack(connection: sqlite3.Connection, row_id: int) -> Stack:
+    """The layers of a commit that has a tree of its own; none of an open one that nothing was written to."""
     query = "SELECT layer FROM commit_layers WHERE commit_id = ? ORDER BY position"
     return tuple(row["layer"] for row in connection.execute(query, (row_id,)).fetchall())
 
@@ -323,7 +324,7 @@ def set_stack(connection: sqlite3.Connection, row_id: int, stack: Stack) -> None
 
 def forget_tree(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
     """Drop a commit's stack, and the layers that nothing else needs."""
-    stack = _stored_stack(connection, row["id"])
+    stack = stored_stack(connection, row["id"])
     connection.execute("UPDATE commits SET own_layer = NULL WHERE id = ?", (row["id"],))
     set_stack(connection, row["id"], ())
     trees.drop_unused(connection, stack)

@@ -83,7 +83,7 @@ class ContentStore:
         """The bytes of a small part."""
         data = self.find_small(part.digest)
         if data is None:
-            raise OSError(f"the content {part.digest.hex()} is missing")
+            raise FileNotFoundError(f"the content {part.digest.hex()} is missing")
         return data
 
     def find_small(self, digest: bytes) -> bytes | None:

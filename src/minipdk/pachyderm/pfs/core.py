@@ -11,10 +11,12 @@ from typing import TypeVar
 from minipdk.home import Home
 from minipdk.pachyderm.pfs import records
 from minipdk.pachyderm.pfs.branches import Branches
+from minipdk.pachyderm.pfs.cache import Cache
 from minipdk.pachyderm.pfs.commit_sets import CommitSets
 from minipdk.pachyderm.pfs.commits import Commits, Contents
 from minipdk.pachyderm.pfs.content import ContentStore
 from minipdk.pachyderm.pfs.files import Files
+from minipdk.pachyderm.pfs.fsck import Fsck
 from minipdk.pachyderm.pfs.garbage import Garbage
 from minipdk.pachyderm.pfs.model import (
     Branch,
@@ -54,6 +56,8 @@ class Pfs:
         self.commit_sets = CommitSets(self.state, self.commits)
         self.files = Files(self.state, self.commits)
         self.garbage = Garbage(self.state, self.files)
+        self.fsck = Fsck(self.state, self.commits, self.files, self.garbage)
+        self.cache = Cache(self.state)
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         return self.state.transactions.begin()

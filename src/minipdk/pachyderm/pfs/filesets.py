@@ -26,6 +26,7 @@ _SHARD_FILES = 1_000_000
 _SHARD_BYTES = 1_000_000_000
 _SECOND = 1_000_000_000  # nanoseconds
 _LATEST = (1 << 63) - 1  # nanoseconds since 1970; what the database can hold
+_EXPIRED = "SELECT id FROM filesets WHERE expires <= ? AND id NOT IN (SELECT fileset FROM cached_filesets)"
 
 
 class FileSets(FileWriter):
@@ -61,14 +62,13 @@ class FileSets(FileWriter):
                 trees.drop_unused(self._state.connection, (row["layer"],))
 
     def some_expired(self) -> bool:
-        query = "SELECT EXISTS (SELECT 1 FROM filesets WHERE expires <= ?)"
-        return bool(self._state.connection.execute(query, (time.time_ns(),)).fetchone()[0])
+        return self._state.connection.execute(_EXPIRED, (time.time_ns(),)).fetchone() is not None
 
     def drop_expired(self) -> None:
         """Delete the file sets whose time is over."""
-        query = "SELECT id FROM filesets WHERE expires <= ?"
-        for row in self._state.connection.execute(query, (time.time_ns(),)).fetchall():
-            self.delete_fileset(row["id"])
+        with self._state.transactions.begin() as txn:
+            for row in self._state.connection.execute(_EXPIRED, (txn.now,)).fetchall():
+                self.delete_fileset(row["id"])
 
     def commit_fileset(self, commit: Commit, *, only_changes: bool = False) -> str:
         """A file set of a commit's files, or of what it changes of its parent's."""

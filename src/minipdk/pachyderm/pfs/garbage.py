@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -70,6 +70,12 @@ class Garbage:
             blobs, held_blobs = self._sweep_blobs(live, unless_held)
             small, held_small = self._sweep_small(live, unless_held)
             return Collected(blobs, small, held_blobs + held_small)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing is deleted meanwhile."""
+        with self._one_at_a_time:
+            yield
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -252,7 +252,8 @@ def commit_info(connection: sqlite3.Connection, row: sqlite3.Row) -> CommitInfo:
 
 def fileset_layer(connection: sqlite3.Connection, fileset: str) -> int:
     """The layer of a file set that has not expired. Raises NotFoundError."""
-    query = "SELECT layer FROM filesets WHERE id = ? AND (expires IS NULL OR expires > ?)"
+    query = "SELECT layer FROM filesets WHERE id = ? AND (expires IS NULL OR expires > ?"
+    query += " OR EXISTS (SELECT 1 FROM cached_filesets WHERE fileset = id))"
     row = connection.execute(query, (fileset, time.time_ns())).fetchone()
     if row is None:
         raise NotFoundError(f"file set {fileset} not found: it never was, or it has expired")

@@ -129,6 +129,19 @@ CREATE TABLE IF NOT EXISTS fileset_removals (
     path TEXT NOT NULL,
     PRIMARY KEY (fileset, path)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cache (
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL,
+    tag TEXT NOT NULL,
+    accessed INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS cache_by_access ON cache (accessed);
+CREATE TABLE IF NOT EXISTS cached_filesets (
+    key TEXT NOT NULL REFERENCES cache(key) ON DELETE CASCADE,
+    fileset TEXT NOT NULL REFERENCES filesets(id),
+    PRIMARY KEY (fileset, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS cached_filesets_by_key ON cached_filesets (key);
 CREATE TABLE IF NOT EXISTS small_contents (
     digest BLOB PRIMARY KEY,
     data BLOB NOT NULL

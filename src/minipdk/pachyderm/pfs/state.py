@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from minipdk.pachyderm.pfs.content import ContentStore
-from minipdk.pachyderm.pfs.model import Branch, CommitInfo, Repo
+from minipdk.pachyderm.pfs.model import Branch, Commit, CommitInfo, Repo
 from minipdk.pachyderm.pfs.transaction import Transaction, Transactions
 from minipdk.storage import Database
 
@@ -23,6 +23,7 @@ class Hooks:
     on_commit_deleted: list[CommitHook] = field(default_factory=list)
     is_pipeline_repo: Callable[[Repo], bool] = lambda _: False
     is_transform_repo: Callable[[Repo], bool] = lambda _: False  # its commits are finished by jobs
+    output_filesets: Callable[[Commit], Collection[str] | None] = lambda _: None  # of a job's datums; None: it is no job's
     is_own_output: Callable[[Branch], bool] = lambda _: False  # the caller is the spout that commits to this branch
 
 

@@ -24,6 +24,11 @@ from minipdk.pachyderm.pfs.content import Part, Parts
 Stack = tuple[int, ...]
 _PAGE = 2000
 _MODULUS = 1 << 256
+_UNUSED = (
+    "SELECT id FROM layers WHERE NOT EXISTS (SELECT 1 FROM commit_layers WHERE layer = layers.id)"
+    " AND NOT EXISTS (SELECT 1 FROM commits WHERE own_layer = layers.id)"
+    " AND NOT EXISTS (SELECT 1 FROM filesets WHERE layer = layers.id)"
+)
 _SELECT = "SELECT layer, parent, name, size, hash, parts, children FROM entries "
 
 
@@ -232,15 +237,25 @@ def compact(connection: sqlite3.Connection, stack: Stack) -> Stack:
 def drop_unused(connection: sqlite3.Connection, layers: Iterable[int]) -> None:
     """Delete those of ``layers`` that no commit and no file set has any more."""
     for layer in layers:
-        used = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM commit_layers WHERE layer = :layer)"
-            " OR EXISTS (SELECT 1 FROM commits WHERE own_layer = :layer)"
-            " OR EXISTS (SELECT 1 FROM filesets WHERE layer = :layer)",
-            {"layer": layer},
-        ).fetchone()[0]
-        if not used:
+        if connection.execute(_UNUSED + " AND layers.id = ?", (layer,)).fetchone():
             connection.execute("DELETE FROM entries WHERE layer = ?", (layer,))
             connection.execute("DELETE FROM layers WHERE id = ?", (layer,))
+
+
+def unused(connection: sqlite3.Connection) -> list[int]:
+    """The layers that no commit and no file set has: there should be none."""
+    return [row["id"] for row in connection.execute(_UNUSED).fetchall()]
+
+
+def wrong_directories(connection: sqlite3.Connection, stack: Stack, directory: str = "/") -> Iterator[str]:
+    """The directories that are not the sum of their entries: there should be none."""
+    total = _Sum()
+    for entry in children(connection, stack, directory):
+        total.count(entry, +1)
+        if entry.is_dir:
+            yield from wrong_directories(connection, stack, entry.path)
+    if lookup(connection, stack, directory) != _added(None, *paths.split(directory), total):
+        yield directory
 
 
 def _is_used(connection: sqlite3.Connection, layer: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from minipdk.pachyderm import callers, wire
 from minipdk.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
 from minipdk.pachyderm.pfs import Pfs
-from minipdk.pachyderm.pfs.model import META, SPEC, Branch, Repo
+from minipdk.pachyderm.pfs.model import META, SPEC, Branch, Commit, Repo
 from minipdk.pachyderm.pps import branches, inputs, kube_secrets, messages, service_ports, spec, validation
 from minipdk.pachyderm.pps.jobs import Jobs
 from minipdk.pachyderm.pps.kube_secrets import Secrets
@@ -63,6 +63,7 @@ class Pipelines:
         self._store, self._pfs, self._jobs, self._secrets, self._logs = store, pfs, jobs, secrets, logs
         pfs.is_pipeline_repo = lambda repo: store.is_pipeline(repo.project, repo.name)
         pfs.state.hooks.is_transform_repo = self._is_transform_repo
+        pfs.state.hooks.output_filesets = self._output_filesets
         pfs.state.hooks.is_own_output = self._is_own_output
 
     # Creating
@@ -228,6 +229,12 @@ class Pipelines:
     def _is_transform_repo(self, repo: Repo) -> bool:
         info = self._store.pipeline(Key(repo.project, repo.name))
         return info is not None and info.type == TRANSFORM
+
+    def _output_filesets(self, commit: Commit) -> list[str] | None:
+        key = Key(commit.repo.project, commit.repo.name, commit.id)
+        if self._store.job(key) is None:
+            return None
+        return [datum.fileset for datum in self._store.datums(key).values() if datum.fileset]
 
     def _is_own_output(self, branch: Branch) -> bool:
         caller = callers.current.get()

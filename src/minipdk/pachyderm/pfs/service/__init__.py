@@ -7,9 +7,10 @@ from minipdk.pachyderm.pfs.service.commits import CommitCalls
 from minipdk.pachyderm.pfs.service.files import FileCalls
 from minipdk.pachyderm.pfs.service.filesets import FileSetCalls, StorageServicer
 from minipdk.pachyderm.pfs.service.repos import RepoCalls
+from minipdk.pachyderm.pfs.service.upkeep import UpkeepCalls
 
 
-class PfsServicer(RepoCalls, BranchCalls, CommitCalls, FileCalls, FileSetCalls):
+class PfsServicer(RepoCalls, BranchCalls, CommitCalls, FileCalls, FileSetCalls, UpkeepCalls):
     """Every call of pfs_v2.API that minipdk supports."""
 
 
