@@ -25,7 +25,9 @@ class CommitSets:
     def inspect(self, set_id: str, *, aliases: bool = True) -> list[CommitInfo]:
         """The set's commits, what each is provenant on first; with the commits of other sets that they depend on."""
         connection = self._state.connection
-        rows = self._rows(set_id)
+        rows = records.commits_of_set(connection, set_id)
+        if not rows:
+            raise NotFoundError(f"no commits found for commitset {set_id}")
         if aliases:
             rows = [*pickers.set_provenance(connection, set_id), *rows]
         return [records.commit_info(connection, row) for row in _provenance_first(connection, rows)]
@@ -47,15 +49,16 @@ class CommitSets:
                 yield row["commit_set"], self.inspect(row["commit_set"])
 
     def squash(self, set_id: str) -> None:
+        """Nothing happens, as for `drop`, where there is no such set."""
         with self._state.transactions.begin() as txn:
-            rows = self._rows(set_id)
-            self._refuse_subvenant_sets(set_id)
+            rows = records.commits_of_set(self._state.connection, set_id)
+            self._refuse_subvenant_sets(set_id, rows)
             self.squash_rows(txn, rows)
 
     def drop(self, set_id: str) -> None:
         with self._state.transactions.begin() as txn:
-            rows = self._rows(set_id)
-            self._refuse_subvenant_sets(set_id)
+            rows = records.commits_of_set(self._state.connection, set_id)
+            self._refuse_subvenant_sets(set_id, rows)
             _refuse_specs(rows)
             self.drop_rows(txn, rows)
 
@@ -85,12 +88,6 @@ class CommitSets:
         for row in rows:
             self._delete(txn, row["id"])
 
-    def _rows(self, set_id: str) -> list[sqlite3.Row]:
-        rows = records.commits_of_set(self._state.connection, set_id)
-        if not rows:
-            raise NotFoundError(f"no commits found for commitset {set_id}")
-        return rows
-
     def _with_subvenance(self, commit: Commit, verb: str, *, recursive: bool) -> list[sqlite3.Row]:
         connection, row = self._state.connection, self._commits.pick(commit)
         downstream = records.commits_downstream(connection, row["id"])
@@ -98,9 +95,9 @@ class CommitSets:
             raise PachydermError(f"cannot {verb} commit ({records.commit_handle(row)}) with subvenance without recursive")
         return [row, *(records.commit_by_id(connection, one) for one in downstream)]
 
-    def _refuse_subvenant_sets(self, set_id: str) -> None:
+    def _refuse_subvenant_sets(self, set_id: str, rows: Iterable[sqlite3.Row]) -> None:
         sets: dict[str, None] = {}
-        for row in self._rows(set_id):
+        for row in rows:
             for one in records.commits_downstream(self._state.connection, row["id"]):
                 sets[records.commit_by_id(self._state.connection, one)["commit_set"]] = None
         sets.pop(set_id, None)
