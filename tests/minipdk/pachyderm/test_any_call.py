@@ -151,8 +151,8 @@ HANDLES = {
 }
 """Messages that name things: their fields, and which words are in those; without words, the message that is there."""
 
-RARE = {"URL", "path_range", "shallow", "jq_filter", "datum", "trigger", "force", "dry_run", "tf_job", "egress", "service"}
-RARE |= {"spout", "s3_out", "s3", "pod_spec", "pod_patch", "spec_commit", "dockerfile", "reprocess_spec", "cron", "secrets"}
+RARE = {"URL", "path_range", "shallow", "jq_filter", "datum", "trigger", "force", "dry_run", "tf_job", "egress"}
+RARE |= {"pod_spec", "pod_patch", "spec_commit", "dockerfile", "reprocess_spec", "secrets"}
 """Fields that are refused whatever else there is, or that keep the rest from being looked at."""
 FIRST = {"ModifyFile": "set_commit", "CreateDatum": "start"}
 """What a stream of messages begins with."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import threading
 import urllib.error
 import urllib.request
 from typing import Any
@@ -10,10 +12,12 @@ from typing import Any
 import grpc
 import pytest
 from pachyderm_sdk.api import pfs, pps
-from tests.conftest import ServiceProcess, free_ports, wait_for
+from tests.conftest import ServiceProcess, free_ports, is_listening, wait_for
 from tests.minipdk.pachyderm.pipelines import Workbench
 
 from minipdk.home import HOST
+from minipdk.pachyderm import wire
+from minipdk.pachyderm.pps.service_ports import open_port
 
 SERVE = 'echo "serving $PACH_JOB_ID"; exec python3 -m http.server {port} --bind 127.0.0.1 --directory /pfs/{repo}'
 
@@ -63,7 +67,7 @@ def test_a_service_serves_each_new_commit_until_it_is_stopped_and_deleted(bench:
     assert bench.client.pps.inspect_job(job=first.job, wait=True).state == pps.JobState.JOB_SUCCESS
     second = newest(bench, pipeline)
     assert (second.job.id, second.state) == (commit, pps.JobState.JOB_RUNNING)
-    assert bench.log(job=second.job)[0] == f"serving {commit}"
+    wait_for(lambda: bench.log(job=second.job)[:1] == [f"serving {commit}"], what="the second job's log")
 
     pachd.kill()
     pachd.start()
@@ -77,6 +81,27 @@ def test_a_service_serves_each_new_commit_until_it_is_stopped_and_deleted(bench:
     wait_for(lambda: fetch(bench, pipeline, "next") == "two", what="the service to start again")
     bench.client.pps.delete_pipeline(pipeline=pipeline)
     assert not bench.client.pps.pipeline_exists(pipeline)
+
+
+def test_a_service_port_hands_on_all_that_either_side_sends() -> None:
+    internal, external = free_ports(2)
+    service = wire.pps.Service(internal_port=internal, external_port=external)
+    sent = bytes(range(256)) * 8192
+
+    def answer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, connection.makefile("rb") as asked:
+            connection.sendall(asked.read())  # up to where the client stops sending
+
+    with socket.create_server((HOST, internal)) as listening, open_port(service):
+        server = threading.Thread(target=answer, args=(listening,))
+        server.start()
+        with socket.create_connection((HOST, external)) as client, client.makefile("rb") as answered:
+            client.sendall(sent)
+            client.shutdown(socket.SHUT_WR)
+            assert answered.read() == sent
+        server.join()
+    assert not is_listening(external)
 
 
 def test_a_service_whose_code_ends_is_started_again(bench: Workbench) -> None:

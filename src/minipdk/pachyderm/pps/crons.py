@@ -6,6 +6,7 @@ up for, in order, as pachd does. Stopped and crashing pipelines do not tick.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from typing import Any
 
 from minipdk.pachyderm import cron
 from minipdk.pachyderm.errors import NotFoundError, PachydermError
-from minipdk.pachyderm.pfs import Branch, CommitInfo, Pfs
+from minipdk.pachyderm.pfs import Branch, Commit, CommitInfo, Pfs
 from minipdk.pachyderm.pfs.writing import Change, Delete, Put
 from minipdk.pachyderm.pps import inputs, messages
 from minipdk.pachyderm.pps.globbing import branch_of
@@ -80,17 +81,22 @@ def _head(pfs: Pfs, branch: Branch) -> CommitInfo | None:
 def _latest(pfs: Pfs, cron_input: Any) -> int:
     """The time of the newest tick, or the input's start if that is later."""
     start = messages.nanoseconds(cron_input.start)
-    return max(start, _newest_file(pfs, branch_of(inputs.as_pfs(cron_input))))
+    head = _head(pfs, branch_of(inputs.as_pfs(cron_input)))
+    if head is None:
+        return start
+    newest = _newest_of_finished if head.finished else _newest_tick
+    return max(start, newest(pfs, head.commit))
 
 
-def _newest_file(pfs: Pfs, branch: Branch) -> int:
-    """The time that the last of the files is named by; 0 if none is."""
-    if (head := _head(pfs, branch)) is None:
-        return 0
-    for file in pfs.files.children(head.commit, "/", number=SEARCHED, reverse=True):
+def _newest_tick(pfs: Pfs, commit: Commit) -> int:
+    """The time that the last of a commit's files is named by; 0 if none is."""
+    for file in pfs.files.children(commit, "/", number=SEARCHED, reverse=True):
         try:
             moment = datetime.strptime(file.path.strip("/"), FORMAT).replace(tzinfo=UTC)
         except ValueError:
             continue  # a user's own file
         return int(moment.timestamp()) * cron.SECOND
     return 0
+
+
+_newest_of_finished = functools.lru_cache(maxsize=256)(_newest_tick)  # finished commits do not change
