@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from minipdk.pachyderm.errors import PachydermError, UnsupportedError
 from minipdk.pachyderm.pfs import paths
-from minipdk.pachyderm.pfs.content import CHUNK, ContentWriter
+from minipdk.pachyderm.pfs.content import ContentWriter
 from minipdk.pachyderm.pfs.service.messages import file_from
 from minipdk.pachyderm.pfs.service.modification import LargeAddition
+from minipdk.pachyderm.pfs.service.urls import fetched
 from minipdk.pachyderm.pfs.writing import Change, Copy, Delete, Put
-
-_URL_SECONDS = 60
 
 
 def read_changes(requests: Iterator[Any], writer: ContentWriter) -> Iterator[Change]:
@@ -79,7 +75,7 @@ def _added(stream: _Stream, writer: ContentWriter) -> Change:
     path = paths.clean_for_write(add.path)
     if add.WhichOneof("source") == "url":
         _refuse_datum(stream.take().add_file.datum)
-        return Put(path, writer.put(_fetched(add.url)))
+        return Put(path, writer.put(fetched(add.url)))
     return Put(path, writer.put(stream.data_of(add.path)))
 
 
@@ -92,20 +88,3 @@ def _copied(copy: Any) -> Change:
 def _refuse_datum(datum: str) -> None:
     if datum and datum != "default":
         raise UnsupportedError("writing under a datum's name")
-
-
-def _fetched(source: Any) -> Iterator[bytes]:
-    """The bytes at an http or https URL."""
-    scheme = urlsplit(source.url).scheme
-    if scheme not in ("http", "https"):
-        raise UnsupportedError(f"putting a file from a {scheme or 'schemeless'} URL ({source.url})")
-    if source.recursive:
-        raise UnsupportedError("putting files from a URL recursively")
-    try:
-        with urllib.request.urlopen(source.url, timeout=_URL_SECONDS) as response:  # noqa: S310 (checked above)
-            while chunk := response.read(CHUNK):
-                yield chunk
-    except urllib.error.HTTPError as error:
-        raise PachydermError(f"error retrieving content from {source.url}: {error.code} {error.reason}") from error
-    except OSError as error:
-        raise PachydermError(f"error retrieving content from {source.url}: {error}") from error
