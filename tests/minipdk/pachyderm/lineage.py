@@ -81,16 +81,15 @@ class Model:
     def create_repo(self, name: str) -> None:
         self.repos.append(name)
 
-    def commit(self, key: Key, changes: dict[str, str | None]) -> CommitSet:
+    def commit(self, changes: dict[Key, dict[str, str | None]]) -> CommitSet:
+        """A commit on each of these branches, of different repos, in one set: what changes in their files."""
         made = CommitSet()
-        old = self.branches[key].head if key in self.branches else None
-        files = dict(old.files) if old else {}
-        for path, content in changes.items():
-            files.pop(path, None)
-            if content is not None:
-                files[path] = content
-        self._move(key, self._add(key, made, old, (), by_user=True, files=files))
-        self._propagate(made, [key])
+        for key, changed in changes.items():
+            old = self.branches[key].head if key in self.branches else None
+            files = {**(old.files if old else {}), **changed}
+            kept = {path: content for path, content in files.items() if content is not None}
+            self._move(key, self._add(key, made, old, (), by_user=True, files=kept))
+        self._propagate(made, list(changes))
         return made
 
     def move_branch(self, key: Key, head: Commit) -> CommitSet:

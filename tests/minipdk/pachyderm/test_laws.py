@@ -42,7 +42,8 @@ class Both:
     def step(self) -> None:
         choices: list[tuple[Callable[[], None], int]] = [
             (self.create_repo, 3 if len(self.model.repos) < MOST else 0),
-            (self.commit, 8),
+            (self.commit, 6),
+            (self.commit_together, 2),
             (self.move_branch, 2),
             (self.create_pipeline, 3 if len(self.model.pipelines) < MOST else 0),
             (self.update_pipeline, 3),
@@ -75,20 +76,36 @@ class Both:
     def bench_repo(self, name: str) -> None:
         self.client.pfs.create_repo(repo=repo(name))
 
-    def commit(self) -> None:
-        key = (self.random.choice(self.model.repos), "user", self.random.choice(["master", "master", "side"]))
+    def changes(self, repos: int) -> dict[Key, dict[str, str | None]]:
+        chosen = self.random.sample(self.model.repos, min(repos, len(self.model.repos)))
         paths = self.random.sample(["a", "b", "c"], self.random.randint(0, 2))
-        changes = {path: self.random.choice(["1", "2", "3", None]) for path in paths}
-        made = self.attempt(
-            f"commit {changes} to {key}",
-            lambda: self.model.commit(key, changes),
-            lambda: self.learned(self.bench.commit(key[0], changes, key[2])),
-        )
-        assert made is not None
-        made.id = self.told
+        return {
+            (name, "user", self.random.choice(["master", "master", "side"])): {
+                path: self.random.choice(["1", "2", "3", None]) for path in paths
+            }
+            for name in chosen
+        }
 
-    def learned(self, told: str) -> None:
-        self.told = told
+    def commit(self) -> None:
+        changes = self.changes(1)
+        ((key, files),) = changes.items()
+        commit = self.bench.commit
+        self.attempt(f"commit {changes}", lambda: self.model.commit(changes), lambda: commit(key[0], files, key[2]))
+
+    def commit_together(self) -> None:
+        """Commits of several repos that begin in one transaction are one set, and make one job downstream."""
+        changes = self.changes(2)
+        self.attempt(f"commit together {changes}", lambda: self.model.commit(changes), lambda: self.put_together(changes))
+
+    def put_together(self, changes: dict[Key, dict[str, str | None]]) -> None:
+        with self.client.transaction.transaction():
+            commits = [self.client.pfs.start_commit(branch=branch(key)) for key in changes]
+        for commit, files in zip(commits, changes.values(), strict=True):
+            for path, content in files.items():
+                self.client.pfs.delete_file(commit=commit, path=f"/{path}")
+                if content is not None:
+                    self.client.pfs.put_file_from_bytes(commit=commit, path=f"/{path}", data=content.encode())
+            self.client.pfs.finish_commit(commit=commit)
 
     def move_branch(self) -> None:
         known = [key for key in self.model.branches if key[0] in self.model.repos]
