@@ -1,6 +1,7 @@
 """How quick pipelines are: from the end of a commit to the first line of user code, and one datum more in a done pipeline.
 
-Run it as a script: ``python tests/benchmarks/pps.py [number of datums]``. It starts a pachd of its own.
+Run it as a script: ``python tests/benchmarks/pps.py [number of datums] [batched]``. It starts a pachd of its own. With
+``batched`` the many datums are those of a pipeline with datum batching, which starts one container for a set of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,16 @@ from tests.conftest import is_listening, new_home, wait_for  # noqa: E402
 from minipdk.home import HOST, Home  # noqa: E402
 
 RUNS = 20
+BATCHED = """
+import os, shutil
+from pachyderm_sdk import batch_all_datums
+
+@batch_all_datums
+def copy():
+    shutil.copy(os.environ["many-source"], "/pfs/out/")
+
+copy()
+"""
 say = sys.stdout.write
 
 
@@ -42,12 +53,12 @@ def job(client: Client, pipeline: pps.Pipeline) -> pps.JobInfo:
     return done
 
 
-def make(client: Client, name: str, script: str) -> pps.Pipeline:
+def make(client: Client, name: str, command: list[str], script: str, *, batched: bool = False) -> pps.Pipeline:
     client.pfs.create_repo(repo=pfs.Repo(name=f"{name}-source"))
     pipeline = pps.Pipeline(name=name)
     client.pps.create_pipeline(
         pipeline=pipeline,
-        transform=pps.Transform(image="python:3.11", cmd=["sh"], stdin=[script]),
+        transform=pps.Transform(image="python:3.11", cmd=command, stdin=script.splitlines(), datum_batching=batched),
         input=pps.Input(pfs=pps.PfsInput(repo=f"{name}-source", glob="/*")),
         parallelism_spec=pps.ParallelismSpec(constant=2),
     )
@@ -56,7 +67,7 @@ def make(client: Client, name: str, script: str) -> pps.Pipeline:
 
 
 def commit_to_user_code(client: Client) -> None:
-    pipeline = make(client, "latency", "date +%s.%N")
+    pipeline = make(client, "latency", ["sh"], "date +%s.%N")
     waits, whole = [], []
     for number in range(RUNS):
         finished = commit(client, "latency-source", [f"file{number}"])
@@ -68,21 +79,24 @@ def commit_to_user_code(client: Client) -> None:
         say(f"{what}: median {statistics.median(values) * 1000:.0f} ms, worst of {RUNS} {max(values) * 1000:.0f} ms\n")
 
 
-def one_datum_more(client: Client, count: int) -> None:
-    pipeline = make(client, "many", "cp /pfs/many-source/* /pfs/out/")
+def one_datum_more(client: Client, count: int, *, batched: bool) -> None:
+    command, script = (["python3", "-"], BATCHED) if batched else (["sh"], "cp /pfs/many-source/* /pfs/out/")
+    pipeline = make(client, "many", command, script, batched=batched)
     began = commit(client, "many-source", [f"file{number:06}" for number in range(count)])
     done = job(client, pipeline)
     took = time.time() - began
     say(f"{count} datums on 2 workers: {took:.1f} s, {count / took:.0f} a second ({done.data_processed} processed)\n")
     finished = commit(client, "many-source", ["one-more"])
     done = job(client, pipeline)
-    say(f"datum {count + 1}: {time.time() - finished:.2f} s ({done.data_skipped} skipped, {done.data_processed} processed)")
+    say(
+        f"datum {count + 1}: {time.time() - finished:.2f} s ({done.data_skipped} skipped, {done.data_processed} processed)\n"
+    )
 
 
-def run(home: Home, count: int) -> None:
+def run(home: Home, count: int, *, batched: bool) -> None:
     client = Client(host=HOST, port=home.port("pachd"), auth_token=home.token)
     commit_to_user_code(client)
-    one_datum_more(client, count)
+    one_datum_more(client, count, batched=batched)
 
 
 def main() -> None:
@@ -93,7 +107,8 @@ def main() -> None:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             wait_for(lambda: is_listening(home.port("s3")), what="pachd")
-            run(home, int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+            numbers = [int(one) for one in sys.argv[1:] if one.isdecimal()]
+            run(home, numbers[0] if numbers else 1000, batched="batched" in sys.argv)
         finally:
             process.terminate()
             process.wait()

@@ -329,6 +329,19 @@ def test_a_deleted_job_is_gone(bench: Workbench) -> None:
     assert not bench.client.pps.job_exists(job)
 
 
+def test_a_datum_outlives_the_job_that_ran_it_while_later_jobs_build_on_it(bench: Workbench) -> None:
+    repo = bench.repo(a="1")
+    pipeline = copy_of(bench, repo)
+    first = bench.job(pipeline).job
+    bench.commit(repo, {"b": "2"})
+    bench.job(pipeline)
+    bench.client.pps.delete_job(job=first)
+    bench.commit(repo, {"c": "3"})
+    job = bench.job(pipeline)
+    assert (job.data_skipped, job.data_processed) == (2, 1)
+    assert bench.files(f"{pipeline.name}@master") == {"/a": "1", "/b": "2", "/c": "3"}
+
+
 def test_jobs_are_told_to_subscribers_as_they_appear(bench: Workbench) -> None:
     repo = bench.repo()
     pipeline = bench.pipeline(repo, "sleep 0.2")

@@ -27,6 +27,7 @@ NAMES = [f"file{number}" for number in range(8)]
 Files = dict[str, bytes | None]
 
 
+@pytest.mark.timeout(240 + 20 * KILLS)
 @pytest.mark.parametrize("seed", [SEED])
 def test_what_was_acknowledged_survives_kills_at_any_moment(home: Home, pachd: ServiceProcess, seed: int) -> None:
     chance = random.Random(seed)

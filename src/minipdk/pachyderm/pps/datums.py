@@ -51,13 +51,9 @@ class Datum:
 
     @cached_property
     def id(self) -> str:
-        digest = hashlib.blake2b(digest_size=HASH_BYTES)
-        for one in self.inputs:
-            for part in (one.name, one.commit.repo.name, one.branch, one.path):
-                encoded = part.encode()
-                digest.update(encoded)
-                digest.update(len(encoded).to_bytes(8, "big"))
-        return digest.hexdigest()
+        parts = (part.encode() for one in self.inputs for part in (one.name, one.commit.repo.name, one.branch, one.path))
+        joined = b"".join(part + len(part).to_bytes(8, "big") for part in parts)
+        return hashlib.blake2b(joined, digest_size=HASH_BYTES).hexdigest()
 
     def hash(self, salt: str) -> str:
         """The hash that decides about skipping: ids, contents and ``salt``."""

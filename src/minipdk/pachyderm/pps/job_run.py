@@ -168,11 +168,12 @@ class JobRun:
         details = self._pipeline.details
         hashes = {datum.id: datum.hash(details.salt) for datum in datums}
         mine = self._keep_own(hashes)
+        known = self._store.datums(self.key) | base  # its own: what it had skipped before it was taken up again
         success = enum("DatumState", "SUCCESS")
         skipped: list[StoredDatum] = []
         todo: list[tuple[Datum, str]] = []
         for datum in datums:
-            before = base.get(datum.id)
+            before = known.get(datum.id)
             if datum.id in mine:
                 continue
             if before and before.hash == hashes[datum.id] and before.state == success:

@@ -168,11 +168,14 @@ class Store:
         """Forget a job and the datums no other job refers to; returns the file sets that nothing names any more."""
         with self._db.transaction() as connection:
             row = self._job_row(key)
+            orphans = connection.execute(
+                "SELECT d.row, d.fileset FROM pps_job_datums j JOIN pps_datums d ON d.row = j.datum WHERE j.job = ? "
+                "AND NOT EXISTS (SELECT 1 FROM pps_job_datums o WHERE o.datum = d.row AND o.job != j.job)",
+                (row,),
+            ).fetchall()
             connection.execute("DELETE FROM pps_jobs WHERE row = ?", (row,))
-            orphans = "row NOT IN (SELECT datum FROM pps_job_datums)"
-            rows = connection.execute(f"SELECT fileset FROM pps_datums WHERE {orphans} AND fileset NOT NULL").fetchall()  # noqa: S608
-            connection.execute(f"DELETE FROM pps_datums WHERE {orphans}")  # noqa: S608
-            return [row["fileset"] for row in rows]
+            connection.executemany("DELETE FROM pps_datums WHERE row = ?", ((orphan["row"],) for orphan in orphans))
+            return [orphan["fileset"] for orphan in orphans if orphan["fileset"]]
 
     def _job_row(self, key: Key) -> int | None:
         rows = self._read(
