@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from pachyderm_sdk.api import pfs, pps
 from tests.conftest import ServiceProcess, wait_for
 from tests.minipdk.pachyderm.pipelines import IMAGE, Workbench, mounted
 
 from minipdk.home import Home
+from minipdk.pachyderm.callers import Caller, issue
 
 CONNECT = """
 import io, os, time, boto3
@@ -123,18 +126,18 @@ while not os.path.exists("/gate/open"):
     assert set(bench.files(f"{pipeline.name}@master")) == {f"/{datum.datum.id}True"}
 
 
-def test_the_token_of_a_job_that_has_ended_opens_no_bucket(bench: Workbench, home: Home) -> None:
-    import boto3
-    from botocore.exceptions import ClientError
+def test_a_token_opens_its_jobs_buckets_while_it_runs_and_a_pipelines_the_clusters(bench: Workbench, home: Home) -> None:
+    def connect(token: str) -> Any:
+        return boto3.client("s3", endpoint_url=home.s3_endpoint, aws_access_key_id=token, aws_secret_access_key=token)
 
-    pipeline = s3_pipeline(bench, s3_input(bench.repo(a="1")), 'print(os.environ["AWS_ACCESS_KEY_ID"])')
+    repo = bench.repo(a="1")
+    pipeline = s3_pipeline(bench, s3_input(repo), 'print(os.environ["AWS_ACCESS_KEY_ID"])')
     succeeded(bench, pipeline)
     (token,) = bench.log(pipeline=pipeline)
-    s3 = boto3.client("s3", endpoint_url=home.s3_endpoint, aws_access_key_id=token, aws_secret_access_key=token)
-    assert s3.list_buckets()["Buckets"] == []
+    assert connect(token).list_buckets()["Buckets"] == []
     with pytest.raises(ClientError, match="NoSuchBucket"):
-        s3.get_object(Bucket="source", Key="a")
-    forged = token[:-1] + ("0" if token[-1] != "0" else "1")
-    s3 = boto3.client("s3", endpoint_url=home.s3_endpoint, aws_access_key_id=forged, aws_secret_access_key=forged)
+        connect(token).get_object(Bucket="source", Key="a")
     with pytest.raises(ClientError, match="InvalidAccessKeyId"):
-        s3.list_buckets()
+        connect(token[:-1] + ("0" if token[-1] != "0" else "1")).list_buckets()
+    pipelines = issue(home.token, Caller("default", pipeline.name))
+    assert connect(pipelines).get_object(Bucket=repo, Key="a")["Body"].read() == b"1"

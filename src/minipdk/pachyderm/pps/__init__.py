@@ -9,9 +9,10 @@
 
 How data flows: a commit on an input makes, in its own transaction, an output commit and a job (``jobs``). The ``scheduler``
 wakes, waits for the inputs to be finished and starts a ``job_run``: ``datums`` and ``globbing`` say what the datums are,
-each runs in a ``worker``, and the job ends in one transaction with its output commit. ``spec``, ``inputs`` and
-``validation`` say what a pipeline may be, ``pipelines`` makes them, ``plans`` says whether their containers could start,
-``store`` keeps it all.
+each runs in a ``worker``, and the job ends in one transaction with its output commit. A ``service_run`` is a job that goes
+on until the next, a ``spout_run`` has no job at all; ``crons`` commit by themselves. ``spec``, ``inputs`` and ``validation``
+say what a pipeline may be, ``pipelines`` makes them, ``plans`` says whether their containers could start, ``store`` keeps it
+all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from __future__ import annotations
 from typing import Any
 
 from minipdk.home import Home
-from minipdk.pachyderm import callers
+from minipdk.pachyderm.callers import Caller
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.pps.defaults import Defaults
 from minipdk.pachyderm.pps.gpus import Gpus
@@ -59,12 +60,9 @@ class Pps:
         self.defaults = Defaults(self.store, pfs, self.pipelines)
         self.servicer: Any = Servicer(self)
 
-    def s3_view(self, token: str) -> JobView | None:
-        """The buckets of the job whose token this is, none at all if it does not run; None if the token is no job's."""
-        caller = callers.identify(self.home.token, token)
-        if caller is None or not caller.job:
-            return None
-        run = self.scheduler.run_of(Key(caller.project, caller.pipeline, caller.job))
+    def s3_view(self, job: Caller) -> JobView:
+        """The S3 buckets that a job sees; none when it does not run."""
+        run = self.scheduler.run_of(Key(job.project, job.pipeline, job.job))
         return run.s3_view if run else JobView({})
 
     def start(self) -> None:

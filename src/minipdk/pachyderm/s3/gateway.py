@@ -1,7 +1,7 @@
 """The S3 protocol over HTTP: one request, one XML or binary answer.
 
-A request that is signed with a job's own token sees the buckets of that job alone, as on a real cluster one that goes to the
-gateway beside the job's workers.
+A request may be signed with the cluster's token or a pipeline's. With a job's own it sees the buckets of that job alone, as
+on a real cluster one that goes to the gateway beside the job's workers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minipdk.home import Home
+from minipdk.pachyderm.callers import Caller, identify
 from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pfs import Pfs
 from minipdk.pachyderm.s3 import answers, signatures_v2
@@ -30,21 +31,21 @@ from minipdk.pachyderm.s3.writing import BucketWriter
 
 logger = logging.getLogger(__name__)
 
-Jobs = Callable[[str], JobView | None]
-"""Given an access key, what the job sees whose token it is; None if it is no job's."""
+Jobs = Callable[[Caller], JobView]
+"""What a job sees."""
 
 _METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
 
 
 def application(home: Home, pfs: Pfs, jobs: Jobs, *routes: Route) -> Starlette:
     """The gateway as an ASGI application; ``routes`` are what it serves besides S3."""
-    gateway = Gateway(home.session_token, pfs, jobs)
+    gateway = Gateway(home, pfs, jobs)
     return Starlette(routes=[*routes, Route("/{path:path}", gateway.answer, methods=_METHODS)])
 
 
 class Gateway:
-    def __init__(self, token: str, pfs: Pfs, jobs: Jobs) -> None:
-        self._token, self._pfs, self._jobs = token, pfs, jobs
+    def __init__(self, home: Home, pfs: Pfs, jobs: Jobs) -> None:
+        self._home, self._pfs, self._jobs = home, pfs, jobs
         buckets = BucketWriter(pfs)
         self._uploads = Uploads(pfs, buckets)
         self._cluster = Dispatcher(buckets, self._uploads)
@@ -73,14 +74,14 @@ class Gateway:
         raw_path: bytes = request.scope["raw_path"].partition(b"?")[0]
         signed = Signed(request.method, raw_path, request.url.query, headers)
         access_key = access_key_of(signed)
-        view = self._jobs(access_key)
-        seed = _verify(signed, self._token if view is None else access_key)
-        return self._dispatcher(view).answer(make_call(request, body, seed))
+        caller = identify(self._home.token, access_key)
+        seed = _verify(signed, access_key if caller else self._home.session_token)
+        return self._dispatcher(caller).answer(make_call(request, body, seed))
 
-    def _dispatcher(self, view: JobView | None) -> Dispatcher:
-        if view is None:
+    def _dispatcher(self, caller: Caller | None) -> Dispatcher:
+        if caller is None or not caller.job:
             return self._cluster
-        buckets = JobBuckets(self._pfs, view)
+        buckets = JobBuckets(self._pfs, self._jobs(caller))
         return Dispatcher(buckets, self._uploads.seen_by(buckets))
 
 
