@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+import grpc
 from pachyderm_sdk.api import pfs
 
 from pachctl.errors import PachctlError
@@ -96,13 +97,15 @@ def send(
             yield pfs.ModifyFileRequest(set_commit=commit)
             for one in uploads:
                 yield from _requests(one, append, advance or _ignore)
-        except OSError as error:  # gRPC would only say that the requests ended badly
+        except OSError as error:
             failure.append(error)
-            raise
+            # A stream may name its commit only once: pachd refuses this and forgets what came before it. Merely ending the
+            # stream here would be taken for its regular end.
+            yield pfs.ModifyFileRequest(set_commit=commit)
 
     try:
         cluster.pfs.modify_file(requests())
-    except Exception:
+    except grpc.RpcError:
         if failure:
             raise PachctlError(f"{failure[0].filename or 'standard input'}: {failure[0].strerror}") from failure[0]
         raise

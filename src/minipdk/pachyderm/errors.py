@@ -11,6 +11,7 @@ PachydermError                       UNKNOWN: pachd's code for an error it gives
 |- BadTokenError                     UNAUTHENTICATED   a token that is not this cluster's
 |- AuthActivatedError                UNIMPLEMENTED     "the auth service is already activated"
 |- AuthNotActivatedError             UNIMPLEMENTED     any call about users where authentication is off
+|- CancelledError                    CANCELLED         the client went away in the middle of its stream
 `- UnsupportedError                  UNIMPLEMENTED     "... is not supported by minipdk"
 
 `rpc` turns these into the call's status. Whatever else escapes is a fault of minipdk: status INTERNAL, traceback in the log.
@@ -92,3 +93,12 @@ class UnsupportedError(PachydermError):
 
     def __init__(self, thing: str) -> None:
         super().__init__(f"{thing} is not supported by minipdk")
+
+
+class CancelledError(PachydermError):
+    """The client went away in the middle of its stream; nothing of it takes effect."""
+
+    code = grpc.StatusCode.CANCELLED
+
+    def __init__(self) -> None:
+        super().__init__("context canceled")

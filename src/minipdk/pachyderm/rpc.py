@@ -18,7 +18,7 @@ import grpc
 
 from minipdk.home import HOST
 from minipdk.pachyderm import callers, wire
-from minipdk.pachyderm.errors import BadTokenError, NotSignedInError, PachydermError, UnsupportedError
+from minipdk.pachyderm.errors import BadTokenError, CancelledError, NotSignedInError, PachydermError, UnsupportedError
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Server:
         def handle(request: Any, context: grpc.ServicerContext) -> Any:
             try:
                 self._authenticate(call, context)
-                return answer(request, context)
+                return answer(whole(request, context) if call.client_streams else request, context)
             except Exception as error:
                 _abort(call, error, context)
 
@@ -128,6 +128,17 @@ class Server:
             raise NotSignedInError
         if not hmac.compare_digest(str(tokens[0]).encode(), self._token.encode()):
             raise BadTokenError
+
+
+def whole(requests: Iterator[Any], context: Any) -> Iterator[Any]:
+    """A client's stream that fails where the client went away before its end; gRPC may only end it, as if all had come.
+
+    Asking once more lets gRPC's queue deliver what became of the call: a cancellation is reported beside the end.
+    """
+    yield from requests
+    next(requests, None)
+    if not context.is_active():
+        raise CancelledError
 
 
 def _unsupported(call: wire.Rpc) -> Callable[..., Any]:

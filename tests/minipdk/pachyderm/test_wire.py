@@ -15,7 +15,8 @@ from pachyderm_sdk import Client
 from pachyderm_sdk.api import admin, pfs, pps
 
 from minipdk.home import Home
-from minipdk.pachyderm import wire
+from minipdk.pachyderm import rpc, wire
+from minipdk.pachyderm.errors import CancelledError
 
 from .conftest import connect, failures
 
@@ -145,3 +146,22 @@ class TestServer:
 
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{home.port('pachd')}"):
             rpc.Server(home.port("pachd"), "token", {})
+
+
+class Call:
+    """gRPC's view of a call: whether its client is still there."""
+
+    def __init__(self, active: bool) -> None:
+        self.active = active
+
+    def is_active(self) -> bool:
+        return self.active
+
+
+def test_a_stream_that_its_client_breaks_off_is_not_taken_for_a_whole_one() -> None:
+    """gRPC may end the iterator of a cancelled call as if all had come: what a client gave up must not be committed."""
+    assert list(rpc.whole(iter([1, 2]), Call(active=True))) == [1, 2]
+    broken = rpc.whole(iter([1, 2]), Call(active=False))
+    assert [next(broken), next(broken)] == [1, 2]
+    with pytest.raises(CancelledError, match="context canceled"):
+        next(broken)
