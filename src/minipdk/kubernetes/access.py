@@ -26,11 +26,12 @@ from minipdk.kubernetes.resources import PODS, SECRETS, SERVICE_ACCOUNTS, Object
 from minipdk.kubernetes.times import now
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-SHORTEST_TOKEN, DEFAULT_TOKEN = 600, 3600
+SHORTEST_TOKEN, DEFAULT_TOKEN, LONGEST_TOKEN = 600, 3600, 1 << 32
 BOUND_KINDS = {"Pod": PODS, "Secret": SECRETS}
 TOKEN_KINDS = (SERVICE_ACCOUNTS, PODS, SECRETS)
 """A token ends with each of these that it names."""
 ADMIN_GROUPS = ("system:masters", "system:authenticated")
+EVERYTHING = "this cluster's token may do everything"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
@@ -68,8 +69,9 @@ class Authenticator:
         account = self._registry.get(Target(SERVICE_ACCOUNTS, namespace, name))
         spec = request.get("spec") or {}
         seconds = spec.get("expirationSeconds") or DEFAULT_TOKEN
-        if not isinstance(seconds, int) or seconds < SHORTEST_TOKEN or seconds > 1 << 32:
-            cause = invalid_value("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
+        if not SHORTEST_TOKEN <= seconds <= LONGEST_TOKEN:
+            wrong = "less than 10 minutes" if seconds < SHORTEST_TOKEN else "larger than 2^32 seconds"
+            cause = invalid_value("spec.expirationSeconds", seconds, f"may not specify a duration {wrong}")
             raise InvalidError(SERVICE_ACCOUNTS.invalid_subject(name), [cause])
         bound = self._bound(namespace, name, spec.get("boundObjectRef") or {})
         audiences = spec.get("audiences") or [ISSUER]
@@ -147,19 +149,29 @@ def review(resource: Resource, body: Object, user: User) -> Object:
     answer = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": body.get("metadata") or {}}
     if resource.kind == "SelfSubjectReview":
         return {**answer, "status": {"userInfo": user.as_json()}}
+    _check_review(resource, body.get("spec") or {})
     if resource.kind == "SelfSubjectRulesReview":
         return {**answer, "spec": body.get("spec") or {}, "status": _rules()}
     return {**answer, "spec": body.get("spec") or {}, "status": _may(body.get("spec") or {})}
+
+
+def _check_review(resource: Resource, spec: Object) -> None:
+    if resource.kind == "SelfSubjectRulesReview":
+        if not spec.get("namespace"):
+            raise BadRequestError("no namespace on request")
+    elif bool(spec.get("resourceAttributes")) == bool(spec.get("nonResourceAttributes")):
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        raise InvalidError(resource.invalid_subject(), [invalid_value("spec", spec, why)])
 
 
 def _may(spec: Object) -> Object:
     """Whether there is such a verb on such a resource: everyone may do all that there is."""
     asked: Object | None = spec.get("resourceAttributes")
     if not asked:
-        return {"allowed": bool(spec.get("nonResourceAttributes"))}
+        return {"allowed": True, "reason": EVERYTHING}
     group, plural, verb = asked.get("group", ""), asked.get("resource", ""), asked.get("verb", "")
     if plural == "*" or group == "*":
-        return {"allowed": True, "reason": "this cluster's token may do everything"}
+        return {"allowed": True, "reason": EVERYTHING}
     known = [one for one in (*resources.RESOURCES, *resources.REVIEWS) if (one.plural, one.group) == (plural, group)]
     if not known:
         named = f"{plural}.{group}" if group else plural
@@ -168,7 +180,7 @@ def _may(spec: Object) -> Object:
     subresource = known[0].subresource(part) if part else None
     verbs = known[0].verbs if not part else subresource.verbs if subresource else ()
     if verb in ("*", *verbs):
-        return {"allowed": True, "reason": "this cluster's token may do everything"}
+        return {"allowed": True, "reason": EVERYTHING}
     return {"allowed": False, "reason": f"{verb} of {plural}{f'/{part}' if part else ''} is not supported by minipdk"}
 
 

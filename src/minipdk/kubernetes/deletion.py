@@ -107,11 +107,20 @@ class Deleter:
         self._remove(resource, found)
         return True
 
-    def collect_orphan(self, resource: Resource, created: Object) -> None:
-        """Remove an object that was created after all its owners had gone."""
-        owners = created["metadata"].get("ownerReferences") or ()
-        if owners and not any(self._store.by_uid(owner["uid"]) for owner in owners):
-            self.delete(resource, created, DeleteOptions())
+    def collect_orphan(self, resource: Resource, written: Object) -> None:
+        """Remove an object all of whose owners have gone, or never were."""
+        owners = written["metadata"].get("ownerReferences") or ()
+        if owners and not any(self._is_there(owner, written) for owner in owners):
+            self.delete(resource, written, DeleteOptions())
+
+    def _is_there(self, owner: Object, dependent: Object) -> bool:
+        """Whether there is an ``owner``: by its kind and name as by its uid, and for what is in a namespace, in the same."""
+        found = self._store.by_uid(owner["uid"])
+        if found is None:
+            return False
+        known, metadata = BY_KEY[found[0]], found[1]["metadata"]
+        same_place = not known.namespaced or metadata["namespace"] == dependent["metadata"].get("namespace")
+        return same_place and (known.kind, metadata["name"]) == (owner["kind"], owner["name"])
 
     def finish_namespace(self, name: str) -> None:
         """Remove a namespace that is being deleted and is empty."""
@@ -151,7 +160,7 @@ class Deleter:
             if current is None:
                 continue
             others = [one for one in current[1]["metadata"]["ownerReferences"] if one["uid"] != owner]
-            if any(self._store.by_uid(one["uid"]) for one in others):
+            if any(self._is_there(one, current[1]) for one in others):
                 self._put_owners(BY_KEY[key], current[1], others)
             elif not current[1]["metadata"].get("deletionTimestamp"):
                 self.delete(BY_KEY[key], current[1], DeleteOptions(policy=policy))

@@ -236,7 +236,8 @@ class Registry:
         if same_but_for_times(new, old):
             return old
         stored = self.store.put(resource, new, old)
-        self._deleter.remove_if_done(resource, stored)
+        if not self._deleter.remove_if_done(resource, stored) and _owners(old) != _owners(stored):
+            self._deleter.collect_orphan(resource, stored)
         return stored
 
 
@@ -255,6 +256,10 @@ def _initial_status(resource: Resource, found: Object) -> Object:
         return pods.initial_status(found)
     known: dict[str, Object] = {"Namespace": {"phase": "Active"}, "Service": {"loadBalancer": {}}}
     return known.get(resource.kind) or not_run.status(resource, found)
+
+
+def _owners(found: Object) -> list[Object]:
+    return found["metadata"].get("ownerReferences") or []
 
 
 def _content(found: Object) -> Object:

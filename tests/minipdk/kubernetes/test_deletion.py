@@ -78,6 +78,20 @@ def test_an_object_made_after_its_owner_went_goes_too(in_process: Registry) -> N
     assert not exists(in_process, late)
 
 
+def test_an_owner_in_another_namespace_or_of_another_name_is_none(in_process: Registry) -> None:
+    service = create(in_process, inference_service("churn"))
+    elsewhere = create(in_process, config_map("elsewhere", namespace="default", **owned_by(service)))
+    renamed = {**service, "metadata": {**service["metadata"], "name": "other"}}
+    misnamed = create(in_process, config_map("misnamed", **owned_by(renamed)))
+    assert not any(exists(in_process, one) for one in (elsewhere, misnamed))
+    given_away = create(in_process, config_map("given-away"))
+    in_process.change(
+        target(given_away), lambda found: {**found, "metadata": {**found["metadata"], **owned_by(renamed)}}, OPTIONS
+    )
+    assert not exists(in_process, given_away)
+    assert exists(in_process, service)
+
+
 def test_a_finalizer_keeps_an_object_until_it_is_taken_off(in_process: Registry) -> None:
     kept = create(in_process, config_map("kept", finalizers=["example.com/clean"]))
     found, gone = in_process.delete(target(kept), DeleteOptions())

@@ -30,6 +30,8 @@ from minipdk.kubernetes.resources import CONFIG_MAPS, Target
 from minipdk.kubernetes.watches import ListOptions, list_objects
 
 PODS = "/api/v1/namespaces/models/pods"
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
+TOKENS = "/api/v1/namespaces/models/serviceaccounts/default/token"
 NAMESPACED = Target(CONFIG_MAPS, "models")
 
 
@@ -159,6 +161,10 @@ def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: st
             422,
             "force: Forbidden: may not be specified for non-apply patch",
         ),
+        ("POST", f"{REVIEWS}accessreviews", '{"spec": {}}', {}, 422, "exactly one of nonResourceAttributes"),
+        ("POST", f"{REVIEWS}rulesreviews", '{"spec": {}}', {}, 400, "no namespace on request"),
+        ("POST", TOKENS, '{"spec": {"audiences": [], "expirationSeconds": 60}}', {}, 422, "less than 10 minutes"),
+        ("POST", TOKENS, '{"spec": {"audiences": [], "expirationSeconds": 9999999999}}', {}, 422, "larger than 2^32"),
         ("POST", f"{PODS}/x", "{}", {}, 405, "does not allow this method"),
         ("POST", PODS, b"k8s\0\xff", {"Content_Type": "application/vnd.kubernetes.protobuf"}, 400, "protobuf"),
     ],
