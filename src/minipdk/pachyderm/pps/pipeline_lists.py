@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 from collections.abc import Iterator
@@ -78,8 +77,11 @@ class PipelineLists:
         )
         if commit_set := request.commit_set.id:
             found = (then for info in found if (then := self._pps.pipelines.at(info, commit_set)) is not None)
-        start, size = request.page.page_index * request.page.page_size, request.page.page_size
-        yield from itertools.islice(found, start, start + size if size else None)
+        page = request.page
+        if page.page_size < 0 or page.page_index < 0:
+            raise PachydermError("page size and page index must not be negative")
+        start = page.page_index * page.page_size
+        yield from list(found)[start : start + page.page_size if page.page_size else None]
 
     def pipelines_summary(self, request: Any, _context: Any) -> Any:
         wanted = {picker.name or "default" for picker in request.projects}
