@@ -51,7 +51,10 @@ def wait(profile: Profile, pipeline: pps.Pipeline, *, job: str = "", seconds: fl
         info = next(found, None)
         if info is None:
             return False, "starting", None
-        return state_of(info) in ENDED, f"{state_of(info).removeprefix('JOB_').lower()} {progress(info)}", info
+        if state_of(info) in ENDED:
+            return True, "", info
+        busy = len(profile.pachyderm.pps.inspect_job(job=info.job, details=True).details.worker_status)
+        return False, f"{state_of(info).removeprefix('JOB_').lower()} {progress(info)}, workers busy: {busy}", info
 
     return wait_for(f"job of {pipeline.name}", look, seconds=seconds)
 
