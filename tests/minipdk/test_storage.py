@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_an_inner_transaction_is_part_of_the_outer_one(tmp_path: Path) -> None:
     with pytest.raises(ConnectionResetError):
         fail_after_the_inner_one()
     assert database.connection().execute("SELECT count(*) FROM numbers").fetchone()[0] == 0
+
+
+def test_a_transaction_that_cannot_be_committed_is_undone_and_leaves_the_database_free(tmp_path: Path) -> None:
+    """References that are checked at the end fail the commit itself."""
+    column = "above INTEGER REFERENCES more (id) DEFERRABLE INITIALLY DEFERRED"
+    database = Database(tmp_path / "a.db", f"CREATE TABLE IF NOT EXISTS more (id INTEGER PRIMARY KEY, {column})")
+
+    def refer_to_nothing() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO more VALUES (1, 7)")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        refer_to_nothing()
+    assert not database.connection().in_transaction
+    assert database.connection().execute("SELECT count(*) FROM more").fetchone()[0] == 0
 
 
 def test_a_snapshot_sees_one_state_while_others_write(tmp_path: Path) -> None:

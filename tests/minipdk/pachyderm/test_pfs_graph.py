@@ -190,8 +190,10 @@ def test_a_moved_head_starts_what_is_downstream_also_when_it_stays(client: Clien
     assert again.parent_commit.id == before != again.commit.id
 
 
-def test_the_head_of_another_repo_is_refused(client: Client, master: pfs.Branch) -> None:
+def test_a_head_or_a_parent_of_another_repo_is_refused(client: Client, master: pfs.Branch) -> None:
     other = pfs.Branch(repo=new_repo(client), name="master")
     commit = put(client, other, a=b"1")
     with refused("branch and head commit must belong to the same repo"):
         client.pfs.create_branch(branch=master, head=commit)
+    with refused("branch and parent commit must belong to the same repo"):
+        client.pfs.start_commit(branch=master, parent=commit)

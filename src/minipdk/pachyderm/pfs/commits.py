@@ -52,6 +52,8 @@ class Commits:
     def open(self, branch: Branch, parent: Commit | None = None, description: str = "") -> Commit:
         """A new open commit as the head of any branch, provenant on the heads of the branch's provenance."""
         validate_branch_name(branch.name)
+        if parent is not None and parent.repo != branch.repo:
+            raise PachydermError("branch and parent commit must belong to the same repo")
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
             repo_id = records.repo_row(connection, branch.repo)["id"]
