@@ -169,21 +169,29 @@ class TestCron:
         after.pfs.create_branch(branch=ticked, trigger=pfs.Trigger(branch="staging", cron_spec="@never"))
 
     def test_what_was_missed_is_made_up_for_once(self, home: Home, client: Client, pachd: ServiceProcess) -> None:
-        """However many ticks came while pachd was down: the branch below gets one commit for all of them."""
+        """However many ticks came while pachd was down: the branch below gets one commit for all of them.
+
+        So is a commit that had been finished, and not looked at yet, when pachd was killed.
+        """
         client = connect(home)
         repo = pfs.Repo(name="missed", type="user", project=pfs.Project(name="default"))
         client.pfs.create_repo(repo=repo)
         source, ticked = branch(repo, "staging"), branch(repo, "master")
-        put(client, source, a=b"1")
+        finished = put(client, source, a=b"1").id
         client.pfs.create_branch(branch=ticked, trigger=pfs.Trigger(branch="staging", cron_spec="@every 20m"))
         derived = new_branch(client, ticked)
+        late = branch(repo, "late")
+        client.pfs.create_branch(branch=late, trigger=pfs.Trigger(branch="staging", commits=1))
+        assert id_of(client, late) != finished
         pachd.kill()
         database = sqlite3.connect(home.database("pachyderm"))
         hours_ago = (int(time.time()) - 3 * 3600) * cron.SECOND
         database.execute("UPDATE branch_triggers SET next_tick = ? WHERE cron_spec = '@every 20m'", (hours_ago,))
+        database.execute("INSERT INTO trigger_checks SELECT id FROM commits WHERE commit_set = ?", (finished,))
         database.commit()
         pachd.start()
         client = connect(home)
+        assert id_of(client, late) == finished
         wait_for(lambda: id_of(client, ticked) == id_of(client, source), seconds=60, what="the tick")
         assert len(list(client.pfs.list_commit(repo=derived.repo))) == 2
         (next_tick,) = database.execute("SELECT next_tick FROM branch_triggers WHERE cron_spec = '@every 20m'").fetchone()
