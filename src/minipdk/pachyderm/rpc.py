@@ -27,7 +27,9 @@ THREADS = 256  # a call that waits or subscribes holds one
 OPEN_TO_ALL = frozenset(
     {
         "/admin_v2.API/InspectCluster",
+        "/auth_v2.API/Activate",
         "/auth_v2.API/Authenticate",
+        "/auth_v2.API/GetOIDCLogin",
         "/enterprise_v2.API/GetState",
         "/versionpb_v2.API/GetVersion",
     }

@@ -59,7 +59,7 @@ class TestWithAuthentication:
         code, words = failure(lambda: client.auth.authenticate(id_token="x"))
         assert (code, "OIDC" in words) == (grpc.StatusCode.UNKNOWN, True)
 
-    def test_what_would_make_another_user_or_token_is_refused_by_name(self, client: Client) -> None:
+    def test_what_would_make_another_user_or_token_is_refused_by_name(self, home: Home, client: Client) -> None:
         calls = {
             "GetRobotToken": lambda: client.auth.get_robot_token(robot="ci"),
             "RotateRootToken": lambda: client.auth.rotate_root_token(),
@@ -70,7 +70,8 @@ class TestWithAuthentication:
         }
         for name, call in calls.items():
             assert failure(call) == (grpc.StatusCode.UNIMPLEMENTED, f"auth_v2.API.{name} is not supported by minipdk")
-        assert failure(client.auth.activate) == (grpc.StatusCode.UNIMPLEMENTED, "the auth service is already activated")
+        stranger = connect(home, "")
+        assert failure(stranger.auth.activate) == (grpc.StatusCode.UNIMPLEMENTED, "the auth service is already activated")
 
     def test_licences_are_a_thing_of_the_past(self, home: Home, client: Client) -> None:
         assert set(failures(home, "enterprise").values()) == {(grpc.StatusCode.UNKNOWN, "enterprise server is deprecated")}
