@@ -22,11 +22,13 @@ from typing import Any
 from minipdk.home import Home
 from minipdk.pachyderm.callers import Caller
 from minipdk.pachyderm.pfs import Pfs
+from minipdk.pachyderm.pps.datum_calls import DatumCalls
 from minipdk.pachyderm.pps.defaults import Defaults
 from minipdk.pachyderm.pps.gpus import Gpus
 from minipdk.pachyderm.pps.job_calls import JobCalls
 from minipdk.pachyderm.pps.jobs import Jobs
 from minipdk.pachyderm.pps.kube_secrets import Secrets
+from minipdk.pachyderm.pps.log_calls import LogCalls
 from minipdk.pachyderm.pps.logs import Logs
 from minipdk.pachyderm.pps.parts import Parts
 from minipdk.pachyderm.pps.pipeline_calls import PipelineCalls
@@ -41,7 +43,7 @@ from minipdk.pachyderm.s3.job_buckets import JobView
 __all__ = ["Pps"]
 
 
-class Servicer(PipelineCalls, PipelineLists, JobCalls, QueuedCalls):
+class Servicer(PipelineCalls, PipelineLists, JobCalls, DatumCalls, LogCalls, QueuedCalls):
     """Every call of pps_v2.API that is supported; `rpc` refuses the others by name."""
 
 

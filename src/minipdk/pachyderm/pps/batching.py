@@ -237,6 +237,7 @@ class BatchedRun(DatumRun):
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move what is in one folder into another, on the same disk."""
+    """Move what is in one folder into another, on the same disk, also where user code took away its own permissions."""
+    source.chmod(0o700)
     for path in list(source.iterdir()):
         path.rename(target / path.name)

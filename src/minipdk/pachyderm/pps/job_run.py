@@ -280,14 +280,14 @@ class JobRun:
     def _run_one(self, run: DatumRun, digest: str) -> str:
         with self._as_running(run):
             result = run.run()
-        return self._record(run.datum, digest, result)
+        return self._record(run, digest, result)
 
-    def _record(self, datum: Datum, digest: str, result: Result) -> str:
+    def _record(self, run: DatumRun, digest: str, result: Result) -> str:
         """Put a datum that has been run on disk, and into the job's counts; its output's file set, or ""."""
-        info = self._datum_info(datum, result)
+        info = run.info(result)
         with self._lock:
             if result.state == "FAILED" and self._failed is None:
-                self._failed = f"datum {datum.id} failed: {result.reason}"
+                self._failed = f"datum {run.datum.id} failed: {result.reason}"
         with self._pfs.db.transaction():
             job = self._jobs.get(self.key)
             if is_terminal(job.state):
@@ -297,14 +297,3 @@ class JobRun:
             self._count(job, result.state, info.stats)
             self._store.put_job(job)
         return fileset or ""
-
-    def _datum_info(self, datum: Datum, result: Result) -> Any:
-        info = wire.pps.DatumInfo(state=enum("DatumState", result.state), image_id=self._plan.transform.image)
-        info.datum.id = datum.id
-        info.datum.job.CopyFrom(messages.job(self.key))
-        for one in datum.inputs:
-            info.data.append(messages.file_info(one.file))
-        for name in ("download_time", "process_time", "upload_time"):
-            messages.set_time(getattr(info.stats, name), getattr(result, name))
-        info.stats.download_bytes, info.stats.upload_bytes = result.download_bytes, result.upload_bytes
-        return info

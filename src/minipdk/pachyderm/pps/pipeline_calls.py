@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from minipdk.pachyderm import wire
 from minipdk.pachyderm.errors import InvalidRequestError, NotFoundError, PachydermError, UnsupportedError
 from minipdk.pachyderm.pps import crons, messages, spec
-from minipdk.pachyderm.pps.pipeline_lists import required
+from minipdk.pachyderm.pps.calls import required
 from minipdk.pachyderm.pps.store import Key
 
 if TYPE_CHECKING:

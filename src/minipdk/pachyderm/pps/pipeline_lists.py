@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from minipdk.home import HOST
 from minipdk.pachyderm import wire
-from minipdk.pachyderm.errors import PachydermError, UnsupportedError
+from minipdk.pachyderm.errors import PachydermError
 from minipdk.pachyderm.pps import messages, service_ports
+from minipdk.pachyderm.pps.calls import allowed, required
 from minipdk.pachyderm.pps.messages import enum
 from minipdk.pachyderm.pps.store import Key
 
@@ -19,20 +20,6 @@ if TYPE_CHECKING:
     from minipdk.pachyderm.pps import Pps
 
 ANCESTRY = re.compile(r"(?P<name>[^.^~]*)(?:[\^~](?P<back>\d{1,9})|(?P<carets>\^+|~+)|\.(?P<future>\d{1,9}))?")
-
-
-def required(pipeline: Any) -> Key:
-    """The key of a Pipeline message that must be set."""
-    if not pipeline.name:
-        raise PachydermError("request.Pipeline cannot be nil: name a pipeline")
-    return Key.of(pipeline)
-
-
-def allowed(request: Any) -> set[str]:
-    """The projects that a list is limited to; empty for all. jq filters are refused."""
-    if request.jq_filter:
-        raise UnsupportedError("jq_filter")
-    return {project.name or "default" for project in request.projects}
 
 
 class PipelineLists:

@@ -26,6 +26,8 @@ from minipdk.pachyderm.pps import messages
 from minipdk.pachyderm.pps.datums import Datum
 from minipdk.pachyderm.pps.environment import datum_variables, dotenv, user_environment
 from minipdk.pachyderm.pps.logs import JobLog
+from minipdk.pachyderm.pps.messages import enum
+from minipdk.pachyderm.pps.store import Key
 from minipdk.pachyderm.pps.user_code import (
     Command,
     FailedTryError,
@@ -105,6 +107,18 @@ class DatumRun:
         for one in self.datum.inputs:
             status.datum_status.data.add(path=one.path, hash=one.file.hash)
         return status
+
+    def info(self, result: Result) -> Any:
+        """The datum and what became of it as a DatumInfo message."""
+        worker, datum = self.plan.worker, self.datum
+        info = wire.pps.DatumInfo(state=enum("DatumState", result.state), image_id=self.plan.transform.image)
+        info.datum.id = datum.id
+        info.datum.job.CopyFrom(messages.job(Key(worker.project, worker.pipeline, worker.job)))
+        info.data.extend(messages.file_info(one.file) for one in datum.inputs)
+        for name in ("download_time", "process_time", "upload_time"):
+            messages.set_time(getattr(info.stats, name), getattr(result, name))
+        info.stats.download_bytes, info.stats.upload_bytes = result.download_bytes, result.upload_bytes
+        return info
 
     def run(self) -> Result:
         """Try until it succeeds or the tries are used up. Raises StoppedError once cancelled."""
@@ -236,6 +250,8 @@ class DatumRun:
         if not self.plan.keeps_output:
             return 0, None
         out = folder / "out"
+        if out.is_symlink() or not out.is_dir():
+            raise FailedTryError("its /pfs/out is no longer the folder that it was")
         try:
             for link in (path for path in walk_files(out) if path.is_symlink()):
                 self._point_outside(link, folder)
