@@ -147,7 +147,12 @@ def _default_service(service: Object) -> None:
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
     if spec["type"] == "ClusterIP":
-        spec.setdefault("clusterIP", "None")
+        spec["clusterIP"] = spec.get("clusterIP") or "None"
+        spec.setdefault("clusterIPs", [spec["clusterIP"]])
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    else:
+        for field in ("clusterIP", "clusterIPs", "internalTrafficPolicy"):
+            spec.pop(field, None)
     for port in spec.get("ports") or ():
         if isinstance(port, dict):
             port.setdefault("protocol", "TCP")
@@ -162,6 +167,8 @@ def _validate_service(service: Object) -> Iterator[Cause]:
         yield invalid_value(
             "spec.clusterIP", spec["clusterIP"], "virtual addresses are not supported by minipdk: leave it out"
         )
+    if spec["type"] == "ClusterIP" and spec["clusterIPs"] != [spec["clusterIP"]]:
+        yield invalid_value("spec.clusterIPs", spec["clusterIPs"], "first value must match `clusterIP`")
     if spec["type"] == "ExternalName" and not spec.get("externalName"):
         yield required("spec.externalName")
     ports = spec.get("ports") or []

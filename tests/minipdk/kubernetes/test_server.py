@@ -30,6 +30,7 @@ from minipdk.kubernetes.resources import CONFIG_MAPS, Target
 from minipdk.kubernetes.watches import ListOptions, list_objects
 
 PODS = "/api/v1/namespaces/models/pods"
+SERVICES = "/api/v1/namespaces/models/services"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
 TOKENS = "/api/v1/namespaces/models/serviceaccounts/default/token"
 NAMESPACED = Target(CONFIG_MAPS, "models")
@@ -208,6 +209,32 @@ def test_a_pod_that_cannot_be_is_refused_by_its_field(http: Http, spec: Any, tol
     assert code in (400, 422)
     assert told in status["message"]
     assert status["details"]["causes"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"ports": [{"port": 80}, {"port": 81}]}, "spec.ports[0].name: Required value"),
+        ({"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "a"}]}, 'spec.ports[1].name: Duplicate value: "a"'),
+        ({"ports": [{"port": 80, "protocol": "HTTP"}]}, 'spec.ports[0].protocol: Unsupported value: "HTTP"'),
+        ({"type": "NodePort", "ports": [{"port": 80}]}, 'spec.type: Unsupported value: "NodePort"'),
+        ({"clusterIP": "10.0.0.1", "ports": [{"port": 80}]}, "virtual addresses are not supported by minipdk"),
+        ({"clusterIPs": ["10.0.0.1"], "ports": [{"port": 80}]}, "spec.clusterIPs: Invalid value"),
+    ],
+)
+def test_a_service_that_cannot_be_is_refused_by_its_field(http: Http, spec: Any, told: str) -> None:
+    code, status = http("POST", SERVICES, json.dumps({"metadata": {"name": "wrong"}, "spec": spec}))
+    assert (code, status["reason"]) == (422, "Invalid")
+    assert told in status["message"]
+
+
+def test_a_service_that_becomes_a_name_loses_its_address(http: Http) -> None:
+    body = {"metadata": {"name": "named"}, "spec": {"ports": [{"port": 80}]}}
+    assert http("POST", SERVICES, json.dumps(body))[1]["spec"]["clusterIPs"] == ["None"]
+    patch = {"spec": {"type": "ExternalName", "externalName": "example.com"}}
+    _, changed = http("PATCH", f"{SERVICES}/named", json.dumps(patch), Content_Type="application/merge-patch+json")
+    assert changed["spec"]["externalName"] == "example.com"
+    assert "clusterIP" not in changed["spec"]
 
 
 def test_an_amount_may_be_a_number(http: Http) -> None:
