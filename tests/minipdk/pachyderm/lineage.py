@@ -74,6 +74,7 @@ class Model:
         self.branches: dict[Key, Branch] = {}
         self.commits: list[Commit] = []
         self.pipelines: dict[str, Pipeline] = {}
+        self.triggers: dict[Key, tuple[Key, int]] = {}
         self._salts = 0
 
     # What clients do
@@ -90,7 +91,17 @@ class Model:
             kept = {path: content for path, content in files.items() if content is not None}
             self._move(key, self._add(key, made, old, (), by_user=True, files=kept))
         self._propagate(made, list(changes))
+        for key in changes:
+            self._fire(self.branches[key].head)
         return made
+
+    def follow(self, key: Key, source: Key, commits: int) -> None:
+        """A branch whose head moves to that of another one of its repo after so many commits there."""
+        if source not in self.branches:
+            raise Refused(f'branch "{source[2]}" not found')
+        self.triggers[key] = (source, commits)
+        if key not in self.branches:
+            self._move(key, self._add(key, CommitSet(), None, (), by_user=False, files={}))
 
     def move_branch(self, key: Key, head: Commit) -> CommitSet:
         made = CommitSet()
@@ -169,6 +180,20 @@ class Model:
         return {one for direct in self.branches[key].provenance for one in (direct, *self.upstream(direct))}
 
     # How it follows
+
+    def _fire(self, commit: Commit) -> None:
+        for key, (source, commits) in self.triggers.items():
+            if source == commit.key and self._are_commits(commits, self.branches[key].head, commit):
+                self.move_branch(key, commit)
+
+    def _are_commits(self, number: int, old: Commit, new: Commit) -> bool:
+        """Whether so many commits were made since ``old``, not counting the empty one that a branch begins with."""
+        commit: Commit | None = new
+        for _ in range(number):
+            if commit is None or commit is old or (commit.parent is None and not commit.by_user):
+                return False
+            commit = commit.parent
+        return True
 
     def _add(
         self,

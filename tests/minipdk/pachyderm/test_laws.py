@@ -45,6 +45,7 @@ class Both:
             (self.commit, 6),
             (self.commit_together, 2),
             (self.move_branch, 2),
+            (self.follow, 1),
             (self.create_pipeline, 3 if len(self.model.pipelines) < MOST else 0),
             (self.update_pipeline, 3),
             (self.stop_or_start, 2),
@@ -120,11 +121,22 @@ class Both:
             lambda: self.client.pfs.create_branch(branch=branch(target), head=self.handle(head)),
         )
 
+    def follow(self) -> None:
+        name, commits = self.random.choice(self.model.repos), self.random.randint(1, 3)
+        key, source = (name, "user", "late"), (name, "user", "master")
+        self.attempt(
+            f"let {key} follow {source} after {commits} commits",
+            lambda: self.model.follow(key, source, commits),
+            lambda: self.client.pfs.create_branch(
+                branch=branch(key), trigger=pfs.Trigger(branch=source[2], commits=commits)
+            ),
+        )
+
     def create_pipeline(self) -> None:
         name = f"pipe{len(self.model.pipelines)}"
         sources = [(one, "user", "master") for one in (*self.model.repos, *self.model.pipelines)]
-        if self.random.random() < 0.2:
-            sources += [(one, "user", "side") for one in self.model.repos]
+        if self.random.random() < 0.4:
+            sources += [(one, "user", kind) for one in self.model.repos for kind in ("side", "late")]
         inputs = sorted(self.random.sample(sources, min(len(sources), self.random.choice([1, 1, 2]))))
         if len({key[0] for key in inputs}) < len(inputs):
             return  # refused before anything else, because names of inputs must differ

@@ -137,21 +137,26 @@ class Triggers:
     def _tick_on_time(self) -> None:
         while not self._stop.is_set():
             for branch_id in self._state.transactions.wait(self._due, self._stop) or []:
-                self._tick(branch_id)
+                try:
+                    self._tick(branch_id)
+                except PachydermError as error:
+                    logger.warning("a branch keeps its head until its trigger's next tick: %s", error)
+                    self._tick(branch_id, moving=False)
 
     def _due(self) -> list[int]:
         """The branches whose cron expression ticks now."""
         query = "SELECT branch FROM branch_triggers WHERE next_tick > 0 AND next_tick <= ? ORDER BY next_tick"
         return [row["branch"] for row in self._state.connection.execute(query, (time.time_ns(),)).fetchall()]
 
-    def _tick(self, branch_id: int) -> None:
-        """Move a branch to the head that it is due for."""
+    def _tick(self, branch_id: int, *, moving: bool = True) -> None:
+        """Move a branch to the head that it is due for, and note when it is due again."""
         connection = self._state.connection
         with self._state.transactions.begin() as txn:
             trigger, now = records.find_trigger(connection, branch_id), time.time_ns()
             if trigger is None or not 0 < trigger["next_tick"] <= now:
                 return
-            _move(connection, txn, branch_id, records.branch_by_id(connection, trigger["source"])["head"])
+            if moving:
+                _move(connection, txn, branch_id, records.branch_by_id(connection, trigger["source"])["head"])
             next_tick = cron.parse(trigger["cron_spec"]).resume(trigger["next_tick"], now)
             connection.execute("UPDATE branch_triggers SET next_tick = ? WHERE branch = ?", (next_tick, branch_id))
 
