@@ -72,6 +72,10 @@ def answers(client: Client) -> bool:
         return bool(client.get_version().major)
     except ConnectionError:
         return False
+    except grpc.RpcError as error:  # the old connection's end, noticed only now
+        if error.code() != grpc.StatusCode.UNAVAILABLE:
+            raise
+        return False
 
 
 def create_pipelines(client: Client) -> None:

@@ -124,7 +124,7 @@ def test_a_pipeline_that_is_up_for_longer_than_expected_raises_an_alert(bench: W
     def alerts() -> dict[str, list[str]]:
         return {one.pipeline.name: one.alerts for one in bench.client.pps.check_status(all=True)}
 
-    wait_for(lambda: pipeline.name in alerts(), what="the alert", seconds=60)
+    wait_for(lambda: pipeline.name in alerts(), what="the alert")
     assert f"default/{pipeline.name}: Started running at" in alerts()[pipeline.name][0]
     assert list(alerts()) == [pipeline.name], "others have no expectation"
 
