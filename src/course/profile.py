@@ -8,6 +8,7 @@ and the Python clients look for them.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,7 +116,15 @@ def load(name: str = "embedded", root: Path | None = None) -> Profile:
         if not Path(variables[key]).exists():
             raise ProfileError(f"{key} in {path} names {variables[key]}, which is not there")
     os.environ.update(variables)
+    _find_commands()
     return Profile(name, root, variables)
+
+
+def _find_commands() -> None:
+    """Put this environment's `pachctl`, `det` and others where ``!`` finds them, however Jupyter was started."""
+    folder, before = str(Path(sys.executable).parent), os.environ.get("PATH", "")
+    if folder not in before.split(os.pathsep):
+        os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
 
 
 def find_root() -> Path:

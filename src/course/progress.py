@@ -21,7 +21,7 @@ def wait_for(what: str, look: Callable[[], tuple[bool, str, T]], *, seconds: flo
     ``look`` returns (done, state in a few words, value) and raises when waiting further is pointless.
     Raises WaitTimeoutError after ``seconds``.
     """
-    began, line = time.monotonic(), _Line()
+    began, line = time.monotonic(), Line()
     while True:
         done, state, value = look()
         passed = time.monotonic() - began
@@ -33,7 +33,7 @@ def wait_for(what: str, look: Callable[[], tuple[bool, str, T]], *, seconds: flo
         time.sleep(POLL_SECONDS)
 
 
-class _Line:
+class Line:
     """A line on stderr that is written over; JupyterLab and terminals alike return to its beginning at ``\\r``."""
 
     def __init__(self) -> None:
