@@ -41,7 +41,32 @@ def test_the_root_user_may_do_everything(pachctl: Pachctl) -> None:
     assert pachctl("auth roles-for-permission repo_read").out == "clusterAdmin\n"
     assert pachctl.refused("auth roles-for-permission fly") == 'unknown permission "fly"'
     assert pachctl.refused("auth revoke") == "one of --token or --user must be set"
-    assert "GetRobotToken" in pachctl.refused("auth get-robot-token ci --ttl 1h")
+
+
+def test_what_is_stored_is_checked(pachctl: Pachctl) -> None:
+    assert pachctl("fsck").out == "No errors found.\n"
+    assert pachctl.refused("fsck --zombie-all --zombie a@b").startswith("either check all pipelines")
+
+
+def test_metadata_is_added_changed_replaced_and_deleted(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    pachctl(f"put file {repo}@master:a", stdin="1")
+
+    def kept(what: str) -> dict[str, str]:
+        found: dict[str, str] = pachctl(f"inspect {what} --raw").documents[0].get("metadata", {})
+        return found
+
+    several = ["edit", "metadata", "repo", repo, "add", "owner=me", "commit", f"{repo}@master", "edit", "'a=b'=\"x\\ny\""]
+    assert pachctl(several).err == "ok\n"
+    assert kept(f"repo {repo}") == {"owner": "me"}
+    assert kept(f"commit {repo}@master") == {"a=b": "x\ny"}
+    pachctl(["edit", "metadata", "repo", repo, "replace", '{"k": "v"}', "branch", f"{repo}@master", "replace", "a=1;b='2'"])
+    assert (kept(f"repo {repo}"), kept(f"branch {repo}@master")) == ({"k": "v"}, {"a": "1", "b": "2"})
+    pachctl(f"edit metadata repo {repo} delete k")
+    assert kept(f"repo {repo}") == {}
+    assert pachctl.refused(f"edit metadata repo {repo} add").startswith("must supply arguments in multiples of 4")
+    assert "unknown operation" in pachctl.refused(f"edit metadata repo {repo} burn k=v")
+    assert "expected KEY=VALUE" in pachctl.refused(f"edit metadata repo {repo} add word")
 
 
 def test_defaults_are_set_shown_and_deleted(pachctl: Pachctl) -> None:

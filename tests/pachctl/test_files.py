@@ -5,7 +5,13 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import pytest
 import yaml
 from tests.pachctl.conftest import Pachctl
 
@@ -191,3 +197,27 @@ def test_every_repo_of_a_project_is_deleted_at_once(pachctl: Pachctl) -> None:
     pachctl("delete repo --all --project short")
     assert pachctl("list repo --project short").rows[1:] == []
     pachctl("delete project short")
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """The address of a web server that has ``/data/flowers.csv``."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "flowers.csv").write_text("1,2\n")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_cluster_fetches_what_a_url_names(pachctl: Pachctl, web: str) -> None:
+    repo = pachctl.repo()
+    pachctl(f"put file {repo}@master -f {web}/data/flowers.csv")
+    pachctl.file("sources", f"{web}/data/flowers.csv\n")
+    pachctl(f"put file {repo}@master:/copies/ -i sources --full-path")
+    assert [row[0] for row in pachctl(f"list file {repo}@master").rows[1:]] == ["/copies/", "/flowers.csv"]
+    assert pachctl(f"get file {repo}@master:/copies/data/flowers.csv").out == "1,2\n"
+    assert "404" in pachctl.refused(f"put file {repo}@master -f {web}/none")
