@@ -8,7 +8,7 @@ import grpc
 import pytest
 from pachyderm_sdk.api import pfs, pps
 from tests.conftest import ServiceProcess, wait_for
-from tests.minipdk.pachyderm.conftest import paths
+from tests.minipdk.pachyderm.conftest import paths, wait_until_it_answers
 from tests.minipdk.pachyderm.pipelines import Workbench
 
 HOUR = timedelta(hours=1)
@@ -67,6 +67,7 @@ def test_after_kill_9_no_tick_fires_twice_and_a_run_now_adds_one(bench: Workbenc
     wait_for(lambda: len(ticks(bench, pipeline)) == 2, what="the ticks that were due")
     pachd.kill()
     pachd.start()
+    wait_until_it_answers(bench.client)
     bench.client.pps.run_cron(pipeline=pipeline)
     bench.job(pipeline)
     found = ticks(bench, pipeline)

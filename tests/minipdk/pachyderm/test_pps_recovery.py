@@ -6,6 +6,7 @@ import subprocess
 
 from pachyderm_sdk.api import pps
 from tests.conftest import ServiceProcess, wait_for
+from tests.minipdk.pachyderm.conftest import wait_until_it_answers
 from tests.minipdk.pachyderm.pipelines import Workbench, mounted
 
 from minipdk.home import Home
@@ -34,6 +35,7 @@ def test_a_job_goes_on_after_kill_9_without_repeating_what_was_done(
     wait_for(lambda: not any(alive(pid) for pid in containers), what="the containers to be gone")
     (gate_folder / "open").touch()
     pachd.start()
+    wait_until_it_answers(bench.client)
     done = bench.client.pps.inspect_job(job=job.job, wait=True)
     assert (done.state, done.data_processed, done.data_total) == (pps.JobState.JOB_SUCCESS, 2, 2)
     assert bench.log(pipeline=pipeline) == ["run a", "run b", "run b"]
@@ -47,6 +49,7 @@ def test_a_commit_made_just_before_kill_9_makes_its_job(bench: Workbench, pachd:
     commit = bench.commit(repo, {"a": "1"})
     pachd.kill()
     pachd.start()
+    wait_until_it_answers(bench.client)
     assert bench.job(pipeline).job.id == commit
     assert bench.files(f"{pipeline.name}@master") == {"/a": "1"}
 
@@ -58,6 +61,7 @@ def test_a_terminated_pachd_ends_its_containers(bench: Workbench, pachd: Service
     pachd.stop()
     assert not any(alive(pid) for pid in containers)
     pachd.start()
+    wait_until_it_answers(bench.client)
     bench.client.pps.delete_pipeline(pipeline=pipeline)
 
 

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from pachyderm_sdk.api import pfs, pps
 from tests.conftest import ServiceProcess, free_ports, is_listening, wait_for
+from tests.minipdk.pachyderm.conftest import wait_until_it_answers
 from tests.minipdk.pachyderm.pipelines import Workbench
 
 from minipdk.home import HOST
@@ -71,6 +72,7 @@ def test_a_service_serves_each_new_commit_until_it_is_stopped_and_deleted(bench:
 
     pachd.kill()
     pachd.start()
+    wait_until_it_answers(bench.client)
     wait_for(lambda: fetch(bench, pipeline, "next") == "two", what="the page after kill -9")
     assert bench.client.pps.inspect_job(job=second.job).restart == 1
 

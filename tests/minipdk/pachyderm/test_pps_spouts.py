@@ -11,7 +11,7 @@ import grpc
 import pytest
 from pachyderm_sdk.api import pfs, pps
 from tests.conftest import ServiceProcess, free_ports, wait_for
-from tests.minipdk.pachyderm.conftest import head
+from tests.minipdk.pachyderm.conftest import head, wait_until_it_answers
 from tests.minipdk.pachyderm.pipelines import IMAGE, Workbench
 
 COMMIT = """
@@ -64,6 +64,7 @@ def test_a_spouts_commits_trigger_what_is_downstream(bench: Workbench, pachd: Se
 
     pachd.kill()
     pachd.start()
+    wait_until_it_answers(bench.client)
     wait_for(lambda: len(committed(bench, pipeline)) == 2, what="a commit after kill -9")
     bench.client.pps.stop_pipeline(pipeline=pipeline)
     bench.client.pps.start_pipeline(pipeline=pipeline)
