@@ -70,6 +70,7 @@ class Server:
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
                 ("grpc.max_send_message_length", MAX_MESSAGE),
                 ("grpc.so_reuseport", 0),
+                ("grpc.http2.bdp_probe", 0),  # it would take in ever more of a large file than can be stored meanwhile
             ],
         )
         handlers: dict[str, dict[str, grpc.RpcMethodHandler]] = {}

@@ -18,14 +18,17 @@ from minipdk.pachyderm.s3 import gateway
 from minipdk.pachyderm.s3.chunk_urls import ChunkUrls
 from minipdk.pachyderm.transactions import TransactionServicer
 
-M_MMAP_THRESHOLD = -3
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 LARGE_BUFFER = 1 << 20
 
 
 def serve(home: Home) -> None:
     """Serve until `service.stopping` is set; unfinished jobs are taken up again first."""
-    # Messages of 19 MiB would otherwise leave holes in the heap: their memory goes back to the system at once.
-    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
+    # Messages of 19 MiB would otherwise leave holes in the heap, and each thread one of its own: memory for large ones goes
+    # back to the system at once, and the rest is in few heaps.
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER)
+    libc.mallopt(M_ARENA_MAX, 2)
     pfs = Pfs(home)
     pps = Pps(home, pfs)
 

@@ -6,6 +6,7 @@ import random
 import sqlite3
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -47,6 +48,19 @@ def test_a_large_file_with_a_small_change_takes_little_more_space(home: Home, cl
     assert stored(home)[0] - before < 12 * MIB
     assert read(client, head(branch), "/b") == changed + b"appended"
     assert read(client, head(branch), "/b", offset=20 * MIB) == changed[20 * MIB :] + b"appended"
+
+
+def test_memory_does_not_grow_with_the_size_of_a_file(home: Home, client: Client, pachd: Any) -> None:
+    s3, repo = connect_s3(home), new_repo(client)
+    client.pfs.create_branch(branch=pfs.Branch(repo=repo, name="master"))
+    body = CHANCE.randbytes(128 * MIB)
+    s3.put_object(Bucket=f"master.{repo.name}", Key="a", Body=body)
+    put_paths(client, pfs.Branch(repo=repo, name="master"), {"/b": body[: 96 * MIB], "/c": body[:1] + body[96 * MIB :]})
+    for name, size in (("/a", 128), ("/b", 96)):
+        pieces = client.pfs.get_file(file=pfs.File(commit=head(pfs.Branch(repo=repo, name="master")), path=name))
+        assert sum(len(piece.value) for piece in pieces) == size * MIB
+    status = Path(f"/proc/{pachd.process.pid}/status").read_text()
+    assert int(status.partition("VmHWM:")[2].split()[0]) < 240 << 10
 
 
 def test_deleted_and_dropped_data_gives_its_space_back_and_shared_data_stays(home: Home, client: Client) -> None:
