@@ -56,6 +56,7 @@ def test_what_was_acknowledged_survives_kills_at_any_moment(home: Home, pachd: S
     for writer in writers:
         check_commits(client, writer)
     check_jobs(client)
+    assert [found.error for found in client.pfs.fsck() if found.error] == []
 
 
 def acknowledged(writers: list[Writer]) -> int:
