@@ -45,6 +45,8 @@ class Caller:
     def __init__(self, home: Home, maker: Maker, untouchable: frozenset[str]) -> None:
         self.faults: dict[str, str] = {}
         self.untouchable = untouchable
+        self.transaction = ""
+        """The one that was started last: some calls are made in it."""
         self.channel = grpc.insecure_channel(f"{HOST}:{home.port('pachd')}")
         self.metadata = [("authn-token", home.session_token)]
         self.maker = maker
@@ -56,9 +58,14 @@ class Caller:
         method = getattr(self.channel, "_".join(sides))(
             rpc.path, request_serializer=lambda one: one.SerializeToString(), response_deserializer=kind.FromString
         )
+        inside = self.transaction if self.maker.random.random() < 0.3 else ""
         timeout = 0.3 if WAITING.search(rpc.method) else 60
         try:
-            answer = method(iter(requests) if rpc.client_streams else requests[0], timeout=timeout, metadata=self.metadata)
+            answer = method(
+                iter(requests) if rpc.client_streams else requests[0],
+                timeout=timeout,
+                metadata=[*self.metadata, ("pach-transaction", inside)],
+            )
             if rpc.server_streams:
                 for one, _ in zip(answer, range(20), strict=False):
                     self._learn(one)
@@ -74,6 +81,8 @@ class Caller:
         """Ids that the server gave are used in later messages, but for those of the data that is kept."""
         found = re.findall(r'id: "([0-9a-f]{32})"', str(message))[:2]
         self.maker.ids += [one for one in found if one not in self.untouchable]
+        if message.DESCRIPTOR.name == "Transaction":
+            self.transaction = message.id
 
     def _judge(self, rpc: wire.Rpc, requests: list[Any], error: Any) -> None:
         code, words = error.code(), error.details()
