@@ -56,7 +56,7 @@ def test_what_was_acknowledged_survives_kills_at_any_moment(home: Home, pachd: S
     for writer in writers:
         check_commits(client, writer)
     check_jobs(client)
-    assert [found.error for found in client.pfs.fsck() if found.error] == []
+    assert [found.error for found in client.pfs.fsck(zombie_all=True) if found.error] == []
 
 
 def acknowledged(writers: list[Writer]) -> int:
