@@ -88,6 +88,10 @@ def test_with_s3_out_no_datum_is_skipped_and_several_write_one_commit(bench: Wor
     assert (job.data_total, job.data_processed, job.data_skipped) == (2, 2, 0)
     assert bench.files(f"{pipeline.name}@master") == {"/a": "1", "/b": "2"}
 
+    bench.pipeline(repo, f"cp /pfs/{repo}/* /pfs/out/", pipeline=pipeline, update=True)
+    assert succeeded(bench, pipeline).data_processed == 2
+    assert bench.files(f"{pipeline.name}@master") == {"/a": "1", "/b": "2"}
+
 
 def test_an_s3_input_crossed_with_files_is_read_at_the_jobs_commit_and_skipped_if_unchanged(bench: Workbench) -> None:
     table, repo = bench.repo(table="1"), bench.repo(a="x")

@@ -195,11 +195,12 @@ class JobRun:
         return {one.id: one for one in stored.values() if one not in stale}
 
     def _base(self) -> Key | None:
-        """The newest job before this one that succeeded."""
+        """The newest job before this one that succeeded; None also if the file sets of its datums are not known."""
         older = False
         for job in self._store.jobs(Key(self.key.project, self.key.pipeline)):
             if older and job.state == enum("JobState", "JOB_SUCCESS"):
-                return Key.of(job.job.pipeline, job.job.id)
+                version = self._store.pipeline(self.key, job.pipeline_version)
+                return None if version is None or version.details.s3_out else Key.of(job.job.pipeline, job.job.id)
             older = older or job.job.id == self.key.id
         return None
 
