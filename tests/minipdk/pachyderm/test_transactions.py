@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import grpc
@@ -205,6 +206,20 @@ class TestPipelines:
         for _, name in steps:
             job = bench.job(pps.Pipeline(name=name))
             assert (job.job.id, job.state) == (transaction.id, pps.JobState.JOB_SUCCESS)
+
+    def test_a_pipeline_is_updated_from_json(self, inside: Client, bench: Workbench) -> None:
+        pipeline = bench.pipeline(bench.repo(a="1"), "true")
+        first = bench.job(pipeline).job.id
+        spec = bench.client.pps.inspect_pipeline(pipeline=pipeline).user_spec_json
+        changed = json.dumps(json.loads(spec) | {"description": "new"})
+        with inside.transaction.transaction() as transaction:
+            told = inside.pps.create_pipeline_v2(create_pipeline_request_json=changed, update=True, reprocess=True)
+            assert json.loads(told.effective_create_pipeline_request_json)["description"] == "new"
+            assert next(iter(bench.client.pps.list_job(pipeline=pipeline))).job.id == first
+        info = bench.client.pps.inspect_pipeline(pipeline=pipeline, details=True)
+        assert (info.version, info.details.description) == (2, "new")
+        job = bench.job(pipeline)
+        assert (job.job.id, job.data_processed) == (transaction.id, 1)
 
     def test_a_pipeline_that_could_not_be_is_refused_at_once(self, inside: Client, bench: Workbench) -> None:
         with (
