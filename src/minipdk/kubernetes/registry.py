@@ -230,6 +230,7 @@ class Registry:
         if rules.generation and part != "status" and _content(old) != _content(new):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
             if status := not_run.status(resource, new):
+                options.warnings.append(not_run.why(resource, new))
                 new["status"] = {**(new.get("status") or {}), **status}
         if track:
             new = track_update(resource, old, new, options.manager, part)

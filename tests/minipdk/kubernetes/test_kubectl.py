@@ -204,9 +204,9 @@ def test_a_dry_run_changes_nothing(kubectl: Kubectl) -> None:
 def test_what_nobody_runs_says_so(kubectl: Kubectl) -> None:
     said = kubectl("create", "deployment", "idle", "--image=nginx:1")
     assert "Warning: minipdk keeps Deployments but does not run them" in said.stderr
-    for _ in range(2):  # a change is seen, and still not run
+    for change in (("rollout", "restart", "deploy/idle"), ("set", "image", "deploy/idle", "nginx=nginx:2")):
         assert "exceeded its progress deadline" in kubectl("rollout", "status", "deploy/idle", fails=True).stderr
-        kubectl("set", "image", "deploy/idle", "nginx=nginx:2")
+        assert "does not run them" in kubectl(*change).stderr  # a change is seen, and still not run
     assert "deployments/scale is not supported" in kubectl("scale", "deploy/idle", "--replicas=2", fails=True).stderr
     graph = {"predictors": [{"name": "default", "graph": {"name": "model", "type": "MODEL"}}]}
     seldon = {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment", "metadata": {"name": "idle"}}

@@ -135,6 +135,24 @@ def test_a_watch_without_a_version_begins_with_what_is_there(core: CoreV1Api) ->
     events.close()
 
 
+def test_a_streamed_list_ends_with_a_bookmark_to_go_on_from(core: CoreV1Api) -> None:
+    core.create_namespaced_secret("models", kube.V1Secret(metadata=kube.V1ObjectMeta(name="streamed")))
+    answer = core.list_namespaced_secret(
+        "models",
+        field_selector="metadata.name=streamed",
+        watch=True,
+        send_initial_events=True,
+        resource_version_match="NotOlderThan",
+        allow_watch_bookmarks=True,
+        timeout_seconds=1,
+        _preload_content=False,
+    )
+    first, last = (json.loads(line) for line in answer.data.splitlines())
+    assert (first["type"], first["object"]["metadata"]["name"]) == ("ADDED", "streamed")
+    assert (last["type"], last["object"]["metadata"]["annotations"]) == ("BOOKMARK", {"k8s.io/initial-events-end": "true"})
+    assert int(last["object"]["metadata"]["resourceVersion"]) >= int(first["object"]["metadata"]["resourceVersion"])
+
+
 def test_a_watch_resumes_where_a_list_was(core: CoreV1Api) -> None:
     version = core.list_namespaced_secret("models").metadata.resource_version
     core.create_namespaced_secret("models", kube.V1Secret(metadata=kube.V1ObjectMeta(name="resumed")))
