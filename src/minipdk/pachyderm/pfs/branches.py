@@ -47,21 +47,9 @@ class Branches:
         A branch without a head, or whose provenance has changed, gets a new commit: empty and finished on a source branch,
         open for PPS on one with provenance. New heads of the branches in ``never`` make no new head here.
         """
-        if head is not None and head.repo != branch.repo:
-            raise PachydermError("branch and head commit must belong to the same repo")
-        if trigger is not None:
-            triggers.validate(self._state.connection, branch, trigger)
-            if provenance:
-                raise PachydermError("a branch cannot have both provenance and a trigger")
-        for one in never:
-            if one not in provenance:
-                raise PachydermError(
-                    f"branch propagation spec must reference provenant branch (referenced branch: {_key(one)})"
-                )
-        for one in (*provenance, branch):
-            validate_branch_name(one.name)
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
+            _validate(connection, branch, provenance, head, trigger, never)
             repo_id = records.repo_row(connection, branch.repo)["id"]
             upstream = self._upstream(txn, branch, provenance)
             row = records.find_branch(connection, branch)
@@ -144,6 +132,28 @@ class Branches:
 
     def _is_new(self, txn: Transaction, commit_id: int) -> bool:
         return bool(records.commit_by_id(self._state.connection, commit_id)["commit_set"] == txn.id)
+
+
+def _validate(
+    connection: sqlite3.Connection,
+    branch: Branch,
+    provenance: Sequence[Branch],
+    head: Commit | None,
+    trigger: Trigger | None,
+    never: Sequence[Branch],
+) -> None:
+    """Refuse what `Branches.create` cannot make, whatever there is of the branch so far."""
+    if head is not None and head.repo != branch.repo:
+        raise PachydermError("branch and head commit must belong to the same repo")
+    if trigger is not None:
+        triggers.validate(connection, branch, trigger)
+        if provenance:
+            raise PachydermError("a branch cannot have both provenance and a trigger")
+    for one in never:
+        if one not in provenance:
+            raise PachydermError(f"branch propagation spec must reference provenant branch (referenced branch: {_key(one)})")
+    for one in (*provenance, branch):
+        validate_branch_name(one.name)
 
 
 def _key(branch: Branch) -> str:
