@@ -184,6 +184,21 @@ def show(messages: Iterable[Any], is_raw: bool, form: str, header: str, row: Cal
         table(header, map(row, messages))
 
 
+def with_access(found: list[Any], header: str, column: int, row: Callable[[Any], list[str]], how: tuple[bool, str]) -> None:
+    """`show`, with the roles that one has on each in ``column`` where the cluster tells them; ``how`` is raw and form."""
+    import betterproto
+
+    if not found or not betterproto.serialized_on_wire(found[0].auth_info):
+        return show(found, *how, header, row)
+    names = header.split("\t")
+
+    def with_roles(info: Any) -> list[str]:
+        cells = row(info)
+        return [*cells[:column], f"[{' '.join(info.auth_info.roles)}]", *cells[column:]]
+
+    return show(found, *how, "\t".join([*names[:column], "ACCESS_LEVEL", *names[column:]]), with_roles)
+
+
 def flush() -> None:
     """Pass on what is printed so far: streams are read as they come."""
     sys.stdout.flush()

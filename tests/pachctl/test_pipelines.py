@@ -49,6 +49,8 @@ def test_a_pipeline_its_jobs_and_its_datums_are_listed(pachctl: Pachctl, copied:
     assert " ".join(listed[0]) == "PROJECT PIPELINE ID STARTED DURATION RESTART PROGRESS DL UL STATE"
     assert listed[1][-5:] == ["0", "2 + 0 / 2", "2B", "2B", "success"]
     assert pachctl(f"list job {job.partition('@')[2]}").rows[1][1] == pipeline
+    assert pipeline in [row[1] for row in pachctl(f"list job --expand --input {copied}@master --state success").rows]
+    assert "when listing all jobs" in pachctl.refused(f"list job --input {copied}@master")
     assert pachctl("list job").rows[0] == ["ID", "SUBJOBS", "PROGRESS", "CREATED", "MODIFIED"]
     datums = pachctl(f"list datum {job}").rows
     assert datums[0] == ["ID", "FILES", "STATUS", "TIME"]
@@ -83,6 +85,7 @@ def test_a_pipeline_is_stopped_started_updated_and_deleted(pachctl: Pachctl, cop
     pachctl(["edit", "pipeline", name, "--editor", "sed -i s/better/best/"])
     assert "Description: best" in pachctl(f"inspect pipeline {name}").out
     pachctl(f"rerun pipeline {name} --reprocess")
+    assert [row[2] for row in pachctl(f"list pipeline {name} --history all").rows[1:]] == ["4", "3", "2", "1"]
     pachctl(f"delete pipeline {name}")
     assert "not found" in pachctl.refused(f"inspect pipeline {name}")
 
@@ -152,6 +155,19 @@ def test_a_pipeline_runs_again_when_told(pachctl: Pachctl, copied: str) -> None:
     wait_for(lambda: len(pachctl(f"list job -p {name}").rows) > before, seconds=120, what="a job of the tick")
     assert pachctl(f"list pipeline {name}").rows[1][3] == "tick:@every 1h"
     pachctl(f"delete pipeline {name}")
+
+
+def test_every_pipeline_of_a_project_is_deleted_at_once(pachctl: Pachctl) -> None:
+    pachctl("create project brief")
+    pachctl("create repo in --project brief")
+    pachctl("create pipelines --project brief", stdin=spec("one", "in", "true") + spec("two", "in", "true"))
+    assert {row[1] for row in pachctl("list pipeline --project brief").rows[1:]} == {"one", "two"}
+    assert "either a pipeline name" in pachctl.refused("delete pipeline --project brief")
+    pachctl("delete pipeline --all --project brief")
+    assert pachctl("list pipeline --project brief").rows[1:] == []
+    refused = pachctl.run("delete project brief", stdin="n\n")
+    assert (refused.code, refused.out) == (1, "This will delete repo brief/in\n")
+    pachctl("delete project brief --force")
 
 
 def test_specs_are_validated_without_a_cluster(pachctl: Pachctl) -> None:

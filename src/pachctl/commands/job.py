@@ -159,7 +159,7 @@ def list_job(
         jobs = cluster.list_job(
             projects=projects,
             pipeline=client.pipeline(pipeline, project) if pipeline else None,
-            input_commit=[client.version_of(one, project) for one in inputs or []],
+            input_commit=[_input(one, project) for one in inputs or []],
             history=states.parse_history(history),
             details=True,
         )
@@ -168,6 +168,12 @@ def list_job(
         sets = cluster.list_job_set(projects=projects)
         return output.show(sets, raw, form, SET_COLUMNS, lambda info: set_row(info, full))
     return output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
+
+
+def _input(text: str, project: str | None) -> pfs.Commit:
+    """The commit that ``--input`` names: pachd compares ids, so a branch or an ancestry is looked up first."""
+    commit = client.version_of(text, project)
+    return commit if client.is_id(commit.id) else client.connect().pfs.inspect_commit(commit=commit).commit
 
 
 @verbs.stop.command("job")

@@ -47,8 +47,8 @@ def list_project(raw: Raw = False, form: Form = "") -> None:
         name = info.project.name
         return ["*" if name == current else "", name, output.when(info.created_at), info.description or "-"]
 
-    found = client.connect().pfs.list_project()
-    output.show(found, raw, form, "ACTIVE\tPROJECT\tCREATED\tDESCRIPTION", row)
+    found = list(client.connect().pfs.list_project())
+    output.with_access(found, "ACTIVE\tPROJECT\tCREATED\tDESCRIPTION", 2, row, (raw, form))
 
 
 @verbs.delete.command("project")
