@@ -49,7 +49,7 @@ class Branches:
         """
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
-            _validate(connection, branch, provenance, head, trigger, never)
+            _validate(connection, branch, provenance, head=head, trigger=trigger, never=never)
             repo_id = records.repo_row(connection, branch.repo)["id"]
             upstream = self._upstream(txn, branch, provenance)
             row = records.find_branch(connection, branch)
@@ -138,6 +138,7 @@ def _validate(
     connection: sqlite3.Connection,
     branch: Branch,
     provenance: Sequence[Branch],
+    *,
     head: Commit | None,
     trigger: Trigger | None,
     never: Sequence[Branch],
