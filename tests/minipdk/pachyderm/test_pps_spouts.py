@@ -93,6 +93,16 @@ def test_a_commit_that_a_spout_left_open_does_not_hold_up_the_next(bench: Workbe
     bench.client.pps.delete_pipeline(pipeline=pipeline)
 
 
+def test_a_spout_without_a_command_says_what_is_missing(bench: Workbench) -> None:
+    pipeline = spout(bench, WAIT, transform={"image": IMAGE})
+
+    def lines() -> list[str]:
+        return [line.message for line in bench.client.pps.get_logs(pipeline=pipeline)]
+
+    wait_for(lambda: any("no command specified: give transform.cmd" in line for line in lines()), what="the log to say so")
+    bench.client.pps.delete_pipeline(pipeline=pipeline)
+
+
 def test_a_spout_with_a_service_is_reached_at_its_port(bench: Workbench) -> None:
     internal, external = free_ports(2)
     serve = f"import http.server; http.server.HTTPServer(('127.0.0.1', {internal}), http.server.BaseHTTPRequestHandler)"

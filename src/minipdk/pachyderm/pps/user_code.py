@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Command:
     ``datum`` is whose output it writes to the log, None where that is to be said later.
     """
 
-    argv: Iterable[str]
+    argv: Sequence[str]
     stdin: Iterable[str]
     env: Mapping[str, str]
     datum: Datum | None = None
@@ -61,7 +61,9 @@ class UserCode:
     """A started command, whose output goes to the job's log."""
 
     def __init__(self, home: Home, plan: Plan, command: Command, log: JobLog, worker: str) -> None:
-        """Raises FailedTryError when the container cannot be made."""
+        """Raises FailedTryError when there is no command or the container cannot be made."""
+        if not command.argv:
+            raise FailedTryError('invalid pipeline transform, no command specified: give transform.cmd, such as ["python3"]')
         spec = ContainerSpec(
             image=replace(plan.image, layers=(*plan.image.layers, *command.layers)),
             argv=list(command.argv),

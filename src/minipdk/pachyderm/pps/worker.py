@@ -179,8 +179,6 @@ class DatumRun:
 
     def _run_user_code(self, folder: Path) -> None:
         transform = self.plan.transform
-        if not transform.cmd:
-            raise FailedTryError('invalid pipeline transform, no command specified: give transform.cmd, such as ["python3"]')
         self.log.write(self.worker_id, self.datum, "beginning to run user code")
         began = time.monotonic()
         status, code = self._run_container(self._command(folder, transform.cmd, transform.stdin))
