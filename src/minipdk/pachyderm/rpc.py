@@ -98,7 +98,7 @@ class Server:
         return _HANDLERS[call.client_streams, call.server_streams](
             guarded,
             request_deserializer=self._parsers.get(call.path) or wire.message_class(call.request).FromString,
-            response_serializer=wire.message_class(call.response).SerializeToString,
+            response_serializer=_serialized,
         )
 
     def _unary(self, call: wire.Rpc, answer: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,6 +142,11 @@ def whole(requests: Iterator[Any], context: Any) -> Iterator[Any]:
     next(requests, None)
     if not context.is_active():
         raise CancelledError
+
+
+def _serialized(message: Any) -> bytes:
+    """The bytes of an answer; some have been made as bytes (`wire.bytes_value`)."""
+    return message if isinstance(message, bytes) else message.SerializeToString()
 
 
 def _unsupported(call: wire.Rpc) -> Callable[..., Any]:

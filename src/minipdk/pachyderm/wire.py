@@ -139,6 +139,17 @@ def _make_classes(descriptor: Any) -> None:
         _make_classes(nested)
 
 
+def bytes_value(*pieces: bytes) -> bytes:
+    """A serialized BytesValue of all pieces. Through a message object, each byte would be copied twice more."""
+    left = sum(map(len, pieces))
+    head = bytearray(b"\x0a")  # field 1, a length in groups of seven bits, the lowest first
+    while left >= 0x80:
+        head.append(left & 0x7F | 0x80)
+        left >>= 7
+    head.append(left)
+    return b"".join((head, *pieces))
+
+
 def _namespace(file: Any, dotted: str) -> Any:
     """The message that stands for the package ``dotted``: full names are as if it were a package."""
     scope, _, rest = dotted.partition(".")

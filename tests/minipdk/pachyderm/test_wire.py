@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import betterproto
 import grpc
 import pytest
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pachyderm_sdk import Client
@@ -17,6 +19,7 @@ from pachyderm_sdk.api import admin, pfs, pps
 from minipdk.home import Home
 from minipdk.pachyderm import rpc, wire
 from minipdk.pachyderm.errors import CancelledError
+from minipdk.pachyderm.pfs.service import modification
 
 from .conftest import connect, failures
 
@@ -34,6 +37,39 @@ def test_empty_messages_of_every_call_round_trip_between_the_sdk_and_the_wire_la
     for kind in {kind for call in wire.rpcs() for kind in (call.request, call.response)}:
         wire_message = wire.message_class(kind).FromString(bytes(kind()))
         assert kind.FromString(wire_message.SerializeToString()) == kind(), kind
+
+
+@given(pieces=st.lists(st.binary(max_size=200)), repeated=st.integers(1, 20_000))
+@settings(max_examples=30, deadline=None)
+def test_bytes_that_are_serialized_by_hand_are_what_protobuf_reads(pieces: list[bytes], repeated: int) -> None:
+    whole = b"".join(pieces) * repeated
+    assert wire.BytesValue.FromString(wire.bytes_value(*pieces * repeated)).value == whole
+
+
+@pytest.mark.parametrize("size", [0, 5, modification.LARGE - 100, modification.LARGE, modification.LARGE + 1])
+@pytest.mark.parametrize("fields", [{}, {"datum": "d"}, {"path": "/" + "p" * 300}])
+def test_large_data_of_a_modification_is_found_where_protobuf_finds_it(size: int, fields: dict[str, str]) -> None:
+    message = pfs.ModifyFileRequest(add_file=pfs.AddFile(**{"path": "/a", **fields}, raw=b"x" * size))
+    parsed = modification.parse(bytes(message))
+    assert isinstance(parsed, modification.LargeAddition) == (len(bytes(message)) >= modification.LARGE)
+    data = parsed.data if isinstance(parsed, modification.LargeAddition) else parsed.add_file.raw.value
+    assert (parsed.add_file.path, parsed.add_file.datum, bytes(data)) == (
+        message.add_file.path,
+        fields.get("datum", ""),
+        b"x" * size,
+    )
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[:-1], lambda data: data + b"\x12\x00", lambda data: b"\x12" + data])
+def test_a_large_message_that_is_laid_out_otherwise_is_left_to_protobuf(spoil: Callable[[bytes], bytes]) -> None:
+    data = spoil(bytes(pfs.ModifyFileRequest(add_file=pfs.AddFile(path="/a", raw=b"x" * modification.LARGE))))
+    try:
+        expected = wire.pfs.ModifyFileRequest.FromString(data)
+    except DecodeError:
+        with pytest.raises(DecodeError):
+            modification.parse(data)
+    else:
+        assert modification.parse(data) == expected
 
 
 @settings(max_examples=50, deadline=None)

@@ -67,8 +67,7 @@ class FileCalls(Calls):
     def get_file(self, request: Any, _context: object) -> Iterator[Any]:
         commit, path, within = _readable(request)
         entry = self._pfs.files.single(commit, path, within)
-        for chunk in self._pfs.files.read_entry(entry, request.offset):
-            yield wire.BytesValue(value=chunk)
+        return map(wire.bytes_value, self._pfs.files.read_entry(entry, request.offset))
 
     def get_file_tar(self, request: Any, _context: object) -> Iterator[Any]:
         commit, path, within = _readable(request)
@@ -79,8 +78,7 @@ class FileCalls(Calls):
             raise NotFoundError(f"file {path} not found in repo {tree.commit.repo} at commit {tree.commit.id}")
         below = (one for entry in _outermost(top, found) for one in self._pfs.files.below(tree, entry))
         entries = (one for one in below if self._pfs.files.is_within(tree, one, within))
-        for chunk in _chunked(self._tar(entries)):
-            yield wire.BytesValue(value=chunk)
+        return _messages(self._tar(entries))
 
     def _tar(self, entries: Iterable[Entry]) -> Iterator[bytes]:
         for entry in entries:
@@ -159,15 +157,15 @@ def _outermost(first: Entry, others: Iterable[Entry]) -> Iterator[Entry]:
             yield entry
 
 
-def _chunked(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in messages of some 2 MiB."""
+def _messages(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes in BytesValue messages of some 2 MiB."""
     held: list[bytes] = []
     size = 0
     for piece in pieces:
         held.append(piece)
         size += len(piece)
         if size >= CHUNK:
-            yield b"".join(held)
+            yield wire.bytes_value(*held)
             held, size = [], 0
     if held:
-        yield b"".join(held)
+        yield wire.bytes_value(*held)
