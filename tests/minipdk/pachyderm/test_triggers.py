@@ -224,6 +224,7 @@ class TestRules:
             (pfs.Trigger(branch="not.a.name"), "name (not.a.name) invalid"),
             (pfs.Trigger(branch="staging", rate_limit_spec="often"), "invalid trigger rate limit spec: Expected exactly 5"),
             (pfs.Trigger(branch="staging", size="big"), "invalid trigger size"),
+            (pfs.Trigger(branch="staging", size="9" * 400), "invalid trigger size"),
             (pfs.Trigger(branch="staging", commits=-1), "can't trigger on a negative number of commits"),
             (pfs.Trigger(branch="staging", cron_spec="@noon"), "invalid trigger cron spec: Unrecognized descriptor: @noon"),
             (pfs.Trigger(branch="master"), "triggers cannot form a loop"),

@@ -22,7 +22,7 @@ from minipdk.pachyderm.pfs.transaction import Transaction
 
 logger = logging.getLogger(__name__)
 
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+) ?(?P<unit>[kmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+_SIZE = re.compile(r"(?P<number>\d{1,18}(?:\.\d{0,18})?|\.\d{1,18}) ?(?P<unit>[kmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 
 
