@@ -26,12 +26,12 @@ LONGEST_WAIT_S = 30.0  # the machine may sleep, or its clock be set
 RETRY_S = 5.0
 SEARCHED = 1000  # files that users added, and that no time names, may come last
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-TICKING = ("PIPELINE_RUNNING", "PIPELINE_STANDBY")
+TICKING = frozenset(enum("PipelineState", state) for state in ("PIPELINE_RUNNING", "PIPELINE_STANDBY"))
 
 
 def fire_due(pfs: Pfs, pipeline: Any) -> float | None:
     """Fire at most one due tick of each of a pipeline's cron inputs; in how many seconds to look again, None for never."""
-    if pipeline.stopped or pipeline.state not in [enum("PipelineState", state) for state in TICKING]:
+    if pipeline.stopped or pipeline.state not in TICKING:
         return None
     waits = [_fire_one(pfs, one) for one in cron_inputs(pipeline)]
     return min((wait for wait in waits if wait is not None), default=None)

@@ -1,8 +1,9 @@
 """Starts jobs: one thread that wakes when something has changed and looks what can go on.
 
 A pipeline's jobs run one after the other, oldest first; those of different pipelines side by side. A job waits in STARTING
-until every input commit is finished. A pipeline whose workers cannot start is CRASHING, and looked at again twice a second:
-images and folders are made by other processes, which do not tell.
+until every input commit is finished. A service's job ends when the next is ready; a spout runs for as long as it is the
+pipeline's newest version and not stopped. A pipeline whose workers cannot start is CRASHING, and looked at again twice a
+second: images and folders are made by other processes, which do not tell.
 """
 
 from __future__ import annotations
