@@ -56,9 +56,7 @@ def main() -> None:
     logging.getLogger("grpc").setLevel(logging.CRITICAL)  # failures are told once, by this command
     arguments = sys.argv[1:]
     arguments = [{"--progress=true": "--progress", "--progress=false": "--no-progress"}.get(one, one) for one in arguments]
-    if "--no-color" in arguments:
-        arguments.remove("--no-color")
-        os.environ["NO_COLOR"] = "1"
+    arguments = _global_options(arguments)
     if (translated := legacy.translate(arguments)) is not None:
         output.note(legacy.hint(arguments, translated))
         arguments = translated
@@ -76,6 +74,26 @@ def main() -> None:
         sys.exit(130)
     except _failures() as error:
         fail(explain(error))
+
+
+def _global_options(arguments: list[str]) -> list[str]:
+    """Take the options that may stand anywhere; what remains is the command's."""
+    if "--no-color" in arguments:
+        arguments = [one for one in arguments if one != "--no-color"]
+        os.environ["NO_COLOR"] = "1"
+    for at, word in enumerate(arguments):
+        name, separator, value = word.partition("=")
+        if name == "--rpc-timeout":
+            if not separator:
+                value = "".join(arguments[at + 1 : at + 2])
+            from pachctl import client, specs
+
+            try:
+                client.limit_calls(specs.seconds(value, "rpc-timeout"))
+            except PachctlError as error:
+                fail(str(error))
+            return arguments[:at] + arguments[at + (1 if separator else 2) :]
+    return arguments
 
 
 def commands_for(arguments: list[str]) -> Any:

@@ -186,6 +186,8 @@ def test_a_subscription_prints_what_is_there_and_waits_for_more(pachctl: Pachctl
         first = lines.readline().split()[2]
         second = pachctl(f"start commit {repo}@master").out.strip()
         assert lines.readline().split()[2] == second != first
+    assert pachctl.run(f"--rpc-timeout 1s subscribe commit {repo}@master").err == "Deadline Exceeded\n"
+    assert "rpc-timeout ('soon')" in pachctl.refused("list repo --rpc-timeout=soon")
     assert "--new and --from" in pachctl.refused(f"subscribe commit {repo}@master --new --from {first}")
 
 

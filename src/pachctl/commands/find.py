@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import betterproto
@@ -13,27 +10,7 @@ import typer
 from pachyderm_sdk.api import pfs
 
 from pachctl import client, output, specs, verbs
-from pachctl.errors import PachctlError
 from pachctl.options import FileName, Project
-
-
-@contextmanager
-def _deadline(text: str) -> Iterator[None]:
-    """Give up after a duration such as ``10s``; never, if it is empty."""
-    if not text:
-        yield
-        return
-
-    def give_up(_signal: int, _frame: object) -> None:
-        raise PachctlError(f"context deadline exceeded: the search took longer than --timeout {text}")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, specs.seconds(text, "timeout"))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @verbs.find.command("commit")
@@ -51,14 +28,15 @@ def find_commit(
     last, searched = pfs.Commit(), 0
     if not as_json:
         output.line("FOUND IN COMMITS")
-    with _deadline(timeout):
-        for answer in client.connect().pfs.find_commits(start=where.commit, file_path=where.path, limit=limit):
-            if betterproto.serialized_on_wire(answer.found_commit):
-                found.append(answer.found_commit)
-                if not as_json:
-                    output.line(answer.found_commit.id)
-            else:
-                last, searched = answer.last_searched_commit, answer.commits_searched
+    if timeout:
+        client.limit_calls(specs.seconds(timeout, "timeout"))
+    for answer in client.connect().pfs.find_commits(start=where.commit, file_path=where.path, limit=limit):
+        if betterproto.serialized_on_wire(answer.found_commit):
+            found.append(answer.found_commit)
+            if not as_json:
+                output.line(answer.found_commit.id)
+        else:
+            last, searched = answer.last_searched_commit, answer.commits_searched
     if as_json:
         commits = [output.document(one) for one in found]
         document = {"FoundCommits": commits, "LastSearchedCommit": output.document(last), "CommitsSearched": searched}
