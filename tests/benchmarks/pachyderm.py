@@ -111,7 +111,7 @@ def pachd(folder: Path) -> Iterator[tuple[Client, int]]:
 @contextmanager
 def in_memory() -> Iterator[tuple[Client, int]]:
     (port,) = free_ports(1)
-    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.pachyderm_in_memory", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks._in_memory", str(port)])
     try:
         wait_for(lambda: is_listening(port), what="the server in memory")
         yield Client(host="127.0.0.1", port=port), process.pid

@@ -1,7 +1,7 @@
 """The least a server can do on pachd's wire: files in a dictionary, nothing hashed, checked or stored.
 
 What this one takes is the protocol's and the client's own time; `pachyderm` compares pachd with it. It is started as
-``python -m tests.benchmarks.pachyderm_in_memory PORT``.
+``python -m tests.benchmarks._in_memory PORT``.
 """
 
 from __future__ import annotations
