@@ -36,6 +36,11 @@ def stored(home: Home) -> tuple[int, int]:
     return sum(blob.stat().st_size for blob in home.folder("blobs").rglob("*") if blob.is_file()), small
 
 
+def is_within(now: tuple[int, int], before: tuple[int, int]) -> bool:
+    """Older garbage may go at any time, so less may be stored than before."""
+    return all(one <= other for one, other in zip(now, before, strict=True))
+
+
 def test_a_large_file_with_a_small_change_takes_little_more_space(home: Home, client: Client) -> None:
     repo, data = new_repo(client), CHANCE.randbytes(24 * MIB)
     branch = pfs.Branch(repo=repo, name="master")
@@ -74,7 +79,7 @@ def test_deleted_and_dropped_data_gives_its_space_back_and_shared_data_stays(hom
     commit = put_paths(client, kept, {"/dropped": dropped})
     client.pfs.delete_repo(repo=gone.repo)
     client.pfs.drop_commit(commit=commit)
-    wait_for(lambda: stored(home) == before, seconds=60, what="the space of what was deleted")
+    wait_for(lambda: is_within(stored(home), before), seconds=60, what="the space of what was deleted")
     assert {path: read(client, head(kept), path) for path in files} == files
 
 
@@ -98,7 +103,7 @@ def test_parts_of_uploads_and_filesets_stay_until_they_are_given_up(home: Home, 
     upload = {**place, "UploadId": s3.create_multipart_upload(**place)["UploadId"]}
     s3.upload_part(**upload, PartNumber=1, Body=CHANCE.randbytes(6 * MIB))
     s3.abort_multipart_upload(**upload)
-    wait_for(lambda: stored(home)[0] == full, seconds=60, what="the space of the upload that was given up")
+    wait_for(lambda: stored(home)[0] <= full, seconds=60, what="the space of the upload that was given up")
 
 
 def test_what_is_acknowledged_survives_collections_and_kills(home: Home, pachd: Any) -> None:
