@@ -9,7 +9,7 @@ IMAGES := train=pdk-churn-train deploy=pdk-churn-deploy \
 	iris-pre-process=pdk-iris-pre-process iris-train=pdk-iris-train iris-infer=pdk-iris-infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment cluster course iris lab labs test check format benchmarks notebooks clean
+.PHONY: help setup environment cluster course iris lab labs test check format bench notebooks clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,9 +65,9 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 labs: environment  ## Generate labs/ from solutions/, over what is filled in there; to be committed
 	@$(BIN)/python -m course.labs
 
-benchmarks: environment  ## Measure; prints medians and ratios
+bench: environment  ## Measure; prints medians and ratios
 	@for script in $(basename $(notdir $(wildcard tests/benchmarks/[a-z]*.py))); do \
-		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script; \
+		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script || exit 1; \
 	done
 
 clean:  ## Undo the set-up: stop the cluster; remove it, the environment, the profile and what was generated
