@@ -45,6 +45,7 @@ def test_the_root_user_may_do_everything(pachctl: Pachctl) -> None:
 
 def test_what_is_stored_is_checked(pachctl: Pachctl) -> None:
     assert pachctl("fsck").out == "No errors found.\n"
+    assert "not found" in pachctl.refused("fsck --zombie nowhere@master")
     assert pachctl.refused("fsck --zombie-all --zombie a@b").startswith("either check all pipelines")
 
 

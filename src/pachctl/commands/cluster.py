@@ -6,6 +6,7 @@ from importlib.metadata import version as installed
 from typing import Annotated
 
 import typer
+from pachyderm_sdk.api import pfs
 from pachyderm_sdk.api import version as versions
 
 from pachctl import client, output, verbs
@@ -95,9 +96,14 @@ def fsck(
     """Check the file system's integrity."""
     if zombie_all and zombie:
         raise PachctlError("either check all pipelines for zombie files or provide a single commit")
-    target = client.version_of(zombie, project) if zombie else None
+    request = pfs.FsckRequest(fix=fix)
+    if zombie:
+        request.zombie_target = client.version_of(zombie, project)
+    if zombie_all:
+        request.zombie_all = True
     found_errors = False
-    for answer in client.connect().pfs.fsck(fix=fix, zombie_all=zombie_all, zombie_target=target):
+    # The stub's own method sets zombie_all at any rate, which takes zombie_target's place in their oneof.
+    for answer in client.connect().pfs._ApiStub__rpc_fsck(request):
         found_errors = found_errors or bool(answer.error)
         output.line(f"Error: {answer.error}" if answer.error else f"Fix applied: {answer.fix}")
     if not found_errors:
