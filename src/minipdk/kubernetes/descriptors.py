@@ -25,25 +25,25 @@ def lines(table: str) -> list[list[str]]:
 
 
 @cache
-def pool(package: str, table: str) -> Any:
-    """The descriptors of the table's messages."""
+def messages(package: str, table: str) -> dict[str, Any]:
+    """The class of each of the table's messages by its name, and of each map's entries.
+
+    All are made at once and kept, since the runtime keeps none: it would collect a class whenever there is no message of its
+    kind, and another thread that asks for it at that moment would get it half cleared.
+    """
     from google.protobuf import descriptor_pb2, descriptor_pool
+    from google.protobuf.message_factory import GetMessageClass
 
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
     for name, *fields in lines(table):
         message = file.message_type.add(name=name)
         for text in fields:
             _add_field(package, message, text)
-    found = descriptor_pool.DescriptorPool()
-    found.Add(file)
-    return found
-
-
-def message_class(found: Any, package: str, name: str) -> Any:
-    """The class of the message ``name``."""
-    from google.protobuf.message_factory import GetMessageClass
-
-    return GetMessageClass(found.FindMessageTypeByName(f"{package}.{name}"))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    top = pool.FindFileByName(file.name).message_types_by_name.values()
+    every = (one for message in top for one in (message, *message.nested_types))
+    return {one.full_name.removeprefix(f"{package}."): GetMessageClass(one) for one in every}
 
 
 def _add_field(package: str, message: Any, text: str) -> None:

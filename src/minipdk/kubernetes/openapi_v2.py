@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from minipdk.kubernetes import openapi
-from minipdk.kubernetes.descriptors import message_class, pool
+from minipdk.kubernetes.descriptors import messages
 from minipdk.kubernetes.resources import Object
 
 PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -133,4 +133,4 @@ def _fill_schema(message: Any, schema: Object) -> None:
 
 
 def _message(name: str) -> Any:
-    return message_class(pool("openapi_v2", FIELDS), "openapi_v2", name)
+    return messages("openapi_v2", FIELDS)[name]

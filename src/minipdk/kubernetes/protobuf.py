@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from minipdk.kubernetes.descriptors import lines, message_class, pool
+from minipdk.kubernetes.descriptors import lines, messages
 from minipdk.kubernetes.errors import BadRequestError, NotSupportedError
 from minipdk.kubernetes.resources import Object
 
@@ -162,6 +162,5 @@ def _nullable() -> frozenset[str]:
     )
 
 
-@cache
 def _message(name: str) -> Any:
-    return message_class(pool("kubernetes", FIELDS), "kubernetes", name)
+    return messages("kubernetes", FIELDS)[name]

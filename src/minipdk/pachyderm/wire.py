@@ -15,7 +15,7 @@ import dataclasses
 import inspect
 import pkgutil
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -33,6 +33,7 @@ _WELL_KNOWN = (any_pb2, duration_pb2, empty_pb2, struct_pb2, timestamp_pb2, wrap
 _BY_PYTHON_TYPE = {"datetime": "google.protobuf.Timestamp", "timedelta": "google.protobuf.Duration"}
 _NO_SERVICE = {"taskapi": "taskapi", "cdr": "cdr"}
 _ENUM_HOLDER = "_of_enum"
+_FILE = "pachyderm.proto"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Package:
             enum = _pool().FindEnumTypeByName(_enum_name(kind))
             value: Any = EnumTypeWrapper(enum)
         else:
-            value = GetMessageClass(_pool().FindMessageTypeByName(f"{self.proto_name}.{name}"))
+            value = _classes()[f"{self.proto_name}.{name}"]
         setattr(self, name, value)
         return value
 
@@ -115,7 +116,7 @@ def _pool() -> DescriptorPool:
     pool = DescriptorPool()
     for known in _WELL_KNOWN:
         pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
-    file = descriptor_pb2.FileDescriptorProto(name="pachyderm.proto", syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(name=_FILE, syntax="proto3")
     file.dependency.extend(known.DESCRIPTOR.name for known in _WELL_KNOWN)
     for name, module in _modules().items():
         package = _namespace(file, _proto_names()[name])
@@ -125,18 +126,26 @@ def _pool() -> DescriptorPool:
             holder = package.nested_type.add(name=enum_kind.__name__ + _ENUM_HOLDER)
             _add_enum(holder.enum_type.add(name=enum_kind.__name__), enum_kind)
     pool.AddSerializedFile(file.SerializeToString())
-    for name in (*file.dependency, file.name):
-        for descriptor in pool.FindFileByName(name).message_types_by_name.values():
-            _make_classes(descriptor)
     return pool
 
 
-def _make_classes(descriptor: Any) -> None:
-    """Make a message's class, and those nested in it, now: the runtime makes them on first use, which two threads may not
-    share."""
-    GetMessageClass(descriptor)
-    for nested in descriptor.nested_types:
-        _make_classes(nested)
+@cache
+def _classes() -> dict[str, Any]:
+    """Every message's class by its full name.
+
+    All are made at once and kept, since the runtime keeps none: it would collect a class whenever there is no message of its
+    kind, and another thread that asks for it at that moment would get it half cleared.
+    """
+    files = (_pool().FindFileByName(name) for name in (*(known.DESCRIPTOR.name for known in _WELL_KNOWN), _FILE))
+    return {
+        one.full_name: GetMessageClass(one) for file in files for one in _with_nested(file.message_types_by_name.values())
+    }
+
+
+def _with_nested(descriptors: Iterable[Any]) -> Iterator[Any]:
+    for one in descriptors:
+        yield one
+        yield from _with_nested(one.nested_types)
 
 
 def bytes_value(*pieces: bytes) -> bytes:
@@ -282,11 +291,11 @@ def _observe(recorder: _Recorder, method: Callable[..., Any], function: Callable
 
 def message_class(kind: Any) -> Any:
     """The C runtime's class for a betterproto message class of the SDK."""
-    return GetMessageClass(_pool().FindMessageTypeByName(_message_name(kind)))
+    return _classes()[_message_name(kind)]
 
 
 def _google(name: str) -> Any:
-    return GetMessageClass(_pool().FindMessageTypeByName(f"google.protobuf.{name}"))
+    return _classes()[f"google.protobuf.{name}"]
 
 
 def __getattr__(name: str) -> Any:

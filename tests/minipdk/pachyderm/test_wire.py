@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +33,12 @@ def test_every_call_of_the_sdk_is_known() -> None:
     modify = next(call for call in calls if call.name == "modify_file")
     assert (modify.path, modify.client_streams, modify.server_streams) == ("/pfs_v2.API/ModifyFile", True, False)
     assert modify.request is pfs.ModifyFileRequest
+
+
+def test_a_messages_class_stays_when_there_is_no_message_of_its_kind() -> None:
+    known = weakref.ref(type(wire.pfs.CommitInfo().started))
+    gc.collect()
+    assert known() is not None
 
 
 def test_empty_messages_of_every_call_round_trip_between_the_sdk_and_the_wire_layer() -> None:
