@@ -95,6 +95,10 @@ class Cluster:
     def pods(self, name: str) -> list[k8s.V1Pod]:
         return self.core.list_namespaced_pod(NAMESPACE, label_selector=f"serving.kserve.io/inferenceservice={name}").items
 
+    def expect_event(self, name: str, reason: str, message: str) -> None:
+        """Wait for an event: it is written after the status that it tells of."""
+        wait_for(lambda: (reason, message) in self.events(name), what=f"the event {reason}: {message}")
+
     def events(self, name: str) -> list[tuple[str, str]]:
         found = self.core.list_namespaced_event(NAMESPACE, field_selector=f"involvedObject.name={name}").items
         return [(event.reason, event.message) for event in found]
@@ -177,7 +181,7 @@ def test_a_ready_service_is_described_as_kserve_does(cluster: Cluster, linear: s
         "True",
     )
     assert cluster.kserve.is_isvc_ready(linear, namespace=NAMESPACE)
-    assert ("InferenceServiceReady", "InferenceService [linear] is Ready") in cluster.events(linear)
+    cluster.expect_event(linear, "InferenceServiceReady", "InferenceService [linear] is Ready")
 
 
 @pytest.mark.parametrize(
@@ -251,8 +255,10 @@ def test_a_replacement_takes_over_without_a_failed_request(cluster: Cluster, lin
         asking.join()
     assert codes == {200}
     assert values == sorted(values), "the old model answered after the new one"
-    wait_for(lambda: cluster.is_ready(linear))
-    assert cluster.status(linear)["components"]["predictor"]["latestReadyRevision"] == "linear-predictor-00002"
+    wait_for(
+        lambda: cluster.status(linear)["components"]["predictor"]["latestReadyRevision"] == "linear-predictor-00002",
+        what="the new revision to be ready",
+    )
 
 
 def test_the_endpoint_comes_back_after_the_predictor_was_killed(cluster: Cluster, linear: str) -> None:
@@ -298,7 +304,7 @@ def test_a_broken_model_tells_why_and_the_previous_revision_keeps_serving(cluste
     [ready] = [one for one in status["conditions"] if one["type"] == "Ready"]
     assert (ready["status"], ready["reason"]) == ("False", "RevisionFailed")
     assert "RuntimeError: no weights for you" in ready["message"]
-    assert ("ModelLoadFailed", "RuntimeError: no weights for you") in cluster.events(linear)
+    cluster.expect_event(linear, "ModelLoadFailed", "RuntimeError: no weights for you")
     assert cluster.predict(linear).json() == before
     latest = max(cluster.pods(linear), key=lambda pod: pod.metadata.labels["serving.knative.dev/revision"])
     wait_for(lambda: "Traceback" in cluster.kubectl("logs", latest.metadata.name, "--previous"), what="the traceback")
