@@ -58,6 +58,7 @@ def predict(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
         patch.setenv("SERVING_MODE", "")
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("archiver")))  # it works in a folder called as the model there
         script = archives.create_script_module(checkpoint, folder)
         zipfile.ZipFile(archives.create_archive("churn", "1", script, checkpoint, folder)).extractall(model)
     metrics = MetricsCacheYamlImpl(config_file_path=str(Path(ts.__path__[0]) / "configs" / "metrics.yaml"))

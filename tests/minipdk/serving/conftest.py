@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -92,6 +93,10 @@ def archiver(folder: Path) -> Archiver:
                 *("--handler", "handler.py", "--extra-files", "factor.json,scaling.py", "--export-path", place),
             ],
             cwd=place,
+            env={
+                **os.environ,
+                "TMPDIR": tempfile.mkdtemp(dir=folder),
+            },  # it works in a folder there that is called as the model
             check=True,
             capture_output=True,
         )
