@@ -65,7 +65,7 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 labs: environment  ## Generate labs/ from solutions/, over what is filled in there; to be committed
 	@$(BIN)/python -m course.labs
 
-bench: environment  ## Measure; prints medians and ratios
+bench: course  ## Run the course, then measure; prints medians and ratios
 	@for script in $(basename $(notdir $(wildcard tests/benchmarks/[a-z]*.py))); do \
 		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script || exit 1; \
 	done
