@@ -14,9 +14,9 @@ from .api import Object, connect
 from .controllers.inferenceservice import InferenceServiceController
 from .controllers.pods import SERVICE_LABEL
 from .events import Recorder
-from .gateway import gateway
+from .gateway.proxy import gateway
+from .gateway.routes import Routes
 from .kubelet.node import Node, running
-from .routes import Routes
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import free_ports
 
-from minipdk.serving import gateway as gateway_module
-from minipdk.serving.gateway import gateway
-from minipdk.serving.routes import Backend, Route, Routes
+from minipdk.serving.gateway import proxy as gateway_module
+from minipdk.serving.gateway.proxy import gateway
+from minipdk.serving.gateway.routes import Backend, Route, Routes, Traffic
 
 pytestmark = pytest.mark.anyio
 HOST = {"Host": "linear.models.example.com"}
@@ -40,7 +40,7 @@ async def ingress(handler: Handler, *, timeout: float = 5) -> AsyncIterator[Ingr
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", backend_port).start()
     routes, backend = Routes(), Backend(backend_port, timeout=timeout)
-    routes.set("models", "linear", Route(backend))
+    routes.set("models", "linear", Route((Traffic(100, (backend,)),)))
     routes.known = True
     try:
         async with gateway(routes, port), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
@@ -113,7 +113,7 @@ async def error_of(proxy: Ingress, **headers: str) -> tuple[int, str]:
 
 async def test_a_service_without_a_ready_predictor_is_503_with_the_reason() -> None:
     async with ingress(echo) as proxy:
-        proxy.routes.set("models", "linear", Route(None, "its model is being fetched"))
+        proxy.routes.set("models", "linear", Route(reason="its model is being fetched"))
         assert await error_of(proxy) == (503, "linear.models.example.com is not ready: its model is being fetched")
 
 
@@ -147,7 +147,7 @@ async def test_a_predictor_that_breaks_the_connection_is_502() -> None:
 
 async def test_a_predictor_that_is_gone_is_503() -> None:
     async with ingress(echo) as proxy:
-        proxy.routes.set("models", "linear", Route(Backend(free_ports(1)[0])))
+        proxy.routes.set("models", "linear", Route((Traffic(100, (Backend(free_ports(1)[0]),)),)))
         assert (await error_of(proxy))[0] == 503
 
 
@@ -182,7 +182,7 @@ label = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 @given(name=label, namespace=label, suffix=st.sampled_from(["", "-predictor"]), port=st.sampled_from(["", ":80"]))
 def test_every_service_is_found_under_its_names(name: str, namespace: str, suffix: str, port: str) -> None:
     routes = Routes()
-    routes.set(namespace, name, route := Route(None))
+    routes.set(namespace, name, route := Route())
     for domain in ("example.com", "svc.cluster.local"):
         assert routes.resolve(f"{name}{suffix}.{namespace}.{domain}{port}".upper()) is route
         assert routes.resolve(f"x{name}{suffix}.{namespace}.{domain}{port}") is None
@@ -190,8 +190,8 @@ def test_every_service_is_found_under_its_names(name: str, namespace: str, suffi
 
 def test_a_service_of_the_exact_name_comes_first() -> None:
     routes = Routes()
-    routes.set("models", "a", Route(None, "a"))
-    routes.set("models", "a-predictor", exact := Route(None, "exact"))
+    routes.set("models", "a", Route(reason="a"))
+    routes.set("models", "a-predictor", exact := Route(reason="exact"))
     assert routes.resolve("a-predictor.models.example.com") is exact
 
 

@@ -16,8 +16,8 @@ from minipdk.home import Home
 from minipdk.serving.api import INFERENCE_SERVICES, PODS, Api, Informer, Key, Object, key_of, version_of
 from minipdk.serving.errors import ApiError, ConflictError, InvalidSpecError, NotFoundError
 from minipdk.serving.events import NORMAL, WARNING, Recorder
+from minipdk.serving.gateway.routes import Route, Routes, Traffic
 from minipdk.serving.kubelet.node import Node
-from minipdk.serving.routes import Route, Routes
 
 from .credentials import storage_environment
 from .pods import (
@@ -158,10 +158,10 @@ class InferenceServiceController:
         for pod in reversed(pods):
             worker = self._node.worker(pod)
             if worker and worker.backend:
-                self._routes.set(*key, Route(worker.backend))
+                self._routes.set(*key, Route((Traffic(100, (worker.backend,)),)))
                 return
         reason = str(standing.refusal) if standing.refusal else model_state(standing.latest).message
-        self._routes.set(*key, Route(None, reason or "its predictor is starting"))
+        self._routes.set(*key, Route(reason=reason or "its predictor is starting"))
 
     def _is_superseded(self, pod: Object, standing: Standing) -> bool:
         """Whether neither requests nor a roll-out need this Pod any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from minipdk.serving.api import Object
-from minipdk.serving.routes import PREDICTOR_SUFFIX
+from minipdk.serving.gateway.routes import PREDICTOR_SUFFIX
 from minipdk.serving.runtimes import STORAGE_INITIALIZER_COMMAND, STORAGE_INITIALIZER_IMAGE
 
 from .predictor import Predictor

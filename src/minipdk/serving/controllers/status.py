@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from minipdk.serving.api import Object
 from minipdk.serving.errors import InvalidSpecError
 from minipdk.serving.events import now
+from minipdk.serving.gateway.routes import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX
 from minipdk.serving.kubelet.status import CRASH_LOOP
-from minipdk.serving.routes import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 # Model states and transitions.

@@ -19,7 +19,7 @@ from minipdk.sandbox.errors import SandboxError
 from minipdk.serving.api import CONFIG_MAPS, SECRETS, Api, Object
 from minipdk.serving.errors import ApiError, ContainerError, NotFoundError
 from minipdk.serving.events import NORMAL, WARNING, Recorder, now
-from minipdk.serving.routes import Backend
+from minipdk.serving.gateway.routes import Backend
 
 from . import process
 from .status import CONFIG_ERROR, CRASH_LOOP, IMAGE_ERROR, ContainerStatus, pod_status

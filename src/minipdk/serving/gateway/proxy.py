@@ -13,6 +13,7 @@ It answers by itself, always as ``{"error": "..."}``:
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -24,8 +25,8 @@ from yarl import URL
 
 from minipdk import origins
 from minipdk.home import HOST
+from minipdk.serving.errors import GatewayError
 
-from .errors import GatewayError
 from .routes import Backend, Routes
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ IDLE_SECONDS = 4.0  # under the five seconds after which many model servers (uvi
 MAX_IN_FLIGHT = 1000
 MAX_BODY = 100 << 20
 TOO_LARGE = GatewayError(413, f"the request body is larger than the ingress's limit of {MAX_BODY} bytes")
+
+RANDOM = secrets.SystemRandom()
 
 log = logging.getLogger(__name__)
 
@@ -95,11 +98,16 @@ class Proxy:
                 404,
                 f"no InferenceService is served at Host {host!r}: send <name>.<namespace>.example.com (kubectl get isvc -A)",
             )
-        if route.backend is None or route.backend.closing:
+        shares = [
+            (share.percent, live) for share in route.traffic if (live := [one for one in share.backends if not one.closing])
+        ]
+        if not shares:
             raise GatewayError(503, f"{host} is not ready: {route.reason or 'its predictor is stopping'}")
-        if route.backend.in_flight >= MAX_IN_FLIGHT:
+        [backends] = RANDOM.choices([live for _, live in shares], [percent for percent, _ in shares])
+        backend = min(backends, key=lambda one: one.in_flight)
+        if backend.in_flight >= MAX_IN_FLIGHT:
             raise GatewayError(503, f"{host} has {MAX_IN_FLIGHT} requests waiting: try again later")
-        return route.backend
+        return backend
 
     async def _forward(self, request: web.BaseRequest, backend: Backend) -> web.StreamResponse:
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:

@@ -16,12 +16,13 @@ PREDICTOR_SUFFIX = "-predictor"
 
 @dataclass(eq=False)
 class Backend:
-    """A predictor that accepts requests at a loopback ``port`` and may take ``timeout`` seconds for an answer.
+    """A Pod that takes requests at a loopback ``port``, those of gRPC at ``grpc_port``, each with ``timeout`` seconds time.
 
     One that is ``closing`` finishes the requests it has and gets no new ones.
     """
 
     port: int
+    grpc_port: int | None = None
     timeout: float = 300.0
     closing: bool = False
     in_flight: int = 0
@@ -48,11 +49,19 @@ class Backend:
         return True
 
 
-@dataclass
-class Route:
-    """A service: its predictor, or why it has none."""
+@dataclass(frozen=True)
+class Traffic:
+    """A revision's share of the requests in percent, and its replicas that are ready."""
 
-    backend: Backend | None
+    percent: int
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A service: who answers its requests; where nobody does, the ``reason``."""
+
+    traffic: tuple[Traffic, ...] = ()
     reason: str = ""
 
 
