@@ -15,8 +15,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from minipdk.home import HOST, VENDOR_PORTS, Home, Identity, port_is_free, save
+
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # a busy one breaks no law
 
 
 def wait_for(condition: Callable[[], object], *, seconds: float = 120, what: str = "the condition") -> object:

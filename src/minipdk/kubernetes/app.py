@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from minipdk.home import Home
-from minipdk.kubernetes import access, bootstrap, documents, logs
+from minipdk.kubernetes import access, bootstrap, documents, logs, pods
 from minipdk.kubernetes.deletion import DeleteOptions
 from minipdk.kubernetes.errors import (
     ApiError,
@@ -31,6 +31,7 @@ from minipdk.kubernetes.errors import (
     required,
 )
 from minipdk.kubernetes.negotiation import Form, negotiate
+from minipdk.kubernetes.queries import is_set, number
 from minipdk.kubernetes.registry import Registry, WriteOptions
 from minipdk.kubernetes.requests import (
     APPLY_PATCH,
@@ -38,9 +39,7 @@ from minipdk.kubernetes.requests import (
     MERGE_PATCH,
     STRATEGIC_PATCH,
     an_object,
-    is_set,
     locate,
-    number,
     read_body,
     write_options,
 )
@@ -49,7 +48,10 @@ from minipdk.kubernetes.strategies import strategy
 from minipdk.kubernetes.watches import ListOptions, list_objects, watch
 
 LARGEST_BODY = 3 << 20
-TOKEN_REQUEST, DELETE_OPTIONS = "AuthenticationV1TokenRequest", "V1DeleteOptions"
+DELETE_OPTIONS = "V1DeleteOptions"
+PART_MODELS = {"token": "AuthenticationV1TokenRequest", "binding": "V1Binding"}
+"""What is posted to a subresource."""
+SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 log = logging.getLogger(__name__)
@@ -160,14 +162,17 @@ class Api:
         current = self._registry.store.get(PODS, metadata["namespace"], metadata["name"])
         if self._stopping.is_set() or current is None or current["metadata"]["uid"] != metadata["uid"]:
             return True
-        return (current.get("status") or {}).get("phase") in logs.ENDED
+        return (current.get("status") or {}).get("phase") in pods.ENDED
 
     def _create(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
         resource = target.resource
-        model = TOKEN_REQUEST if target.part == "token" else resource.model if resource.verbs == CREATE_ONLY else ""
+        model = PART_MODELS.get(target.part) or (resource.model if resource.verbs == CREATE_ONLY else "")
         found = an_object(read_body(request.headers.get("content-type", ""), body), model)
         if target.part == "token":
             return self._authenticator.issue(target.namespace, target.name, found), 201
+        if target.part == "binding":
+            self._registry.bind(target, found, options)
+            return {**SUCCESS, "code": 201}, 201
         if target.name:
             raise MethodNotAllowedError
         if resource.verbs == CREATE_ONLY:
@@ -218,7 +223,7 @@ class Api:
             return found, 200
         details = {"name": target.name, "group": target.resource.group, "kind": target.resource.plural}
         details["uid"] = found["metadata"]["uid"]
-        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}, 200
+        return {**SUCCESS, "details": details}, 200
 
     def _delete_collection(self, target: Target, query: dict[str, str], options: DeleteOptions) -> Object:
         if "deletecollection" not in target.resource.verbs:

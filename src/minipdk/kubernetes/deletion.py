@@ -1,4 +1,4 @@
-"""How objects go away: finalizers, what an object owns, and the contents of a namespace.
+"""How objects go away: finalizers, pods' grace, what an object owns, and the contents of a namespace.
 
 Everything that a deletion takes with it goes in its transaction, so no state is left in which an owner is gone and a
 dependent has been forgotten. Rules: https://kubernetes.io/docs/concepts/architecture/garbage-collection/.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from minipdk.kubernetes import pods
 from minipdk.kubernetes.errors import (
     Cause,
     ConflictError,
@@ -19,9 +21,10 @@ from minipdk.kubernetes.errors import (
     invalid_value,
     unsupported_value,
 )
-from minipdk.kubernetes.resources import BY_KEY, NAMESPACES, Object, Resource
+from minipdk.kubernetes.queries import number
+from minipdk.kubernetes.resources import BY_KEY, NAMESPACES, PODS, Object, Resource
 from minipdk.kubernetes.store import ObjectStore
-from minipdk.kubernetes.times import now
+from minipdk.kubernetes.times import now, parse, written
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 POLICIES = ("Background", "Foreground", "Orphan")
@@ -30,12 +33,16 @@ PROTECTED_NAMESPACES = ("default", "kube-system")
 
 @dataclass(frozen=True)
 class DeleteOptions:
-    """The body or the query of a DELETE: ``uid`` and ``version`` are its preconditions."""
+    """The body or the query of a DELETE: ``uid`` and ``version`` are its preconditions.
+
+    ``grace`` is how many seconds a pod has to end; None leaves it to the pod.
+    """
 
     dry_run: bool = False
     policy: str = "Background"
     uid: str = ""
     version: str = ""
+    grace: int | None = None
 
     @classmethod
     def read(cls, body: Object, query: dict[str, str]) -> DeleteOptions:
@@ -47,11 +54,13 @@ class DeleteOptions:
         if policy is None:
             policy = "Orphan" if orphans in (True, "true") else "Background"
         preconditions: dict[str, Any] = body.get("preconditions") or {}
+        grace = body.get("gracePeriodSeconds", number(query, "gracePeriodSeconds"))
         return cls(
             dry_run=bool(body.get("dryRun") or query.get("dryRun")),
             policy=policy,
             uid=preconditions.get("uid") or "",
             version=preconditions.get("resourceVersion") or "",
+            grace=None if grace is None else grace if grace >= 0 else 1,
         )
 
 
@@ -75,25 +84,23 @@ class Deleter:
         self._store = store
 
     def delete(self, resource: Resource, found: Object, options: DeleteOptions) -> tuple[Object, bool]:
-        """The object in its last state, and whether it is gone already or waits for finalizers."""
+        """The object in its last state, and whether it is gone already or waits for finalizers or for its node."""
         _check_preconditions(resource, found, options)
         metadata = found["metadata"]
         if resource is NAMESPACES:
             return self._delete_namespace(found)
+        grace = _grace(resource, found, options)
         finalizers = list(metadata.get("finalizers") or ())
         if options.policy == "Foreground" and FOREGROUND not in finalizers and self._blocking(metadata["uid"]):
             finalizers.append(FOREGROUND)
         if options.policy == "Orphan":
             self._orphan(metadata["uid"])
-        if not finalizers:
+        if not finalizers and not grace:
             self._remove(resource, found)
             return found, True
         marked = found
-        if not metadata.get("deletionTimestamp"):
-            new = {**metadata, "finalizers": finalizers, "deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
-            if "generation" in metadata:
-                new["generation"] += 1
-            marked = self._store.put(resource, {**found, "metadata": new}, found)
+        if not metadata.get("deletionTimestamp") or grace != metadata["deletionGracePeriodSeconds"]:
+            marked = self._store.put(resource, _marked(found, finalizers, grace), found)
         if FOREGROUND in finalizers:
             self._delete_dependents(metadata["uid"], "Foreground")
             current = self._store.by_uid(metadata["uid"])
@@ -101,8 +108,10 @@ class Deleter:
         return marked, False
 
     def remove_if_done(self, resource: Resource, found: Object) -> bool:
-        """Remove an object that is being deleted and whose last finalizer has gone."""
-        if resource is NAMESPACES or not found["metadata"].get("deletionTimestamp") or found["metadata"].get("finalizers"):
+        """Remove an object that is being deleted, whose last finalizer has gone and which waits for no node."""
+        metadata = found["metadata"]
+        waits = metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+        if resource is NAMESPACES or not metadata.get("deletionTimestamp") or waits:
             return False
         self._remove(resource, found)
         return True
@@ -196,6 +205,29 @@ class Deleter:
             metadata["finalizers"] = finalizers
         released = self._store.put(resource, {**owner, "metadata": metadata}, owner)
         self.remove_if_done(resource, released)
+
+
+def _grace(resource: Resource, found: Object, options: DeleteOptions) -> int:
+    """How long the object stays for its node to end it. A deletion that is under way can only be shortened."""
+    if resource is not PODS:
+        return 0
+    known = found["metadata"].get("deletionGracePeriodSeconds")
+    if known is None:
+        return pods.grace_period(found, options.grace)
+    return int(known) if options.grace is None else min(known, options.grace)
+
+
+def _marked(found: Object, finalizers: list[str], grace: int) -> Object:
+    """``found`` with the time by which it is to be gone: its deletion's time and the period of grace."""
+    metadata = dict(found["metadata"])
+    if "deletionTimestamp" in metadata:
+        begun = parse(metadata["deletionTimestamp"]) - timedelta(seconds=metadata["deletionGracePeriodSeconds"])
+    else:
+        begun = datetime.now(UTC)
+        if "generation" in metadata:
+            metadata["generation"] += 1
+    ends = {"deletionTimestamp": written(begun + timedelta(seconds=grace)), "deletionGracePeriodSeconds": grace}
+    return {**found, "metadata": {**metadata, **ends, **({"finalizers": finalizers} if finalizers else {})}}
 
 
 def _check_preconditions(resource: Resource, found: Object, options: DeleteOptions) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from minipdk.home import Home
 from minipdk.kubernetes import pods
 from minipdk.kubernetes.errors import BadRequestError
-from minipdk.kubernetes.requests import is_set, number
+from minipdk.kubernetes.queries import is_set, number
 from minipdk.kubernetes.resources import Object
 from minipdk.kubernetes.times import parse
 
@@ -25,7 +25,6 @@ LOOK_EVERY = 0.1
 CHUNK = 1 << 16
 LONGEST_SINCE = 100 * 365 * 86400
 _CRI = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) ([FP]) ")
-ENDED = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True)

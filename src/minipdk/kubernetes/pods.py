@@ -9,19 +9,64 @@ import copy
 import re
 from collections.abc import Iterator
 
-from minipdk.kubernetes.errors import Cause, duplicate, forbidden, invalid_value, not_found, required, unsupported_value
+from minipdk.kubernetes.errors import (
+    Cause,
+    ConflictError,
+    InvalidError,
+    Subject,
+    duplicate,
+    forbidden,
+    invalid_value,
+    not_found,
+    required,
+    unsupported_value,
+)
 from minipdk.kubernetes.resources import Object
+from minipdk.kubernetes.times import now
 from minipdk.kubernetes.validation import dns_label, port_number, protocol
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+ENDED = ("Succeeded", "Failed")
+"""The phases of a pod whose containers run no more."""
 CONTAINER_LISTS = ("containers", "initContainers")
 VARIABLE = "[ -<>-~]+"
 
 
 def default_pod(pod: Object) -> None:
     default_pod_spec(pod.setdefault("spec", {}))
+
+
+def grace_period(pod: Object, asked: int | None) -> int:
+    """How many seconds a pod that is deleted has to end: ``asked`` or its own; none if no node runs it (any more)."""
+    if not pod["spec"].get("nodeName") or (pod.get("status") or {}).get("phase") in ENDED:
+        return 0
+    return int(pod["spec"]["terminationGracePeriodSeconds"]) if asked is None else asked
+
+
+def bound(pod: Object, binding: Object) -> Object:
+    """``pod`` on the node that ``binding`` names, which is for good. Raises InvalidError and ConflictError."""
+    name, target = pod["metadata"]["name"], binding["target"]
+    causes = []
+    if target.get("kind") not in (None, "", "Node"):
+        causes.append(unsupported_value("target.kind", target["kind"], ("Node", "<empty>")))
+    if not target.get("name"):
+        causes.append(required("target.name"))
+    if causes:
+        raise InvalidError(Subject("", "Binding", name), causes)
+    if "deletionTimestamp" in pod["metadata"]:
+        raise ConflictError(Subject("", "pods/binding", name), f"pod {name} is being deleted, cannot be assigned to a host")
+    if node := pod["spec"].get("nodeName"):
+        raise ConflictError(Subject("", "pods/binding", name), f'pod {name} is already assigned to node "{node}"')
+    status = pod.get("status") or {}
+    others = [one for one in status.get("conditions") or () if one["type"] != "PodScheduled"]
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now()}
+    return {
+        **pod,
+        "spec": {**pod["spec"], "nodeName": target["name"]},
+        "status": {**status, "conditions": [*others, scheduled]},
+    }
 
 
 def default_pod_spec(spec: Object) -> None:

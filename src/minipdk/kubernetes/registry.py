@@ -128,8 +128,15 @@ class Registry:
             new = apply_configuration(resource, old, applied, options.manager, force=options.force, part=target.part)
             return self._store_update(target, old, new, options, track=False), False
 
+    def bind(self, target: Target, binding: Object, options: WriteOptions) -> None:
+        """Assign a pod to the node that ``binding`` names, which its kubelet watches for."""
+        with self.writing(dry_run=options.dry_run):
+            pod = self.get(target)
+            check_identity(target.resource, pod, binding.get("metadata") or {})
+            self.store.put(target.resource, pods.bound(pod, binding), pod)
+
     def delete(self, target: Target, options: DeleteOptions) -> tuple[Object, bool]:
-        """The object in its last state, and whether it is gone already or waits for finalizers."""
+        """The object in its last state, and whether it is gone already or waits for finalizers or for its node."""
         with self.writing(dry_run=options.dry_run):
             return self._deleter.delete(target.resource, self.get(target), options)
 

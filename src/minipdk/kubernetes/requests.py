@@ -11,6 +11,7 @@ from typing import Any
 
 from minipdk.kubernetes import resources, schemas
 from minipdk.kubernetes.errors import BadRequestError, NotSupportedError, UnknownPathError, UnsupportedMediaTypeError
+from minipdk.kubernetes.queries import is_set
 from minipdk.kubernetes.registry import WriteOptions
 from minipdk.kubernetes.resources import Object, Resource, Target
 
@@ -56,26 +57,6 @@ def _instead(part: str, pod: str) -> str:
     if part in ("exec", "attach"):
         return f"read what the container prints with `kubectl logs {pod}`"
     return ""
-
-
-def is_set(query: Mapping[str, str], name: str) -> bool:
-    """Whether a flag is true, in any of the spellings that clients use. Raises BadRequestError for another word."""
-    text = query.get(name, "")
-    if text.lower() in ("true", "t", "1"):
-        return True
-    if text.lower() in ("false", "f", "0", ""):
-        return False
-    raise BadRequestError(f"{name}: Invalid value: {text!r}: must be true or false")
-
-
-def number(query: Mapping[str, str], name: str) -> int | None:
-    """A parameter that counts something; None where it is left out. Raises BadRequestError for what is no number."""
-    text = query.get(name, "")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise BadRequestError(f"{name}: Invalid value: {text!r}: must be a non-negative integer")
-    return int(text)
 
 
 def write_options(query: Mapping[str, str], user_agent: str) -> WriteOptions:

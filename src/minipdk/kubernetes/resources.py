@@ -142,7 +142,7 @@ RESOURCES = (
         "pods",
         ("po",),
         categories=ALL,
-        subresources=(Subresource("log", "Pod", ("get",)), _status("Pod")),
+        subresources=(Subresource("binding", "Binding", CREATE_ONLY), Subresource("log", "Pod", ("get",)), _status("Pod")),
         model="V1Pod",
         description="Containers that run together. minipdk runs those that KServe's controllers make.",
     ),
@@ -265,7 +265,7 @@ REVIEWS = (
 
 UNSUPPORTED_SUBRESOURCES = {
     "namespaces": ("finalize",),
-    "pods": ("attach", "binding", "ephemeralcontainers", "eviction", "exec", "portforward", "proxy", "resize"),
+    "pods": ("attach", "ephemeralcontainers", "eviction", "exec", "portforward", "proxy", "resize"),
     "services": ("proxy",),
     "deployments": ("scale",),
 }

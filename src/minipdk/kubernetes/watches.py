@@ -25,7 +25,7 @@ from minipdk.kubernetes.errors import (
     unsupported_value,
 )
 from minipdk.kubernetes.negotiation import Form
-from minipdk.kubernetes.requests import is_set, number
+from minipdk.kubernetes.queries import is_set, number
 from minipdk.kubernetes.resources import Object, Resource, Target
 from minipdk.kubernetes.selectors import Predicate, field_selector, label_selector
 from minipdk.kubernetes.store import Change, ObjectStore, place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from minipdk.kubernetes.deletion import DeleteOptions
 from minipdk.kubernetes.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
 from minipdk.kubernetes.registry import Registry, WriteOptions
 from minipdk.kubernetes.resources import NAMESPACES, RESOURCES, Object, Target
+from minipdk.kubernetes.times import parse
 
 KINDS = {one.kind: one for one in RESOURCES}
 OPTIONS = WriteOptions(manager="test")
@@ -145,3 +147,86 @@ def test_a_precondition_that_does_not_hold_is_a_conflict(in_process: Registry, w
 
 def test_every_kind_is_stored_under_a_key_of_its_own() -> None:
     assert len({one.key for one in RESOURCES}) == len(RESOURCES)
+
+
+@pytest.fixture
+def on_node(in_process: Registry) -> Object:
+    """A pod that a node runs, with half a minute of grace."""
+    made = create(in_process, pod("worker"))
+    in_process.bind(target(made), {"target": {"kind": "Node", "name": "minipdk"}}, OPTIONS)
+    return in_process.get(target(made))
+
+
+def ends(found: Object) -> datetime:
+    return parse(found["metadata"]["deletionTimestamp"])
+
+
+def test_a_pod_stays_until_its_node_has_ended_it(in_process: Registry, on_node: Object) -> None:
+    found, gone = in_process.delete(target(on_node), DeleteOptions())
+    assert (gone, found["metadata"]["deletionGracePeriodSeconds"]) == (False, 30)
+    assert ends(found) > datetime.now(UTC)
+    with pytest.raises(ConflictError, match="UID in precondition: another"):
+        in_process.delete(target(on_node), DeleteOptions(grace=0, uid="another"))
+    in_process.delete(target(on_node), DeleteOptions(grace=0, uid=on_node["metadata"]["uid"]))
+    assert not exists(in_process, on_node)
+
+
+def test_a_pods_grace_can_only_be_shortened(in_process: Registry, on_node: Object) -> None:
+    first, _ = in_process.delete(target(on_node), DeleteOptions(grace=600))
+    shorter, _ = in_process.delete(target(on_node), DeleteOptions(grace=60))
+    assert ends(first) - ends(shorter) == timedelta(seconds=540)
+    for later in (DeleteOptions(), DeleteOptions(grace=600)):
+        assert in_process.delete(target(on_node), later) == (shorter, False)
+    in_process.change(target(on_node), lambda found: found | {"status": {}}, OPTIONS)
+    assert exists(in_process, on_node)
+
+
+def test_a_pod_that_runs_nowhere_goes_at_once(in_process: Registry, on_node: Object) -> None:
+    nowhere = create(in_process, pod("nowhere"))
+    in_process.delete(target(nowhere), DeleteOptions())
+    assert not exists(in_process, nowhere)
+    in_process.change(
+        Target(KINDS["Pod"], "models", "worker", "status"), lambda found: found | {"status": {"phase": "Failed"}}, OPTIONS
+    )
+    in_process.delete(target(on_node), DeleteOptions())
+    assert not exists(in_process, on_node)
+
+
+def test_a_pod_on_a_node_outlives_its_owner_and_holds_its_namespace(in_process: Registry) -> None:
+    team = create(in_process, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})
+    service = create(in_process, {**inference_service("churn"), "metadata": {"name": "churn", "namespace": "team"}})
+    worker = create(in_process, pod("worker", **{**owned_by(service), "namespace": "team"}))
+    in_process.bind(target(worker), {"target": {"name": "minipdk"}}, OPTIONS)
+    in_process.delete(target(service), DeleteOptions())
+    assert (exists(in_process, service), exists(in_process, worker)) == (False, True)
+    assert in_process.get(target(worker))["metadata"]["deletionGracePeriodSeconds"] == 30
+    in_process.delete(target(team), DeleteOptions())
+    assert exists(in_process, team)
+    in_process.delete(target(worker), DeleteOptions(grace=0))
+    assert not exists(in_process, team)
+
+
+def test_a_finalizer_keeps_a_pod_that_its_node_has_ended(in_process: Registry) -> None:
+    kept = create(in_process, pod("kept", finalizers=["example.com/clean"]))
+    in_process.bind(target(kept), {"target": {"name": "minipdk"}}, OPTIONS)
+    in_process.delete(target(kept), DeleteOptions())
+    found, gone = in_process.delete(target(kept), DeleteOptions(grace=0))
+    assert (gone, found["metadata"]["deletionGracePeriodSeconds"]) == (False, 0)
+    in_process.change(target(kept), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    assert not exists(in_process, kept)
+
+
+@pytest.mark.parametrize(
+    ("binding", "told"),
+    [
+        ({"target": {"name": "another"}}, 'pod worker is already assigned to node "minipdk"'),
+        ({"target": {"kind": "Pod", "name": "a"}}, 'target.kind: Unsupported value: "Pod"'),
+        ({"target": {}}, "target.name: Required value"),
+        ({"metadata": {"name": "another"}, "target": {"name": "a"}}, "does not match the name on the URL"),
+    ],
+)
+def test_a_pod_is_bound_to_one_node_once(in_process: Registry, on_node: Object, binding: Object, told: str) -> None:
+    with pytest.raises(ApiError, match=told):
+        in_process.bind(target(on_node), binding, OPTIONS)
+    conditions = in_process.get(target(on_node))["status"]["conditions"]
+    assert [(one["type"], one["status"]) for one in conditions] == [("PodScheduled", "True")]

@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from kubernetes.client import CoreV1Api, CustomObjectsApi
+from kubernetes.client import (
+    CoreV1Api,
+    CustomObjectsApi,
+    V1Binding,
+    V1DeleteOptions,
+    V1ObjectReference,
+    V1Preconditions,
+)
 from tests.minipdk.kubernetes.conftest import ISVC, Kubectl, config_map, inference_service, pod
 
 from minipdk.home import Home
@@ -264,6 +271,27 @@ def test_delete_waits_until_the_object_is_gone(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=inference_service("gone"))
     kubectl("delete", "isvc", "gone")
     assert 'inferenceservices.serving.kserve.io "gone" not found' in kubectl("get", "isvc", "gone", fails=True).stderr
+
+
+def test_a_pod_on_a_node_is_terminating_until_its_kubelet_deletes_it(kubectl: Kubectl, core: CoreV1Api) -> None:
+    def bind(name: str) -> None:
+        kubectl("apply", "-f", "-", stdin=pod(name))
+        binding = V1Binding(metadata={"name": name}, target=V1ObjectReference(kind="Node", name="minipdk"))
+        core.create_namespaced_pod_binding(name, "models", binding, _preload_content=False)
+
+    bind("leaving")
+    with running(kubectl, "delete", "pod", "leaving") as (deleting, read):
+        assert 'pod "leaving" deleted' in read()  # and now it waits
+        assert columns(kubectl("get", "pod", "leaving", "--no-headers").stdout)[0][2] == "Terminating"
+        assert "Termination Grace Period:  30s" in kubectl("describe", "pod", "leaving").stdout
+        assert deleting.poll() is None
+        uid = core.read_namespaced_pod("leaving", "models").metadata.uid
+        options = V1DeleteOptions(grace_period_seconds=0, preconditions=V1Preconditions(uid=uid))
+        core.delete_namespaced_pod("leaving", "models", body=options)
+        assert deleting.wait(60) == 0
+    bind("forced")
+    kubectl("delete", "pod", "forced", "--force", "--grace-period=0")
+    assert "not found" in kubectl("get", "pod", "forced", fails=True).stderr
 
 
 def test_wrong_tokens_are_told_so(kubectl: Kubectl) -> None:

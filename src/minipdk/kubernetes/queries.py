@@ -1,0 +1,27 @@
+"""The values of a query's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from minipdk.kubernetes.errors import BadRequestError
+
+
+def is_set(query: Mapping[str, str], name: str) -> bool:
+    """Whether a flag is true, in any of the spellings that clients use. Raises BadRequestError for another word."""
+    text = query.get(name, "")
+    if text.lower() in ("true", "t", "1"):
+        return True
+    if text.lower() in ("false", "f", "0", ""):
+        return False
+    raise BadRequestError(f"{name}: Invalid value: {text!r}: must be true or false")
+
+
+def number(query: Mapping[str, str], name: str) -> int | None:
+    """A parameter that counts something; None where it is left out. Raises BadRequestError for what is no number."""
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise BadRequestError(f"{name}: Invalid value: {text!r}: must be a non-negative integer")
+    return int(text)
