@@ -21,11 +21,13 @@ Object = dict[str, Any]
 """An API object: apiVersion, kind, metadata, spec, status."""
 
 Key = tuple[str, str]
-"""An object's namespace and name."""
+"""An object's namespace, empty for what has none, and name."""
 
 RETRY_SECONDS = 0.5
 WATCH_SECONDS = 300
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+APPLY_PATCH = {"Content-Type": "application/apply-patch+yaml"}
+FIELD_MANAGER = "minipdk"
 _ERRORS = {404: NotFoundError, 409: ConflictError, 410: GoneError}
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ EVENTS = Resource("/api/v1", "events")
 SECRETS = Resource("/api/v1", "secrets")
 CONFIG_MAPS = Resource("/api/v1", "configmaps")
 SERVICE_ACCOUNTS = Resource("/api/v1", "serviceaccounts")
+SERVING_RUNTIMES = Resource("/apis/serving.kserve.io/v1alpha1", "servingruntimes")
+CLUSTER_SERVING_RUNTIMES = Resource("/apis/serving.kserve.io/v1alpha1", "clusterservingruntimes")
 
 
 class Api:
@@ -75,6 +79,13 @@ class Api:
     ) -> Object:
         data = json.dumps(body)
         return await self._json("PATCH", resource.path(namespace, name, subresource), data=data, headers=MERGE_PATCH)
+
+    async def apply(self, resource: Resource, body: Object) -> Object:
+        """Server-side apply. Raises ConflictError where somebody else has set one of the fields to something else."""
+        metadata = body["metadata"]
+        path = resource.path(metadata.get("namespace"), metadata["name"])
+        query = {"fieldManager": FIELD_MANAGER}
+        return await self._json("PATCH", path, params=query, data=json.dumps(body), headers=APPLY_PATCH)
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete the object if it is still the one with ``uid``."""
@@ -178,7 +189,7 @@ class Informer:
 
 
 def key_of(thing: Object) -> Key:
-    return thing["metadata"]["namespace"], thing["metadata"]["name"]
+    return thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
 
 
 def version_of(thing: Object) -> int:

@@ -352,6 +352,10 @@ def test_what_cannot_be_served_is_refused_by_name(
         cluster.kserve.delete("refused", namespace=NAMESPACE)
 
 
+def test_the_runtimes_that_come_with_the_cluster_are_objects_of_it(cluster: Cluster, linear: str) -> None:
+    assert "kserve-torchserve pytorch kserve-container" in " ".join(cluster.kubectl("get", "clusterservingruntimes").split())
+
+
 def test_a_wrong_key_is_told_in_the_status(cluster: Cluster) -> None:
     cluster.create("denied", "s3://models/one", service_account_name="wrong")
     failure = cluster.failure("denied")

@@ -30,6 +30,7 @@ from .pods import (
     revision_of,
 )
 from .predictor import Predictor, read_predictor
+from .servingruntime import install
 from .status import Revision, Standing, inference_service_status, model_state
 
 RETRY_SECONDS = 1.0
@@ -59,6 +60,7 @@ class InferenceServiceController:
         """Reconcile until cancelled. Nothing is decided before both kinds have been listed."""
         await asyncio.gather(self.services.synced.wait(), self._node.pods.synced.wait())
         self._node.sweep()
+        await install(self._api)
         for isvc in self.services.all():
             await self._attempt(key_of(isvc))
         self._routes.known = True

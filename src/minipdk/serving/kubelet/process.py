@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from minipdk.home import HOST, Home
 from minipdk.serving import predictors
 from minipdk.serving.api import Object
-from minipdk.serving.runtimes import BUILT_IN_IMAGES
+from minipdk.serving.runtimes import built_in_images
 
 if TYPE_CHECKING:
     from minipdk.images import Image
@@ -60,7 +60,7 @@ def find_image(home: Home, name: str) -> Image:
     """The image called ``name``. Raises minipdk.images' ImageError."""
     from minipdk.images import Image, ImageStore
 
-    if name in BUILT_IN_IMAGES:
+    if name in built_in_images():
         return Image(name, f"minipdk://{name}")  # no layers: the course's own environment
     return ImageStore(home).resolve(name)
 

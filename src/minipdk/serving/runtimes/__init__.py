@@ -1,0 +1,53 @@
+"""The serving runtimes that come with the cluster: their ClusterServingRuntime manifests, and the images these name.
+
+A manifest is ``<name>.yaml`` here, an image's context the folder ``<image>``. A runtime's program lies in
+`minipdk.serving.predictors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from minipdk.serving.api import Object
+
+STORAGE_INITIALIZER_IMAGE = "kserve/storage-initializer:v0.14.1"
+STORAGE_INITIALIZER_COMMAND = ("python", "-m", "predictors.storage_initializer")
+
+
+@cache
+def manifests() -> tuple[Object, ...]:
+    """The ClusterServingRuntimes, by name."""
+    return tuple(yaml.safe_load(path.read_text()) for path in sorted(Path(__file__).parent.glob("*.yaml")))
+
+
+@cache
+def built_in_images() -> frozenset[str]:
+    """The images that come with minipdk."""
+    containers = [one for runtime in manifests() for one in runtime["spec"]["containers"]]
+    return frozenset({STORAGE_INITIALIZER_IMAGE, *(one["image"] for one in containers)})
+
+
+@dataclass(frozen=True)
+class ServingRuntime:
+    """``arguments`` are the options of a predictor's `args` that the program takes; any other is refused by name."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    protocol_versions: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+
+
+RUNTIMES = {
+    "pytorch": ServingRuntime(
+        name="kserve-torchserve",
+        image="pytorch/torchserve-kfs:0.12.0",
+        command=("python", "-m", "predictors.torchserve"),
+        protocol_versions=("v1", "v2"),
+        arguments=("--model-store",),
+    ),
+}
