@@ -7,14 +7,13 @@ The first part makes clusters of its own; the second asks the endpoint of the em
 
 from __future__ import annotations
 
-import asyncio
 import json
 import statistics
 import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks.serving import measure
+from tests.benchmarks._load import measure
 from tests.conftest import new_home
 
 from course import endpoint, load
@@ -44,9 +43,8 @@ def one_row_requests() -> None:
     url, host = f"{profile.ingress}/v1/models/{endpoint.MODEL}:predict", endpoint.hostname(profile)
     print("| connections | requests/s | p50 ms | p99 ms |\n|---|---|---|---|")
     for connections in (1, 8):
-        rate, times = asyncio.run(measure(url, host, connections, body))
-        p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-        print(f"| {connections} | {rate:.0f} | {p50:.2f} | {p99:.2f} |")
+        found = measure(url, host, connections, body)
+        print(f"| {connections} | {found.rate:.0f} | {found.p50:.2f} | {found.p99:.2f} |")
 
 
 if __name__ == "__main__":

@@ -1,77 +1,48 @@
-"""One-row requests per second and their latency, straight to the predictor and through the ingress.
+"""The churn endpoint: requests of one row and of ten, straight to the predictor and through the ingress.
 
-    python -m tests.benchmarks.serving
+    python -m tests.benchmarks.serving [rounds]
 
-Starts a cluster of its own: the Kubernetes API, the serving service and an S3 server with a model whose handler takes
-half a millisecond of numpy for a row. The load comes from this process, over connections that are kept, on the same
-machine, so it says how loaded that is.
+Beside it stand (a) the same network behind a handler that prepares its rows with pandas, as first versions of such handlers
+do, and (b) the same network in the barest model that kserve's own ModelServer can run, which gets the 139 numbers ready
+made. Starts a cluster of its own: the Kubernetes API, the serving service and an S3 server with the archives; (b) is a
+process beside it. The load comes from a process on the same machine, so it says how loaded that is: its requests are
+prebuilt bytes (`_load.py`), as a client with an HTTP library would take more of the machine than the server does.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
+import statistics
+import subprocess
+import sys
 import tempfile
-import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import aiohttp
-from tests.conftest import ServiceProcess, new_home, wait_for
-from tests.minipdk.serving.conftest import FakeS3, archiver
+import requests
+from tests import churn_archive
+from tests.benchmarks import _bare_model
+from tests.benchmarks._load import Load, measure
+from tests.conftest import ServiceProcess, free_ports, new_home, wait_for
+from tests.minipdk.serving.conftest import FakeS3
 from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster
 
-SECONDS, WARM_UP = 5.0, 100
-COLUMNS = 139
-HANDLER = """
-import time
-
-import numpy
-import torch
-from ts.torch_handler.base_handler import BaseHandler
-
-
-class Handler(BaseHandler):
-    def preprocess(self, data):
-        until = time.perf_counter() + 0.0005
-        rows = numpy.array([one["data"]["x"] for one in data], dtype=numpy.float32)
-        while time.perf_counter() < until:
-            rows = rows + 0.0
-        return torch.from_numpy(rows)
-
-    def postprocess(self, result):
-        return result.sum(dim=1).tolist()
-"""
+SECONDS = 3.0
+CONNECTIONS, ROWS = (1, 8, 64), (1, 10)
+ENDPOINT, PANDAS = "churn", "churn-pandas"
+MODEL = churn_archive.NAME
+PANDAS_HANDLER = Path(__file__).with_name("_pandas_handler.py")
+Target = tuple[str, str, Callable[[int], dict[str, Any]]]
+"""A predictor's URL, the Host header to ask it with, and the body of a request for so many rows."""
 
 
-async def measure(url: str, host: str, connections: int, body: object) -> tuple[float, list[float]]:
-    """Requests per second, and each request's milliseconds, sorted."""
-    latencies: list[float] = []
-
-    async with aiohttp.ClientSession(headers={"Host": host}, connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        async def ask() -> None:
-            async with session.post(url, json=body) as answer:
-                await answer.read()
-                answer.raise_for_status()
-
-        async def keep_asking(until: float) -> None:
-            while (started := time.perf_counter()) < until:
-                await ask()
-                latencies.append((time.perf_counter() - started) * 1000)
-
-        for _ in range(WARM_UP):
-            await ask()
-        started = time.perf_counter()
-        await asyncio.gather(*(keep_asking(started + SECONDS) for _ in range(connections)))
-        took = time.perf_counter() - started
-    return len(latencies) / took, sorted(latencies)
-
-
-def main() -> None:
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A cluster that serves the course's archive and the one with the pandas handler."""
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         home = new_home(folder / "home")
         services = [ServiceProcess(home, "kubernetes", "kubernetes"), ServiceProcess(home, "serving", "ingress")]
         for service in services:
@@ -79,25 +50,90 @@ def main() -> None:
             stack.callback(service.stop)
         s3 = FakeS3()
         stack.callback(s3.close)
-        cluster = Cluster(home, services[1], s3)
-        cluster.add_credentials()
-        s3.put("models", archiver(folder)(handler=HANDLER).parent, "linear/model-store/")
-        started = time.perf_counter()
-        cluster.create("linear", "s3://models/linear")
-        wait_for(lambda: cluster.is_ready("linear"), seconds=120)
-        print(f"created to ready: {time.perf_counter() - started:.1f} s")
-        [pod] = cluster.pods("linear")
-        log = home.pod_log(NAMESPACE, pod.metadata.name, "kserve-container").read_text()
-        direct = re.findall(r"serving (http://\S+)", log)[-1]
-        ingress = f"http://127.0.0.1:{home.port('ingress')}/v1/models/linear:predict"
-        print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
-        body = {"instances": [{"data": {"x": [0.5] * COLUMNS}}]}
-        print("| way | connections | requests/s | p50 ms | p99 ms | max ms |\n|---|---|---|---|---|---|")
-        for way, url in (("direct", direct), ("ingress", ingress)):
-            for connections in (1, 8):
-                rate, times = asyncio.run(measure(url, "linear.models.example.com", connections, body))
-                p50, p99 = times[len(times) // 2], times[len(times) * 99 // 100]
-                print(f"| {way} | {connections} | {rate:.0f} | {p50:.2f} | {p99:.2f} | {times[-1]:.1f} |")
+        made = Cluster(home, services[1], s3)
+        made.add_credentials()
+        for name, handler in ((ENDPOINT, None), (PANDAS, PANDAS_HANDLER)):
+            place = folder / name
+            place.mkdir()
+            s3.put("models", churn_archive.make(place, handler).parent, f"{name}/model-store/")
+            made.create(name, f"s3://models/{name}")
+        for name in (ENDPOINT, PANDAS):
+            wait_for(lambda name=name: made.is_ready(name), seconds=300, what=name)
+        yield made
+
+
+def direct_url(made: Cluster, name: str) -> str:
+    """Where the predictor itself listens."""
+    [pod] = made.pods(name)
+    log = made.home.pod_log(NAMESPACE, pod.metadata.name, "kserve-container").read_text()
+    return re.findall(r"serving (http://\S+)", log)[-1]
+
+
+@contextlib.contextmanager
+def bare_model(folder: Path) -> Iterator[str]:
+    """The URL of kserve's ModelServer with the archive's network and nothing else."""
+    [port] = free_ports(1)
+    network = folder / ENDPOINT / "scriptmodule.pt"
+    command = [sys.executable, "-m", _bare_model.__name__, str(network), f"--http_port={port}", "--enable_grpc=false"]
+    with (folder / "bare.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=churn_archive.REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+    try:
+        wait_for(lambda: answers(f"http://127.0.0.1:{port}/v2/health/ready"), what="the bare model")
+        yield f"http://127.0.0.1:{port}/v1/models/bare:predict"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(url, timeout=5).ok
+    return False
+
+
+def measure_all(targets: dict[str, Target], rounds: int) -> dict[tuple[str, int, int], Load]:
+    """The medians of ``rounds``, which take turns, by target, rows and connections."""
+    cases = [(name, rows, connections) for rows in ROWS for connections in CONNECTIONS for name in targets]
+    loads: dict[tuple[str, int, int], list[Load]] = {case: [] for case in cases}
+    for _ in range(rounds):
+        for name, rows, connections in cases:
+            url, host, body = targets[name]
+            loads[name, rows, connections].append(measure(url, host, connections, body(rows), seconds=SECONDS))
+    return {case: Load(*(map(statistics.median, zip(*map(_figures, found), strict=True)))) for case, found in loads.items()}
+
+
+def _figures(load: Load) -> tuple[float, ...]:
+    return load.rate, load.p50, load.p99, load.worst
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
+        folder = Path(temporary)
+        made = stack.enter_context(cluster(folder))
+        ingress = f"http://127.0.0.1:{made.home.port('ingress')}/v1/models/{MODEL}:predict"
+        host = "{}.models.example.com"
+        targets: dict[str, Target] = {
+            "endpoint, direct": (direct_url(made, ENDPOINT), host.format(ENDPOINT), churn_archive.customers),
+            "endpoint, ingress": (ingress, host.format(ENDPOINT), churn_archive.customers),
+            "(a) pandas, direct": (direct_url(made, PANDAS), host.format(PANDAS), churn_archive.customers),
+            "(a) pandas, ingress": (ingress, host.format(PANDAS), churn_archive.customers),
+            "(b) bare, direct": (stack.enter_context(bare_model(folder)), "localhost", _bare_model.numbers),
+        }
+        print(f"{os.cpu_count()} CPUs, load average before: {os.getloadavg()[0]:.1f}; medians of {rounds} rounds")
+        loads = measure_all(targets, rounds)
+        print(f"load average after: {os.getloadavg()[0]:.1f}")
+    print("| rows | connections | what | requests/s | p50 ms | p99 ms | max ms | of (a) | of (b) |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for (name, rows, connections), load in loads.items():
+        pandas = loads[f"(a) pandas, {name.rpartition(' ')[2]}", rows, connections].rate
+        bare = loads["(b) bare, direct", rows, connections].rate
+        print(
+            f"| {rows} | {connections} | {name} | {load.rate:.0f} | {load.p50:.2f} | {load.p99:.2f} | {load.worst:.1f} "
+            f"| {load.rate / pandas:.1f} | {load.rate / bare:.2f} |"
+        )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import timeit
 import zipfile
@@ -13,10 +12,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import yaml
+from tests.churn_archive import EXPERIMENT, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENT = ROOT / "solutions/port-experiment/experiment"
 Predict = Callable[[Any], list[list[float]]]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -24,23 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint as Determined writes it, of a network that says churn where eqpdays is above its mean."""
-    import torch
-
-    folder = tmp_path_factory.mktemp("checkpoint")
-    shutil.copytree(EXPERIMENT, folder / "code", ignore=shutil.ignore_patterns("__pycache__"))
-    config = yaml.safe_load((EXPERIMENT / "const.yaml").read_text())
-    described = {"trial_type": "PyTorchTrial", "trial_cls_spec": "model_def:ChurnTrial", "is_trainer": False}
-    described |= {"experiment_config": config, "hparams": config["hyperparameters"]}
-    (folder / "load_data.json").write_text(json.dumps(described))
-    network = torch.nn.Sequential(torch.nn.Linear(139, 32), torch.nn.Linear(32, 1), torch.nn.Sigmoid())
-    with torch.no_grad():
-        for weights in network.parameters():
-            weights.zero_()
-        network[0].weight[0, 72] = network[1].weight[0, 0] = 1
-    state: dict[str, Any] = {"models_state_dict": [network.state_dict()]}
-    torch.save(state | {"optimizers_state_dict": [], "lr_schedulers_state_dict": []}, folder / "state_dict.pth")
-    return folder
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint"))
 
 
 @pytest.fixture(scope="module")
