@@ -3,7 +3,8 @@
 A container is a process in its own user, mount and PID namespaces. Its root holds the host's system folders and Python
 environment and the image's layers, all under one private writable layer, so what it writes outside its mounts stays in
 the container and vanishes with it; the host's home folders are not there at all. Killing the container kills everything
-it started. The network is the host's: services are reached on loopback at the same addresses as outside.
+it started. Its network is the host's, where services are on loopback at the same addresses as outside, or one of its own
+(`network`) that only what is passed on gets into or out of.
 
 This protects the host's files from accidents and gives each container the paths it would have on a real cluster. It is
 no security boundary: the code runs as the user who started the cluster. There is one user inside, whatever number `id`
@@ -18,6 +19,7 @@ The interface that services use::
         working_dir=None,                       # None: the image's WORKDIR
         user=None,                              # None: the image's USER; what `id -u` prints inside
         mounts=[Mount(source=folder, target="/pfs", read_only=False)],
+        network=None,                           # create_network(home, ports, services) for one of its own
     )
     container = start(home, spec, stdin=b"python train.py\n", stdout=log_file, stderr=STDOUT)
     code = container.wait(timeout=60)           # exit status; 128 + n when a signal ended it; TimeoutError
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from minipdk.sandbox.container import Container, Inside, enter, start
     from minipdk.sandbox.findings import Finding, probe
     from minipdk.sandbox.folders import sweep
+    from minipdk.sandbox.network import Network
+    from minipdk.sandbox.network import create as create_network
     from minipdk.sandbox.spec import ContainerSpec, Mount
 
 _EXPORTS = {
@@ -55,11 +59,15 @@ _EXPORTS = {
     "Finding": "minipdk.sandbox.findings",
     "Inside": "minipdk.sandbox.container",
     "Mount": "minipdk.sandbox.spec",
+    "Network": "minipdk.sandbox.network",
+    "create_network": "minipdk.sandbox.network",
     "enter": "minipdk.sandbox.container",
     "probe": "minipdk.sandbox.findings",
     "start": "minipdk.sandbox.container",
     "sweep": "minipdk.sandbox.folders",
 }
+
+_RENAMED = {"create_network": "create"}
 
 __all__ = [
     "DEVNULL",
@@ -70,6 +78,8 @@ __all__ = [
     "Finding",
     "Inside",
     "Mount",
+    "Network",
+    "create_network",
     "enter",
     "probe",
     "start",
@@ -81,5 +91,5 @@ def __getattr__(name: str) -> object:
     """Import on first use: the launcher is a module of this package and must start in milliseconds."""
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_EXPORTS[name]), name)
+    value = globals()[name] = getattr(importlib.import_module(_EXPORTS[name]), _RENAMED.get(name, name))
     return value

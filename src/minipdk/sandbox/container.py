@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import IO, Any
 
 from minipdk.home import Home
-from minipdk.sandbox import diagnosis, folders, launcher, plan
+from minipdk.sandbox import bare, diagnosis, folders, launcher, plan
+from minipdk.sandbox.bare import Stream
 from minipdk.sandbox.errors import ContainerSpecError
 from minipdk.sandbox.layer import changed
 from minipdk.sandbox.rootfs import Stage
 from minipdk.sandbox.spec import ContainerSpec
-
-Stream = int | IO[Any] | None
-SOURCE_ROOT = str(Path(__file__).parents[2])
-BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from minipdk.sandbox.launcher import main; main()"
 
 
 class Container:
@@ -136,40 +131,13 @@ def start(
 def _launch(
     home: Home, description: dict[str, Any], stdin: bytes | Stream, stdout: Stream, stderr: Stream
 ) -> subprocess.Popen[bytes]:
-    status, report = os.pipe()
-    opened = [_memory_file(marshal.dumps(description))]
-    if isinstance(stdin, bytes):
-        stdin = _memory_file(stdin)
-        opened.append(stdin)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", BOOT, SOURCE_ROOT, str(opened[0]), str(report)],
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
-            pass_fds=[opened[0], report, *description["descriptors"]],
-            start_new_session=True,
-        )
-    finally:
-        for descriptor in (*opened, report):
-            os.close(descriptor)
-    with os.fdopen(status, "rb") as reader:
-        failure = reader.read()
+    descriptors = [*description["descriptors"], *description["network"]]
+    process, failure = bare.spawn("launcher", description, descriptors, stdin=stdin, stdout=stdout, stderr=stderr)
     if failure:
         with process:  # closes its pipes and waits for it
             pass
-        raise diagnosis.error(home, marshal.loads(failure))  # noqa: S302  (written by the launcher)
+        raise diagnosis.error(home, failure)
     return process
-
-
-def _memory_file(content: bytes) -> int:
-    """A descriptor to read ``content`` from: nothing on disk, no thread that must feed a pipe."""
-    descriptor = os.memfd_create("minipdk")
-    with os.fdopen(os.dup(descriptor), "wb") as file:
-        file.write(content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 def _status(code: int | None) -> int | None:

@@ -17,10 +17,13 @@ def error(home: Home, report: dict[str, Any]) -> SandboxError:
     stage, number, message = report["stage"], report["errno"], report["message"]
     if stage == "user":
         return ContainerSpecError(message)
-    if stage == "namespaces" and number in FORBIDDEN:
-        return SandboxUnavailableError(f"containers need user namespaces ({message}): {namespaces_mend()}")
-    if stage == "mounts" and number in (errno.EPERM, errno.ENOSYS):
-        return SandboxUnavailableError(f"containers need mounts in user namespaces ({message}): {namespaces_mend()}")
+    for name, numbers, what, mend in (
+        ("namespaces", FORBIDDEN, "containers need user namespaces", namespaces_mend),
+        ("mounts", (errno.EPERM, errno.ENOSYS), "containers need mounts in user namespaces", namespaces_mend),
+        ("network", FORBIDDEN, "a Pod's own network needs network namespaces", network_mend),
+    ):
+        if stage == name and number in numbers:
+            return SandboxUnavailableError(f"{what} ({message}): {mend()}")
     if stage == "overlay":
         return SandboxUnavailableError(f"containers need overlayfs ({message}): {overlay_mend(home)}")
     if number in (0, errno.EROFS, errno.ENOTDIR, errno.EEXIST):  # a mount's target that cannot be made
@@ -37,6 +40,13 @@ def namespaces_mend() -> str:
     if _sysctl("user/max_user_namespaces") == "0":
         return "run `sudo sysctl user.max_user_namespaces=15000`"
     return "this machine forbids them (inside a container, start it with --security-opt seccomp=unconfined)"
+
+
+def network_mend() -> str:
+    """What to change so that a user may make network namespaces."""
+    if _sysctl("user/max_net_namespaces") == "0":
+        return "run `sudo sysctl user.max_net_namespaces=15000`"
+    return namespaces_mend()
 
 
 def overlay_mend(home: Home) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from minipdk.home import Home
 from minipdk.images.image import Image
-from minipdk.sandbox import diagnosis
+from minipdk.sandbox import diagnosis, network
 from minipdk.sandbox.container import start
 from minipdk.sandbox.errors import SandboxError
 from minipdk.sandbox.spec import ContainerSpec
@@ -28,8 +28,8 @@ class Finding:
 
 
 def probe(home: Home) -> list[Finding]:
-    """Whether the kernel is new enough, and whether a container with a layer in ``home`` starts and runs."""
-    return [_kernel(), _container(home)]
+    """Whether the kernel is new enough, a container with a layer in ``home`` runs, and one can have a network of its own."""
+    return [_kernel(), _container(home), _network(home)]
 
 
 def _kernel() -> Finding:
@@ -56,3 +56,13 @@ def _container(home: Home) -> Finding:
     if status != 0:
         return Finding("containers", False, complaint.decode(errors="replace").strip(), diagnosis.overlay_mend(home))
     return Finding("containers", True, layer)
+
+
+def _network(home: Home) -> Finding:
+    what = "networks of containers"
+    try:
+        network.create(home, (), ()).close()
+    except SandboxError as error:
+        reason, _, mend = str(error).rpartition(": ")
+        return Finding(what, False, f"only Pods with hostNetwork run: {reason}", mend, needed=False)
+    return Finding(what, True, "a Pod can have its own")

@@ -33,14 +33,8 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
 def main() -> None:
-    """Run the container that descriptor argv[1] describes; report on descriptor argv[2] why it could not.
-
-    Both are written with marshal: the interpreter is the same on both sides, and json takes milliseconds to import.
-    """
-    description, status = int(sys.argv[1]), int(sys.argv[2])
-    os.set_inheritable(status, False)
-    with open(description, "rb") as file:
-        plan = marshal.load(file)  # noqa: S302  (written by the process that started this one)
+    """Run the container that descriptor argv[1] describes; report on descriptor argv[2] why it could not (see `bare`)."""
+    plan, status = described()
     try:
         contain(plan, let_go=lambda: _let_go(status))
     except rootfs.Stage as failure:
@@ -48,6 +42,14 @@ def main() -> None:
         os._exit(1)
     os.close(status)
     execute(plan["argv"])
+
+
+def described() -> tuple[dict[str, Any], int]:
+    """What `bare.spawn` was given for this process, and the descriptor to report on."""
+    description, status = int(sys.argv[1]), int(sys.argv[2])
+    os.set_inheritable(status, False)
+    with open(description, "rb") as file:
+        return marshal.load(file), status  # noqa: S302  (written by the process that started this one)
 
 
 def report(failure: rootfs.Stage) -> dict[str, Any]:
@@ -68,9 +70,12 @@ def contain(plan: dict[str, Any], let_go: Any = None) -> None:
         if os.getppid() != plan["parent"]:
             raise ProcessLookupError("the process that asked for this container has ended")
         launcher = os.pidfd_open(os.getpid())
+        for descriptor in plan["network"]:
+            syscalls.join(descriptor)
+            os.close(descriptor)
         uid, gid = os.getuid(), os.getgid()
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC)
-        _map_ids(0, uid, 0, gid)
+        map_ids(0, uid, 0, gid)
         init = os.fork()
     if init:
         if let_go:
@@ -119,7 +124,8 @@ def _let_go(status: int) -> None:
     os.close(status)
 
 
-def _map_ids(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
+def map_ids(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
+    """Give this process, which has just made its user namespace, the ids ``uid`` and ``gid`` in it."""
     for name, content in (("uid_map", f"{uid} {outer_uid} 1"), ("setgroups", "deny"), ("gid_map", f"{gid} {outer_gid} 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(content)
@@ -189,7 +195,7 @@ def _become(plan: dict[str, Any]) -> None:
             rootlike.apply()
         else:
             syscalls.unshare(syscalls.CLONE_NEWUSER)
-            _map_ids(uid, 0, gid, 0)
+            map_ids(uid, 0, gid, 0)
 
 
 def _look_up(user: str) -> tuple[int, int, str]:

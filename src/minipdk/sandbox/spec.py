@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minipdk.images.image import Image
+from minipdk.sandbox.network import Network
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ContainerSpec:
     ``argv``: empty for the image's ENTRYPOINT and CMD. ``env``: set over the image's ENV. ``working_dir``: made where it is
     missing; None for the image's WORKDIR. ``user``: ``uid-or-name[:gid-or-name]``, what ``id`` prints inside; None for the
     image's USER. ``mounts``: in order, so a later one may lie inside an earlier one. ``namespace``: the Kubernetes namespace
-    that the service account's folder names.
+    that the service account's folder names. ``network``: one of the container's own, or of its Pod's; None for the host's.
     """
 
     image: Image
@@ -35,3 +36,4 @@ class ContainerSpec:
     user: str | None = None
     mounts: Sequence[Mount] = ()
     namespace: str = "default"
+    network: Network | None = None

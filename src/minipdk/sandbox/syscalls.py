@@ -13,6 +13,7 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
 
 MS_NOSUID = 2
 MS_NODEV = 4
@@ -50,6 +51,11 @@ class _MountAttr(ctypes.Structure):
 def unshare(flags: int) -> None:
     """Leave the namespaces in ``flags``. A new user namespace needs a single-threaded process."""
     _check(_libc.unshare(flags), "unshare", hex(flags))
+
+
+def join(descriptor: int) -> None:
+    """Enter the namespace that ``descriptor`` stands for. A user namespace needs a single-threaded process."""
+    _check(_libc.setns(descriptor, 0), "setns", str(descriptor))
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:

@@ -21,13 +21,13 @@ PROBE = textwrap.dedent("""
 """)
 
 
-def probe_in_a_namespace(setup: str, home: object) -> str:
-    """What the probe finds after ``setup``, a shell script run by root of a namespace of its own."""
+def probe_in_a_namespace(setup: str, home: object, what: str = "containers") -> str:
+    """What the probe finds of ``what`` after ``setup``, a shell script run by root of a namespace of its own."""
     script = f'set -e; {setup}; exec "$0" -c "$1" "$2"'
     argv = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, sys.executable, PROBE, str(home)]
     process = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert process.stderr == ""
-    return process.stdout.splitlines()[-1]
+    return next(line for line in process.stdout.splitlines() if line.startswith(f"{what}|"))
 
 
 def test_this_machine_can(home):
@@ -38,6 +38,14 @@ def test_forbidden_user_namespaces_are_named_with_their_setting(home):
     finding = probe_in_a_namespace("echo 0 > /proc/sys/user/max_user_namespaces", home.path)
     assert finding.startswith("containers|False|")
     assert finding.endswith("sysctl user.max_user_namespaces=15000`")
+
+
+def test_forbidden_network_namespaces_are_named_with_their_setting(home):
+    setup = "echo 0 > /proc/sys/user/max_net_namespaces"
+    finding = probe_in_a_namespace(setup, home.path, "networks of containers")
+    assert finding.startswith("networks of containers|False|only Pods with hostNetwork run")
+    assert finding.endswith("sysctl user.max_net_namespaces=15000`")
+    assert probe_in_a_namespace(setup, home.path).startswith("containers|True|")
 
 
 def test_a_home_on_a_filesystem_that_cannot_carry_layers_is_named(home, tmp_path):
@@ -55,6 +63,7 @@ def test_a_home_on_a_filesystem_that_cannot_carry_layers_is_named(home, tmp_path
         ({"stage": "namespaces", "errno": 1, "message": "unshare"}, SandboxUnavailableError),
         ({"stage": "mounts", "errno": 1, "message": "mount"}, SandboxUnavailableError),
         ({"stage": "overlay", "errno": 19, "message": "no such device"}, SandboxUnavailableError),
+        ({"stage": "network", "errno": 28, "message": "unshare"}, SandboxUnavailableError),
         ({"stage": "user", "errno": 0, "message": "unable to find user x"}, ContainerSpecError),
         ({"stage": "mounts", "errno": 30, "message": "read-only"}, ContainerSpecError),
         ({"stage": "mounts", "errno": 5, "message": "input/output error"}, LaunchError),
