@@ -1,4 +1,4 @@
-"""Model archives as torch-model-archiver makes them, and an S3 server to serve them from."""
+"""Serving images and servers of them, model archives as torch-model-archiver makes them, and an S3 server to fetch from."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
+import requests
+from tests.conftest import free_ports, new_home, wait_for
+
+from minipdk.home import Home
+from minipdk.images import Image
+from minipdk.sandbox import STDOUT, ContainerSpec, Mount, start
+from minipdk.serving.runtimes import images
 
 HANDLER = """
 import json
@@ -178,3 +186,72 @@ def s3() -> Iterator[FakeS3]:
     server = FakeS3()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def image_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The home whose image store the tests of serving share, so that each serving image is built once."""
+    return new_home(tmp_path_factory.mktemp("images") / "home")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, image_home: Home) -> Home:
+    """A fresh cluster's folder, shared by one module's tests, with the images of the others."""
+    home = new_home(tmp_path_factory.mktemp("cluster") / "home")
+    (home.path / "images").symlink_to(image_home.folder("images"))
+    return home
+
+
+class ModelServer:
+    """A container of a serving image, on free ports of this machine."""
+
+    def __init__(self, home: Home, image: Image, folder: Path, log: Path, *options: str, **environment: str) -> None:
+        self.log = log
+        port, grpc_port = free_ports(2)
+        self.url, self.grpc_address = f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}"
+        self.http = requests.Session()
+        spec = ContainerSpec(
+            image,
+            [*image.config.entrypoint, "--model_name=service", *options],
+            {"PORT": str(port), "GRPC_PORT": str(grpc_port), **environment},
+            mounts=[Mount(folder, "/mnt/models", read_only=True)],
+        )
+        with log.open("wb") as output:
+            self.container = start(home, spec, stdout=output, stderr=STDOUT)
+
+    def wait_until_ready(self) -> None:
+        wait_for(self._is_ready, seconds=120, what="the model server")
+
+    def _is_ready(self) -> bool:
+        assert self.container.poll() is None, self.log.read_text()
+        try:
+            return requests.get(f"{self.url}/v2/health/ready", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def post(self, path: str, body: object, **arguments: Any) -> requests.Response:
+        return self.http.post(f"{self.url}{path}", json=body, timeout=30, **arguments)
+
+    def predict(self, body: object, *, model: str = "service", **arguments: Any) -> requests.Response:
+        return self.post(f"/v1/models/{model}:predict", body, **arguments)
+
+    def stop(self) -> int:
+        return self.container.stop(grace=20)
+
+
+StartModelServer = Callable[..., ModelServer]
+
+
+@pytest.fixture(scope="module")
+def start_model_server(image_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartModelServer]:
+    """``start_model_server(image, folder, *options, **environment)`` serves the model in ``folder``."""
+    servers: list[ModelServer] = []
+
+    def start_server(name: str, folder: Path, *options: str, **environment: str) -> ModelServer:
+        log = tmp_path_factory.mktemp("server") / "log"
+        servers.append(ModelServer(image_home, images.build(image_home, name), folder, log, *options, **environment))
+        return servers[-1]
+
+    yield start_server
+    for server in servers:
+        server.stop()

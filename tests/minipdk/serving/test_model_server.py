@@ -2,78 +2,40 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from tests.conftest import free_ports, wait_for
-from tests.minipdk.serving.conftest import Archiver, broken_handler
-
-from minipdk.serving.predictors import torchserve
+from tests.conftest import wait_for
+from tests.minipdk.serving.conftest import Archiver, ModelServer, StartModelServer, broken_handler
 
 CONFIG = "max_request_size=100000\n"
-StartServer = Callable[..., "Server"]
-
-
-class Server:
-    """`python -m predictors.torchserve` on a free port."""
-
-    def __init__(self, model_dir: Path, log: Path, *options: str) -> None:
-        self.log = log
-        [port] = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        self.http = requests.Session()
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", torchserve.__name__, "--model_name", "service", "--model_dir", model_dir, *options],
-                env={**os.environ, "PORT": str(port), "OMP_NUM_THREADS": "1"},
-                stdout=output,
-                stderr=output,
-            )
-
-    def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        try:
-            return requests.get(f"{self.url}/v2/health/ready", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    def predict(self, body: object, *, model: str = "linear", **arguments: Any) -> requests.Response:
-        return self.http.post(f"{self.url}/v1/models/{model}:predict", json=body, timeout=30, **arguments)
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(20)
+IMAGE = "pytorch/torchserve-kfs:0.12.0"
+StartServer = Callable[..., ModelServer]
 
 
 @pytest.fixture(scope="module")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
-    servers: list[Server] = []
+def start_server(start_model_server: StartModelServer, tmp_path_factory: pytest.TempPathFactory) -> StartServer:
+    """``start_server(archive, *options)`` serves a model archive."""
 
-    def start(archive: Path, *options: str) -> Server:
+    def start(archive: Path, *options: str) -> ModelServer:
         folder = tmp_path_factory.mktemp("models")
         (folder / "model-store").mkdir()
         (folder / "config").mkdir()
         (folder / "model-store" / archive.name).write_bytes(archive.read_bytes())
         (folder / "config" / "config.properties").write_text(CONFIG)
-        servers.append(Server(folder, folder / "log", f"--model-store={folder / 'model-store'}", *options))
-        return servers[-1]
+        return start_model_server(IMAGE, folder, "--model-store=/mnt/models/model-store", *options)
 
-    yield start
-    for server in servers:
-        server.stop()
+    return start
 
 
 @pytest.fixture(scope="module")
-def server(start_server: StartServer, make_archive: Archiver) -> Server:
+def server(start_server: StartServer, make_archive: Archiver) -> ModelServer:
     server = start_server(make_archive())
-    wait_for(server.is_ready, seconds=120, what="the model server")
+    server.wait_until_ready()
     return server
 
 
@@ -81,18 +43,18 @@ def rows(*values: object) -> dict[str, Any]:
     return {"instances": [{"data": {"x": value}} for value in values]}
 
 
-def test_each_instance_is_a_row_of_the_handlers_data(server: Server) -> None:
+def test_each_instance_is_a_row_of_the_handlers_data(server: ModelServer) -> None:
     answer = server.predict(rows(1, 2, 3))
     assert (answer.status_code, answer.json()) == (200, {"predictions": [2.0, 4.0, 6.0]})
 
 
 @pytest.mark.parametrize("model", ["linear", "service"])
-def test_the_model_has_the_archives_name_and_the_services(server: Server, model: str) -> None:
+def test_the_model_has_the_archives_name_and_the_services(server: ModelServer, model: str) -> None:
     assert server.predict(rows(1), model=model).json() == {"predictions": [2.0]}
     assert requests.get(f"{server.url}/v1/models/{model}", timeout=5).json() == {"name": model, "ready": True}
 
 
-def test_another_model_is_404(server: Server) -> None:
+def test_another_model_is_404(server: ModelServer) -> None:
     answer = server.predict(rows(1), model="none")
     assert (answer.status_code, answer.json()) == (404, {"error": "Model with name none does not exist."})
 
@@ -113,7 +75,7 @@ def test_another_model_is_404(server: Server) -> None:
     ],
 )
 @pytest.mark.parametrize("content_type", ["application/json", "application/x-www-form-urlencoded"])
-def test_a_body_that_is_not_a_request_is_400(server: Server, body: bytes, message: str, content_type: str) -> None:
+def test_a_body_that_is_not_a_request_is_400(server: ModelServer, body: bytes, message: str, content_type: str) -> None:
     answer = requests.post(
         f"{server.url}/v1/models/linear:predict", data=body, headers={"Content-Type": content_type}, timeout=5
     )
@@ -122,7 +84,7 @@ def test_a_body_that_is_not_a_request_is_400(server: Server, body: bytes, messag
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_torchserves_limit_is_413(server: Server, chunked: bool) -> None:
+def test_a_body_over_torchserves_limit_is_413(server: ModelServer, chunked: bool) -> None:
     body = b" " * 200_000
     data = (piece for piece in [body]) if chunked else body
     answer = requests.post(f"{server.url}/v1/models/linear:predict", data=data, timeout=5)
@@ -132,25 +94,25 @@ def test_a_body_over_torchserves_limit_is_413(server: Server, chunked: bool) -> 
     )
 
 
-def test_a_prediction_exception_is_answered_with_its_code_and_message(server: Server) -> None:
+def test_a_prediction_exception_is_answered_with_its_code_and_message(server: ModelServer) -> None:
     answer = server.predict({"instances": [{"data": {}}]})
     assert (answer.status_code, answer.json()) == (400, {"error": "the column x is missing"})
 
 
-def test_another_exception_is_500_and_its_traceback_is_in_the_log(server: Server) -> None:
+def test_another_exception_is_500_and_its_traceback_is_in_the_log(server: ModelServer) -> None:
     answer = server.predict(rows("crash"))
     assert (answer.status_code, answer.json()) == (500, {"error": "ValueError: cannot scale a crash"})
     assert 'raise ValueError("cannot scale a crash")' in server.log.read_text()
     assert server.predict(rows(1)).ok
 
 
-def test_requests_at_once_are_each_answered_with_their_own(server: Server) -> None:
+def test_requests_at_once_are_each_answered_with_their_own(server: ModelServer) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda x: server.predict(rows(x)).json()["predictions"], range(100)))
     assert answers == [[x * 2.0] for x in range(100)]
 
 
-def test_explain_is_not_supported(server: Server) -> None:
+def test_explain_is_not_supported(server: ModelServer) -> None:
     answer = requests.post(f"{server.url}/v1/models/linear:explain", json=rows(1), timeout=5)
     assert (answer.status_code, answer.json()) == (501, {"error": ":explain is not supported by minipdk"})
 
@@ -167,7 +129,7 @@ class Handler(BaseHandler):
         return [[value * 2 for value in one["data"]] for one in data]
 """
     server = start_server(make_archive(handler=handler), "--protocol", "v2")
-    wait_for(server.is_ready, seconds=120, what="the model server")
+    server.wait_until_ready()
     body = {"inputs": [{"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}]}
     answer = requests.post(f"{server.url}/v2/models/linear/infer", json=body, timeout=5)
     assert answer.status_code == 200, answer.text
@@ -187,11 +149,11 @@ def test_a_handler_that_fails_to_load_ends_the_server_with_its_error_last(
     start_server: StartServer, make_archive: Archiver, handler: str, last_line: str
 ) -> None:
     server = start_server(make_archive(handler=handler))
-    assert server.process.wait(120) == 1
+    assert server.container.wait(120) == 1
     assert server.log.read_text().splitlines()[-1] == last_line
 
 
-def test_sigterm_ends_the_server_after_the_request_in_flight(server: Server) -> None:
+def test_sigterm_ends_the_server_after_the_request_in_flight(server: ModelServer) -> None:
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(server.predict, rows("slow"))
         wait_for(lambda: "a slow row" in server.log.read_text(), what="the request to arrive")

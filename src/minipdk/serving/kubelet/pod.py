@@ -239,7 +239,8 @@ class PodWorker:
         """Knative's runtime contract: where to listen, and who this is."""
         labels = self.pod["metadata"]["labels"]
         names = {"K_SERVICE": "service", "K_CONFIGURATION": "configuration", "K_REVISION": "revision"}
-        return {"PORT": str(port)} | {name: labels[f"serving.knative.dev/{label}"] for name, label in names.items()}
+        ports = {"PORT": str(port), "GRPC_PORT": str(process.free_port())}
+        return ports | {name: labels[f"serving.knative.dev/{label}"] for name, label in names.items()}
 
     async def _pause(self, container: Object, status: ContainerStatus, failures: int) -> None:
         """Tell of the failure, then wait as a kubelet's back-off does."""

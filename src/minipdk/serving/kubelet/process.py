@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minipdk.home import HOST, Home
-from minipdk.serving import predictors
 from minipdk.serving.api import Object
-from minipdk.serving.runtimes import built_in_images
+from minipdk.serving.runtimes import images
 
 if TYPE_CHECKING:
     from minipdk.images import Image
     from minipdk.sandbox import Container
 
-PROGRAMS = Path(predictors.__file__).parent
-PROGRAMS_TARGET = "/opt/kserve"
 SIGNALLED = 128
 LOG_TAIL = 16 << 10
 MAX_MESSAGE = 2048
@@ -57,12 +54,10 @@ class Process:
 
 
 def find_image(home: Home, name: str) -> Image:
-    """The image called ``name``. Raises minipdk.images' ImageError."""
-    from minipdk.images import Image, ImageStore
+    """The image called ``name``; a serving image that is not there yet is built. Raises minipdk.images' ImageError."""
+    from minipdk.images import ImageStore
 
-    if name in built_in_images():
-        return Image(name, f"minipdk://{name}")  # no layers: the course's own environment
-    return ImageStore(home).resolve(name)
+    return images.build(home, name) if name in images.FOLDERS else ImageStore(home).resolve(name)
 
 
 def start(
@@ -84,12 +79,11 @@ def start(
         Mount(source=models, target=mount["mountPath"], read_only=mount.get("readOnly", False))
         for mount in container.get("volumeMounts", [])
     ]
-    built_in = {"PYTHONPATH": PROGRAMS_TARGET, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     spec = ContainerSpec(
         image=image,
-        argv=[*container.get("command", []), *container.get("args", [])],
-        env=built_in | environment,
-        mounts=[*mounts, Mount(source=PROGRAMS, target=f"{PROGRAMS_TARGET}/{PROGRAMS.name}", read_only=True)],
+        argv=[*(container.get("command") or image.config.entrypoint), *container.get("args", [])],
+        env=environment,
+        mounts=mounts,
         namespace=namespace,
     )
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,5 +1,4 @@
 """The programs that run inside a predictor's containers: the storage initializer and the model servers.
 
-They import nothing else from minipdk, because a container has only this folder, mounted at /opt/kserve/predictors, and
-whatever its image has installed.
+They import nothing else from minipdk: an image has only what its Dockerfile below `minipdk.serving.runtimes` copies.
 """

@@ -1,46 +1,74 @@
-"""KServe's ModelServer around a worker: protocol v1 and v2, limits, and one clear answer for each way to fail.
+"""What the model servers share: KServe's data plane on loopback, protocols v1 and v2 over REST, v2 over gRPC.
 
-400  the body is not JSON, or lacks what the protocol wants
-404  no such model
-413  the body is larger than the limit
-500  the handler raised; the answer has the exception's class and message, the pod's log the traceback
-xxx  the handler raised PredictionException(message, xxx) or set the status xxx
+A server's program parses its `arguments`, loads a `ServedModel` and calls `serve`. One clear answer for each way to fail,
+by HTTP status and, over gRPC, by the code that corresponds to it:
+
+400  INVALID_ARGUMENT    the body is not JSON, or is not what the protocol or the model wants; the message names it
+404  NOT_FOUND           no such model
+413  RESOURCE_EXHAUSTED  the body is larger than the limit
+500  INTERNAL            the model raised; the answer has the exception's class and message, the pod's log the traceback
+501  UNIMPLEMENTED       explanations
+xxx                      the model raised AnswerError with the status xxx
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import contextlib
 import logging
+import os
+import signal
+import sys
 import warnings
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+import grpc
 import orjson
+import uvicorn
 import uvloop
-from kserve import InferRequest, InferResponse, ModelServer
-from kserve import Model as KServeModel
-from kserve.errors import InvalidInput
+from kserve import InferRequest, Model, ModelRepository
+from kserve.errors import InferenceError, InvalidInput
 from kserve.model_server import app
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
+from kserve.protocol.grpc.servicer import InferenceServicer
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+from kserve.protocol.rest.server import RESTServer
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from ts.utils.util import PredictionException
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that it is never the one surprised
+GRACE_SECONDS = 3600.0  # as long as a request may take: who stops the server decides when to kill it
+MAX_BODY = 100 << 20
+JSON_LENGTH = b"inference-header-content-length"  # of protocol v2's binary data: tensors follow the JSON
+UNTOLD_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
+GRPC_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.ABORTED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
 log = logging.getLogger("predictor")
 
 
-class Worker(Protocol):
-    """What answers: the status code and the answer for a request's body."""
-
-    async def handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]: ...
-
-
-class HandlerError(Exception):
-    """The handler's own answer with a status other than 200."""
+class AnswerError(Exception):
+    """A model's own answer with a status other than 200."""
 
     def __init__(self, status: int, answer: Any) -> None:
-        super().__init__(status)
+        super().__init__(status, answer)
         self.status, self.answer = status, answer
 
 
@@ -53,21 +81,15 @@ class JSONResponse(Response):
         return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
 
 
-class WorkerModel(KServeModel):  # type: ignore[misc]  # kserve has no type annotations
-    """One name under which a worker is served."""
+class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotations
+    """A loaded model under one of its names."""
 
-    def __init__(self, name: str, worker: Worker) -> None:
-        super().__init__(name)
-        self._worker = worker
+    def __init__(self, name: str, *, return_response_headers: bool = False) -> None:
+        super().__init__(name, return_response_headers)
         self.ready = True
 
     async def preprocess(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
-        """A body that is not declared as JSON (curl's default) reaches a model as bytes: it must be JSON all the same."""
-        if isinstance(payload, bytes):
-            try:
-                payload = orjson.loads(payload)
-            except orjson.JSONDecodeError as error:
-                raise InvalidInput(f"Unrecognized request format: {error}") from None
+        """A request of protocol v1 has instances; those of v2 kserve has checked."""
         if isinstance(payload, InferRequest):
             return payload
         if not isinstance(payload, dict) or not isinstance(payload.get("instances"), list) or not payload["instances"]:
@@ -77,18 +99,20 @@ class WorkerModel(KServeModel):  # type: ignore[misc]  # kserve has no type anno
     async def explain(self, payload: Any, headers: dict[str, str] | None = None) -> Any:
         raise NotImplementedError(":explain is not supported by minipdk")
 
-    async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:
-        body = payload.to_rest()[0] if isinstance(payload, InferRequest) else payload
-        try:
-            status, answer = await self._worker.handle(body, headers or {})
-        except PredictionException as error:
-            raise HandlerError(error.error_code, {"error": error.message}) from error
-        except Exception as error:
-            log.exception("the handler failed")
-            raise HandlerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
-        if status != 200:
-            raise HandlerError(status, answer)
-        return InferResponse.from_rest(answer) if isinstance(payload, InferRequest) else answer
+
+class JsonByDefault:
+    """Take a body for JSON that says nothing of its type, or what curl says without being told."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            names = {name: value for name, value in scope["headers"] if name in (b"content-type", JSON_LENGTH)}
+            if JSON_LENGTH not in names and names.get(b"content-type", b"") in UNTOLD_TYPES:
+                others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+                scope = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
+        await self._app(scope, receive, send)
 
 
 class BodyLimit:
@@ -128,23 +152,81 @@ class BodyLimit:
         await JSONResponse({"error": message}, status_code=413)(scope, receive, send)
 
 
-async def _answer_handler_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HandlerError)
+async def _answer_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AnswerError)
     return JSONResponse(error.answer, status_code=error.status)
 
 
-def serve(worker: Worker, *, names: list[str], port: int, max_body: int) -> None:
-    """Serve ``worker`` under ``names`` on the loopback ``port`` until SIGTERM; requests in flight are finished."""
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.set_event_loop(asyncio.new_event_loop())  # ModelServer sets up the current loop, and uvloop makes none
-    warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # kserve's, not the reader's to mend
-    app.add_exception_handler(HandlerError, _answer_handler_error)
-    app.add_middleware(BodyLimit, max_body=max_body)
-    server = ModelServer(http_port=port, enable_grpc=False, enable_latency_logging=False)
-    # ModelServer offers no options for these: it would listen on every interface.
-    config = server._rest_server._server.config
-    config.host, config.timeout_keep_alive = HOST, KEEP_ALIVE_SECONDS
-    # A line for each request costs a tenth of a request's time, and nothing rotates a container's log.
+class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kserve has no type annotations
+    """gRPC's statuses for what kserve has none for, or loses the reason of."""
+
+    async def handle_exception(self, ex: Exception, request_or_iterator: Any, context: Any, method_name: str) -> None:
+        if isinstance(ex, AnswerError):
+            message = ex.answer.get("error") if isinstance(ex.answer, dict) else None
+            code = GRPC_CODES.get(ex.status, GRPC_CODES[400 if ex.status < 500 else 500])
+            await context.abort(code, message or orjson.dumps(ex.answer, default=str).decode())
+        elif isinstance(ex, NotImplementedError):
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(ex))
+        elif isinstance(ex, InferenceError):
+            await context.abort(grpc.StatusCode.INTERNAL, str(ex))
+        else:
+            await super().handle_exception(ex, request_or_iterator, context, method_name)
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn that leaves the signals to `serve`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The options that every model server takes. Its ports come from the environment (see minipdk.serving)."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--model_name", default="model", help="the name in the request's path")
+    parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the folder of the model's files")
+    parser.add_argument("--http_port", type=int, default=int(os.environ.get("PORT", "8080")))
+    parser.add_argument("--grpc_port", type=int, default=int(os.environ.get("GRPC_PORT", "8081")))
+    return parser
+
+
+def set_up_logging() -> None:
+    """Log to stderr, the pod's log; without the lines for each request, which cost a tenth of a request's time."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("kserve.trace").setLevel(logging.WARNING)
-    server.start([WorkerModel(name, worker) for name in dict.fromkeys(names)])
+    warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # kserve's, not the reader's to mend
+
+
+def serve(models: Sequence[Model], *, http_port: int, grpc_port: int, max_body: int = MAX_BODY) -> None:
+    """Serve ``models`` on loopback until SIGTERM; requests in flight are finished."""
+    repository = ModelRepository()
+    for model in models:
+        repository.update(model)
+    plane, extension = DataPlane(repository), ModelRepositoryExtension(repository)
+    app.add_exception_handler(AnswerError, _answer_error)
+    app.add_middleware(JsonByDefault)
+    app.add_middleware(BodyLimit, max_body=max_body)
+    RESTServer(app, plane, extension, http_port).create_application()
+    config = uvicorn.Config(app, HOST, http_port, log_config=None, timeout_keep_alive=KEEP_ALIVE_SECONDS)
+    uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body))
+
+
+async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, max_body: int) -> None:
+    lengths = [("grpc.max_receive_message_length", max_body), ("grpc.max_send_message_length", -1)]
+    server = grpc.aio.server(interceptors=(ErrorStatuses(),), options=lengths)
+    add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    server.add_insecure_port(f"{HOST}:{grpc_port}")
+    await server.start()
+    stopping: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        http.should_exit = True
+        stopping.append(asyncio.ensure_future(server.stop(GRACE_SECONDS)))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    log.info("serving http://%s:%d and grpc://%s:%d", HOST, http.config.port, HOST, grpc_port)
+    await http.serve()
+    await asyncio.gather(*stopping)

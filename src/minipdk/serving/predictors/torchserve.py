@@ -8,7 +8,6 @@ what it would see under TorchServe: for ``{"instances": [a, b]}`` its ``handle``
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
@@ -20,9 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .archive import ArchiveError, Model, find_archive, read_config, unpack
+from kserve import InferRequest, InferResponse
+from ts.utils.util import PredictionException
 
-HOST = "127.0.0.1"
+from .archive import ArchiveError, Model, find_archive, read_config, unpack
+from .model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
+
 ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
 log = logging.getLogger("torchserve")
 
@@ -79,33 +81,51 @@ def install_requirements(model: Model) -> None:
         raise ArchiveError(f"pip install -r {model.requirements.name} of the archive failed: see the pod's log")
 
 
+class TorchServeModel(ServedModel):
+    """One name under which the worker is served."""
+
+    def __init__(self, name: str, worker: Worker) -> None:
+        super().__init__(name)
+        self._worker = worker
+
+    async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:
+        body = payload.to_rest()[0] if isinstance(payload, InferRequest) else payload
+        try:
+            status, answer = await self._worker.handle(body, headers or {})
+        except PredictionException as error:
+            raise AnswerError(error.error_code, {"error": error.message}) from error
+        except Exception as error:
+            log.exception("the handler failed")
+            raise AnswerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
+        if status != 200:
+            raise AnswerError(status, answer)
+        return InferResponse.from_rest(answer) if isinstance(payload, InferRequest) else answer
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model_name", required=True, help="the InferenceService's name, served beside the archive's own")
-    parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"))
+    parser = arguments(__doc__)
     parser.add_argument("--model-store", type=Path, help="the only folder to look for the archive in, as TorchServe's")
     parser.add_argument("--protocol", choices=sorted(ENVELOPES), default="v1")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8080")))
-    arguments = parser.parse_args()
-    # kserve parses the command line too when it is imported, with options of its own.
-    sys.argv[1:] = []
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    options = parser.parse_args()
+    set_up_logging()
     logging.getLogger("ts").setLevel(logging.WARNING)  # one line for each request otherwise
-    config = read_config(arguments.model_dir)
+    config = read_config(options.model_dir)
     try:
-        archive, name = find_archive(arguments.model_dir, config, arguments.model_store)
+        archive, name = find_archive(options.model_dir, config, options.model_store)
         model = unpack(archive, Path(tempfile.mkdtemp(prefix="model-")), name)
         if config.install_requirements:
             install_requirements(model)
     except ArchiveError as error:
         sys.exit(f"{error}")
     log.info("loading %s %s from %s with handler %s", model.name, model.version, archive.name, model.handler)
-    worker = Worker(model, arguments.protocol)
-    log.info("loaded; serving http://%s:%d/v1/models/%s:predict", HOST, arguments.port, model.name)
-
-    from .model_server import serve
-
-    serve(worker, names=[model.name, arguments.model_name], port=arguments.port, max_body=config.max_request_size)
+    worker = Worker(model, options.protocol)
+    names = dict.fromkeys([model.name, options.model_name])
+    serve(
+        [TorchServeModel(name, worker) for name in names],
+        http_port=options.http_port,
+        grpc_port=options.grpc_port,
+        max_body=config.max_request_size,
+    )
 
 
 if __name__ == "__main__":

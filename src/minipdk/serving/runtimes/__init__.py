@@ -1,7 +1,7 @@
 """The serving runtimes that come with the cluster: their ClusterServingRuntime manifests, and the images these name.
 
-A manifest is ``<name>.yaml`` here, an image's context the folder ``<image>``. A runtime's program lies in
-`minipdk.serving.predictors`.
+A manifest is ``<name>.yaml`` here, an image's Dockerfile lies in a folder of its own and its program in
+`minipdk.serving.predictors`; `images` builds them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import yaml
 
 from minipdk.serving.api import Object
 
-STORAGE_INITIALIZER_IMAGE = "kserve/storage-initializer:v0.14.1"
+STORAGE_INITIALIZER_IMAGE = "kserve/storage-initializer:v0.21.0"
 STORAGE_INITIALIZER_COMMAND = ("python", "-m", "predictors.storage_initializer")
 
 
@@ -22,13 +22,6 @@ STORAGE_INITIALIZER_COMMAND = ("python", "-m", "predictors.storage_initializer")
 def manifests() -> tuple[Object, ...]:
     """The ClusterServingRuntimes, by name."""
     return tuple(yaml.safe_load(path.read_text()) for path in sorted(Path(__file__).parent.glob("*.yaml")))
-
-
-@cache
-def built_in_images() -> frozenset[str]:
-    """The images that come with minipdk."""
-    containers = [one for runtime in manifests() for one in runtime["spec"]["containers"]]
-    return frozenset({STORAGE_INITIALIZER_IMAGE, *(one["image"] for one in containers)})
 
 
 @dataclass(frozen=True)

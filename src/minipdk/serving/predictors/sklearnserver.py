@@ -1,0 +1,124 @@
+"""The `sklearn` runtime: a pickled scikit-learn model, served as KServe's sklearnserver serves it.
+
+    python -m predictors.sklearnserver --model_name iris --model_dir /mnt/models      # listens on $PORT and $GRPC_PORT
+
+The folder holds exactly one file whose name ends with .joblib, .pkl or .pickle. ``PREDICT_PROBA=true`` asks the model for
+probabilities. A request's rows are lists of numbers, objects of columns, or strings; in protocol v2 they are one tensor, or
+a tensor for each column where the request's ``content_type`` is ``pd`` or the model knows its columns' names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from kserve import InferRequest
+from kserve.errors import InvalidInput
+from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
+from kserve.utils.utils import get_predict_response
+
+from .model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
+
+MODEL_EXTENSIONS = (".joblib", ".pkl", ".pickle")
+PANDAS = "pd"
+log = logging.getLogger("sklearnserver")
+
+
+class ModelFileError(Exception):
+    """The model folder does not hold exactly one model file; the message names what it holds."""
+
+
+def find_model(folder: Path) -> Path:
+    """The one model file at the top of ``folder``."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    models = [path for path in files if path.suffix in MODEL_EXTENSIONS]
+    if not models:
+        there = ", ".join(path.name for path in files[:10]) or "no files"
+        raise ModelFileError(f"no model in {folder}: it holds {there}, and none ends with {', '.join(MODEL_EXTENSIONS)}")
+    if len(models) > 1:
+        names = ", ".join(path.name for path in models)
+        raise ModelFileError(f"more than one model file is detected, only one is allowed within {folder}: {names}")
+    return models[0]
+
+
+def rows_of(instances: list[Any]) -> Any:
+    """Protocol v1's instances as scikit-learn takes them: an array, a DataFrame of columns, or a list of strings."""
+    first = instances[0]
+    if all(isinstance(one, str) for one in instances):
+        return instances
+    if isinstance(first, list) and first and isinstance(first[0], dict):  # KServe's form: a list of records each
+        return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
+    if isinstance(first, dict):
+        if any(isinstance(value, dict) for value in first.values()):  # KServe's form: {column: {row: value}}
+            return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
+        return pd.DataFrame.from_records(instances)
+    return np.array(instances)
+
+
+def tensors_of(request: InferRequest, columns: list[str]) -> Any:
+    """Protocol v2's tensors as scikit-learn takes them. ``columns`` are those of its training, if it knows them."""
+    content_type = (request.parameters or {}).get("content_type", "")
+    if isinstance(content_type, InferParameter):
+        content_type = content_type.string_param
+    names = [tensor.name for tensor in request.inputs]
+    if content_type == PANDAS or (columns and sorted(names) == sorted(columns)):
+        return request.as_dataframe()
+    if len(names) != 1:
+        raise InvalidInput(
+            f'the tensors {", ".join(names)} are columns only with "parameters": {{"content_type": "{PANDAS}"}}: '
+            "without it send one tensor of rows"
+        )
+    [tensor] = request.inputs
+    if tensor.datatype == "BYTES":
+        return [value.decode() if isinstance(value, bytes) else value for value in tensor.as_numpy().ravel()]
+    return tensor.as_numpy()
+
+
+class SklearnModel(ServedModel):
+    """One loaded model. Predictions are made in one thread, so that probes are answered meanwhile."""
+
+    def __init__(self, name: str, model: Any, *, probabilities: bool) -> None:
+        super().__init__(name)
+        self._columns = [str(column) for column in getattr(model, "feature_names_in_", ())]
+        self._predict = model.predict_proba if probabilities and hasattr(model, "predict_proba") else model.predict
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, payload)
+
+    def _answer(self, payload: Any) -> Any:
+        try:
+            v2 = isinstance(payload, InferRequest)
+            result = self._predict(tensors_of(payload, self._columns) if v2 else rows_of(payload["instances"]))
+        except (ValueError, TypeError, KeyError) as error:
+            # What scikit-learn raises for a wrong number of columns, other columns, NaN, or text where it wants numbers.
+            raise InvalidInput(f"{error}") from error
+        except Exception as error:
+            log.exception("the model failed")
+            raise AnswerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
+        return get_predict_response(payload, result, self.name)
+
+
+def main() -> None:
+    options = arguments(__doc__).parse_args()
+    set_up_logging()
+    try:
+        path = find_model(options.model_dir)
+    except (ModelFileError, OSError) as error:
+        sys.exit(f"{error}")
+    log.info("loading %s", path.name)
+    probabilities = os.environ.get("PREDICT_PROBA", "false").lower() == "true"
+    model = SklearnModel(options.model_name, joblib.load(path), probabilities=probabilities)
+    serve([model], http_port=options.http_port, grpc_port=options.grpc_port)
+
+
+if __name__ == "__main__":
+    main()
