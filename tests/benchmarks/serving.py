@@ -26,8 +26,8 @@ import requests
 from tests import churn_archive
 from tests.benchmarks import _bare_model
 from tests.benchmarks._load import Load, measure
-from tests.conftest import ServiceProcess, free_ports, new_home, wait_for
-from tests.minipdk.serving.conftest import FakeS3
+from tests.benchmarks._serving_cluster import serving_cluster
+from tests.conftest import free_ports, wait_for
 from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster
 
 SECONDS = 3.0
@@ -42,20 +42,11 @@ Target = tuple[str, str, Callable[[int], dict[str, Any]]]
 @contextlib.contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
     """A cluster that serves the course's archive and the one with the pandas handler."""
-    with contextlib.ExitStack() as stack:
-        home = new_home(folder / "home")
-        services = [ServiceProcess(home, "kubernetes", "kubernetes"), ServiceProcess(home, "serving", "ingress")]
-        for service in services:
-            service.start()
-            stack.callback(service.stop)
-        s3 = FakeS3()
-        stack.callback(s3.close)
-        made = Cluster(home, services[1], s3)
-        made.add_credentials()
+    with serving_cluster(folder) as made:
         for name, handler in ((ENDPOINT, None), (PANDAS, PANDAS_HANDLER)):
             place = folder / name
             place.mkdir()
-            s3.put("models", churn_archive.make(place, handler).parent, f"{name}/model-store/")
+            made.s3.put("models", churn_archive.make(place, handler).parent, f"{name}/model-store/")
             made.create(name, f"s3://models/{name}")
         for name in (ENDPOINT, PANDAS):
             wait_for(lambda name=name: made.is_ready(name), seconds=300, what=name)
