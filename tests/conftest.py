@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, settings
 
 from minipdk.home import HOST, VENDOR_PORTS, Home, Identity, port_is_free, save
 
-
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")  # a busy one breaks no law
 
