@@ -7,6 +7,8 @@ each customer, in the request's order. A `churn` column may be there; it is not 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from ts.utils.util import PredictionException
 
 THRESHOLD = 0.5
 BAD_REQUEST = 400
+RECORD = itemgetter(*COLUMNS)
 
 
 class CustomerChurnHandler(BaseHandler):
@@ -28,10 +31,13 @@ class CustomerChurnHandler(BaseHandler):
         """
         if not isinstance(data, list) or not data:
             raise PredictionException('the request needs a list under "instances" with at least one entry', BAD_REQUEST)
-        try:
-            encoded = [torch.from_numpy(encode(columns(_payload(instance)))) for instance in data]
-        except InputError as error:
-            raise PredictionException(str(error), BAD_REQUEST) from error
+        encoded = []
+        for number, instance in enumerate(data):
+            try:
+                encoded.append(torch.from_numpy(encode(columns(_payload(instance)))))
+            except InputError as error:
+                which = f"instance {number}: " if len(data) > 1 else ""
+                raise PredictionException(f"{which}{error}", BAD_REQUEST) from error
         return encoded[0] if len(encoded) == 1 else torch.cat(encoded)
 
     def inference(self, data: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -49,7 +55,7 @@ def _payload(instance: Any) -> Any:
     raise InputError('each instance needs an object {"data": ...}')
 
 
-def columns(payload: Any) -> dict[str, list[Any]]:
+def columns(payload: Any) -> Mapping[str, Sequence[Any]]:
     """The network's columns from ``payload``, in any of the three shapes. Raises InputError for anything else."""
     if isinstance(payload, list):
         return _from_records(payload)
@@ -60,45 +66,48 @@ def columns(payload: Any) -> dict[str, list[Any]]:
     return _from_columns({name: payload[name] for name in COLUMNS if name in payload})
 
 
-def _from_records(records: list[Any]) -> dict[str, list[Any]]:
+def _from_records(records: list[Any]) -> Mapping[str, Sequence[Any]]:
     if not records:
         raise InputError('"data" is empty')
-    for row, record in enumerate(records):
-        if not isinstance(record, dict):
-            raise InputError(f"row {row} is {_kind(record)}; in a list, each row has to be an object {{column: value}}")
+    if set(map(type, records)) != {dict}:
+        row, record = next((row, record) for row, record in enumerate(records) if not isinstance(record, dict))
+        raise InputError(f"row {row} is {_kind(record)}; in a list, each row has to be an object {{column: value}}")
     try:
-        return {name: [record[name] for record in records] for name in COLUMNS}
-    except KeyError as error:
-        raise InputError(f"column missing: {error.args[0]}") from None
+        return dict(zip(COLUMNS, zip(*map(RECORD, records), strict=True), strict=True))
+    except KeyError:
+        row, missing = next((row, name) for row, record in enumerate(records) for name in COLUMNS if name not in record)
+        raise InputError(f"column missing: {missing}" + (f" in row {row}" if len(records) > 1 else "")) from None
 
 
-def _from_columns(payload: dict[str, Any]) -> dict[str, list[Any]]:
+def _from_columns(payload: dict[str, Any]) -> Mapping[str, Sequence[Any]]:
     first = next(iter(payload.values()), None)
-    if not isinstance(first, dict):
+    if isinstance(first, dict):
+        result = _from_named_rows(payload, list(first))
+    else:
         for name, column in payload.items():
             if not isinstance(column, list):
                 raise InputError(f"column {name} is {_kind(column)}; it has to be an object {{row: value}} or a list")
         result = payload
-    else:
-        rows = list(first)
-        result = {name: _values(name, column, rows) for name, column in payload.items()}
     if payload and not first:
         raise InputError('"data" holds no rows')
     return result
 
 
-def _values(name: str, column: Any, rows: list[str]) -> list[Any]:
-    """The values of one column -> {row: value} entry, in the order of ``rows``."""
-    if not isinstance(column, dict):
-        raise InputError(
-            f"column {name} is {_kind(column)}; the first column is an object {{row: value}}, so all have to be"
-        )
-    if len(column) != len(rows):
-        raise InputError(f"column {name} has {len(column)} rows where the first column has {len(rows)}")
+def _from_named_rows(payload: dict[str, dict[str, Any]], rows: list[str]) -> Mapping[str, Sequence[Any]]:
+    """The values of the column -> {row: value} entries, each in the order of ``rows``."""
+    for name, column in payload.items():
+        if not isinstance(column, dict):
+            raise InputError(
+                f"column {name} is {_kind(column)}; the first column is an object {{row: value}}, so all have to be"
+            )
+        if len(column) != len(rows):
+            raise InputError(f"column {name} has {len(column)} rows where the first column has {len(rows)}")
+    in_order = map(itemgetter(*rows), payload.values()) if rows else ()
     try:
-        return [column[row] for row in rows]
+        return dict(zip(payload, zip(in_order, strict=True) if len(rows) == 1 else in_order, strict=False))
     except KeyError as error:
-        raise InputError(f"column {name} has no row {error}") from None
+        name = next(name for name, column in payload.items() if error.args[0] not in column)
+        raise InputError(f"column {name} has no row {str(error)[:60]}") from None
 
 
 def _kind(value: Any) -> str:

@@ -142,6 +142,16 @@ def test_a_missing_column_is_a_400_that_names_it(predict: Predict, columns: dict
     assert refused(predict, {"instances": [{"data": records}]}) == "column missing: area"
 
 
+def test_what_is_wrong_with_one_of_several_is_told_with_its_number(
+    predict: Predict, columns: dict[str, dict[str, Any]]
+) -> None:
+    good = {name: column["0"] for name, column in columns.items()}
+    bad = {name: value for name, value in good.items() if name != "area"}
+    assert refused(predict, {"instances": [{"data": columns}, {"data": [good, bad]}]}) == (
+        "instance 1: column missing: area in row 1"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
