@@ -128,9 +128,9 @@ def _scaled(columns: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
 
 def _numbers(columns: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
     """The numeric columns as one array, once each value is known to be a number: text, true and null are not."""
-    if not all(isinstance(values, np.ndarray) and values.dtype.kind in "iuf" for values in columns):
-        if not set(map(type, chain.from_iterable(columns))) <= {int, float}:
-            _check_numbers(columns)
+    numbers = all(isinstance(values, np.ndarray) and values.dtype.kind in "iuf" for values in columns)
+    if not numbers and not set(map(type, chain.from_iterable(columns))) <= {int, float}:
+        _check_numbers(columns)
     try:
         return np.array(columns, dtype=np.float64)
     except OverflowError as error:  # an integer of hundreds of digits
