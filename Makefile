@@ -63,6 +63,7 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 	@$(MAKE) --no-print-directory labs
 
 labs: environment  ## Generate labs/ from solutions/, over what is filled in there; to be committed
+	@$(BIN)/python -m course.model_server sklearn solutions/model-server/packages/sklearn --marked
 	@$(BIN)/python -m course.labs
 
 bench: course  ## Run the course, then measure; prints medians and ratios

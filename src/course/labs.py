@@ -4,8 +4,9 @@ A lab is its solution's folder with the answers taken out:
 
 * In a notebook, the lines between ``# <solution>`` and ``# </solution>`` become ``...``; a comment above them tells what is
   wanted and stays. Cells with the tag ``solution`` are left out. Outputs and counts are removed.
+* In a module they become an error that says so, in YAML and Dockerfiles a comment, so that what is left can still be read.
 * A folder that has a twin called ``base_...`` is the completed one: the lab gets the base alone.
-* Every other file is copied.
+* Every other file is copied, but for what running the solution leaves behind.
 """
 
 from __future__ import annotations
@@ -21,11 +22,21 @@ from course.profile import find_root
 
 SOLUTION = re.compile(r"^(?P<indent>[ \t]*)# <solution>\n.*?^[ \t]*# </solution>$", re.M | re.S)
 MARKER = re.compile(r"# </?solution>")
-UNWANTED = {"__pycache__", ".ipynb_checkpoints"}
+MARKER_LINE = re.compile(r"^[ \t]*# </?solution>\n", re.M)
+GAPS = {
+    ".py": 'raise NotImplementedError("your turn: see the comment above this line")',
+    ".yaml": "# ...",
+    ".Dockerfile": "# ...",
+}
+"""What an answer becomes in a file with this suffix."""
+
+UNWANTED = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache"}
+TRAINED = re.compile(r"trainer/\d+/")
+"""Where the packages of the model-server lab save what they train."""
 
 
 class MarkerError(ValueError):
-    """A marker of a solution has no other half; the message names the notebook and the cell."""
+    """A marker of a solution has no other half; the message names the file, and the cell if it has cells."""
 
 
 def main() -> None:
@@ -49,6 +60,8 @@ def generate(solutions: Path, labs: Path) -> None:
             nbformat.write(without_answers(nbformat.read(source, as_version=4), str(name)), target)
         else:
             shutil.copy(source, target)
+            if gap := GAPS.get(source.suffix):
+                target.write_text(with_gaps(source.read_text(), gap, str(name)))
 
 
 def without_answers(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
@@ -57,15 +70,28 @@ def without_answers(notebook: nbformat.NotebookNode, name: str) -> nbformat.Note
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-            cell.source = SOLUTION.sub(r"\g<indent>...", cell.source)
-            if MARKER.search(cell.source):
-                raise MarkerError(f"{name}, cell {cell.id}: '# <solution>' and '# </solution>' have to come in pairs")
+            cell.source = with_gaps(cell.source, "...", f"{name}, cell {cell.id}")
     return notebook
+
+
+def with_gaps(text: str, gap: str, name: str) -> str:
+    """``text`` with ``gap`` for each answer. Raises MarkerError, which calls the text ``name``."""
+    text = SOLUTION.sub(lambda answer: answer["indent"] + gap, text)
+    if MARKER.search(text):
+        raise MarkerError(f"{name}: '# <solution>' and '# </solution>' have to come in pairs")
+    return text
+
+
+def without_markers(text: str) -> str:
+    """``text`` with its answers, which are no longer marked."""
+    return MARKER_LINE.sub("", text)
 
 
 def _is_left_out(path: Path, solutions: Path) -> bool:
     """Whether ``path`` lies in a folder of answers, or in one that tools leave behind."""
     folders = [folder for folder in path.parents if folder.is_relative_to(solutions)]
+    if TRAINED.search(path.relative_to(solutions).as_posix()):
+        return True
     return any(folder.name in UNWANTED or (folder.parent / f"base_{folder.name}").is_dir() for folder in folders)
 
 

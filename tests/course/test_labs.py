@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import yaml
 
-from course.labs import MarkerError, generate, without_answers
+from course.labs import MarkerError, generate, with_gaps, without_answers, without_markers
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,3 +64,48 @@ def test_a_lab_gets_the_base_of_a_completed_folder_and_every_other_file(tmp_path
         (tmp_path / "solutions" / name).write_text(name)
     generate(tmp_path / "solutions", tmp_path / "labs")
     assert sorted(contents(tmp_path / "labs")) == ["a/base_code/x.py", "a/data.csv"]
+
+
+MARKED = "one: 1\ntwo:\n  # Your turn: two and two.\n  # <solution>\n  - 2\n  - 2\n  # </solution>\nthree: 3\n"
+
+
+def test_an_answer_in_a_file_becomes_a_gap_that_leaves_the_rest_readable(tmp_path: Path) -> None:
+    (tmp_path / "solutions" / "lab").mkdir(parents=True)
+    files = {
+        "a.py": "def f():\n    # <solution>\n    return 1\n    # </solution>\n",
+        "b.yaml": MARKED,
+        "c.Dockerfile": "FROM x\n# <solution>\nRUN y\n# </solution>\n",
+        "d.txt": MARKED,
+    }
+    for name, text in files.items():
+        (tmp_path / "solutions" / "lab" / name).write_text(text)
+
+    generate(tmp_path / "solutions", tmp_path / "labs")
+
+    made = {name: (tmp_path / "labs" / "lab" / name).read_text() for name in files}
+    module: dict[str, Any] = {}
+    exec(made["a.py"], module)
+    with pytest.raises(NotImplementedError, match="your turn"):
+        module["f"]()
+    assert yaml.safe_load(made["b.yaml"]) == {"one": 1, "two": None, "three": 3}
+    assert made["c.Dockerfile"] == "FROM x\n# ...\n"
+    assert made["d.txt"] == MARKED
+
+
+def test_a_file_with_half_a_pair_of_markers_is_named() -> None:
+    with pytest.raises(MarkerError, match=r"^lab/a\.py: .* have to come in pairs"):
+        with_gaps("x\n# </solution>\n", "...", "lab/a.py")
+
+
+def test_markers_alone_can_be_taken_out() -> None:
+    assert yaml.safe_load(without_markers(MARKED)) == {"one": 1, "two": [2, 2], "three": 3}
+    assert "solution" not in without_markers(MARKED)
+
+
+def test_what_running_a_solution_leaves_behind_is_no_part_of_the_lab(tmp_path: Path) -> None:
+    kept, left = ("trainer/model.py", "example_models/0001/model"), ("trainer/0001/model", ".pytest_cache/x")
+    for name in (*kept, *left):
+        (tmp_path / "solutions" / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "solutions" / "a" / name).touch()
+    generate(tmp_path / "solutions", tmp_path / "labs")
+    assert sorted(contents(tmp_path / "labs")) == sorted(f"a/{name}" for name in kept)

@@ -1,0 +1,1 @@
+"""A model server for scikit-learn: `trainer` makes the model, `inferencer` answers requests with it."""

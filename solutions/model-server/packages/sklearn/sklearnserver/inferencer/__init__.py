@@ -1,0 +1,1 @@
+"""Answer requests with a model: `python -m sklearnserver.inferencer`."""

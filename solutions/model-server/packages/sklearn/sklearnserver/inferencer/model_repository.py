@@ -1,0 +1,31 @@
+"""Several models in one server, loaded and unloaded while it runs (the repository extension of protocol v2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kserve import ModelRepository
+
+from sklearnserver.inferencer.model import SKLearnServingModel
+
+
+class SKLearnModelRepository(ModelRepository):
+    """Every folder in ``models_dir`` is a model, called as the folder."""
+
+    def load(self, name: str) -> bool:
+        """`POST /v2/repository/models/<name>/load` calls this. It may be a model that was loaded before: it is read anew."""
+        return self.load_model(name)
+
+    def load_model(self, name: str) -> bool:
+        """Load the model in the folder ``name`` and answer requests with it. Raises FileNotFoundError if there is none."""
+        there = sorted(one.name for one in Path(self.models_dir).iterdir() if one.is_dir())
+        if name not in there:  # which also keeps "..", a name that a client may send, from leading out
+            raise FileNotFoundError(f"no model {name!r} in {self.models_dir}: there is {', '.join(there) or 'none'}")
+        # Your turn: make the SKLearnServingModel of that name and folder, load it, and register it with self.update. Return
+        # whether it is ready.
+        # <solution>
+        model = SKLearnServingModel(name, str(Path(self.models_dir) / name))
+        model.load()
+        self.update(model)
+        return model.ready
+        # </solution>

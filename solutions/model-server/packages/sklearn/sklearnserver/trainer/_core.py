@@ -1,0 +1,48 @@
+"""All that this package knows of scikit-learn: a logistic regression on standardised columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+MODEL_FILE = "model.joblib"
+Floats = npt.NDArray[np.float64]
+
+
+def build(_features: int, _classes: int) -> Any:
+    """An untrained model. How many columns and classes there are, scikit-learn learns from the data."""
+    return make_pipeline(StandardScaler(), LogisticRegression())
+
+
+def fit(model: Any, x: Floats, y: npt.NDArray[np.int64]) -> None:
+    """Train ``model`` on x, one row for each flower, and their classes y."""
+    model.fit(x, y)
+
+
+def probabilities(model: Any, x: Floats) -> Floats:
+    """How likely each flower is of each class: one row for each flower, one column for each class."""
+    return np.asarray(model.predict_proba(x), dtype=np.float64)
+
+
+def save(model: Any, columns: Sequence[str], path: Path) -> None:
+    """Write the model, and the columns that it looks at, to ``path``."""
+    joblib.dump({"model": model, "columns": list(columns)}, path)
+
+
+def load(path: Path) -> tuple[Any, tuple[str, ...]]:
+    """The model in ``path`` and its columns. Loading a pickle runs what is in it: load what you have written yourself.
+
+    Raises ValueError when the file holds something else.
+    """
+    saved = joblib.load(path)
+    if not isinstance(saved, dict) or set(saved) != {"model", "columns"}:
+        raise ValueError(f"{path} holds a {type(saved).__name__}, not what this package has saved")
+    return saved["model"], tuple(saved["columns"])

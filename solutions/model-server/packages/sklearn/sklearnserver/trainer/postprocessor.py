@@ -1,0 +1,11 @@
+"""From what the model gives to what an answer brings."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+
+def post_func(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """The number of the likeliest class for each row of ``probabilities``."""
+    return np.argmax(probabilities, axis=1).astype(np.int64)

@@ -1,0 +1,40 @@
+"""``python -m course.model_server FRAMEWORK DIR``: make a model server's package and train its example model."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from course.model_server import FRAMEWORKS, FrameworkError, render
+
+
+def main() -> None:
+    """Render the package into an empty folder and train the model that it comes with."""
+    parser = argparse.ArgumentParser(prog="python -m course.model_server", description=__doc__)
+    parser.add_argument("framework", help=" or ".join(FRAMEWORKS))
+    parser.add_argument("folder", type=Path, help="where the package goes: a new or empty folder")
+    parser.add_argument(
+        "--marked", action="store_true", help="keep the answers marked, write over what is there, train nothing"
+    )
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    if arguments.marked:
+        render(arguments.framework, folder, keep_markers=True)
+        return
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise FrameworkError(f"{folder} is not an empty folder: name another")
+        files = render(arguments.framework, folder)
+    except FrameworkError as error:
+        sys.exit(f"course.model_server: {error}")
+    server = FRAMEWORKS[arguments.framework].server
+    training = [sys.executable, "-m", f"{server}.trainer", "--output", f"{server}/example_models/0001"]
+    if subprocess.run(training, cwd=folder, check=False).returncode:
+        sys.exit(f"course.model_server: {server} is in {folder}, but its example model could not be trained")
+    print(f"{server}: {len(files)} files in {folder}. Next: cd {folder} && make test serve")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
