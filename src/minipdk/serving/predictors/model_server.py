@@ -22,6 +22,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,27 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotation
 
     async def explain(self, payload: Any, headers: dict[str, str] | None = None) -> Any:
         raise NotImplementedError(":explain is not supported by minipdk")
+
+
+class ThreadModel(ServedModel):
+    """A model that answers in a thread, one request at a time, so that probes are answered meanwhile."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    def answer(self, payload: dict[str, Any] | InferRequest) -> Any:
+        """The answer to a request of protocol v1 or v2. Raises InvalidInput, which names what is wrong with it."""
+        raise NotImplementedError
+
+    async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self.answer, payload)
+        except (InvalidInput, AnswerError):
+            raise
+        except Exception as error:
+            log.exception("the model failed")
+            raise AnswerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
 
 
 class JsonByDefault:

@@ -9,11 +9,9 @@ a tensor for each column where the request's ``content_type`` is ``pd`` or the m
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ from kserve.errors import InvalidInput
 from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
 from kserve.utils.utils import get_predict_response
 
-from .model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
+from .model_server import ThreadModel, arguments, serve, set_up_logging
 
 MODEL_EXTENSIONS = (".joblib", ".pkl", ".pickle")
 PANDAS = "pd"
@@ -82,28 +80,21 @@ def tensors_of(request: InferRequest, columns: list[str]) -> Any:
     return tensor.as_numpy()
 
 
-class SklearnModel(ServedModel):
-    """One loaded model. Predictions are made in one thread, so that probes are answered meanwhile."""
+class SklearnModel(ThreadModel):
+    """One loaded model."""
 
     def __init__(self, name: str, model: Any, *, probabilities: bool) -> None:
         super().__init__(name)
         self._columns = [str(column) for column in getattr(model, "feature_names_in_", ())]
         self._predict = model.predict_proba if probabilities and hasattr(model, "predict_proba") else model.predict
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
-    async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, payload)
-
-    def _answer(self, payload: Any) -> Any:
+    def answer(self, payload: dict[str, Any] | InferRequest) -> Any:
         try:
             v2 = isinstance(payload, InferRequest)
             result = self._predict(tensors_of(payload, self._columns) if v2 else rows_of(payload["instances"]))
         except (ValueError, TypeError, KeyError) as error:
             # What scikit-learn raises for a wrong number of columns, other columns, NaN, or text where it wants numbers.
             raise InvalidInput(f"{error}") from error
-        except Exception as error:
-            log.exception("the model failed")
-            raise AnswerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
         return get_predict_response(payload, result, self.name)
 
 
