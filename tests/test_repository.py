@@ -128,7 +128,7 @@ def test_every_pipeline_field_that_is_refused_is_documented() -> None:
 
 
 def test_every_subresource_of_kubernetes_that_is_refused_is_documented() -> None:
-    from minipdk.kubernetes.resources import UNSUPPORTED_SUBRESOURCES
+    from minipdk.kubernetes.kinds import UNSUPPORTED_SUBRESOURCES
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
     refused = {part for parts in UNSUPPORTED_SUBRESOURCES.values() for part in parts}

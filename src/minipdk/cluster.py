@@ -27,7 +27,7 @@ from minipdk.home import HOST, MODELS_NAMESPACE, Home
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, HEALTHY_AFTER = 0.1, 5.0, 10.0
-RESET_FOLDERS = ("db", "blobs", "containers", "shared_fs", "logs", "run")
+RESET_FOLDERS = ("db", "blobs", "containers", "shared_fs", "volumes", "logs", "run")
 
 
 class ClusterError(Exception):

@@ -10,6 +10,7 @@ alone. Two clusters are two folders. The layout::
     db/<service>.db   one SQLite database for each service
     blobs/            content-addressed files
     images/           images built by `minipdk image build`
+    volumes/          a folder for each persistent volume claim: <namespace>/<claim>
     containers/       the private layers of running containers
     shared_fs/        Determined's checkpoint storage, /determined_shared_fs in a trial
     logs/<service>.log

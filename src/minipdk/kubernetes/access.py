@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minipdk.home import Home
-from minipdk.kubernetes import resources
+from minipdk.kubernetes import kinds
 from minipdk.kubernetes.errors import BadRequestError, ConflictError, InvalidError, UnauthorizedError, invalid_value
+from minipdk.kubernetes.kinds import PODS, SECRETS, SERVICE_ACCOUNTS
 from minipdk.kubernetes.registry import Registry
-from minipdk.kubernetes.resources import PODS, SECRETS, SERVICE_ACCOUNTS, Object, Resource, Target
+from minipdk.kubernetes.resources import Object, Resource, Target
 from minipdk.kubernetes.times import now
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -145,7 +146,7 @@ class Authenticator:
 
 
 def review(resource: Resource, body: Object, user: User) -> Object:
-    """Answer one of the reviews in `resources.REVIEWS`."""
+    """Answer one of the reviews in `kinds.REVIEWS`."""
     answer = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": body.get("metadata") or {}}
     if resource.kind == "SelfSubjectReview":
         return {**answer, "status": {"userInfo": user.as_json()}}
@@ -172,7 +173,7 @@ def _may(spec: Object) -> Object:
     group, plural, verb = asked.get("group", ""), asked.get("resource", ""), asked.get("verb", "")
     if plural == "*" or group == "*":
         return {"allowed": True, "reason": EVERYTHING}
-    known = [one for one in (*resources.RESOURCES, *resources.REVIEWS) if (one.plural, one.group) == (plural, group)]
+    known = [one for one in (*kinds.RESOURCES, *kinds.REVIEWS) if (one.plural, one.group) == (plural, group)]
     if not known:
         named = f"{plural}.{group}" if group else plural
         return {"allowed": False, "reason": f"{named} is not supported by minipdk"}
@@ -187,11 +188,11 @@ def _may(spec: Object) -> Object:
 def _rules() -> Object:
     rules = [
         {"apiGroups": [one.group], "resources": [one.plural], "verbs": list(one.verbs)}
-        for one in (*resources.RESOURCES, *resources.REVIEWS)
+        for one in (*kinds.RESOURCES, *kinds.REVIEWS)
     ]
     rules += [
         {"apiGroups": [one.group], "resources": [f"{one.plural}/{part.name}"], "verbs": list(part.verbs)}
-        for one in resources.RESOURCES
+        for one in kinds.RESOURCES
         for part in one.subresources
     ]
     return {"resourceRules": rules, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}], "incomplete": False}

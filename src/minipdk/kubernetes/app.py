@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Lifespan
 
 from minipdk.home import Home
-from minipdk.kubernetes import access, bootstrap, documents, logs, pods
+from minipdk.kubernetes import access, bootstrap, documents, events, logs, pods
 from minipdk.kubernetes.deletion import DeleteOptions
 from minipdk.kubernetes.errors import (
     ApiError,
@@ -30,6 +30,7 @@ from minipdk.kubernetes.errors import (
     forbidden,
     required,
 )
+from minipdk.kubernetes.kinds import NAMESPACES, NEW_EVENTS, PODS
 from minipdk.kubernetes.negotiation import Form, negotiate
 from minipdk.kubernetes.queries import is_set, number
 from minipdk.kubernetes.registry import Registry, WriteOptions
@@ -43,7 +44,7 @@ from minipdk.kubernetes.requests import (
     read_body,
     write_options,
 )
-from minipdk.kubernetes.resources import CREATE_ONLY, NAMESPACES, PODS, Object, Target
+from minipdk.kubernetes.resources import CREATE_ONLY, READ_ONLY, Object, Target
 from minipdk.kubernetes.strategies import strategy
 from minipdk.kubernetes.watches import ListOptions, list_objects, watch
 
@@ -113,6 +114,7 @@ class Api:
             return await self._log(request, target)
         if request.method == "GET":
             return await self._read(request, target)
+        _need_verb(request.method, target)
         body = await _body(request)
         form = negotiate(request.headers.get("accept", ""), request.query_params)
         options = write_options(request.query_params, request.headers.get("user-agent", ""))
@@ -132,15 +134,15 @@ class Api:
             raise MethodNotAllowedError
         watching = is_set(query, "watch")
         if target.name and not watching:
-            found = await run_in_threadpool(self._registry.get, target, number(query, "resourceVersion"))
+            found = await run_in_threadpool(self._registry.get, events.kept(target), number(query, "resourceVersion"))
             return _json(form.one(target.resource, found))
         values = dict(query)
         if target.name:
             values["fieldSelector"] = ",".join(filter(None, (values.get("fieldSelector"), f"metadata.name={target.name}")))
         options = ListOptions.read(target, values)
         if watching:
-            events = watch(self._registry.store, target, options, form, self._stopping)
-            return StreamingResponse(events, media_type="application/json")
+            lines = watch(self._registry.store, target, options, form, self._stopping)
+            return StreamingResponse(lines, media_type="application/json")
         return await run_in_threadpool(self._list, target, options, form)
 
     def _list(self, target: Target, options: ListOptions, form: Form) -> Response:
@@ -166,7 +168,8 @@ class Api:
 
     def _create(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
         resource = target.resource
-        model = PART_MODELS.get(target.part) or (resource.model if resource.verbs == CREATE_ONLY else "")
+        checked = resource.verbs == CREATE_ONLY or resource is NEW_EVENTS
+        model = PART_MODELS.get(target.part) or (resource.model if checked else "")
         found = an_object(read_body(request.headers.get("content-type", ""), body), model)
         if target.part == "token":
             return self._authenticator.issue(target.namespace, target.name, found), 201
@@ -178,6 +181,9 @@ class Api:
         if resource.verbs == CREATE_ONLY:
             return access.review(resource, found, request.state.user), 201
         _need_namespace(target)
+        found, resource = events.read(resource, found), events.kept(target).resource
+        if target.resource is NEW_EVENTS and (causes := list(events.validate_new_event(found))):
+            raise InvalidError(resource.invalid_subject((found.get("metadata") or {}).get("name", "")), causes)
         with self._registry.writing(dry_run=options.dry_run):
             created = self._registry.create(resource, target.namespace, found, options)
             if resource is NAMESPACES:
@@ -188,7 +194,7 @@ class Api:
     def _update(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
         _need_object(target)
         found = an_object(read_body(request.headers.get("content-type", ""), body))
-        return self._registry.update(target, found, options), 200
+        return self._registry.update(events.kept(target), events.read(target.resource, found), options), 200
 
     def _patch(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
         from minipdk.kubernetes import patches
@@ -200,7 +206,8 @@ class Api:
         patch = read_body(content_type or "none", body, accepted)
         _check_patch_options(request.query_params, applies=content_type == APPLY_PATCH)
         if content_type == APPLY_PATCH:
-            found, created = self._registry.apply(target, an_object(patch), options)
+            applied = events.read(resource, an_object(patch))
+            found, created = self._registry.apply(events.kept(target), applied, options)
             return found, 201 if created else 200
         if content_type == JSON_PATCH:
             edit = partial(patches.json_patch, operations=patch)
@@ -208,7 +215,11 @@ class Api:
             edit = partial(patches.merge_patch, patch=an_object(patch))
         else:
             edit = partial(patches.strategic_merge_patch, patch=an_object(patch))
-        return self._registry.change(target, edit, options), 200
+
+        def change(old: Object) -> Object:
+            return events.read(resource, edit(events.shown(resource, old)))
+
+        return self._registry.change(events.kept(target), change, options), 200
 
     def _delete(self, request: Request, target: Target, body: bytes, _: WriteOptions) -> tuple[Object, int]:
         if target.part:
@@ -218,7 +229,7 @@ class Api:
         options = DeleteOptions.read(an_object(content, DELETE_OPTIONS), query)
         if not target.name:
             return self._delete_collection(target, query, options), 200
-        found, gone = self._registry.delete(target, options)
+        found, gone = self._registry.delete(events.kept(target), options)
         if not gone or strategy(target.resource).returns_deleted:
             return found, 200
         details = {"name": target.name, "group": target.resource.group, "kind": target.resource.plural}
@@ -226,19 +237,27 @@ class Api:
         return {**SUCCESS, "details": details}, 200
 
     def _delete_collection(self, target: Target, query: dict[str, str], options: DeleteOptions) -> Object:
-        if "deletecollection" not in target.resource.verbs:
-            raise MethodNotAllowedError
         _need_namespace(target)
         with self._registry.writing(dry_run=options.dry_run):
             items, metadata = list_objects(self._registry.store, target, ListOptions.read(target, query))
             for item in items:
-                place = item["metadata"]
-                self._registry.delete(Target(target.resource, place.get("namespace", ""), place["name"]), options)
+                one = Target(target.resource, item["metadata"].get("namespace", ""), item["metadata"]["name"])
+                self._registry.delete(events.kept(one), options)
         return Form().many(target.resource, items, metadata)
 
 
+def _need_verb(method: str, target: Target) -> None:
+    verb = {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, "delete" if target.name else "deletecollection")
+    resource = target.resource
+    if not target.part and resource.verbs == READ_ONLY:
+        what = f"{verb} of {resource.subject().qualified}"
+        raise NotSupportedError(what, "they are made by the cluster itself, a volume for each claim")
+    if not target.part and verb not in resource.verbs:
+        raise MethodNotAllowedError
+
+
 def _need_object(target: Target) -> None:
-    if not target.name or target.part not in ("", "status") or "update" not in target.resource.verbs:
+    if not target.name or target.part not in ("", "status"):
         raise MethodNotAllowedError
 
 

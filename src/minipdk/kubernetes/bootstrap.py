@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from minipdk.home import MODELS_NAMESPACE
+from minipdk.kubernetes.claims import CLASS, STORAGE_CLASS
 from minipdk.kubernetes.errors import AlreadyExistsError
+from minipdk.kubernetes.kinds import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS, STORAGE_CLASSES
 from minipdk.kubernetes.registry import Registry, WriteOptions
-from minipdk.kubernetes.resources import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS
 
-NAMES = ("default", "kube-system", "kserve", MODELS_NAMESPACE)
+NAMES = ("default", "kube-system", "kube-public", "kube-node-lease", "kserve", MODELS_NAMESPACE)
 SYSTEM = WriteOptions(manager="minipdk")
 
 
-def create_namespaces(registry: Registry, ca_certificate: str) -> None:
-    """Make the namespaces that a new cluster lacks. ``ca_certificate`` is PEM."""
+def furnish_cluster(registry: Registry, ca_certificate: str) -> None:
+    """Make the storage class and the namespaces that a new cluster lacks. ``ca_certificate`` is PEM."""
+    if registry.store.get(STORAGE_CLASSES, "", CLASS) is None:
+        registry.create(STORAGE_CLASSES, "", STORAGE_CLASS, SYSTEM)
     for name in NAMES:
         if registry.store.get(NAMESPACES, "", name) is None:
             with registry.writing():

@@ -6,72 +6,36 @@ The columns are those of Kubernetes' printers and of the CustomResourceDefinitio
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
+from minipdk.kubernetes.cells import (
+    AGE,
+    CREATED_AT,
+    CUSTOM_AGE,
+    NAME,
+    Cell,
+    Column,
+    at,
+    condition,
+    count,
+    custom,
+    pairs_of,
+    text,
+)
+from minipdk.kubernetes.events import last_seen
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.times import age
 
-Cell = str | int | None
-
-
-@dataclass(frozen=True)
-class Column:
-    """``wide`` columns are printed with `-o wide` alone. ``kind`` and ``format`` are OpenAPI's."""
-
-    name: str
-    cell: Callable[[Object], Cell]
-    wide: bool = False
-    kind: str = "string"
-    format: str = ""
-    description: str = ""
+ROLE_LABEL = "node-role.kubernetes.io/"
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+ACCESS_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 
 
 def columns_of(resource: Resource) -> tuple[Column, ...]:
-    return _COLUMNS.get(resource.kind, (_NAME, _CREATED_AT))
-
-
-def _at(found: Object, *path: str, default: Any = None) -> Any:
-    value: Any = found
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return default if value is None else value
-
-
-def _text(*path: str, default: str = "<none>") -> Callable[[Object], Cell]:
-    return lambda found: str(_at(found, *path, default=default))
-
-
-def _custom(*path: str) -> Callable[[Object], Cell]:
-    """A custom kind's column: its JSONPath's value, or nothing."""
-
-    def cell(found: Object) -> Cell:
-        value = _at(found, *path)
-        return value if isinstance(value, str | int) or value is None else str(value)
-
-    return cell
-
-
-def _count(*path: str) -> Callable[[Object], Cell]:
-    return lambda found: len(_at(found, *path, default=()))
-
-
-def _age(found: Object) -> Cell:
-    return age(found["metadata"].get("creationTimestamp"))
-
-
-def _pairs(*path: str) -> Callable[[Object], Cell]:
-    """A selector, as key=value pairs."""
-
-    def cell(found: Object) -> Cell:
-        pairs = _at(found, *path, default={})
-        return ",".join(f"{key}={value}" for key, value in sorted(pairs.items())) or "<none>"
-
-    return cell
+    return _COLUMNS.get(resource.kind, (NAME, CREATED_AT))
 
 
 def _ready_containers(pod: Object) -> Cell:
-    states = _at(pod, "status", "containerStatuses", default=())
+    states = at(pod, "status", "containerStatuses", default=())
     return f"{sum(bool(one.get('ready')) for one in states)}/{len(pod['spec']['containers'])}"
 
 
@@ -89,47 +53,77 @@ def _pod_status(pod: Object) -> Cell:
     else:
         reasons = [_container_reason(one) for one in status.get("containerStatuses") or ()]
         shown = next((one for one in reasons if one), shown)
-        if shown == "Completed" and any(_at(one, "state", "running") for one in status.get("containerStatuses") or ()):
+        if shown == "Completed" and any(at(one, "state", "running") for one in status.get("containerStatuses") or ()):
             shown = "Running"
     return "Terminating" if pod["metadata"].get("deletionTimestamp") else shown
 
 
 def _container_reason(status: Object) -> str:
-    if waiting := _at(status, "state", "waiting"):
+    if waiting := at(status, "state", "waiting"):
         return str(waiting.get("reason", ""))
-    if ended := _at(status, "state", "terminated"):
+    if ended := at(status, "state", "terminated"):
         signal, code = ended.get("signal"), ended.get("exitCode", 0)
         return str(ended.get("reason") or (f"Signal:{signal}" if signal else f"ExitCode:{code}"))
     return ""
 
 
 def _restarts(pod: Object) -> Cell:
-    states = _at(pod, "status", "containerStatuses", default=())
-    count = sum(one.get("restartCount", 0) for one in states)
-    ended = [at for one in states if (at := _at(one, "lastState", "terminated", "finishedAt"))]
-    return f"{count} ({age(max(ended))} ago)" if count and ended else str(count)
+    states = at(pod, "status", "containerStatuses", default=())
+    restarts = sum(one.get("restartCount", 0) for one in states)
+    ended = [time for one in states if (time := at(one, "lastState", "terminated", "finishedAt"))]
+    return f"{restarts} ({age(max(ended))} ago)" if restarts and ended else str(restarts)
 
 
-def _condition(kind: str) -> Callable[[Object], Cell]:
-    def cell(found: Object) -> Cell:
-        conditions = _at(found, "status", "conditions", default=())
-        return next((one.get("status") for one in conditions if one.get("type") == kind), None)
+def _node_status(node: Object) -> Cell:
+    ready = condition("Ready")(node)
+    shown = {"True": "Ready", "False": "NotReady"}.get(str(ready), "Unknown")
+    return f"{shown},SchedulingDisabled" if at(node, "spec", "unschedulable") else shown
+
+
+def _roles(node: Object) -> Cell:
+    labels = at(node, "metadata", "labels", default={})
+    roles = {label.removeprefix(ROLE_LABEL) for label in labels if label.startswith(ROLE_LABEL)} - {""}
+    return ",".join(sorted(roles)) or "<none>"
+
+
+def _address(kind: str) -> Callable[[Object], Cell]:
+    def cell(node: Object) -> Cell:
+        addresses: list[dict[str, str]] = at(node, "status", "addresses", default=[])
+        return next((one["address"] for one in addresses if one["type"] == kind), "<none>")
 
     return cell
+
+
+def _access_modes(*path: str) -> Callable[[Object], Cell]:
+    return lambda found: ",".join(ACCESS_MODES.get(mode, mode) for mode in at(found, *path, default=()))
+
+
+def _phase(found: Object) -> Cell:
+    return "Terminating" if found["metadata"].get("deletionTimestamp") else text("status", "phase", default="")(found)
+
+
+def _claim(volume: Object) -> Cell:
+    claim = at(volume, "spec", "claimRef", default={})
+    return f"{claim.get('namespace')}/{claim.get('name')}" if claim else ""
+
+
+def _class_name(storage_class: Object) -> Cell:
+    default = at(storage_class, "metadata", "annotations", DEFAULT_CLASS) == "true"
+    return f"{storage_class['metadata']['name']}{' (default)' if default else ''}"
 
 
 def _traffic(revision: str, percent_of: Callable[[Object], bool]) -> Callable[[Object], Cell]:
     """A field of the predictor's traffic targets that ``percent_of`` chooses, as KServe's printer columns do."""
 
     def cell(found: Object) -> Cell:
-        targets = _at(found, "status", "components", "predictor", "traffic", default=())
+        targets = at(found, "status", "components", "predictor", "traffic", default=())
         return next((one.get(revision) for one in targets if percent_of(one)), None)
 
     return cell
 
 
 def _ports(service: Object) -> Cell:
-    ports = _at(service, "spec", "ports", default=())
+    ports = at(service, "spec", "ports", default=())
     return ",".join(f"{one['port']}/{one.get('protocol', 'TCP')}" for one in ports) or "<none>"
 
 
@@ -144,7 +138,7 @@ def _endpoints(found: Object) -> Cell:
 
 
 def _last_seen(event: Object) -> Cell:
-    return age(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"))
+    return age(last_seen(event))
 
 
 def _first_seen(event: Object) -> Cell:
@@ -157,110 +151,150 @@ def _about(event: Object) -> Cell:
 
 
 def _event_source(event: Object) -> Cell:
-    component = _at(event, "source", "component", default=event.get("reportingComponent", ""))
-    host = _at(event, "source", "host")
+    component = at(event, "source", "component", default=event.get("reportingComponent", ""))
+    host = at(event, "source", "host")
     return f"{component}, {host}" if host else str(component)
 
 
 def _replicas(found: Object) -> Cell:
-    return f"{_at(found, 'status', 'readyReplicas', default=0)}/{_at(found, 'spec', 'replicas', default=1)}"
+    return f"{at(found, 'status', 'readyReplicas', default=0)}/{at(found, 'spec', 'replicas', default=1)}"
 
 
 def _containers(field: str) -> Callable[[Object], Cell]:
     return lambda found: ",".join(
-        one.get(field, "") for one in _at(found, "spec", "template", "spec", "containers", default=())
+        one.get(field, "") for one in at(found, "spec", "template", "spec", "containers", default=())
     )
 
 
 def _first_format(field: str) -> Callable[[Object], Cell]:
     def cell(runtime: Object) -> Cell:
-        formats = _at(runtime, "spec", "supportedModelFormats", default=())
+        formats = at(runtime, "spec", "supportedModelFormats", default=())
         return formats[0].get(field) if formats else None
 
     return cell
 
 
 def _first_container(runtime: Object) -> Cell:
-    found = _at(runtime, "spec", "containers", default=())
+    found = at(runtime, "spec", "containers", default=())
     return found[0].get("name") if found else None
 
 
-_NAME = Column("Name", lambda found: found["metadata"]["name"], format="name", description="The object's name")
-_AGE = Column("Age", _age, description="How long ago the object was created")
-_CUSTOM_AGE = Column("Age", _age, kind="date", description="How long ago the object was created")
-_CREATED_AT = Column("Created At", lambda found: found["metadata"].get("creationTimestamp"), kind="date")
-
 _RUNTIME = (
-    _NAME,
-    Column("Disabled", _custom("spec", "disabled"), kind="boolean"),
+    NAME,
+    Column("Disabled", custom("spec", "disabled"), kind="boolean"),
     Column("ModelType", _first_format("name")),
     Column("Containers", _first_container),
-    _CUSTOM_AGE,
+    CUSTOM_AGE,
 )
 
 _COLUMNS: dict[str, tuple[Column, ...]] = {
     "ConfigMap": (
-        _NAME,
+        NAME,
         Column("Data", lambda found: len(found.get("data") or ()) + len(found.get("binaryData") or ())),
-        _AGE,
+        AGE,
     ),
-    "Endpoints": (_NAME, Column("Endpoints", _endpoints), _AGE),
+    "Endpoints": (NAME, Column("Endpoints", _endpoints), AGE),
     "Event": (
         Column("Last Seen", _last_seen),
-        Column("Type", _text("type", default="")),
-        Column("Reason", _text("reason", default="")),
+        Column("Type", text("type", default="")),
+        Column("Reason", text("reason", default="")),
         Column("Object", _about),
-        Column("Subobject", _text("involvedObject", "fieldPath", default=""), wide=True),
+        Column("Subobject", text("involvedObject", "fieldPath", default=""), wide=True),
         Column("Source", _event_source, wide=True),
         Column("Message", lambda found: str(found.get("message", "")).strip()),
         Column("First Seen", _first_seen, wide=True),
-        Column("Count", lambda found: found.get("count") or 1, wide=True, kind="integer"),
+        Column("Count", lambda found: at(found, "series", "count") or found.get("count") or 1, wide=True, kind="integer"),
         Column("Name", lambda found: found["metadata"]["name"], wide=True, format="name"),
     ),
-    "Namespace": (_NAME, Column("Status", _text("status", "phase")), _AGE),
+    "Namespace": (NAME, Column("Status", text("status", "phase")), AGE),
     "Pod": (
-        _NAME,
+        NAME,
         Column("Ready", _ready_containers),
         Column("Status", _pod_status),
         Column("Restarts", _restarts),
-        _AGE,
-        Column("IP", _text("status", "podIP"), wide=True),
-        Column("Node", _text("spec", "nodeName"), wide=True),
-        Column("Nominated Node", _text("status", "nominatedNodeName"), wide=True),
+        AGE,
+        Column("IP", text("status", "podIP"), wide=True),
+        Column("Node", text("spec", "nodeName"), wide=True),
+        Column("Nominated Node", text("status", "nominatedNodeName"), wide=True),
         Column("Readiness Gates", lambda _: "<none>", wide=True),
     ),
-    "Secret": (_NAME, Column("Type", _text("type")), Column("Data", _count("data"), kind="integer"), _AGE),
-    "ServiceAccount": (_NAME, Column("Secrets", _count("secrets"), kind="integer"), _AGE),
+    "Node": (
+        NAME,
+        Column("Status", _node_status),
+        Column("Roles", _roles),
+        AGE,
+        Column("Version", text("status", "nodeInfo", "kubeletVersion", default="")),
+        Column("Internal-IP", _address("InternalIP"), wide=True),
+        Column("External-IP", _address("ExternalIP"), wide=True),
+        Column("OS-Image", text("status", "nodeInfo", "osImage", default="<unknown>"), wide=True),
+        Column("Kernel-Version", text("status", "nodeInfo", "kernelVersion", default="<unknown>"), wide=True),
+        Column("Container-Runtime", text("status", "nodeInfo", "containerRuntimeVersion", default="<unknown>"), wide=True),
+    ),
+    "PersistentVolumeClaim": (
+        NAME,
+        Column("Status", _phase),
+        Column("Volume", text("spec", "volumeName", default="")),
+        Column("Capacity", text("status", "capacity", "storage", default="")),
+        Column("Access Modes", _access_modes("status", "accessModes")),
+        Column("StorageClass", text("spec", "storageClassName", default="")),
+        Column("VolumeAttributesClass", text("spec", "volumeAttributesClassName", default="<unset>")),
+        AGE,
+        Column("VolumeMode", text("spec", "volumeMode", default="<unset>"), wide=True),
+    ),
+    "PersistentVolume": (
+        NAME,
+        Column("Capacity", text("spec", "capacity", "storage", default="")),
+        Column("Access Modes", _access_modes("spec", "accessModes")),
+        Column("Reclaim Policy", text("spec", "persistentVolumeReclaimPolicy", default="")),
+        Column("Status", _phase),
+        Column("Claim", _claim),
+        Column("StorageClass", text("spec", "storageClassName", default="")),
+        Column("VolumeAttributesClass", text("spec", "volumeAttributesClassName", default="<unset>")),
+        Column("Reason", text("status", "reason", default="")),
+        AGE,
+        Column("VolumeMode", text("spec", "volumeMode", default="<unset>"), wide=True),
+    ),
+    "StorageClass": (
+        Column("Name", _class_name, format="name"),
+        Column("Provisioner", text("provisioner", default="")),
+        Column("ReclaimPolicy", text("reclaimPolicy", default="Delete")),
+        Column("VolumeBindingMode", text("volumeBindingMode", default="Immediate")),
+        Column("AllowVolumeExpansion", lambda found: str(bool(found.get("allowVolumeExpansion"))).lower()),
+        AGE,
+    ),
+    "Lease": (NAME, Column("Holder", text("spec", "holderIdentity", default="")), AGE),
+    "Secret": (NAME, Column("Type", text("type")), Column("Data", count("data"), kind="integer"), AGE),
+    "ServiceAccount": (NAME, Column("Secrets", count("secrets"), kind="integer"), AGE),
     "Service": (
-        _NAME,
-        Column("Type", _text("spec", "type")),
-        Column("Cluster-IP", _text("spec", "clusterIP")),
-        Column("External-IP", _text("spec", "externalName")),
+        NAME,
+        Column("Type", text("spec", "type")),
+        Column("Cluster-IP", text("spec", "clusterIP")),
+        Column("External-IP", text("spec", "externalName")),
         Column("Port(s)", _ports),
-        _AGE,
-        Column("Selector", _pairs("spec", "selector"), wide=True),
+        AGE,
+        Column("Selector", pairs_of("spec", "selector"), wide=True),
     ),
     "Deployment": (
-        _NAME,
+        NAME,
         Column("Ready", _replicas),
-        Column("Up-to-date", lambda found: _at(found, "status", "updatedReplicas", default=0), kind="integer"),
-        Column("Available", lambda found: _at(found, "status", "availableReplicas", default=0), kind="integer"),
-        _AGE,
+        Column("Up-to-date", lambda found: at(found, "status", "updatedReplicas", default=0), kind="integer"),
+        Column("Available", lambda found: at(found, "status", "availableReplicas", default=0), kind="integer"),
+        AGE,
         Column("Containers", _containers("name"), wide=True),
         Column("Images", _containers("image"), wide=True),
-        Column("Selector", _pairs("spec", "selector", "matchLabels"), wide=True),
+        Column("Selector", pairs_of("spec", "selector", "matchLabels"), wide=True),
     ),
     "InferenceService": (
-        _NAME,
-        Column("URL", _custom("status", "url")),
-        Column("Ready", _condition("Ready")),
+        NAME,
+        Column("URL", custom("status", "url")),
+        Column("Ready", condition("Ready")),
         Column("Prev", _traffic("percent", lambda one: one.get("tag") == "prev"), kind="integer"),
         Column("Latest", _traffic("percent", lambda one: bool(one.get("latestRevision"))), kind="integer"),
         Column("PrevRolledoutRevision", _traffic("revisionName", lambda one: one.get("tag") == "prev")),
         Column("LatestReadyRevision", _traffic("revisionName", lambda one: bool(one.get("latestRevision")))),
-        _CUSTOM_AGE,
+        CUSTOM_AGE,
     ),
     "ServingRuntime": _RUNTIME,
     "ClusterServingRuntime": _RUNTIME,
-    "SeldonDeployment": (_NAME, _CUSTOM_AGE),
+    "SeldonDeployment": (NAME, CUSTOM_AGE),
 }

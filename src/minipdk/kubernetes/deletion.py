@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from minipdk.kubernetes import pods
+from minipdk.kubernetes.claims import PROTECTION, claims_of
 from minipdk.kubernetes.errors import (
     Cause,
     ConflictError,
@@ -21,8 +22,9 @@ from minipdk.kubernetes.errors import (
     invalid_value,
     unsupported_value,
 )
+from minipdk.kubernetes.kinds import BY_KEY, CLAIMS, NAMESPACES, PODS, VOLUMES
 from minipdk.kubernetes.queries import number
-from minipdk.kubernetes.resources import BY_KEY, NAMESPACES, PODS, Object, Resource
+from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.store import ObjectStore
 from minipdk.kubernetes.times import now, parse, written
 
@@ -91,6 +93,8 @@ class Deleter:
             return self._delete_namespace(found)
         grace = _grace(resource, found, options)
         finalizers = list(metadata.get("finalizers") or ())
+        if resource is CLAIMS and PROTECTION in finalizers and not self._is_used(found):
+            finalizers.remove(PROTECTION)
         if options.policy == "Foreground" and FOREGROUND not in finalizers and self._blocking(metadata["uid"]):
             finalizers.append(FOREGROUND)
         if options.policy == "Orphan":
@@ -115,6 +119,23 @@ class Deleter:
             return False
         self._remove(resource, found)
         return True
+
+    def release_claims(self, pod: Object) -> None:
+        """Let the claims go that are being deleted and were kept for ``pod`` alone, which has ended."""
+        for name in claims_of(pod):
+            claim = self._store.get(CLAIMS, pod["metadata"]["namespace"], name)
+            if claim and claim["metadata"].get("deletionTimestamp") and not self._is_used(claim):
+                kept = [one for one in claim["metadata"]["finalizers"] if one != PROTECTION]
+                released = self._store.put(CLAIMS, {**claim, "metadata": {**claim["metadata"], "finalizers": kept}}, claim)
+                self.remove_if_done(CLAIMS, released)
+
+    def _is_used(self, claim: Object) -> bool:
+        """Whether a node runs a pod that uses the claim."""
+        metadata = claim["metadata"]
+        return any(
+            pods.is_running(pod) and metadata["name"] in claims_of(pod)
+            for pod in self._store.select(PODS, metadata["namespace"])[0]
+        )
 
     def collect_orphan(self, resource: Resource, written: Object) -> None:
         """Remove an object all of whose owners have gone, or never were."""
@@ -156,6 +177,10 @@ class Deleter:
 
     def _remove(self, resource: Resource, found: Object) -> None:
         self._store.remove(resource, found)
+        if resource is PODS:
+            self.release_claims(found)
+        elif resource is CLAIMS and (volume := self._store.get(VOLUMES, "", found["spec"]["volumeName"])):
+            self._store.remove(VOLUMES, volume)
         self._delete_dependents(found["metadata"]["uid"], "Background")
         for owner in found["metadata"].get("ownerReferences") or ():
             self._release_owner(owner["uid"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from minipdk.kubernetes import resources
+from minipdk.kubernetes import kinds
 from minipdk.kubernetes.errors import UnknownPathError
 from minipdk.kubernetes.resources import Object, Resource
 
@@ -39,32 +39,32 @@ def core_versions(address: str) -> Object:
 
 def groups() -> Object:
     """GET /apis."""
-    names = dict.fromkeys(group for group, _ in resources.group_versions() if group)
+    names = dict.fromkeys(group for group, _ in kinds.group_versions() if group)
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in names]}
 
 
 def one_group(name: str) -> Object:
     """GET /apis/{group}."""
-    if not any(known == name for known, _ in resources.group_versions() if known):
+    if not any(known == name for known, _ in kinds.group_versions() if known):
         raise UnknownPathError
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
 
 
 def paths(others: tuple[str, ...]) -> list[str]:
     """GET /: every path that a client can begin at."""
-    groups = [f"/apis/{group}" for group, _ in resources.group_versions() if group]
-    versions = [f"/apis/{group}/{version}" if group else f"/api/{version}" for group, version in resources.group_versions()]
+    groups = [f"/apis/{group}" for group, _ in kinds.group_versions() if group]
+    versions = [f"/apis/{group}/{version}" if group else f"/api/{version}" for group, version in kinds.group_versions()]
     return sorted({"/api", "/apis", *groups, *versions, *others})
 
 
 def aggregated(form: str, *, core: bool) -> Object:
     """GET /api or /apis of a client that asks for all of its groups and their kinds at once, in the version ``form``."""
-    versions = [(group, version) for group, version in resources.group_versions() if bool(group) != core]
+    versions = [(group, version) for group, version in kinds.group_versions() if bool(group) != core]
     items = [
         {
             "metadata": {"name": name, "creationTimestamp": None},
             "versions": [
-                {"version": version, "resources": [_aggregated(one) for one in resources.of_group(group, version)]}
+                {"version": version, "resources": [_aggregated(one) for one in kinds.of_group(group, version)]}
                 | {"freshness": "Current"}
                 for group, version in versions
                 if group == name
@@ -77,7 +77,7 @@ def aggregated(form: str, *, core: bool) -> Object:
 
 def resource_list(group: str, version: str) -> Object:
     """GET /api/v1 and /apis/{group}/{version}."""
-    found = resources.of_group(group, version)
+    found = kinds.of_group(group, version)
     if not found:
         raise UnknownPathError
     listed = [entry for one in found for entry in _entries(one)]
@@ -88,7 +88,7 @@ def resource_list(group: str, version: str) -> Object:
 def _group(name: str) -> Object:
     versions = [
         {"groupVersion": f"{known}/{version}", "version": version}
-        for known, version in resources.group_versions()
+        for known, version in kinds.group_versions()
         if known == name
     ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from minipdk.kubernetes.discovery import AGGREGATED, AGGREGATED_GROUP, AGGREGATED_VERSIONS
 from minipdk.kubernetes.errors import BadRequestError, NotAcceptableError
+from minipdk.kubernetes.events import shown
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.tables import partial, table
 
@@ -30,7 +31,7 @@ class Form:
         if self.kind == "Table":
             metadata = {"resourceVersion": found["metadata"].get("resourceVersion", "")}
             return table(resource, [found], metadata, include=self.include, version=self.version, header=header)
-        return partial(found, self.version) if self.kind else found
+        return partial(found, self.version) if self.kind else shown(resource, found)
 
     def many(self, resource: Resource, items: list[Object], metadata: Object) -> Object:
         if self.kind == "Table":
@@ -40,6 +41,7 @@ class Form:
             items = [partial(item, self.version) for item in items]
         else:
             kind, version = f"{resource.kind}List", resource.api_version
+            items = [shown(resource, item) for item in items]
         return {"kind": kind, "apiVersion": version, "metadata": metadata, "items": items}
 
 

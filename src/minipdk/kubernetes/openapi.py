@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-from minipdk.kubernetes import discovery, resources
+from minipdk.kubernetes import discovery, kinds
 from minipdk.kubernetes.errors import UnknownPathError
 from minipdk.kubernetes.resources import CREATE_ONLY, Object, Resource
 from minipdk.kubernetes.schemas import Type, model
@@ -31,7 +31,7 @@ _SCALARS: dict[str, Object] = {
 
 def paths() -> dict[str, tuple[str, str]]:
     """Each document's path, and the group and version it is of."""
-    found = resources.group_versions()
+    found = kinds.group_versions()
     return {f"apis/{group}/{version}" if group else f"api/{version}": (group, version) for group, version in found}
 
 
@@ -54,7 +54,7 @@ def document(path: str) -> Object:
     group, version = known[path]
     schemas: dict[str, Object] = {}
     operations: Object = {}
-    for resource in resources.of_group(group, version):
+    for resource in kinds.of_group(group, version):
         _add_kind(resource, schemas)
         operations |= _paths(path, resource)
     return {

@@ -38,9 +38,14 @@ def default_pod(pod: Object) -> None:
     default_pod_spec(pod.setdefault("spec", {}))
 
 
+def is_running(pod: Object) -> bool:
+    """Whether the pod has a node, and has not ended there."""
+    return bool(pod["spec"].get("nodeName")) and (pod.get("status") or {}).get("phase") not in ENDED
+
+
 def grace_period(pod: Object, asked: int | None) -> int:
     """How many seconds a pod that is deleted has to end: ``asked`` or its own; none if no node runs it (any more)."""
-    if not pod["spec"].get("nodeName") or (pod.get("status") or {}).get("phase") in ENDED:
+    if not is_running(pod):
         return 0
     return int(pod["spec"]["terminationGracePeriodSeconds"]) if asked is None else asked
 

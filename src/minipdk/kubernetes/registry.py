@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from minipdk.kubernetes import not_run, pods
+from minipdk.kubernetes import claims, not_run, pods
 from minipdk.kubernetes.bodies import check_identity, check_name, read_object
 from minipdk.kubernetes.deletion import DeleteOptions, Deleter
 from minipdk.kubernetes.errors import (
@@ -27,12 +28,14 @@ from minipdk.kubernetes.errors import (
     required,
 )
 from minipdk.kubernetes.events import EventExpiry
+from minipdk.kubernetes.kinds import CLAIMS, EVENTS, NAMESPACES, PODS
 from minipdk.kubernetes.managed_fields import apply_configuration, same_but_for_times, track_update
-from minipdk.kubernetes.resources import EVENTS, NAMESPACES, Object, Resource, Target
+from minipdk.kubernetes.resources import Object, Resource, Target
 from minipdk.kubernetes.store import ObjectStore
 from minipdk.kubernetes.strategies import Strategy, strategy
 from minipdk.kubernetes.times import now
 from minipdk.kubernetes.validation import not_more_finalizers, validate_metadata
+from minipdk.kubernetes.volumes import Volumes
 
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 LONGEST_GENERATED = 58
@@ -59,8 +62,9 @@ class _RolledBackError(Exception):
 class Registry:
     """The objects of a cluster as requests see them. Its methods raise `errors.ApiError`."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self.store = store
+    def __init__(self, store: ObjectStore, volumes: Path) -> None:
+        """``volumes`` is the folder of the claims' volumes."""
+        self.store, self.volumes = store, Volumes(store, volumes)
         self._deleter = Deleter(store)
         self._expiry = EventExpiry(store)
 
@@ -144,6 +148,8 @@ class Registry:
         self._deleter.collect_orphan(resource, created)
         if resource is EVENTS:
             self._expiry.forget_old()
+        elif resource is CLAIMS and not options.dry_run:
+            self.volumes.provide(created)
         elif message := not_run.why(resource, created):
             options.warnings.append(message)
             event = not_run.event(resource, created)
@@ -191,8 +197,8 @@ class Registry:
         metadata = found["metadata"]
         if not metadata.get("name"):
             metadata["name"] = self._generated_name(resource, namespace, metadata)
-        rules.default(found)
         metadata |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
+        rules.default(found)
         if rules.generation:
             metadata["generation"] = 1
         if resource.has_status:
@@ -244,6 +250,8 @@ class Registry:
         if same_but_for_times(new, old):
             return old
         stored = self.store.put(resource, new, old)
+        if resource is PODS and not pods.is_running(stored):
+            self._deleter.release_claims(stored)
         if not self._deleter.remove_if_done(resource, stored) and _owners(old) != _owners(stored):
             self._deleter.collect_orphan(resource, stored)
         return stored
@@ -260,8 +268,10 @@ def _validate(resource: Resource, rules: Strategy, found: Object, old: Object | 
 
 
 def _initial_status(resource: Resource, found: Object) -> Object:
-    if resource.kind == "Pod":
+    if resource is PODS:
         return pods.initial_status(found)
+    if resource is CLAIMS:
+        return claims.initial_status(found)
     known: dict[str, Object] = {"Namespace": {"phase": "Active"}, "Service": {"loadBalancer": {}}}
     return known.get(resource.kind) or not_run.status(resource, found)
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from minipdk.kubernetes import resources, schemas
+from minipdk.kubernetes import kinds, schemas
 from minipdk.kubernetes.errors import BadRequestError, NotSupportedError, UnknownPathError, UnsupportedMediaTypeError
 from minipdk.kubernetes.queries import is_set
 from minipdk.kubernetes.registry import WriteOptions
@@ -28,18 +28,18 @@ def locate(group: str, version: str, path: str) -> Target:
     """
     parts = [part for part in path.split("/") if part]
     namespace = ""
-    if len(parts) > 2 and parts[0] == "namespaces" and not _is_part(resources.NAMESPACES, parts[2]):
+    if len(parts) > 2 and parts[0] == "namespaces" and not _is_part(kinds.NAMESPACES, parts[2]):
         namespace, parts = parts[1], parts[2:]
     if not 0 < len(parts) < 4:
-        if len(parts) > 3 and parts[2] in resources.UNSUPPORTED_SUBRESOURCES.get(parts[0], ()):
+        if len(parts) > 3 and parts[2] in kinds.UNSUPPORTED_SUBRESOURCES.get(parts[0], ()):
             raise NotSupportedError(f"{parts[0]}/{parts[2]}")
         raise UnknownPathError
-    resource = resources.find(group, version, parts[0])
+    resource = kinds.find(group, version, parts[0])
     if resource is None or (namespace and not resource.namespaced):
         raise UnknownPathError
     name, part = (*parts[1:], "", "")[:2]
     if part and resource.subresource(part) is None:
-        if part in resources.UNSUPPORTED_SUBRESOURCES.get(resource.plural, ()):
+        if part in kinds.UNSUPPORTED_SUBRESOURCES.get(resource.plural, ()):
             raise NotSupportedError(f"{resource.plural}/{part}", _instead(part, name))
         raise UnknownPathError
     if name and resource.namespaced and not namespace:
@@ -48,7 +48,7 @@ def locate(group: str, version: str, path: str) -> Target:
 
 
 def _is_part(resource: Resource, name: str) -> bool:
-    return resource.subresource(name) is not None or name in resources.UNSUPPORTED_SUBRESOURCES[resource.plural]
+    return resource.subresource(name) is not None or name in kinds.UNSUPPORTED_SUBRESOURCES[resource.plural]
 
 
 def _instead(part: str, pod: str) -> str:

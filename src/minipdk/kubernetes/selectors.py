@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.kubernetes.errors import BadRequestError
+from minipdk.kubernetes.events import OLD_NAMES
+from minipdk.kubernetes.kinds import NEW_EVENTS
 from minipdk.kubernetes.resources import Object, Resource
 
 Predicate = Callable[[Object], bool]
@@ -53,6 +55,9 @@ def field_selector(resource: Resource, text: str) -> Predicate:
         if not found:
             raise BadRequestError(f"invalid field selector {part!r}: a field, = or !=, and a value are needed")
         field, operator, value = found.groups()
+        if resource is NEW_EVENTS:
+            first, dot, rest = field.partition(".")
+            field = OLD_NAMES.get(first, first) + dot + rest
         if field not in ("metadata.name", "metadata.namespace", *FIELDS.get(resource.plural, ())):
             raise BadRequestError(_unknown_field(resource, field))
         tests.append((tuple(field.split(".")), operator != "!=", value))

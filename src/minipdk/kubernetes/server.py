@@ -13,7 +13,7 @@ from minipdk import service, web
 from minipdk.certificates import ensure_tls, server_certificate, server_key
 from minipdk.home import Home
 from minipdk.kubernetes.app import Api
-from minipdk.kubernetes.bootstrap import create_namespaces
+from minipdk.kubernetes.bootstrap import furnish_cluster
 from minipdk.kubernetes.registry import Registry
 from minipdk.kubernetes.store import ObjectStore
 
@@ -21,8 +21,9 @@ from minipdk.kubernetes.store import ObjectStore
 def serve(home: Home) -> None:
     """Serve the API on the home's kubernetes port until `service.stopping` is set."""
     ensure_tls(home)
-    registry = Registry(ObjectStore(home.database("kubernetes")))
-    create_namespaces(registry, home.ca_certificate.read_text())
+    registry = Registry(ObjectStore(home.database("kubernetes")), home.folder("volumes"))
+    furnish_cluster(registry, home.ca_certificate.read_text())
+    registry.volumes.keep_reclaiming()
     api = Api(home, registry)
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from minipdk.kubernetes import inference, pods
+from minipdk.kubernetes import claims, events, inference, pods
 from minipdk.kubernetes.errors import (
     BadRequestError,
     Cause,
@@ -186,17 +186,6 @@ def _validate_service(service: Object) -> Iterator[Cause]:
         yield from protocol(f"{where}.protocol", port["protocol"])
 
 
-def _default_event(event: Object) -> None:
-    event.setdefault("type", "Normal")
-
-
-def _validate_event(event: Object) -> Iterator[Cause]:
-    namespace = event["metadata"].get("namespace")
-    about = (event.get("involvedObject") or {}).get("namespace") or "default"
-    if about != namespace:
-        yield invalid_value("involvedObject.namespace", about, "does not match event.namespace")
-
-
 def _default_deployment(deployment: Object) -> None:
     spec = deployment.setdefault("spec", {})
     spec.setdefault("replicas", 1)
@@ -245,8 +234,11 @@ _STRATEGIES = {
     "Namespace": Strategy(_default_namespace),
     "Service": Strategy(_default_service, _validate_service, returns_deleted=True),
     "ServiceAccount": Strategy(returns_deleted=True),
-    "Event": Strategy(_default_event, _validate_event),
+    "Event": Strategy(events.default_event, events.validate_event),
     "Pod": Strategy(pods.default_pod, pods.validate_pod, pods.validate_pod_update, returns_deleted=True),
+    "PersistentVolumeClaim": Strategy(
+        claims.default_claim, claims.validate_claim, claims.validate_claim_update, returns_deleted=True
+    ),
     "Deployment": Strategy(_default_deployment, _validate_deployment, _update_deployment, generation=True),
     "InferenceService": Strategy(admit=inference.admit, generation=True),
     "SeldonDeployment": Strategy(validate=_validate_seldon, generation=True),

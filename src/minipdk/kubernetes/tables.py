@@ -5,7 +5,9 @@ Format: https://kubernetes.io/docs/reference/using-api/api-concepts/#receiving-r
 
 from __future__ import annotations
 
-from minipdk.kubernetes.columns import Column, columns_of
+from minipdk.kubernetes.cells import Column
+from minipdk.kubernetes.columns import columns_of
+from minipdk.kubernetes.events import shown
 from minipdk.kubernetes.resources import Object, Resource
 
 
@@ -32,7 +34,7 @@ def table(
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
         "columnDefinitions": definitions if header else None,
-        "rows": [_row(columns, item, include, version) for item in items],
+        "rows": [_row(resource, columns, item, include, version) for item in items],
     }
 
 
@@ -41,10 +43,10 @@ def partial(found: Object, version: str = "v1") -> Object:
     return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": found["metadata"]}
 
 
-def _row(columns: tuple[Column, ...], item: Object, include: str, version: str) -> Object:
+def _row(resource: Resource, columns: tuple[Column, ...], item: Object, include: str, version: str) -> Object:
     row: Object = {"cells": [one.cell(item) for one in columns]}
     if include == "Object":
-        row["object"] = item
+        row["object"] = shown(resource, item)
     elif include != "None":
         row["object"] = partial(item, version)
     return row

@@ -117,10 +117,10 @@ def config_map(name: str, data: dict[str, str] | None = None, **metadata: Any) -
 @pytest.fixture
 def in_process(tmp_path: Path) -> Any:
     """A registry over a new store, for laws that need many operations."""
-    from minipdk.kubernetes.bootstrap import create_namespaces
+    from minipdk.kubernetes.bootstrap import furnish_cluster
     from minipdk.kubernetes.registry import Registry
     from minipdk.kubernetes.store import ObjectStore
 
-    registry = Registry(ObjectStore(tmp_path / "kubernetes.db"))
-    create_namespaces(registry, "a certificate")
+    registry = Registry(ObjectStore(tmp_path / "kubernetes.db"), tmp_path / "volumes")
+    furnish_cluster(registry, "a certificate")
     return registry

@@ -103,7 +103,7 @@ def test_the_tokens_holder_may_do_all_there_is(kubectl: Kubectl) -> None:
 def test_discovery_names_every_kind_and_no_other(kubectl: Kubectl) -> None:
     names = {row[0] for row in columns(kubectl("api-resources", "--no-headers").stdout)}
     assert {"pods", "secrets", "inferenceservices", "servingruntimes", "seldondeployments", "deployments"} <= names
-    assert "the server doesn't have a resource type" in kubectl("get", "nodes", fails=True).stderr
+    assert "the server doesn't have a resource type" in kubectl("get", "replicasets", fails=True).stderr
     assert "Metrics API not available" in kubectl("top", "pods", fails=True).stderr
     assert {"v1", "apps/v1", "serving.kserve.io/v1beta1"} <= set(kubectl("api-versions").stdout.split())
     assert "is running at" in kubectl("cluster-info").stdout

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minipdk.kubernetes.deletion import DeleteOptions
+from minipdk.kubernetes.kinds import CONFIG_MAPS, PODS, RESOURCES
 from minipdk.kubernetes.managed_fields import apply_configuration, flatten, track_update
 from minipdk.kubernetes.patches import json_patch, merge_patch, strategic_merge_patch
 from minipdk.kubernetes.registry import Registry, WriteOptions
-from minipdk.kubernetes.resources import CONFIG_MAPS, PODS, RESOURCES, Target
+from minipdk.kubernetes.resources import Target
 from minipdk.kubernetes.selectors import label_selector
 from minipdk.kubernetes.times import human_duration
 

@@ -25,8 +25,9 @@ from minipdk.home import Home
 from minipdk.kubernetes import managed_fields
 from minipdk.kubernetes import store as stores
 from minipdk.kubernetes.errors import ExpiredError
+from minipdk.kubernetes.kinds import CONFIG_MAPS
 from minipdk.kubernetes.registry import Registry, WriteOptions
-from minipdk.kubernetes.resources import CONFIG_MAPS, Target
+from minipdk.kubernetes.resources import Target
 from minipdk.kubernetes.watches import ListOptions, list_objects
 
 PODS = "/api/v1/namespaces/models/pods"
@@ -76,7 +77,7 @@ def test_another_hosts_name_is_refused(http: Http) -> None:
 
 
 def test_what_is_not_there_is_answered_as_an_api_server_does(http: Http) -> None:
-    for path in ("/api/v1/nodes", "/apis/batch/v1/jobs", "/apis/nothing/v1", "/api/v2/pods", "/api/v1/pods/x", "/anything"):
+    for path in ("/api/v1/quotas", "/apis/batch/v1/jobs", "/apis/nothing/v1", "/api/v2/pods", "/api/v1/pods/x", "/anything"):
         assert http("GET", path) == (404, "404 page not found\n")
     code, status = http("GET", f"{PODS}/missing")
     assert (code, status["reason"], status["details"]) == (404, "NotFound", {"name": "missing", "kind": "pods"})
