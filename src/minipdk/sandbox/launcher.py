@@ -66,6 +66,8 @@ def contain(plan: dict[str, Any], let_go: Any = None) -> None:
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     with rootfs.stage("namespaces"):
+        if plan["cpus"]:
+            os.sched_setaffinity(0, plan["cpus"])
         watched = os.pidfd_open(plan["parent"])
         if os.getppid() != plan["parent"]:
             raise ProcessLookupError("the process that asked for this container has ended")

@@ -27,6 +27,7 @@ class ContainerSpec:
     missing; None for the image's WORKDIR. ``user``: ``uid-or-name[:gid-or-name]``, what ``id`` prints inside; None for the
     image's USER. ``mounts``: in order, so a later one may lie inside an earlier one. ``namespace``: the Kubernetes namespace
     that the service account's folder names. ``network``: one of the container's own, or of its Pod's; None for the host's.
+    ``cpus``: the numbers of those that its processes may run on; empty for all.
     """
 
     image: Image
@@ -37,3 +38,4 @@ class ContainerSpec:
     mounts: Sequence[Mount] = ()
     namespace: str = "default"
     network: Network | None = None
+    cpus: Sequence[int] = ()

@@ -48,6 +48,7 @@ class Resource:
 INFERENCE_SERVICES = Resource("/apis/serving.kserve.io/v1beta1", "inferenceservices")
 PODS = Resource("/api/v1", "pods")
 EVENTS = Resource("/api/v1", "events")
+PERSISTENT_VOLUME_CLAIMS = Resource("/api/v1", "persistentvolumeclaims")
 SECRETS = Resource("/api/v1", "secrets")
 CONFIG_MAPS = Resource("/api/v1", "configmaps")
 SERVICE_ACCOUNTS = Resource("/api/v1", "serviceaccounts")
@@ -87,9 +88,15 @@ class Api:
         query = {"fieldManager": FIELD_MANAGER}
         return await self._json("PATCH", path, params=query, data=json.dumps(body), headers=APPLY_PATCH)
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete the object if it is still the one with ``uid``."""
-        await self._json("DELETE", resource.path(namespace, name), json={"preconditions": {"uid": uid}})
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None) -> None:
+        """Delete the object if it is still the one with ``uid``. ``grace``: how many seconds a Pod has, None for its own."""
+        options: Object = {"preconditions": {"uid": uid}} | ({} if grace is None else {"gracePeriodSeconds": grace})
+        await self._json("DELETE", resource.path(namespace, name), json=options)
+
+    async def bind(self, namespace: str, name: str, uid: str, node: str) -> None:
+        """Assign a Pod to ``node``."""
+        binding = {"metadata": {"name": name, "uid": uid}, "target": {"kind": "Node", "name": node}}
+        await self._json("POST", PODS.path(namespace, name, "binding"), json=binding)
 
     async def watch(self, resource: Resource, version: str) -> AsyncIterator[Object]:
         """Every change after the resource version ``version``, until the server ends the watch."""

@@ -117,7 +117,9 @@ class InferenceServiceController:
         return [
             pod
             for pod in self._node.pods.all()
-            if pod["metadata"]["namespace"] == namespace and pod["metadata"].get("labels", {}).get(SERVICE_LABEL) == name
+            if pod["metadata"]["namespace"] == namespace
+            and pod["metadata"].get("labels", {}).get(SERVICE_LABEL) == name
+            and "deletionTimestamp" not in pod["metadata"]
         ]
 
     async def _ensure_latest(self, isvc: Object, predictor: Predictor, pods: list[Object]) -> list[Object]:

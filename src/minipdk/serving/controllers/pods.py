@@ -51,6 +51,7 @@ def pod_for(isvc: Object, predictor: Predictor, revision: str, storage_environme
         "spec": {
             "serviceAccountName": predictor.service_account,
             "restartPolicy": "Always",
+            "hostNetwork": True,
             "terminationGracePeriodSeconds": int(predictor.timeout),
             **({"tolerations": predictor.tolerations} if predictor.tolerations else {}),
             "volumes": [{"name": MODEL_VOLUME, "emptyDir": {}}],
@@ -65,7 +66,7 @@ def pod_for(isvc: Object, predictor: Predictor, revision: str, storage_environme
                     "terminationMessagePolicy": "FallbackToLogsOnError",
                 }
             ],
-            "containers": [_model_container(isvc, predictor, {**mount, "readOnly": True})],
+            "containers": [_model_container(isvc, predictor, revision, {**mount, "readOnly": True})],
         },
     }
 
@@ -104,7 +105,7 @@ def _metadata(isvc: Object, predictor: Predictor, revision: str) -> Object:
     }
 
 
-def _model_container(isvc: Object, predictor: Predictor, mount: Object) -> Object:
+def _model_container(isvc: Object, predictor: Predictor, revision: str, mount: Object) -> Object:
     runtime = predictor.runtime
     return {
         "name": KSERVE_CONTAINER,
@@ -116,10 +117,17 @@ def _model_container(isvc: Object, predictor: Predictor, mount: Object) -> Objec
             f"--protocol={predictor.protocol}",
             *predictor.args,
         ],
-        "env": predictor.env,
+        "env": [*_knative_environment(isvc, revision), *predictor.env],
         **({"resources": predictor.resources} if predictor.resources else {}),
         "ports": [{"name": "user-port", "containerPort": PORT, "protocol": "TCP"}],
         "readinessProbe": {"httpGet": {"path": READY_PATH, "port": PORT}},
         "volumeMounts": [mount],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+
+
+def _knative_environment(isvc: Object, revision: str) -> list[Object]:
+    """Knative's runtime contract: what tells a server who it is."""
+    name = predictor_name(isvc)
+    values = {"K_SERVICE": name, "K_CONFIGURATION": name, "K_REVISION": revision}
+    return [{"name": variable, "value": value} for variable, value in values.items()]

@@ -1,5 +1,6 @@
-"""What a node's kubelet does: run the predictors' Pods in containers and say how they are.
+"""What a node's kubelet does: run Pods in containers and say how they are.
 
-`pod` runs one Pod (its init container, then its server, again after a crash), `status` is what it tells of them,
-`process` one run of one container; `node` follows the API's Pods and publishes their statuses.
+`node` follows the API's Pods, has the `scheduler` find room for each, and publishes their statuses. `pod` is the life of
+one Pod, `container` that of one of its containers: `images` and `starting` make what it runs, `turns` says when, `process`
+is one run of it, `probes` look after that. `status` is what is told of all this.
 """

@@ -1,10 +1,9 @@
-"""The node: follows the predictors' Pods in the API, runs each, and publishes their statuses."""
+"""The node: follows the Pods of the API, runs each, publishes their statuses, and removes those that were deleted."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,13 +11,19 @@ import aiohttp
 
 from minipdk.home import Home
 from minipdk.serving.api import PODS, Api, Informer, Object
-from minipdk.serving.errors import ApiError, NotFoundError
+from minipdk.serving.errors import ApiError, ConflictError, NotFoundError
 from minipdk.serving.events import Recorder
 
-from .pod import PodWorker, volumes
+from . import volumes
+from .container import Kubelet
+from .images import Images
+from .pod import PodWorker
+from .scheduler import NODE, Scheduler
+from .status import ENDED
+from .turns import Turns
 
-PUBLISH_RETRY = 1.0
-DRAIN_SECONDS = 3.0  # the cluster's supervisor gives a service ten seconds to end
+RETRY_SECONDS = 1.0
+STOP_SECONDS = 5.0  # the cluster's supervisor gives a service ten seconds to end
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +41,13 @@ class Node:
         label: str,
         on_change: Callable[[Object], None],
     ) -> None:
-        self._home, self._api, self._recorder, self._http = home, api, recorder, http
+        self._home, self._api = home, api
         self._label, self._on_change = label, on_change
+        self._kubelet = Kubelet(home, api, recorder, http, Images(home), Turns())
+        self._scheduler = Scheduler(api, recorder)
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._publishers: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[str] = set()
         self.pods = Informer(api, PODS, self._pod_changed)
 
     async def run(self) -> None:
@@ -48,6 +55,7 @@ class Node:
         await self.pods.run()
 
     def worker(self, pod: Object) -> PodWorker | None:
+        """Who runs ``pod``; None once it is being ended."""
         return self._workers.get(pod["metadata"]["uid"])
 
     def admit(self, pod: Object) -> None:
@@ -57,57 +65,90 @@ class Node:
 
     def sweep(self) -> None:
         """Remove the volumes of Pods that are gone; called once the Pods are known."""
-        known = {pod["metadata"]["uid"] for pod in self.pods.all()}
-        for folder in volumes(self._home).iterdir():
-            if folder.name not in known:
-                shutil.rmtree(folder, ignore_errors=True)
+        volumes.sweep(self._home, {pod["metadata"]["uid"] for pod in self.pods.all()})
 
     async def stop(self) -> None:
         """End all containers soon; the Pods stay, and run again when the node is back."""
-        for worker in self._workers.values():
-            worker.drain_seconds = DRAIN_SECONDS
-        for task in self._publishers.values():
+        for uid, task in self._tasks.items():
+            if worker := self._workers.get(uid):
+                worker.grace = min(worker.grace, STOP_SECONDS)
             task.cancel()
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), *self._publishers.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _pod_changed(self, pod: Object) -> None:
         metadata = pod["metadata"]
-        if self._label not in metadata.get("labels", {}):
+        if self._label not in metadata.get("labels", {}) or pod["spec"].get("nodeName") not in (None, "", NODE):
             return
         uid = metadata["uid"]
-        wanted = self.pods.get((metadata["namespace"], metadata["name"]))
-        alive = wanted is not None and wanted["metadata"]["uid"] == uid and "deletionTimestamp" not in wanted["metadata"]
-        if alive and uid not in self._tasks:
-            self._begin(pod)
-        elif not alive and uid in self._workers:
-            self._end(self._workers.pop(uid))
+        known = self.pods.get((metadata["namespace"], metadata["name"]))
+        current = known if known is not None and known["metadata"]["uid"] == uid else None
+        if worker := self._workers.get(uid):
+            self._follow(worker, current)
+        elif current:
+            self._begin(current)
         self._on_change(pod)
 
     def _begin(self, pod: Object) -> None:
-        uid = pod["metadata"]["uid"]
-        dirty = asyncio.Event()
+        metadata, dirty = pod["metadata"], asyncio.Event()
+        if (pod.get("status") or {}).get("phase") in ENDED and "deletionTimestamp" not in metadata:
+            return
 
         def changed() -> None:
             dirty.set()
             self._on_change(pod)
 
-        worker = PodWorker(self._home, self._api, pod, recorder=self._recorder, http=self._http, on_change=changed)
-        self._workers[uid] = worker
-        self._tasks[uid] = asyncio.create_task(worker.run(), name=f"pod {pod['metadata']['name']}")
-        self._publishers[uid] = asyncio.create_task(self._publish(worker, dirty))
+        worker = self._workers[metadata["uid"]] = PodWorker(self._kubelet, pod, changed)
+        if "deletionTimestamp" in metadata:  # nothing of it runs: an earlier run of this service was to end it
+            self._ending.add(metadata["uid"])
+            life = self._remove(worker)
+        else:
+            life = self._live(worker, dirty)
+        self._tasks[metadata["uid"]] = asyncio.create_task(life, name=f"pod {metadata['name']}")
 
-    def _end(self, worker: PodWorker) -> None:
-        """The Pod was deleted: finish what it is doing, then remove what it left."""
+    def _follow(self, worker: PodWorker, current: Object | None) -> None:
+        """See whether the Pod was deleted: in good order, or without any grace."""
         uid = worker.pod["metadata"]["uid"]
-        self._publishers.pop(uid).cancel()
-        self._tasks[uid].add_done_callback(lambda _: self._forget(worker))
-        self._tasks[uid].cancel()
+        if current and "deletionTimestamp" not in current["metadata"]:
+            return
+        if current is None:
+            worker.kill()
+        if uid not in self._ending:
+            self._ending.add(uid)
+            worker.grace = current["metadata"].get("deletionGracePeriodSeconds", worker.grace) if current else 0.0
+            self._tasks[uid].cancel()
 
-    def _forget(self, worker: PodWorker) -> None:
-        self._tasks.pop(worker.pod["metadata"]["uid"], None)
+    async def _live(self, worker: PodWorker, dirty: asyncio.Event) -> None:
+        """Run the Pod on this node and keep its status published, until it is deleted; then remove it."""
+        publishing = asyncio.create_task(self._publish(worker, dirty))
+        try:
+            await self._scheduler.place(worker.pod, worker.unschedulable)
+            await worker.run()
+            self._scheduler.release(worker.pod)
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            if worker.pod["metadata"]["uid"] not in self._ending:
+                raise
+        finally:
+            publishing.cancel()
+            self._scheduler.release(worker.pod)
+        await self._remove(worker)
+
+    async def _remove(self, worker: PodWorker) -> None:
+        """Remove a Pod that has ended from the API, and what it left on disk."""
+        metadata = worker.pod["metadata"]
+        while True:
+            try:
+                await self._api.delete(PODS, metadata["namespace"], metadata["name"], metadata["uid"], grace=0)
+                break
+            except (NotFoundError, ConflictError):  # gone already, or another has its name by now
+                break
+            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.info("pod %s: %s; trying again to remove it", metadata["name"], error or type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
         worker.discard()
+        del self._workers[metadata["uid"]], self._tasks[metadata["uid"]]
+        self._ending.discard(metadata["uid"])
+        self._on_change(worker.pod)
 
     async def _publish(self, worker: PodWorker, dirty: asyncio.Event) -> None:
         """Write the Pod's status to the API whenever it has changed, and again until it is there."""
@@ -123,7 +164,7 @@ class Node:
                 return
             except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
                 log.info("status of pod %s: %s; trying again", metadata["name"], error or type(error).__name__)
-                await asyncio.sleep(PUBLISH_RETRY)
+                await asyncio.sleep(RETRY_SECONDS)
                 dirty.set()
 
 

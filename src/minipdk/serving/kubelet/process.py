@@ -1,116 +1,104 @@
-"""One run of one of a Pod's containers: its process in a sandbox, its log file, its end."""
+"""One run of one of a Pod's containers: its process in a sandbox, its log, its end."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-import socket
-import subprocess
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from minipdk.home import HOST, Home
-from minipdk.serving.api import Object
-from minipdk.serving.runtimes import images
+from minipdk.home import Home
+
+from .logs import ContainerLog
 
 if TYPE_CHECKING:
-    from minipdk.images import Image
-    from minipdk.sandbox import Container
+    from minipdk.sandbox import Container, ContainerSpec
 
-SIGNALLED = 128
-LOG_TAIL = 16 << 10
-MAX_MESSAGE = 2048
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended: the exit status, and the last line of the log unless it ended well."""
-
-    code: int
-    message: str
+KILLED = 128 + signal.SIGKILL
+T = TypeVar("T")
 
 
 class Process:
-    """A container that runs. ``ended`` is done when it has ended."""
+    """A container that runs. ``ended`` gets its exit status when it has ended and its log is whole."""
 
-    def __init__(self, container: Container, log: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, container: Container, log: ContainerLog, loop: asyncio.AbstractEventLoop) -> None:
         self._container, self._log = container, log
-        self.ended: asyncio.Future[Ended] = loop.create_future()
-        threading.Thread(target=self._wait, args=(loop,), daemon=True, name=f"wait {log.parent.name}").start()
+        self.ended: asyncio.Future[int] = in_thread(self._wait, f"wait {log.path.parent.name}", loop)
 
-    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        code = self._container.wait()
-        ended = Ended(code, _message(code, self._log))
-        try:
-            loop.call_soon_threadsafe(self.ended.set_result, ended)
-        except RuntimeError:  # the service has ended meanwhile, and its loop with it
-            return
+    def _wait(self) -> int:
+        assert self._container.stdout is not None
+        with self._container.stdout as output:
+            self._log.copy_from(output)
+        return self._container.wait()
 
     async def stop(self, grace: float) -> None:
         """SIGTERM, then SIGKILL after ``grace`` seconds."""
-        await asyncio.to_thread(self._container.stop, grace=grace)
+        if self.ended.done():
+            return
+        self._container.terminate()
+        await asyncio.wait([self.ended], timeout=grace)
+        self.kill()
+        await asyncio.wait([self.ended])
+
+    def kill(self) -> None:
+        """SIGKILL to everything inside."""
+        if not self.ended.done():
+            self._container.kill()
+
+    def memory(self) -> int:
+        """How many bytes its processes hold that no file holds too."""
+        return sum(map(_private_memory, _descendants(self._container.pid)))
 
 
-def find_image(home: Home, name: str) -> Image:
-    """The image called ``name``; a serving image that is not there yet is built. Raises minipdk.images' ImageError."""
-    from minipdk.images import ImageStore
-
-    return images.build(home, name) if name in images.FOLDERS else ImageStore(home).resolve(name)
-
-
-def start(
-    home: Home,
-    image: Image,
-    container: Object,
-    *,
-    namespace: str,
-    environment: dict[str, str],
-    models: Path,
-    log: Path,
-    loop: asyncio.AbstractEventLoop,
-) -> Process:
-    """Start a container of a Pod's spec, its model volume at ``models``; its output is appended to ``log``. It blocks."""
-    from minipdk.sandbox import ContainerSpec, Mount
+def start(home: Home, spec: ContainerSpec, log: ContainerLog, loop: asyncio.AbstractEventLoop) -> Process:
+    """Start the container of ``spec``. It blocks. Raises SandboxError."""
+    from minipdk.sandbox import PIPE, STDOUT
     from minipdk.sandbox import start as start_container
 
-    mounts = [
-        Mount(source=models, target=mount["mountPath"], read_only=mount.get("readOnly", False))
-        for mount in container.get("volumeMounts", [])
-    ]
-    spec = ContainerSpec(
-        image=image,
-        argv=[*(container.get("command") or image.config.entrypoint), *container.get("args", [])],
-        env=environment,
-        mounts=mounts,
-        namespace=namespace,
-    )
-    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with log.open("ab") as output:
-        return Process(start_container(home, spec, stdin=b"", stdout=output, stderr=subprocess.STDOUT), log, loop)
+    return Process(start_container(home, spec, stdin=b"", stdout=PIPE, stderr=STDOUT), log, loop)
 
 
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def in_thread(function: Callable[[], T], name: str, loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
+    """What ``function`` returns or raises, called in a thread that the end of this service does not wait for."""
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(result)  # type: ignore[arg-type]
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = function()
+        except Exception as failure:
+            error = failure
+        with contextlib.suppress(RuntimeError):  # the service has ended meanwhile, and its loop with it
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, daemon=True, name=name).start()
+    return future
 
 
-def _message(code: int, log: Path) -> str:
-    if code > SIGNALLED:
-        number = code - SIGNALLED
-        return f"ended by signal {number}" + (", perhaps for want of memory" if number == signal.SIGKILL else "")
-    return last_line(log) if code else ""
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *_descendants(int(child))]
+    return found
 
 
-def last_line(log: Path) -> str:
-    """The last line of ``log`` that is not empty: what a failed program said why (FallbackToLogsOnError)."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - LOG_TAIL))
-            lines = file.read().decode(errors="replace").split("\n")
-    except FileNotFoundError:
-        return ""
-    return next((line.strip()[:MAX_MESSAGE] for line in reversed(lines) if line.strip()), "")
+def _private_memory(pid: int) -> int:
+    kibibytes = 0
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(("RssAnon:", "RssShmem:")):
+                kibibytes += int(line.split()[1])
+    return kibibytes << 10

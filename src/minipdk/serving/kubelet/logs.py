@@ -1,0 +1,69 @@
+"""A container's log file: each line with its time, the file of bounded size.
+
+Lines are written as container runtimes do (``2026-01-02T03:04:05.678901Z stdout F text``), which is what the Kubernetes API
+reads for `kubectl logs --since` and `--timestamps`. A full file is set aside, and the one set aside before is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+MAX_BYTES = 10 << 20  # a kubelet's default (containerLogMaxSize)
+LONGEST_LINE = 16 << 10
+BLOCK = 1 << 16
+TAIL = 64 << 10
+MAX_MESSAGE = 2048
+
+
+class ContainerLog:
+    """The log of one run of a container at ``path``; ``previous`` takes what is there of the run before."""
+
+    def __init__(self, path: Path, previous: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if path.exists():
+            path.replace(previous)
+        self._aside = path.with_name(f"{path.name}.1")
+        self._aside.unlink(missing_ok=True)
+        self._file = path.open("ab", buffering=0)
+        self._size = 0
+        self._rest = b""
+
+    def copy_from(self, pipe: IO[bytes]) -> None:
+        """Take what comes through ``pipe`` until it ends; a line is written once it is whole."""
+        while block := os.read(pipe.fileno(), BLOCK):
+            *lines, self._rest = (self._rest + block).split(b"\n")
+            self._write([(line, b"F") for line in lines])
+            while len(self._rest) > LONGEST_LINE:
+                self._write([(self._rest[:LONGEST_LINE], b"P")])
+                self._rest = self._rest[LONGEST_LINE:]
+        if self._rest:
+            self._write([(self._rest, b"F")])
+        self._file.close()
+
+    def _write(self, lines: list[tuple[bytes, bytes]]) -> None:
+        if not lines:
+            return
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
+        content = b"".join(b"%b stdout %b %b\n" % (time, mark, line) for line, mark in lines)
+        if self._size + len(content) > MAX_BYTES and self._size:
+            self._file.close()
+            self.path.replace(self._aside)
+            self._file, self._size = self.path.open("ab", buffering=0), 0
+        self._file.write(content)
+        self._size += len(content)
+
+
+def last_line(log: Path) -> str:
+    """The last line of ``log`` that is not empty: what a program said it is doing, or why it failed."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL))
+            lines = file.read().decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return ""
+    texts = (line.split(" ", 3)[-1].strip() for line in reversed(lines) if line.count(" ") >= 3)
+    return next((text[:MAX_MESSAGE] for text in texts if text), "")
