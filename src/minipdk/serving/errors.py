@@ -1,7 +1,7 @@
 """Every way in which serving a model can fail.
 
     ServingError
-    |-- GatewayError               the ingress's own answer to a request: 403, 404, 413, 502, 503 or 504
+    |-- GatewayError               the ingress cannot run on this machine, or does not take its configuration
     |-- InvalidSpecError           an InferenceService that cannot be served; its status has reason and message
     |   |-- NotSupportedError      ... because minipdk lacks what it asks for, which is named
     |   `-- CredentialsError       ... yet: its service account or Secret is missing
@@ -23,11 +23,7 @@ class ServingError(Exception):
 
 
 class GatewayError(ServingError):
-    """The ingress answers ``status`` with this message."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+    """Envoy cannot run; the message says why and what to do. Its answers to requests: `minipdk.serving.gateway.replies`."""
 
 
 class InvalidSpecError(ServingError):

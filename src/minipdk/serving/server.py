@@ -14,7 +14,7 @@ from .api import Object, connect
 from .controllers.inferenceservice import InferenceServiceController
 from .controllers.pods import SERVICE_LABEL
 from .events import Recorder
-from .gateway.proxy import gateway
+from .gateway.gateway import gateway
 from .gateway.routes import Routes
 from .kubelet.node import Node, running
 
@@ -28,7 +28,7 @@ def serve(home: Home) -> None:
 
 async def _serve(home: Home) -> None:
     routes = Routes()
-    async with gateway(routes, home.port("ingress")):
+    async with gateway(routes, home.folder("run") / "envoy", home.port("ingress")):
         controlling = asyncio.create_task(_control(home, routes))
         stopped = asyncio.create_task(asyncio.to_thread(service.stopping.wait))
         await asyncio.wait([controlling, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -105,6 +105,7 @@ class InferenceServiceController:
             refusal = error
         standing = self._standing(pods, refusal)
         self._route(key, pods, standing)
+        await self._routes.in_force()  # whoever reads that the service is ready may ask it at once
         await self._write_status(isvc, standing)
         for pod in pods:
             if standing.serving and self._is_superseded(pod, standing):

