@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -30,6 +31,7 @@ import grpc
 import orjson
 import uvicorn
 import uvloop
+from fastapi.exceptions import RequestValidationError
 from kserve import InferRequest, Model, ModelRepository
 from kserve.errors import InferenceError, InvalidInput
 from kserve.model_server import app
@@ -39,14 +41,17 @@ from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .v1_predict import V1Predict
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that it is never the one surprised
 GRACE_SECONDS = 3600.0  # as long as a request may take: who stops the server decides when to kill it
 MAX_BODY = 100 << 20
+MAX_DETAILS = 20  # of what is wrong with the tensors of one request
 JSON_LENGTH = b"inference-header-content-length"  # of protocol v2's binary data: tensors follow the JSON
 UNTOLD_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
 GRPC_CODES = {
@@ -151,22 +156,22 @@ class BodyLimit:
         if declared > self._max_body:
             await self._refuse(scope, receive, send)
             return
-        received, refused = 0, False
+        received = 0
 
         async def limited_receive() -> Message:
-            nonlocal received, refused
+            nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._max_body:
-                refused = True
-                return {"type": "http.disconnect"}
-            return message
+            return {"type": "http.disconnect"} if received > self._max_body else message
 
-        try:
-            await self._app(scope, limited_receive, send)
-        except Exception:
-            if not refused:
-                raise
+        async def unless_refused(message: Message) -> None:
+            if received <= self._max_body:
+                await send(message)
+
+        # A client that has gone is told nothing; neither is one whose body was cut off here, by whoever misses the rest.
+        with contextlib.suppress(ClientDisconnect):
+            await self._app(scope, limited_receive, unless_refused)
+        if received > self._max_body:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -177,6 +182,18 @@ class BodyLimit:
 async def _answer_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerError)
     return JSONResponse(error.answer, status_code=error.status)
+
+
+async def _answer_invalid_input(_: Request, error: Exception) -> Response:
+    """As kserve's, which would also log each with its traceback, for whoever likes to fill the log."""
+    return JSONResponse({"error": str(error)}, status_code=400)
+
+
+async def _answer_invalid_tensors(_: Request, error: Exception) -> Response:
+    """As FastAPI's, without the input, which may be large or, as NaN and lone surrogates, not to be said in JSON."""
+    assert isinstance(error, RequestValidationError)
+    details = [{"type": one["type"], "loc": one["loc"], "msg": one["msg"]} for one in error.errors()]
+    return Response(json.dumps({"detail": details[:MAX_DETAILS]}), 422, media_type="application/json")
 
 
 class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kserve has no type annotations
@@ -228,10 +245,20 @@ def serve(models: Sequence[Model], *, http_port: int, grpc_port: int, max_body: 
         repository.update(model)
     plane, extension = DataPlane(repository), ModelRepositoryExtension(repository)
     app.add_exception_handler(AnswerError, _answer_error)
-    app.add_middleware(JsonByDefault)
-    app.add_middleware(BodyLimit, max_body=max_body)
     RESTServer(app, plane, extension, http_port).create_application()
-    config = uvicorn.Config(app, HOST, http_port, log_config=None, timeout_keep_alive=KEEP_ALIVE_SECONDS)
+    app.add_exception_handler(InvalidInput, _answer_invalid_input)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_tensors)
+    application = BodyLimit(JsonByDefault(V1Predict(app, plane)), max_body)
+    config = uvicorn.Config(
+        application,
+        HOST,
+        http_port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
     uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body))
 
 
