@@ -147,7 +147,7 @@ class FakeS3:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.endpoint = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
         self.server.shutdown()
@@ -171,8 +171,12 @@ class FakeS3:
             return 404, self._error("NoSuchBucket")
         if not key:
             prefix = parse_qs(url.query).get("prefix", [""])[0]
-            keys = sorted(one for where, one in self.objects if where == bucket and one.startswith(prefix))
-            contents = "".join(f"<Contents><Key>{escape(one)}</Key><Size>1</Size></Contents>" for one in keys)
+            sizes = {one: len(body) for (where, one), body in self.objects.items() if where == bucket}
+            contents = "".join(
+                f"<Contents><Key>{escape(one)}</Key><Size>{sizes[one]}</Size></Contents>"
+                for one in sorted(sizes)
+                if one.startswith(prefix)
+            )
             return 200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>".encode()
         found = self.objects.get((bucket, key))
         return (404, self._error("NoSuchKey")) if found is None else (200, found)

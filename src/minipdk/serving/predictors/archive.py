@@ -8,19 +8,13 @@ Format: https://github.com/pytorch/serve/blob/master/model-archiver/README.md
 from __future__ import annotations
 
 import json
-import stat
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-MAX_UNPACKED_BYTES = 16 << 30
-MAX_MEMBERS = 100_000
+from .unpacking import ArchiveError, unpack_zip
+
 TORCHSERVE_MAX_REQUEST_SIZE = 6_553_500
-
-
-class ArchiveError(Exception):
-    """The model folder holds no archive that can be served; the message names the file and the mend."""
 
 
 @dataclass(frozen=True)
@@ -112,13 +106,7 @@ def find_archive(model_dir: Path, config: ServerConfig, store: Path | None = Non
 
 def unpack(archive: Path, folder: Path, name: str | None = None) -> Model:
     """Unpack ``archive`` below ``folder`` and read its manifest. Nothing is written outside ``folder``."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = opened.infolist()
-            _check_members(archive.name, members)
-            opened.extractall(folder, members)
-    except zipfile.BadZipFile as error:
-        raise ArchiveError(f"{archive.name} is not a model archive: {error}") from None
+    unpack_zip(archive, folder)
     try:
         manifest: dict[str, Any] = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text())
         model = manifest["model"]
@@ -135,17 +123,3 @@ def unpack(archive: Path, folder: Path, name: str | None = None) -> Model:
         handler=handler,
         requirements=folder / requirements if requirements else None,
     )
-
-
-def _check_members(archive: str, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse what could write outside the folder (zip slip) or fill the disk."""
-    if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
-        raise ArchiveError(f"{archive} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB or {MAX_MEMBERS} files")
-    for member in members:
-        # `filename` has its backslashes turned by zipfile where they are separators; the original name has not.
-        name = member.orig_filename
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
-            raise ArchiveError(f"{archive} holds the unsafe path {name!r}")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise ArchiveError(f"{archive} holds the symbolic link {name!r}: archives hold plain files")

@@ -22,8 +22,9 @@ from typing import Any
 from kserve import InferRequest, InferResponse
 from ts.utils.util import PredictionException
 
-from .archive import ArchiveError, Model, find_archive, read_config, unpack
+from .archive import Model, find_archive, read_config, unpack
 from .model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
+from .unpacking import ArchiveError
 
 ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
 log = logging.getLogger("torchserve")
