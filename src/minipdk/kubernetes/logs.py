@@ -8,11 +8,13 @@ the text is shown. Other lines count as written when the file was last written.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from minipdk.home import Home
 from minipdk.kubernetes import pods
@@ -97,24 +99,42 @@ async def read(path: Path, options: LogOptions, ended: Callable[[], bool]) -> As
 
 
 async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
+    """Blocks of lines; with ``follow`` also those of the files that take the place of this one, when it is full or the
+    container starts again."""
+    file: IO[bytes] = path.open("rb")
+    try:
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         rest = b""
         if options.tail is not None:
             file.seek(_tail_offset(path, options.tail))
         while True:
             last_look = ended()  # asked before reading: what was written before the end is still read
+            successor = _successor(path, file) if options.follow else None
             while block := file.read(CHUNK):
                 *lines, rest = (rest + block).split(b"\n")
                 shown = b"".join(_shown(line + b"\n", options, written) for line in lines)
                 if shown:
                     yield shown
+            if successor:
+                file.close()
+                file = successor
+                continue
             if last_look or not options.follow:
                 break
             await asyncio.sleep(LOOK_EVERY)
             written = datetime.now(UTC)
         if rest:
             yield _shown(rest, options, written)
+    finally:
+        file.close()
+
+
+def _successor(path: Path, file: IO[bytes]) -> IO[bytes] | None:
+    """The file that is at ``path`` by now, if it is another than ``file``."""
+    try:
+        return None if os.path.samestat(path.stat(), os.fstat(file.fileno())) else path.open("rb")
+    except FileNotFoundError:  # it is just being replaced, or has gone with its pod
+        return None
 
 
 def _shown(line: bytes, options: LogOptions, written: datetime) -> bytes:

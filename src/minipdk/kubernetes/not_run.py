@@ -1,6 +1,6 @@
 """Kinds that are kept and that nothing here runs, and how a client is told so.
 
-On a real cluster a scheduler or a controller would take up a bare pod or a Deployment. Here nobody does, and that is said
+On a real cluster a controller would take up a Deployment. Here nobody does, and that is said
 where people look: a warning when it is made, an event for `kubectl describe`, and a status that waits in vain for nobody.
 """
 
@@ -12,7 +12,6 @@ from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.times import now
 
 NOT_RUN = {
-    "Pod": ("FailedScheduling", "0/1 nodes are available: minipdk runs no bare pods, only those that its controllers make"),
     "Deployment": ("NotSupported", "minipdk keeps Deployments but does not run them"),
     "SeldonDeployment": ("NotSupported", "minipdk keeps SeldonDeployments but does not serve them"),
 }

@@ -46,6 +46,7 @@ class Resource:
 
 
 INFERENCE_SERVICES = Resource("/apis/serving.kserve.io/v1beta1", "inferenceservices")
+NODES = Resource("/api/v1", "nodes")
 PODS = Resource("/api/v1", "pods")
 EVENTS = Resource("/api/v1", "events")
 PERSISTENT_VOLUME_CLAIMS = Resource("/api/v1", "persistentvolumeclaims")

@@ -45,9 +45,10 @@ async def _control(home: Home, routes: Routes) -> None:
         controller: InferenceServiceController
 
         def pod_changed(pod: Object) -> None:
-            controller.pod_changed(pod)
+            if SERVICE_LABEL in pod["metadata"].get("labels", {}):
+                controller.pod_changed(pod)
 
-        node = Node(home, api, Recorder(api, "kubelet", tasks), http, label=SERVICE_LABEL, on_change=pod_changed)
+        node = Node(home, api, Recorder(api, "kubelet", tasks), http, on_change=pod_changed)
         recorder = Recorder(api, "inferenceservice-controller", tasks)
         controller = InferenceServiceController(home, api, node, routes, recorder)
         async with running(node):

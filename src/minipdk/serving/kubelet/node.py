@@ -18,6 +18,7 @@ from . import volumes
 from .container import Kubelet
 from .images import Images
 from .pod import PodWorker
+from .registration import register
 from .scheduler import NODE, Scheduler
 from .status import ENDED
 from .turns import Turns
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Node:
-    """Runs the Pods that carry ``label``. ``on_change`` is told a Pod whenever its status has changed."""
+    """Runs all Pods. ``on_change`` is told a Pod whenever its status has changed."""
 
     def __init__(
         self,
@@ -38,11 +39,10 @@ class Node:
         recorder: Recorder,
         http: aiohttp.ClientSession,
         *,
-        label: str,
         on_change: Callable[[Object], None],
     ) -> None:
         self._home, self._api = home, api
-        self._label, self._on_change = label, on_change
+        self._on_change = on_change
         self._kubelet = Kubelet(home, api, recorder, http, Images(home), Turns())
         self._scheduler = Scheduler(api, recorder)
         self._workers: dict[str, PodWorker] = {}
@@ -51,8 +51,8 @@ class Node:
         self.pods = Informer(api, PODS, self._pod_changed)
 
     async def run(self) -> None:
-        """Follow the Pods until cancelled."""
-        await self.pods.run()
+        """Follow the Pods, and say that the node is there, until cancelled."""
+        await asyncio.gather(self.pods.run(), register(self._api))
 
     def worker(self, pod: Object) -> PodWorker | None:
         """Who runs ``pod``; None once it is being ended."""
@@ -77,7 +77,7 @@ class Node:
 
     def _pod_changed(self, pod: Object) -> None:
         metadata = pod["metadata"]
-        if self._label not in metadata.get("labels", {}) or pod["spec"].get("nodeName") not in (None, "", NODE):
+        if pod["spec"].get("nodeName") not in (None, "", NODE):
             return
         uid = metadata["uid"]
         known = self.pods.get((metadata["namespace"], metadata["name"]))

@@ -1,0 +1,79 @@
+"""The Node object: what machine the kubelet runs on, and that it is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from importlib import metadata
+
+import aiohttp
+
+from minipdk.home import HOST
+from minipdk.serving.api import NODES, Api, Object
+from minipdk.serving.errors import ApiError
+from minipdk.serving.events import now
+
+from .scheduler import NODE, capacity
+
+HEARTBEAT_SECONDS = 60.0
+RETRY_SECONDS = 1.0
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+PRESSURES = {
+    "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    "DiskPressure": ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    "PIDPressure": ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+}
+
+log = logging.getLogger(__name__)
+
+
+async def register(api: Api) -> None:
+    """Keep the Node in the API, whoever removes it, and its heartbeat going, until cancelled."""
+    since = now()
+    while True:
+        try:
+            await api.apply(NODES, _node())
+            await api.patch(NODES, "", NODE, {"status": _status(since)}, "status")
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+        except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("node %s: %s; trying again", NODE, error or type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+def _node() -> Object:
+    architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
+    labels = {"hostname": NODE, "os": "linux", "arch": architecture}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": NODE, "labels": {f"kubernetes.io/{name}": value for name, value in labels.items()}},
+    }
+
+
+def _status(since: str) -> Object:
+    amounts = {name: str(amount) for name, amount in capacity().items()}
+    version = f"minipdk-{metadata.version('pdk-course')}"
+    return {
+        "capacity": amounts,
+        "allocatable": amounts,
+        "addresses": [{"type": "InternalIP", "address": HOST}, {"type": "Hostname", "address": NODE}],
+        "conditions": [
+            *(_condition(kind, "False", *said, since) for kind, said in PRESSURES.items()),
+            _condition("Ready", "True", "KubeletReady", "kubelet is posting ready status", since),
+        ],
+        "nodeInfo": {
+            **dict.fromkeys(("machineID", "systemUUID", "bootID"), ""),
+            "kernelVersion": platform.release(),
+            "osImage": platform.platform(terse=True),
+            "operatingSystem": "linux",
+            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "containerRuntimeVersion": f"minipdk://{metadata.version('pdk-course')}",
+            **dict.fromkeys(("kubeletVersion", "kubeProxyVersion"), version),
+        },
+    }
+
+
+def _condition(kind: str, status: str, reason: str, message: str, since: str) -> Object:
+    times = {"lastHeartbeatTime": now(), "lastTransitionTime": since}
+    return {"type": kind, "status": status, "reason": reason, "message": message, **times}
