@@ -104,6 +104,7 @@ def status(home: HomeOption = None) -> None:
         state = "ready" if one.ready else "starting"
         table.add_row(one.service.name, state, str(one.pid or "-"), str(one.restarts), ports)
     console.print(table)
+    _print_requests(opened)
 
 
 @app.command()
@@ -228,6 +229,20 @@ def _repository_here() -> str:
     """The file:// URL of the Git repository around the current folder; empty outside of one."""
     found = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
     return f"file://{found.stdout.strip()}" if found.returncode == 0 else ""
+
+
+def _print_requests(home: homes.Home) -> None:
+    """What each InferenceService was asked since the ingress started; nothing where none was."""
+    from minipdk.serving.gateway.counts import read_counts
+
+    table = Table(box=None, header_style="bold")
+    for title in ("INFERENCESERVICE", "REQUESTS", "2XX", "4XX", "5XX", "MEAN MS"):
+        table.add_column(title)
+    for name, counts in sorted(read_counts(home.port("ingress")).items()):
+        answers = (str(counts.classes[digit]) for digit in "245")
+        table.add_row(name, str(counts.total), *answers, "-" if counts.mean is None else f"{counts.mean:.1f}")
+    if table.row_count:
+        console.print(table)
 
 
 def _addresses(home: homes.Home) -> Table:

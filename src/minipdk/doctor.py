@@ -10,6 +10,8 @@ from pathlib import Path
 from minipdk import cluster
 from minipdk.home import Home
 from minipdk.sandbox.findings import Finding, probe
+from minipdk.serving.errors import GatewayError
+from minipdk.serving.gateway import process as envoy
 
 GIB = 1 << 30
 LEAST_DISK, LEAST_MEMORY = 2 * GIB, 4 * GIB
@@ -22,6 +24,7 @@ def examine(home: Home) -> list[Finding]:
         *probe(home),
         _program("git", "pipelines clone the experiment's repository", needed=True),
         _program("kubectl", "optional: the notebooks use the Python clients", needed=False),
+        _envoy(),
         _disk(home.path),
         _memory(),
         _private(home.path),
@@ -37,6 +40,13 @@ def _python() -> Finding:
 def _program(name: str, purpose: str, *, needed: bool) -> Finding:
     path = shutil.which(name)
     return Finding(name, path is not None, path or f"not found; {purpose}", f"install {name}", needed)
+
+
+def _envoy() -> Finding:
+    try:
+        return Finding("Envoy", True, envoy.version())
+    except GatewayError as error:
+        return Finding("Envoy", False, str(error), envoy.MEND)
 
 
 def _disk(path: Path) -> Finding:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,12 +20,15 @@ import pytest
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
-from tests.conftest import free_ports
+from tests.conftest import free_ports, is_listening, wait_for
 
-from minipdk import origins
+from minipdk import doctor, origins
+from minipdk.home import Home
 from minipdk.serving.errors import GatewayError
-from minipdk.serving.gateway.config import ADMIN_SOCKET, Limits, route_resources
+from minipdk.serving.gateway import process
+from minipdk.serving.gateway.bootstrap import ADMIN_SOCKET
+from minipdk.serving.gateway.config import Limits, route_resources
+from minipdk.serving.gateway.counts import read_counts
 from minipdk.serving.gateway.gateway import gateway
 from minipdk.serving.gateway.routes import Backend, Route, Routes, ServiceKey, Traffic
 
@@ -229,6 +234,15 @@ async def test_a_predictor_that_is_gone_is_503(ingress: Ingress) -> None:
         assert (status, "does not accept connections" in message) == (503, True)
 
 
+async def test_a_reason_of_any_characters_and_length_is_told(ingress: Ingress) -> None:
+    reason = "".join(map(chr, range(1, 300))) + "\U0001f40d %REQ(X)% %%" + "x" * 20_000
+    ingress.routes.set("models", "linear", Route(reason=reason))
+    await ingress.routes.in_force()
+    _, message = await ingress.error()
+    assert message.removeprefix(f"{NAME} is not ready: ")[:10_000] == reason[:10_000]
+    ingress.routes.remove("models", "linear")
+
+
 @pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}])
 async def test_another_origins_web_page_is_refused(ingress: Ingress, headers: dict[str, str]) -> None:
     async with serving(ingress, echo):
@@ -416,25 +430,20 @@ async def test_a_path_is_no_way_for_other_hosts(ingress: Ingress) -> None:
 
 
 async def test_requests_are_counted_by_service_and_class(ingress: Ingress) -> None:
-    async def counted() -> dict[str, float]:
-        async with ingress.client.get("/stats/prometheus") as answer:
-            families = text_string_to_metric_families(await answer.text())
-            return {
-                sample.labels["envoy_response_code_class"]: sample.value
-                for family in families
-                for sample in family.samples
-                if sample.name.startswith("envoy_vhost_route_upstream_rq_xx")
-                and sample.labels["envoy_route"] == "counted/a/http"
-            }
+    async def half(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=int(request.path[1:]))
 
-    async with predictor(echo) as backend:
+    async with predictor(half) as backend:
         ingress.routes.set("counted", "a", Route((Traffic(100, (backend,)),)))
         await ingress.routes.in_force()
-        for path in ("/", "/x"):
-            async with ingress.client.get(path, headers={"Host": "a.counted.example.com"}) as answer:
-                assert answer.status == 201
-        assert (await counted())["2"] == 2
+        host = {"Host": "a.counted.example.com"}
+        for path, headers in [("/200", host), ("/422", host), ("/500", host), ("/serving/counted/a/201", {})]:
+            async with ingress.client.get(path, headers=headers):
+                pass
+        counts = (await asyncio.to_thread(read_counts, ingress.port))["counted/a"]
+        assert (counts.total, counts.classes) == (4, {"2": 2, "4": 1, "5": 1})
     ingress.routes.remove("counted", "a")
+    assert read_counts(free_ports(1)[0]) == {}
 
 
 async def test_nothing_else_of_envoys_administration_is_reached(ingress: Ingress) -> None:
@@ -526,10 +535,34 @@ async def answers(ingress: Ingress, *, but_not: int) -> bool:
         return False
 
 
+def test_envoy_ends_with_the_service_that_was_killed(tmp_path: Path) -> None:
+    program = """
+import asyncio, pathlib, sys
+from minipdk.serving.gateway.gateway import gateway
+from minipdk.serving.gateway.routes import Routes
+
+async def main():
+    async with gateway(Routes(), pathlib.Path(sys.argv[1]), int(sys.argv[2])):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+    [port] = free_ports(1)
+    arguments = [sys.executable, "-c", program, tmp_path / "envoy", str(port)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as service:
+        assert service.stdout
+        assert service.stdout.readline() == b"ready\n"
+        assert is_listening(port)
+        service.kill()
+    wait_for(lambda: not is_listening(port), what="Envoy to end")
+
+
 async def test_an_envoy_that_cannot_start_is_an_error_that_says_so(ingress: Ingress, tmp_path: Path) -> None:
-    with pytest.raises(GatewayError, match="Envoy"):
+    with pytest.raises(ExceptionGroup) as raised:
         async with gateway(Routes(), tmp_path / "second", ingress.port):
             pass
+    assert raised.group_contains(GatewayError, match="ends with status 1")
 
 
 label = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
@@ -571,3 +604,17 @@ async def test_case_port_and_a_last_dot_make_no_difference(ingress: Ingress, hos
 async def test_other_hosts_are_unknown(ingress: Ingress, host: str) -> None:
     async with serving(ingress, echo), ingress.client.get("/", headers={"Host": host}) as answer:
         assert answer.status == 404
+
+
+@pytest.mark.parametrize("program", ["#!/bin/sh\necho GLIBC_2.31 not found >&2; exit 1\n", None])
+def test_doctor_says_that_envoy_cannot_run_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Home, program: str | None
+) -> None:
+    binary = tmp_path / "envoy"
+    if program:
+        binary.write_text(program)
+        binary.chmod(0o755)
+    monkeypatch.setattr(process, "binary", lambda: binary)
+    [finding] = [one for one in doctor.examine(home) if one.what == "Envoy"]
+    assert (finding.ok, finding.needed, finding.mend) == (False, True, process.MEND)
+    assert ("GLIBC_2.31 not found" if program else "No such file") in finding.detail

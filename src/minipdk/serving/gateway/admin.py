@@ -13,7 +13,8 @@ from pathlib import Path
 
 import aiohttp
 
-from .config import ADMIN_SOCKET, VERSION_HEADER, VERSION_HOST, VERSION_SOCKET, Cluster
+from .bootstrap import ADMIN_SOCKET, VERSION_SOCKET
+from .config import VERSION_HEADER, VERSION_HOST, Cluster
 
 ANSWER_SECONDS = 5.0
 NOT_REACHED = (aiohttp.ClientError, TimeoutError, OSError)

@@ -1,4 +1,4 @@
-"""What Envoy is told: its bootstrap, the clusters of Backends, and the routes to them. Pure functions.
+"""What Envoy is told while it runs: the clusters of Backends, and the routes to them. Pure functions.
 
 A cluster stands for one revision's ready replicas and never changes: other replicas are another cluster, whose name says
 its ports. So a route is exchanged by exchanging names, and what is in flight to an old set of replicas is a number
@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from minipdk.home import HOST
 
-from .origins import ORIGINS
-from .replies import Config, local_replies
+from .replies import Config
 from .routes import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX, Backend, Route, ServiceKey, Traffic
 
-BOOTSTRAP, CLUSTERS, ROUTES = "bootstrap.json", "clusters.json", "routes.json"
-ADMIN_SOCKET, VERSION_SOCKET = "admin.sock", "version.sock"
-"""Files in Envoy's folder. Sockets are named relatively to it: their paths must be short."""
+CLUSTERS, ROUTES = "clusters.json", "routes.json"
 VERSION_HOST, VERSION_HEADER = "routes.minipdk", "routes-version"
 """A request to this Host tells in this header by which version of the routes it went."""
 PATH_PREFIX = "/serving"
@@ -30,9 +26,7 @@ USEFUL_STATS = (
     r"^vhost\..*\.upstream_rq_(total|[1-5]xx|time|retry)$|^http\.ingress\.downstream_(cx|rq)_(active|total|[1-5]xx)$"
 )
 CONNECT_TIMEOUT = 5.0
-DOWNSTREAM_IDLE = 75.0  # longer than clients keep an idle connection, so that none is closed as it is used again
 UPSTREAM_IDLE = 4.0  # under the five seconds after which many model servers (uvicorn's default) close an idle connection
-HEADERS_TIMEOUT = 60.0
 RETRY_PAUSE = 0.001
 MAX_REASON = 16 << 10
 TYPE = "type.googleapis.com/envoy"
@@ -41,111 +35,12 @@ HTTP, GRPC = "http", "grpc"
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the ingress takes: bytes of a request's body, requests in flight and waiting for each set of replicas."""
+    """How much the ingress takes: bytes of a body, requests in flight and waiting for each revision, connections in all."""
 
     body: int = 100 << 20
     in_flight: int = 1000
     waiting: int = 1000
     connections: int = 4000
-
-
-def bootstrap(folder: Path, port: int, limits: Limits) -> Config:
-    """The file that Envoy starts with; the other two below ``folder`` are followed while it runs."""
-    connections = {
-        "@type": f"{TYPE}.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-        "max_active_downstream_connections": limits.connections,
-    }
-    admin = {"name": "admin", "load_assignment": _assignment("admin", [{"pipe": {"path": ADMIN_SOCKET}}])}
-    return {
-        "node": {"id": "ingress", "cluster": "minipdk"},
-        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}},
-        "dynamic_resources": {"cds_config": _file(folder / CLUSTERS)},
-        "static_resources": {"listeners": [_ingress(folder, port, limits), _version(folder)], "clusters": [admin]},
-        "overload_manager": {
-            "resource_monitors": [
-                {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": connections}
-            ]
-        },
-    }
-
-
-def _ingress(folder: Path, port: int, limits: Limits) -> Config:
-    manager = {
-        **_manager("ingress", folder),
-        "http_filters": _filters(limits),
-        "local_reply_config": local_replies(limits.body),
-        "use_remote_address": True,
-        "preserve_external_request_id": True,
-        "generate_request_id": False,
-        "server_header_transformation": "PASS_THROUGH",
-        "http_protocol_options": {"accept_http_10": True},
-        "common_http_protocol_options": {"idle_timeout": _seconds(DOWNSTREAM_IDLE)},
-        "request_headers_timeout": _seconds(HEADERS_TIMEOUT),
-        "access_log": [_failures_log()],
-    }
-    # A second Envoy on this port must fail, not share it.
-    return {**_listener("ingress", _address(port), manager), "enable_reuse_port": False}
-
-
-def _version(folder: Path) -> Config:
-    """A listener on a socket of this Envoy's own, by which to see which routes its worker has."""
-    manager = {**_manager("version", folder), "http_filters": [_router()]}
-    return _listener("version", {"pipe": {"path": VERSION_SOCKET, "mode": 0o600}}, manager)
-
-
-def _manager(name: str, folder: Path) -> Config:
-    return {
-        "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": name,
-        "codec_type": "AUTO",
-        "rds": {"route_config_name": "ingress", "config_source": _file(folder / ROUTES)},
-    }
-
-
-def _listener(name: str, address: Config, manager: Config) -> Config:
-    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
-    return {"name": name, "address": address, "filter_chains": [{"filters": filters}]}
-
-
-def _filters(limits: Limits) -> list[Config]:
-    return [
-        {
-            "name": "envoy.filters.http.lua",
-            "typed_config": {
-                "@type": f"{TYPE}.extensions.filters.http.lua.v3.Lua",
-                "default_source_code": {"inline_string": ORIGINS},
-            },
-        },
-        {
-            "name": "envoy.filters.http.body_size_limit",
-            "typed_config": {
-                "@type": f"{TYPE}.extensions.filters.http.body_size_limit.v3.BodySizeLimit",
-                "max_request_bytes": limits.body,
-            },
-        },
-        _router(),
-    ]
-
-
-def _router() -> Config:
-    options = {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
-    return {"name": "envoy.filters.http.router", "typed_config": options}
-
-
-def _failures_log() -> Config:
-    """A line in the service's log for each request that Envoy could not bring to a predictor's answer."""
-    line = (
-        "%START_TIME% %REQ(:METHOD)% %REQ(:AUTHORITY)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% "
-        "%RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\n"
-    )
-    return {
-        "name": "envoy.access_loggers.stderr",
-        "filter": {"response_flag_filter": {}},
-        "typed_config": {
-            "@type": f"{TYPE}.extensions.access_loggers.stream.v3.StderrAccessLog",
-            "log_format": {"text_format_source": {"inline_string": line}},
-        },
-    }
 
 
 @dataclass(frozen=True)
@@ -194,16 +89,16 @@ def _cluster_resource(cluster: Cluster, limits: Limits) -> Config:
     protocol = "http_protocol_options" if cluster.protocol == HTTP else "http2_protocol_options"
     options = {
         "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "common_http_protocol_options": {"idle_timeout": _seconds(UPSTREAM_IDLE)},
+        "common_http_protocol_options": {"idle_timeout": seconds(UPSTREAM_IDLE)},
         "explicit_http_config": {protocol: {}},
     }
     return {
         "@type": f"{TYPE}.config.cluster.v3.Cluster",
         "name": cluster.name,
         "type": "STATIC",
-        "connect_timeout": _seconds(CONNECT_TIMEOUT),
+        "connect_timeout": seconds(CONNECT_TIMEOUT),
         "lb_policy": "LEAST_REQUEST",
-        "load_assignment": _assignment(cluster.name, map(_address, cluster.ports)),
+        "load_assignment": assignment(cluster.name, map(address, cluster.ports)),
         "typed_extension_protocol_options": {
             f"{TYPE.partition('/')[2]}.extensions.upstreams.http.v3.HttpProtocolOptions": options
         },
@@ -271,7 +166,7 @@ def _service_routes(service: ServiceKey, route: Route, match: Config | None = No
     """The routes of one service: below ``match``, which is taken off the path, or without it all that its Host names."""
     host = _host(service)
     where = match or {"prefix": "/"}
-    if not any(_cluster(service, share, HTTP) for share in route.traffic):
+    if not any(share.percent and _cluster(service, share, HTTP) for share in route.traffic):
         reason = f"{host} is not ready: {route.reason or 'its predictor is stopping'}"
         return [{"match": where, "direct_response": _answer(503, reason)}]
     rewrite = {"prefix_rewrite": "/", "host_rewrite_literal": host} if match else {}
@@ -294,7 +189,7 @@ def _to_predictor(service: ServiceKey, route: Route, protocol: str, match: Confi
         "weighted_clusters": {"clusters": shares},
         # No limit to a whole answer, which may be a stream; only to waiting for the next part of it.
         "timeout": "0s",
-        "idle_timeout": _seconds(timeout),
+        "idle_timeout": seconds(timeout),
         "retry_policy": _retry_policy(),
         **rewrite,
     }
@@ -318,7 +213,7 @@ def _retry_policy() -> Config:
             {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": previous_hosts}}
         ],
         "host_selection_retry_max_attempts": 5,
-        "retry_back_off": {"base_interval": _seconds(RETRY_PAUSE), "max_interval": _seconds(RETRY_PAUSE)},
+        "retry_back_off": {"base_interval": seconds(RETRY_PAUSE), "max_interval": seconds(RETRY_PAUSE)},
     }
 
 
@@ -355,20 +250,19 @@ def _label(service: ServiceKey) -> str:
     return "/".join(service)
 
 
-def _file(path: Path) -> Config:
-    return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}
-
-
-def _address(port: int) -> Config:
+def address(port: int) -> Config:
+    """A loopback port as an Envoy address."""
     return {"socket_address": {"address": HOST, "port_value": port}}
 
 
-def _assignment(name: str, addresses: Iterable[Config]) -> Config:
+def assignment(name: str, addresses: Iterable[Config]) -> Config:
+    """The endpoints of the cluster ``name``."""
     return {
         "cluster_name": name,
         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}} for address in addresses]}],
     }
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
+    """A duration as Envoy reads it."""
     return f"{value:.3f}s"

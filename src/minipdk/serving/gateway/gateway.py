@@ -19,8 +19,9 @@ from minipdk.serving.errors import GatewayError
 
 from . import config
 from .admin import NOT_REACHED, Admin, admin_of
-from .config import BOOTSTRAP, CLUSTERS, ROUTES, Cluster, Limits
-from .process import MEND, Envoy
+from .bootstrap import BOOTSTRAP, bootstrap
+from .config import CLUSTERS, ROUTES, Cluster, Limits
+from .process import Envoy, version
 from .replies import Config
 from .routes import Backend, Routes
 
@@ -44,29 +45,27 @@ async def gateway(routes: Routes, folder: Path, port: int, limits: Limits | None
     async with admin_of(folder) as admin:
         ingress = Gateway(routes, folder, admin, limits or Limits())
         routes.proxy = ingress
-        ingress.write(BOOTSTRAP, config.bootstrap(folder, port, ingress.limits))
+        ingress.write(BOOTSTRAP, bootstrap(folder, port, ingress.limits))
         ingress.write_first()
-        running = asyncio.create_task(envoy.run())
-        publishing = asyncio.create_task(ingress.run())
-        try:
-            await _started(routes, envoy, running)
-            yield
-        finally:
-            publishing.cancel()
-            running.cancel()
-            await asyncio.gather(publishing, running, return_exceptions=True)
+        async with asyncio.TaskGroup() as tasks:  # a fault in one of the two ends the service, which is started again
+            both = [tasks.create_task(envoy.run()), tasks.create_task(ingress.run())]
+            try:
+                await _started(routes, envoy)
+                yield
+            finally:
+                for task in both:
+                    task.cancel()
 
 
-async def _started(routes: Routes, envoy: Envoy, running: asyncio.Task[None]) -> None:
+async def _started(routes: Routes, envoy: Envoy) -> None:
     """Wait until the first routes are in force."""
     waiting = asyncio.create_task(routes.in_force())
     while not waiting.done():
-        await asyncio.wait([waiting, running], timeout=LONGEST_POLL, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
+        await asyncio.wait([waiting], timeout=LONGEST_POLL)
         if envoy.starts > START_ATTEMPTS:
             waiting.cancel()
-            raise GatewayError(f"Envoy ends with status {envoy.ended_with}, see above: {MEND}")
+            found = await asyncio.to_thread(version)
+            raise GatewayError(f"Envoy {found} ends at once, with status {envoy.ended_with}: its log says why")
 
 
 class Gateway:
@@ -144,9 +143,9 @@ class Gateway:
         while not (wanted := config.clusters(self._routes.table)) <= self._clusters:
             self._write_clusters(self._clusters | wanted)
             await self._await_version(self._admin.clusters_version, self._clusters_version)
-        version = self._write_routes()
-        await self._await_version(self._admin.routes_version, version)
-        self._routes.published(version)
+        written = self._write_routes()
+        await self._await_version(self._admin.routes_version, written)
+        self._routes.published(written)
 
     def _write_clusters(self, clusters: set[Cluster]) -> None:
         self._clusters_version += 1
@@ -154,22 +153,22 @@ class Gateway:
         self.write(CLUSTERS, config.cluster_resources(clusters, self._clusters_version, self.limits))
 
     def _write_routes(self) -> int:
-        version = self._routes.version
-        self.write(ROUTES, config.route_resources(self._routes.table, known=self._routes.known, version=version))
-        return version
+        written = self._routes.version
+        self.write(ROUTES, config.route_resources(self._routes.table, known=self._routes.known, version=written))
+        return written
 
-    async def _await_version(self, ask: Callable[[], Awaitable[int]], version: int) -> None:
-        """Wait until Envoy answers that it goes by ``version``, however long it takes to start again."""
+    async def _await_version(self, ask: Callable[[], Awaitable[int]], wanted: int) -> None:
+        """Wait until Envoy answers that it goes by version ``wanted``, however long it takes to start again."""
         clock = asyncio.get_running_loop().time
         pause, complain_at = POLL, clock() + COMPLAIN_SECONDS
         while True:
             try:
-                if await ask() >= version:
+                if await ask() >= wanted:
                     return
             except NOT_REACHED as error:
                 log.debug("Envoy does not answer: %s", error)
             if clock() > complain_at:
                 complain_at = clock() + COMPLAIN_SECONDS
-                log.error("Envoy has not taken version %s of %s", version, self._folder)
+                log.error("Envoy has not taken version %s of %s", wanted, self._folder)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_POLL)

@@ -7,16 +7,19 @@ import contextlib
 import importlib.util
 import logging
 import os
+import resource
+import subprocess
 import sys
 from pathlib import Path
 
 from minipdk import service
 from minipdk.serving.errors import GatewayError
 
-from .config import ADMIN_SOCKET, BOOTSTRAP, VERSION_SOCKET
+from .bootstrap import ADMIN_SOCKET, BOOTSTRAP, VERSION_SOCKET
 
 FIRST_PAUSE, LONGEST_PAUSE, HEALTHY_AFTER = 0.1, 5.0, 10.0
 STOP_GRACE = 5.0
+VERSION_SECONDS = 30.0
 LOG_FORMAT = "%Y-%m-%d %T,%e %l envoy.%n: %v"
 MEND = "install the packages of requirements.txt on x86-64 or arm64 Linux with glibc 2.31 or newer"
 
@@ -29,6 +32,17 @@ def binary() -> Path:
     if found is None or not found.submodule_search_locations:
         raise GatewayError(f"Envoy is not installed: {MEND}")
     return Path(found.submodule_search_locations[0]) / "_bin" / "envoy"
+
+
+def version() -> str:
+    """Envoy's version, as it tells itself. Raises GatewayError where it cannot run."""
+    try:
+        told = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=True, timeout=VERSION_SECONDS)
+    except subprocess.CalledProcessError as error:
+        raise GatewayError(f"Envoy does not run on this machine: {error.stderr.strip() or error}") from error
+    except (OSError, subprocess.SubprocessError) as error:
+        raise GatewayError(f"Envoy does not run on this machine: {error}") from error
+    return told.stdout.partition("version:")[2].strip()
 
 
 class Envoy:
@@ -81,9 +95,11 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def main() -> None:
-    """Become the program ``argv[2:]``, which dies with its parent ``argv[1]``."""
+    """Become the program ``argv[2:]``, which dies with its parent ``argv[1]`` and may have many connections."""
     parent, *command = sys.argv[1:]
     service.die_with_parent(int(parent))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.execv(command[0], command)  # noqa: S606  # no shell is wanted
 
 
