@@ -42,7 +42,7 @@ def version() -> str:
         raise GatewayError(f"Envoy does not run on this machine: {error.stderr.strip() or error}") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise GatewayError(f"Envoy does not run on this machine: {error}") from error
-    return told.stdout.partition("version:")[2].strip()
+    return told.stdout.partition("version:")[2].split("/")[1]  # after the commit's hash
 
 
 class Envoy:
