@@ -1,4 +1,4 @@
-"""Who asks, and what they may do: bearer tokens, and the reviews that `kubectl auth` posts.
+"""Who asks: bearer tokens, their holders, and the tokens of service accounts.
 
 There are two kinds of holders: the cluster's own token, and service accounts, whose tokens `kubectl create token` makes.
 Both may do everything that this API server can do; it has no roles. A service account's token is a JSON Web Token (RFC
@@ -19,11 +19,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minipdk.home import Home
-from minipdk.kubernetes import kinds
 from minipdk.kubernetes.errors import BadRequestError, ConflictError, InvalidError, UnauthorizedError, invalid_value
 from minipdk.kubernetes.kinds import PODS, SECRETS, SERVICE_ACCOUNTS
 from minipdk.kubernetes.registry import Registry
-from minipdk.kubernetes.resources import Object, Resource, Target
+from minipdk.kubernetes.resources import Object, Target
 from minipdk.kubernetes.times import now
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
@@ -31,8 +30,8 @@ SHORTEST_TOKEN, DEFAULT_TOKEN, LONGEST_TOKEN = 600, 3600, 1 << 32
 BOUND_KINDS = {"Pod": PODS, "Secret": SECRETS}
 TOKEN_KINDS = (SERVICE_ACCOUNTS, PODS, SECRETS)
 """A token ends with each of these that it names."""
-ADMIN_GROUPS = ("system:masters", "system:authenticated")
-EVERYTHING = "this cluster's token may do everything"
+AUTHENTICATED, ACCOUNTS, ACCOUNT = "system:authenticated", "system:serviceaccounts", "system:serviceaccount"
+ADMIN, ADMIN_GROUPS = "minipdk-admin", ("system:masters", AUTHENTICATED)
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
@@ -56,14 +55,20 @@ class Authenticator:
         self._key = hmac.digest(home.token.encode(), b"service account tokens", hashlib.sha256)
 
     def user(self, authorization: str) -> User:
-        """The holder of the Authorization header's token. Raises UnauthorizedError."""
+        """The holder of the Authorization header's token, which must be for this API. Raises UnauthorizedError."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not token:
+        if scheme.lower() != "bearer":
+            raise UnauthorizedError
+        return self.holder(token, [ISSUER])[0]
+
+    def holder(self, token: str, audiences: list[str]) -> tuple[User, list[str]]:
+        """Whose ``token`` is, and for which of the ``audiences``. Raises UnauthorizedError if it is for none."""
+        if not token:
             raise UnauthorizedError
         if hmac.compare_digest(token.encode(), self._token.encode()):
-            return User("minipdk-admin", ADMIN_GROUPS)
-        return self._service_account(token)
+            return User(ADMIN, ADMIN_GROUPS), audiences
+        return self._service_account(token, audiences)
 
     def issue(self, namespace: str, name: str, request: Object) -> Object:
         """Answer a TokenRequest for a service account."""
@@ -83,7 +88,7 @@ class Authenticator:
             "iat": issued,
             "nbf": issued,
             "iss": ISSUER,
-            "sub": f"system:serviceaccount:{namespace}:{name}",
+            "sub": f"{ACCOUNT}:{namespace}:{name}",
             "jti": str(uuid.uuid4()),
             "kubernetes.io": {
                 "namespace": namespace,
@@ -124,7 +129,7 @@ class Authenticator:
     def _signature(self, body: str) -> bytes:
         return hmac.digest(self._key, body.encode(), hashlib.sha256)
 
-    def _service_account(self, token: str) -> User:
+    def _service_account(self, token: str, audiences: list[str]) -> tuple[User, list[str]]:
         body, _, signature = token.rpartition(".")
         try:
             if not hmac.compare_digest(_decode(signature), self._signature(body)):
@@ -139,63 +144,11 @@ class Authenticator:
             found = self._registry.store.get(resource, namespace, one["name"])
             if found is None or found["metadata"]["uid"] != one["uid"]:
                 raise UnauthorizedError
-        if claims["exp"] < time.time() or ISSUER not in claims["aud"]:
+        meant = [one for one in audiences if one in claims["aud"]]
+        if claims["exp"] < time.time() or not meant:
             raise UnauthorizedError
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
-        return User(claims["sub"], groups, account["uid"])
-
-
-def review(resource: Resource, body: Object, user: User) -> Object:
-    """Answer one of the reviews in `kinds.REVIEWS`."""
-    answer = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": body.get("metadata") or {}}
-    if resource.kind == "SelfSubjectReview":
-        return {**answer, "status": {"userInfo": user.as_json()}}
-    _check_review(resource, body.get("spec") or {})
-    if resource.kind == "SelfSubjectRulesReview":
-        return {**answer, "spec": body.get("spec") or {}, "status": _rules()}
-    return {**answer, "spec": body.get("spec") or {}, "status": _may(body.get("spec") or {})}
-
-
-def _check_review(resource: Resource, spec: Object) -> None:
-    if resource.kind == "SelfSubjectRulesReview":
-        if not spec.get("namespace"):
-            raise BadRequestError("no namespace on request")
-    elif bool(spec.get("resourceAttributes")) == bool(spec.get("nonResourceAttributes")):
-        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise InvalidError(resource.invalid_subject(), [invalid_value("spec", spec, why)])
-
-
-def _may(spec: Object) -> Object:
-    """Whether there is such a verb on such a resource: everyone may do all that there is."""
-    asked: Object | None = spec.get("resourceAttributes")
-    if not asked:
-        return {"allowed": True, "reason": EVERYTHING}
-    group, plural, verb = asked.get("group", ""), asked.get("resource", ""), asked.get("verb", "")
-    if plural == "*" or group == "*":
-        return {"allowed": True, "reason": EVERYTHING}
-    known = [one for one in (*kinds.RESOURCES, *kinds.REVIEWS) if (one.plural, one.group) == (plural, group)]
-    if not known:
-        named = f"{plural}.{group}" if group else plural
-        return {"allowed": False, "reason": f"{named} is not supported by minipdk"}
-    part = asked.get("subresource")
-    subresource = known[0].subresource(part) if part else None
-    verbs = known[0].verbs if not part else subresource.verbs if subresource else ()
-    if verb in ("*", *verbs):
-        return {"allowed": True, "reason": EVERYTHING}
-    return {"allowed": False, "reason": f"{verb} of {plural}{f'/{part}' if part else ''} is not supported by minipdk"}
-
-
-def _rules() -> Object:
-    rules = [
-        {"apiGroups": [one.group], "resources": [one.plural], "verbs": list(one.verbs)}
-        for one in (*kinds.RESOURCES, *kinds.REVIEWS)
-    ]
-    rules += [
-        {"apiGroups": [one.group], "resources": [f"{one.plural}/{part.name}"], "verbs": list(part.verbs)}
-        for one in kinds.RESOURCES
-        for part in one.subresources
-    ]
-    return {"resourceRules": rules, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}], "incomplete": False}
+        groups = (ACCOUNTS, f"{ACCOUNTS}:{namespace}", AUTHENTICATED)
+        return User(claims["sub"], groups, account["uid"]), meant
 
 
 def _encode(data: bytes) -> str:

@@ -45,6 +45,7 @@ from minipdk.kubernetes.requests import (
     write_options,
 )
 from minipdk.kubernetes.resources import CREATE_ONLY, READ_ONLY, Object, Target
+from minipdk.kubernetes.reviews import review
 from minipdk.kubernetes.strategies import strategy
 from minipdk.kubernetes.watches import ListOptions, list_objects, watch
 
@@ -179,7 +180,7 @@ class Api:
         if target.name:
             raise MethodNotAllowedError
         if resource.verbs == CREATE_ONLY:
-            return access.review(resource, found, request.state.user), 201
+            return review(target, found, request.state.user, self._authenticator, self._registry.store), 201
         _need_namespace(target)
         found, resource = events.read(resource, found), events.kept(target).resource
         if target.resource is NEW_EVENTS and (causes := list(events.validate_new_event(found))):
