@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -18,33 +18,31 @@ from starlette.types import Lifespan
 
 from minipdk.home import Home
 from minipdk.kubernetes import access, bootstrap, documents, events, logs, pods
+from minipdk.kubernetes.decoding import (
+    APPLY_PATCH,
+    DOCUMENTS,
+    JSON_PATCH,
+    MERGE_PATCH,
+    STRATEGIC_PATCH,
+    an_object,
+    read_body,
+)
 from minipdk.kubernetes.deletion import DeleteOptions
 from minipdk.kubernetes.errors import (
     ApiError,
+    BadRequestError,
     InvalidError,
     MethodNotAllowedError,
     NotSupportedError,
-    Subject,
     TooLargeError,
     UnknownPathError,
-    forbidden,
-    required,
 )
 from minipdk.kubernetes.kinds import NAMESPACES, NEW_EVENTS, PODS
 from minipdk.kubernetes.negotiation import Form, negotiate
 from minipdk.kubernetes.queries import is_set, number
 from minipdk.kubernetes.registry import Registry, WriteOptions
-from minipdk.kubernetes.requests import (
-    APPLY_PATCH,
-    JSON_PATCH,
-    MERGE_PATCH,
-    STRATEGIC_PATCH,
-    an_object,
-    locate,
-    read_body,
-    write_options,
-)
-from minipdk.kubernetes.resources import CREATE_ONLY, READ_ONLY, Object, Target
+from minipdk.kubernetes.requests import check_patch_options, locate, need_namespace, need_object, need_verb, write_options
+from minipdk.kubernetes.resources import CREATE_ONLY, Object, Target
 from minipdk.kubernetes.reviews import review
 from minipdk.kubernetes.strategies import strategy
 from minipdk.kubernetes.watches import ListOptions, list_objects, watch
@@ -115,7 +113,7 @@ class Api:
             return await self._log(request, target)
         if request.method == "GET":
             return await self._read(request, target)
-        _need_verb(request.method, target)
+        need_verb(request.method, target)
         body = await _body(request)
         form = negotiate(request.headers.get("accept", ""), request.query_params)
         options = write_options(request.query_params, request.headers.get("user-agent", ""))
@@ -171,7 +169,7 @@ class Api:
         resource = target.resource
         checked = resource.verbs == CREATE_ONLY or resource is NEW_EVENTS
         model = PART_MODELS.get(target.part) or (resource.model if checked else "")
-        found = an_object(read_body(request.headers.get("content-type", ""), body), model)
+        found = an_object(_document(request, target, body, options), model)
         if target.part == "token":
             return self._authenticator.issue(target.namespace, target.name, found), 201
         if target.part == "binding":
@@ -181,7 +179,7 @@ class Api:
             raise MethodNotAllowedError
         if resource.verbs == CREATE_ONLY:
             return review(target, found, request.state.user, self._authenticator, self._registry.store), 201
-        _need_namespace(target)
+        need_namespace(target)
         found, resource = events.read(resource, found), events.kept(target).resource
         if target.resource is NEW_EVENTS and (causes := list(events.validate_new_event(found))):
             raise InvalidError(resource.invalid_subject((found.get("metadata") or {}).get("name", "")), causes)
@@ -193,19 +191,19 @@ class Api:
         return created, 201
 
     def _update(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
-        _need_object(target)
-        found = an_object(read_body(request.headers.get("content-type", ""), body))
+        need_object(target)
+        found = an_object(_document(request, target, body, options))
         return self._registry.update(events.kept(target), events.read(target.resource, found), options), 200
 
     def _patch(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
         from minipdk.kubernetes import patches
 
-        _need_object(target)
+        need_object(target)
         resource = target.resource
         content_type = request.headers.get("content-type", "").partition(";")[0]
         accepted = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH, *(() if resource.custom else (STRATEGIC_PATCH,)))
-        patch = read_body(content_type or "none", body, accepted)
-        _check_patch_options(request.query_params, applies=content_type == APPLY_PATCH)
+        patch = _document(request, target, body, options, accepted)
+        check_patch_options(request.query_params, applies=content_type == APPLY_PATCH)
         if content_type == APPLY_PATCH:
             applied = events.read(resource, an_object(patch))
             found, created = self._registry.apply(events.kept(target), applied, options)
@@ -238,7 +236,7 @@ class Api:
         return {**SUCCESS, "details": details}, 200
 
     def _delete_collection(self, target: Target, query: dict[str, str], options: DeleteOptions) -> Object:
-        _need_namespace(target)
+        need_namespace(target)
         with self._registry.writing(dry_run=options.dry_run):
             items, metadata = list_objects(self._registry.store, target, ListOptions.read(target, query))
             for item in items:
@@ -247,35 +245,19 @@ class Api:
         return Form().many(target.resource, items, metadata)
 
 
-def _need_verb(method: str, target: Target) -> None:
-    verb = {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, "delete" if target.name else "deletecollection")
-    resource = target.resource
-    if not target.part and resource.verbs == READ_ONLY:
-        what = f"{verb} of {resource.subject().qualified}"
-        raise NotSupportedError(what, "they are made by the cluster itself, a volume for each claim")
-    if not target.part and verb not in resource.verbs:
-        raise MethodNotAllowedError
-
-
-def _need_object(target: Target) -> None:
-    if not target.name or target.part not in ("", "status"):
-        raise MethodNotAllowedError
-
-
-def _check_patch_options(query: Mapping[str, str], *, applies: bool) -> None:
-    causes = []
-    if applies and not query.get("fieldManager"):
-        causes.append(required("fieldManager", "is required for apply patch"))
-    if not applies and "force" in query:
-        causes.append(forbidden("force", "may not be specified for non-apply patch"))
-    if causes:
-        raise InvalidError(Subject("meta.k8s.io", "PatchOptions"), causes)
-
-
-def _need_namespace(target: Target) -> None:
-    """A kind's objects in all namespaces can be listed and watched, nothing else."""
-    if target.resource.namespaced and not target.namespace:
-        raise MethodNotAllowedError
+def _document(
+    request: Request, target: Target, body: bytes, options: WriteOptions, accepted: tuple[str, ...] = DOCUMENTS
+) -> Any:
+    """What the body holds; fields that it gives twice are refused, told of or let pass, as the client asks."""
+    given, twice = request.headers.get("content-type", ""), list[str]()
+    found = read_body(given or ("" if accepted is DOCUMENTS else "none"), body, accepted, twice)
+    if twice and options.validation == "Strict":
+        kind, version = target.resource.kind, target.resource.version
+        handled = f'{kind} in version "{version}" cannot be handled as a {kind}'
+        raise BadRequestError(f"{handled}: strict decoding error: {', '.join(twice)}")
+    if options.validation == "Warn":
+        options.warnings.extend(twice)
+    return found
 
 
 async def _unknown(_: Request) -> Response:

@@ -106,7 +106,7 @@ class EventExpiry:
         self._looked = time.monotonic()
         oldest = datetime.now(UTC) - KEPT
         for event in self._store.select(EVENTS, "")[0]:
-            if parse(last_seen(event)) < oldest:
+            if max(parse(last_seen(event)), parse(event["metadata"]["creationTimestamp"])) < oldest:
                 self._store.remove(EVENTS, event)
 
 

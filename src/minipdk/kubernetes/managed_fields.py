@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from minipdk.kubernetes.errors import ApplyConflictError, BadRequestError, Cause
+from minipdk.kubernetes.managers import ITEM, Manager, Path, read_managers, with_managers
 from minipdk.kubernetes.patches import PRIMITIVE_SETS, merge_key, union
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.times import now
 
-Path = tuple[str, ...]
-ITEM = "."
-"""The last step of the path that stands for a list's item itself."""
 SECOND_KEYS = {"ports": ("protocol",), "topologySpreadConstraints": ("whenUnsatisfiable",)}
 """What tells the items of a list apart beside the key that strategic merge patches go by."""
+ATOMIC = frozenset({
+    "selector", "nodeSelector", "labelSelector", "involvedObject", "regarding", "related", "claimRef", "secretKeyRef",
+    "configMapKeyRef", "fieldRef", "resourceFieldRef",
+})  # fmt: skip
+"""The objects of Kubernetes' own kinds that are managed as a whole."""
+STRUCTS = frozenset(
+    {"metadata", "spec", "status", "template", "strategy", "resources", "source", "state", "lastState", "loadBalancer"}
+)
+"""The objects that are always there, and so belong to nobody; of a custom object its metadata alone."""
+METADATA: Path = ("f:metadata",)
 KUBECTL, LAST_APPLIED = "kubectl", "kubectl.kubernetes.io/last-applied-configuration"
 UNMANAGED = frozenset(
     ("f:metadata", f"f:{name}")
@@ -32,37 +40,15 @@ UNMANAGED = frozenset(
 ) | {("f:apiVersion",), ("f:kind",)}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Manager:
-    """One entry of managedFields. ``operation`` is Update or Apply."""
-
-    name: str
-    operation: str
-    subresource: str
-    api_version: str
-    time: str
-    paths: frozenset[Path]
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.name, self.operation, self.subresource
-
-    @property
-    def described(self) -> str:
-        """As a conflict names it."""
-        named = f'"{self.name}"' + (f' with subresource "{self.subresource}"' if self.subresource else "")
-        return f"{named} using {self.api_version} at {self.time}" if self.operation == "Update" else named
-
-
 def track_update(resource: Resource, old: Object | None, new: Object, name: str, part: str = "") -> Object:
     """``new`` with the fields that differ from ``old`` managed by ``name``; the others keep their managers."""
     given = new["metadata"].get("managedFields")
-    managers = _read(given if given is not None else (old or {"metadata": {}})["metadata"].get("managedFields"))
-    before, after = _written(resource, old or {}, part), _written(resource, new, part)
+    managers = read_managers(given if given is not None else (old or {"metadata": {}})["metadata"].get("managedFields"))
+    before, after = _written(resource, old, part), _written(resource, new, part)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
     gone = before.keys() - after.keys()
     if not changed and not gone:
-        return _with(new, managers)
+        return with_managers(new, managers)
     own = Manager(name, "Update", part, resource.api_version, now(), frozenset(changed))
     kept = []
     for manager in managers:
@@ -70,7 +56,7 @@ def track_update(resource: Resource, old: Object | None, new: Object, name: str,
             own = replace(own, paths=own.paths | (manager.paths - gone))
         else:
             kept.append(_without(manager, changed | gone))
-    return _with(new, [*kept, own])
+    return with_managers(new, [*kept, own])
 
 
 def apply_configuration(
@@ -80,7 +66,7 @@ def apply_configuration(
 
     Raises ApplyConflictError where another manager has a field at another value, unless ``force`` takes it over.
     """
-    managers = _read((live.get("metadata") or {}).get("managedFields"))
+    managers = read_managers((live.get("metadata") or {}).get("managedFields"))
     wanted, present = flatten(resource, applied), flatten(resource, live)
     own = Manager(name, "Apply", part, resource.api_version, now(), frozenset(wanted))
     previous = next((one for one in managers if one.key == own.key), None)
@@ -98,7 +84,7 @@ def apply_configuration(
         if any(one[: len(whole)] == whole for one in held | own.paths) or _is_key(path):
             continue  # there are applied fields in this item, or in what was empty before
         _remove(merged, path)
-    return _with(merged, [*(_without(one, contested) for one in others), own])
+    return with_managers(merged, [*(_without(one, contested) for one in others), own])
 
 
 def _client_side_applied(resource: Resource, live: Object) -> set[Path]:
@@ -111,16 +97,19 @@ def _client_side_applied(resource: Resource, live: Object) -> set[Path]:
     return set(flatten(resource, applied)) if isinstance(applied, dict) else set()
 
 
-def flatten(resource: Resource, found: Object) -> dict[Path, Any]:
-    """The object's leaves by path, without those that the server alone writes."""
+def flatten(resource: Resource, found: Object, *, objects: bool = False) -> dict[Path, Any]:
+    """The object's leaves by path, without those that the server alone writes.
+
+    ``objects``: with the objects themselves, as an update manages them; whoever applies manages what is in them alone.
+    """
     leaves: dict[Path, Any] = {}
-    _flatten(resource, found, (), "", leaves)
+    _flatten(resource, found, (), "", leaves, objects=objects)
     return {path: value for path, value in leaves.items() if path not in UNMANAGED and path[:2] not in UNMANAGED}
 
 
-def _written(resource: Resource, found: Object, part: str) -> dict[Path, Any]:
+def _written(resource: Resource, found: Object | None, part: str) -> dict[Path, Any]:
     """The leaves that a request can write: a status through its subresource alone."""
-    leaves = flatten(resource, found)
+    leaves = flatten(resource, found or {}, objects=True)
     if not resource.has_status or part:
         return leaves
     return {path: value for path, value in leaves.items() if path[0] != "f:status"}
@@ -128,7 +117,7 @@ def _written(resource: Resource, found: Object, part: str) -> dict[Path, Any]:
 
 def merge(resource: Resource, live: Any, applied: Any, field: str = "") -> Any:
     """``applied`` over ``live``: objects by field, lists with a merge key by item, sets by union, the rest as a whole."""
-    if isinstance(applied, dict) and isinstance(live, dict):
+    if isinstance(applied, dict) and isinstance(live, dict) and not _is_whole(resource, field):
         return {**live, **{key: merge(resource, live.get(key), value, key) for key, value in applied.items()}}
     if not (isinstance(applied, list) and isinstance(live, list)):
         return applied
@@ -150,19 +139,26 @@ def merge(resource: Resource, live: Any, applied: Any, field: str = "") -> Any:
     return merged
 
 
-def _flatten(resource: Resource, value: Any, path: Path, field: str, leaves: dict[Path, Any]) -> None:
-    if isinstance(value, dict) and value:
+def _flatten(resource: Resource, value: Any, path: Path, field: str, leaves: dict[Path, Any], *, objects: bool) -> None:
+    if isinstance(value, dict) and value and not _is_whole(resource, field):
+        if objects and path and (path != METADATA if resource.custom else field not in STRUCTS):
+            leaves[(*path, ITEM)] = None
         for name, inner in value.items():
-            _flatten(resource, inner, (*path, f"f:{name}"), name, leaves)
+            _flatten(resource, inner, (*path, f"f:{name}"), name, leaves, objects=objects)
     elif isinstance(value, list) and value and field in PRIMITIVE_SETS:
         leaves |= {(*path, f"v:{json.dumps(item)}"): item for item in value}
     elif isinstance(value, list) and value and (keys := _merge_keys(resource, field, value)):
         for item in value:
             step = (*path, "k:" + json.dumps(_identity(item, keys), separators=(",", ":")))
             leaves[(*step, ITEM)] = None
-            _flatten(resource, item, step, "", leaves)
+            _flatten(resource, item, step, "", leaves, objects=objects)
     elif path:
         leaves[path] = value
+
+
+def _is_whole(resource: Resource, field: str) -> bool:
+    """Whether the object in ``field`` is managed as a whole."""
+    return field in ATOMIC and not resource.custom
 
 
 def _merge_keys(resource: Resource, field: str, items: list[Any]) -> tuple[str, ...]:
@@ -216,16 +212,6 @@ def _step(parent: Any, step: str) -> Any:
     return next((item for item in parent if _identity(item, wanted) == wanted), None)
 
 
-def same_but_for_times(one: Object, other: Object) -> bool:
-    """Whether the objects differ at most in when their managers wrote: a write that makes such a change changes nothing."""
-    return _without_times(one) == _without_times(other)
-
-
-def _without_times(found: Object) -> Object:
-    entries = [{**entry, "time": ""} for entry in found["metadata"].get("managedFields") or ()]
-    return {**found, "metadata": {**found["metadata"], "managedFields": entries}}
-
-
 def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApplyConflictError:
     causes = [
         Cause("FieldManagerConflict", f"conflict with {manager.described}", _dotted(path)) for manager, path in conflicts
@@ -248,54 +234,3 @@ def _dotted(path: Path) -> str:
 
 def _without(manager: Manager, paths: set[Path]) -> Manager:
     return replace(manager, paths=manager.paths - paths)
-
-
-def _read(entries: Any) -> list[Manager]:
-    found = []
-    for entry in entries or ():
-        if not isinstance(entry, dict) or not entry.get("manager"):
-            continue  # [{}] is how a client asks for managers to be forgotten
-        found.append(
-            Manager(
-                entry["manager"],
-                entry.get("operation", "Update"),
-                entry.get("subresource", ""),
-                entry.get("apiVersion", ""),
-                entry.get("time", ""),
-                frozenset(_paths(entry.get("fieldsV1") or {}, ())),
-            )
-        )
-    return found
-
-
-def _with(found: Object, managers: list[Manager]) -> Object:
-    entries = [
-        {
-            "manager": one.name,
-            "operation": one.operation,
-            "apiVersion": one.api_version,
-            "time": one.time,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": _tree(one.paths),
-            **({"subresource": one.subresource} if one.subresource else {}),
-        }
-        for one in managers
-        if one.paths
-    ]
-    metadata = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
-    return {**found, "metadata": {**metadata, **({"managedFields": entries} if entries else {})}}
-
-
-def _tree(paths: frozenset[Path]) -> Object:
-    root: Object = {}
-    for path in sorted(paths):
-        node = root
-        for step in path:
-            node = node.setdefault(step, {})
-    return root
-
-
-def _paths(tree: Object, path: Path) -> list[Path]:
-    if not tree:
-        return [path] if path else []
-    return [found for step, inner in tree.items() for found in _paths(inner, (*path, step))]

@@ -29,7 +29,8 @@ from minipdk.kubernetes.errors import (
 )
 from minipdk.kubernetes.events import EventExpiry
 from minipdk.kubernetes.kinds import CLAIMS, EVENTS, NAMESPACES, PODS
-from minipdk.kubernetes.managed_fields import apply_configuration, same_but_for_times, track_update
+from minipdk.kubernetes.managed_fields import apply_configuration, track_update
+from minipdk.kubernetes.managers import same_but_for_times
 from minipdk.kubernetes.resources import Object, Resource, Target
 from minipdk.kubernetes.store import ObjectStore
 from minipdk.kubernetes.strategies import Strategy, strategy

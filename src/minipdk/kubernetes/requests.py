@@ -1,24 +1,26 @@
-"""What a request asks: its path, its query and its body.
+"""What a request asks: its path and its query. Its body is for `decoding`.
 
 Paths: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
-from minipdk.kubernetes import kinds, schemas
-from minipdk.kubernetes.errors import BadRequestError, NotSupportedError, UnknownPathError, UnsupportedMediaTypeError
+from minipdk.kubernetes import kinds
+from minipdk.kubernetes.errors import (
+    BadRequestError,
+    InvalidError,
+    MethodNotAllowedError,
+    NotSupportedError,
+    Subject,
+    UnknownPathError,
+    forbidden,
+    required,
+)
 from minipdk.kubernetes.queries import is_set
 from minipdk.kubernetes.registry import WriteOptions
-from minipdk.kubernetes.resources import Object, Resource, Target
-
-JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
-JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
-STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
-DEEPEST = 200
+from minipdk.kubernetes.resources import READ_ONLY, Resource, Target
 
 
 def locate(group: str, version: str, path: str) -> Target:
@@ -71,74 +73,33 @@ def write_options(query: Mapping[str, str], user_agent: str) -> WriteOptions:
     return WriteOptions(dry_run=bool(dry_run), manager=manager[:128], validation=validation, force=is_set(query, "force"))
 
 
-def read_body(content_type: str, body: bytes, accepted: tuple[str, ...] = (JSON, YAML, PROTOBUF)) -> Any:
-    """The body's document, and for protobuf the object it holds. An empty body is an empty object."""
-    kind = content_type.partition(";")[0].strip().lower() or JSON
-    if kind not in accepted:
-        raise UnsupportedMediaTypeError(accepted)
-    if not body.strip():
-        return {}
-    if kind == PROTOBUF:
-        from minipdk.kubernetes.protobuf import decode
-
-        return decode(body)
-    if kind in (YAML, APPLY_PATCH) and not body.lstrip().startswith(b"{"):
-        return _read_yaml(body)
-    try:
-        found = json.loads(body, parse_constant=_refuse_constant)
-        if b"\\ud" in body.lower():  # an escape that may be half a character, which no store can keep
-            json.dumps(found, ensure_ascii=False).encode()
-        return found
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError(f"the body is not JSON: {error}") from error
+def need_verb(method: str, target: Target) -> None:
+    """Raises MethodNotAllowedError, or NotSupportedError for kinds that the cluster itself writes."""
+    verb = {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, "delete" if target.name else "deletecollection")
+    resource = target.resource
+    if not target.part and resource.verbs == READ_ONLY:
+        what = f"{verb} of {resource.subject().qualified}"
+        raise NotSupportedError(what, "they are made by the cluster itself, a volume for each claim")
+    if not target.part and verb not in resource.verbs:
+        raise MethodNotAllowedError
 
 
-def an_object(found: Any, model: str = "") -> Object:
-    """``found`` if it is a JSON object that is not too deep, with the fields of the vendor's ``model`` at their types.
-
-    Raises BadRequestError for anything else.
-    """
-    if not isinstance(found, dict):
-        raise BadRequestError("the body must be one API object")
-    if _depth(found) > DEEPEST:
-        raise BadRequestError(f"the body is nested more than {DEEPEST} deep")
-    if not isinstance(found.get("metadata") or {}, dict):
-        raise BadRequestError("metadata in body must be of type object")
-    if model and (causes := schemas.check_model(model, found).causes):
-        raise BadRequestError("; ".join(f"{cause.field}: {cause.message}" for cause in causes), causes=causes)
-    return found
+def need_object(target: Target) -> None:
+    if not target.name or target.part not in ("", "status"):
+        raise MethodNotAllowedError
 
 
-def _read_yaml(body: bytes) -> Any:
-    import yaml
-
-    try:
-        # dates stay strings, as in the API's own YAML
-        loader = type("_Loader", (yaml.CSafeLoader,), {"yaml_implicit_resolvers": _resolvers_without_dates(yaml)})
-        return yaml.load(body, loader)  # noqa: S506  # a safe loader
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BadRequestError(f"the body is not YAML: {error}") from error
-
-
-def _resolvers_without_dates(yaml: Any) -> dict[str, Any]:
-    known = yaml.CSafeLoader.yaml_implicit_resolvers
-    return {key: [one for one in found if one[0] != "tag:yaml.org,2002:timestamp"] for key, found in known.items()}
+def check_patch_options(query: Mapping[str, str], *, applies: bool) -> None:
+    causes = []
+    if applies and not query.get("fieldManager"):
+        causes.append(required("fieldManager", "is required for apply patch"))
+    if not applies and "force" in query:
+        causes.append(forbidden("force", "may not be specified for non-apply patch"))
+    if causes:
+        raise InvalidError(Subject("meta.k8s.io", "PatchOptions"), causes)
 
 
-def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON value")
-
-
-def _depth(found: Any) -> int:
-    """How deep ``found`` is nested, as far as it matters; without recursion, since it may be a hostile body."""
-    level, depth = [found], 0
-    while level and depth <= DEEPEST:
-        depth += 1
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-            if isinstance(inner, dict | list)
-        ]
-    return depth
+def need_namespace(target: Target) -> None:
+    """A kind's objects in all namespaces can be listed and watched, nothing else."""
+    if target.resource.namespaced and not target.namespace:
+        raise MethodNotAllowedError

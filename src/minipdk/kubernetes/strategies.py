@@ -150,8 +150,10 @@ def _default_service(service: Object) -> None:
         spec["clusterIP"] = spec.get("clusterIP") or "None"
         spec.setdefault("clusterIPs", [spec["clusterIP"]])
         spec.setdefault("internalTrafficPolicy", "Cluster")
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
     else:
-        for field in ("clusterIP", "clusterIPs", "internalTrafficPolicy"):
+        for field in ("clusterIP", "clusterIPs", "internalTrafficPolicy", "ipFamilies", "ipFamilyPolicy"):
             spec.pop(field, None)
     for port in spec.get("ports") or ():
         if isinstance(port, dict):
@@ -191,8 +193,9 @@ def _default_deployment(deployment: Object) -> None:
     spec.setdefault("replicas", 1)
     spec.setdefault("revisionHistoryLimit", 10)
     spec.setdefault("progressDeadlineSeconds", 600)
-    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
-    spec.setdefault("strategy", rolling)
+    strategy = spec.setdefault("strategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        strategy["rollingUpdate"] = {"maxUnavailable": "25%", "maxSurge": "25%"} | (strategy.get("rollingUpdate") or {})
     pods.default_pod_spec((spec.get("template") or {}).get("spec") or {})
 
 
@@ -217,6 +220,13 @@ def _update_deployment(old: Object, new: Object) -> Iterator[Cause]:
     yield from unchanged("spec.selector", old["spec"].get("selector"), new["spec"].get("selector"))
 
 
+def _validate_node(node: Object) -> Iterator[Cause]:
+    spec = node.get("spec") or {}
+    for field in ("unschedulable", "taints"):
+        if spec.get(field):
+            yield forbidden(f"spec.{field}", "is not supported by minipdk: there is no other node")
+
+
 def _validate_seldon(deployment: Object) -> Iterator[Cause]:
     spec = deployment.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("predictors"), list) or not spec["predictors"]:
@@ -232,6 +242,7 @@ _STRATEGIES = {
     "ConfigMap": Strategy(validate=_validate_config_map, validate_update=_immutable_data),
     "Secret": Strategy(_default_secret, _validate_secret, _update_secret),
     "Namespace": Strategy(_default_namespace),
+    "Node": Strategy(validate=_validate_node),
     "Service": Strategy(_default_service, _validate_service, returns_deleted=True),
     "ServiceAccount": Strategy(returns_deleted=True),
     "Event": Strategy(events.default_event, events.validate_event),

@@ -385,3 +385,33 @@ def test_a_created_namespace_has_its_service_account(http: Http) -> None:
     assert http("POST", "/api/v1/namespaces", '{"metadata": {"name": "furnished"}}')[0] == 201
     assert http("GET", "/api/v1/namespaces/furnished/serviceaccounts/default")[0] == 200
     wait_for(lambda: http("DELETE", "/api/v1/namespaces/furnished")[0] in (200, 404), what="the namespace to go")
+
+
+def test_a_field_that_is_there_twice_is_refused_or_told_of(http: Http) -> None:
+    body = '{"metadata": {"name": "twice"}, "spec": {"containers": [{"name": "a", "image": "b:1", "image": "c:1"}]}}'
+    duplicate = 'duplicate field "spec.containers[0].image"'
+    code, status = http("POST", f"{PODS}?dryRun=All&fieldValidation=Strict", body)
+    assert (code, f"strict decoding error: {duplicate}" in status["message"]) == (400, True)
+    yaml = "metadata:\n  name: twice\ndata:\n  a: '1'\n  a: '2'\n"
+    maps = "/api/v1/namespaces/models/configmaps?dryRun=All&fieldValidation="
+    code, status = http("POST", f"{maps}Strict", yaml, Content_Type="application/yaml")
+    assert (code, 'line 5: key "a" already set in map' in status["message"]) == (400, True)
+    assert http("POST", f"{maps}Ignore", yaml, Content_Type="application/yaml")[1]["data"] == {"a": "2"}
+
+
+def test_an_update_manages_objects_and_an_apply_what_is_in_them(http: Http) -> None:
+    def fields(content_type: str, name: str, path: str) -> Any:
+        body = {"metadata": {"name": name}, "data": {"a": "1"}}
+        method, where = ("PATCH", f"/{name}") if "apply" in content_type else ("POST", "")
+        query = "?dryRun=All&fieldManager=me"
+        made = http(method, f"{path}{where}{query}", json.dumps(body), Content_Type=content_type)[1]
+        return made["metadata"]["managedFields"][0]["fieldsV1"]
+
+    maps = "/api/v1/namespaces/models/configmaps"
+    assert fields("application/json", "managed", maps) == {"f:data": {".": {}, "f:a": {}}}
+    assert fields("application/apply-patch+yaml", "managed", maps) == {"f:data": {"f:a": {}}}
+    web = {"metadata": {"name": "web", "labels": {"a": "b"}}, "spec": {"selector": {"app": "x"}, "ports": [{"port": 80}]}}
+    made = http("POST", f"{SERVICES}?dryRun=All", json.dumps(web))[1]["metadata"]["managedFields"][0]["fieldsV1"]
+    assert made["f:metadata"] == {"f:labels": {".": {}, "f:a": {}}}
+    assert (made["f:spec"]["f:selector"], "." in made["f:spec"]) == ({}, False)
+    assert {".", "f:port"} <= made["f:spec"]["f:ports"]['k:{"port":80,"protocol":"TCP"}'].keys()
