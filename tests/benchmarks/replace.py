@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+from kubernetes import client as k8s
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import wait_for
 from tests.minipdk.serving.conftest import archiver
@@ -121,13 +122,13 @@ def replace_under_load(cluster: Cluster, load: Load, seconds: float) -> None:
     load.report(f"{REPLACEMENTS} replacements")
 
 
-def kill_under_load(cluster: Cluster, load: Load, name: str, seconds: float) -> None:
-    """kill -9 of one replica's processes, twice."""
+def kill_under_load(cluster: Cluster, load: Load, name: str, replicas: int, seconds: float) -> None:
+    """kill -9 of the first replica's processes, twice."""
     began = time.monotonic()
     with load.running():
         for turn in range(KILLS):
             _until(began + seconds * turn / KILLS + 2)
-            pod = cluster.pods(name)[0]
+            pod = wait_for(lambda: _settled(cluster, name, replicas), what="the replicas")[0]
             restarts = pod.status.container_statuses[0].restart_count
             killed = time.monotonic()
             for process in predictors(pod.metadata.uid):
@@ -137,7 +138,13 @@ def kill_under_load(cluster: Cluster, load: Load, name: str, seconds: float) -> 
             back = time.monotonic()
             wait_for(lambda back=back: any(one.sent > back and one.value for one in load.answers), what="an answer")
             print(f"    killed: {load.outage(killed)}; the replica was ready again after {back - killed:.1f} s")
-    load.report(f"{KILLS} kills with {len(cluster.pods(name))} replicas")
+    load.report(f"{KILLS} kills with {replicas} replicas")
+
+
+def _settled(cluster: Cluster, name: str, replicas: int) -> list[k8s.V1Pod] | None:
+    """The service's Pods, once there are as many as there should be: those of earlier revisions are gone."""
+    pods = cluster.pods(name)
+    return pods if len(pods) == replicas else None
 
 
 def _is_back(cluster: Cluster, name: str, uid: str, restarts: int) -> bool:
@@ -165,7 +172,7 @@ def main() -> None:
 
         one = start("linear")
         replace_under_load(cluster, one(), seconds)
-        kill_under_load(cluster, one(), "linear", seconds)
+        kill_under_load(cluster, one(), "linear", 1, seconds)
 
 
 if __name__ == "__main__":
