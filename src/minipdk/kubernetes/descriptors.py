@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from minipdk.messages import classes
+
 _SCALARS = {
     "string": "TYPE_STRING",
     "bytes": "TYPE_BYTES",
@@ -26,13 +28,8 @@ def lines(table: str) -> list[list[str]]:
 
 @cache
 def messages(package: str, table: str) -> dict[str, Any]:
-    """The class of each of the table's messages by its name, and of each map's entries.
-
-    All are made at once and kept, since the runtime keeps none: it would collect a class whenever there is no message of its
-    kind, and another thread that asks for it at that moment would get it half cleared.
-    """
+    """The class of each of the table's messages by its name, and of each map's entries, made once and kept."""
     from google.protobuf import descriptor_pb2, descriptor_pool
-    from google.protobuf.message_factory import GetMessageClass
 
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
     for name, *fields in lines(table):
@@ -41,9 +38,7 @@ def messages(package: str, table: str) -> dict[str, Any]:
             _add_field(package, message, text)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    top = pool.FindFileByName(file.name).message_types_by_name.values()
-    every = (one for message in top for one in (message, *message.nested_types))
-    return {one.full_name.removeprefix(f"{package}."): GetMessageClass(one) for one in every}
+    return {name.removeprefix(f"{package}."): found for name, found in classes(pool, [file.name]).items()}
 
 
 def _add_field(package: str, message: Any, text: str) -> None:

@@ -15,7 +15,7 @@ import dataclasses
 import inspect
 import pkgutil
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -25,8 +25,9 @@ import betterproto
 from google.protobuf import any_pb2, descriptor_pb2, duration_pb2, empty_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
-from google.protobuf.message_factory import GetMessageClass
 from pachyderm_sdk import api
+
+from minipdk.messages import classes
 
 _FieldProto = descriptor_pb2.FieldDescriptorProto
 _WELL_KNOWN = (any_pb2, duration_pb2, empty_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
@@ -131,21 +132,8 @@ def _pool() -> DescriptorPool:
 
 @cache
 def _classes() -> dict[str, Any]:
-    """Every message's class by its full name.
-
-    All are made at once and kept, since the runtime keeps none: it would collect a class whenever there is no message of its
-    kind, and another thread that asks for it at that moment would get it half cleared.
-    """
-    files = (_pool().FindFileByName(name) for name in (*(known.DESCRIPTOR.name for known in _WELL_KNOWN), _FILE))
-    return {
-        one.full_name: GetMessageClass(one) for file in files for one in _with_nested(file.message_types_by_name.values())
-    }
-
-
-def _with_nested(descriptors: Iterable[Any]) -> Iterator[Any]:
-    for one in descriptors:
-        yield one
-        yield from _with_nested(one.nested_types)
+    """Every message's class by its full name, made once and kept."""
+    return classes(_pool(), (*(known.DESCRIPTOR.name for known in _WELL_KNOWN), _FILE))
 
 
 def bytes_value(*pieces: bytes) -> bytes:
