@@ -114,9 +114,10 @@ def test_every_field_that_is_only_echoed_is_documented() -> None:
     from minipdk.determined.config import ECHOED as EXPERIMENT_FIELDS
     from minipdk.pachyderm.pps.validation import ACCEPTED_AND_ECHOED as PIPELINE_FIELDS
     from minipdk.serving.controllers.predictor import ECHOED as PREDICTOR_FIELDS
+    from minipdk.serving.kubelet.starting import ECHOED as POD_FIELDS
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
-    fields = [*PIPELINE_FIELDS, *EXPERIMENT_FIELDS, *PREDICTOR_FIELDS]
+    fields = [*PIPELINE_FIELDS, *EXPERIMENT_FIELDS, *PREDICTOR_FIELDS, *POD_FIELDS]
     assert [field for field in fields if f"`{field}`" not in document] == []
 
 
@@ -125,6 +126,14 @@ def test_every_pipeline_field_that_is_refused_is_documented() -> None:
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
     assert [field for field in REFUSED if f"`{field}`" not in document] == []
+
+
+def test_every_field_of_a_pod_that_is_refused_is_documented() -> None:
+    from minipdk.serving.kubelet.starting import REFUSED_FOR_SECURITY, REFUSED_IN_CONTAINER, REFUSED_IN_POD
+
+    document = (ROOT / "docs" / "minipdk.md").read_text()
+    fields = [*REFUSED_IN_POD, *REFUSED_IN_CONTAINER, *REFUSED_FOR_SECURITY]
+    assert [field for field in fields if f"`{field}`" not in document] == []
 
 
 def test_every_subresource_of_kubernetes_that_is_refused_is_documented() -> None:

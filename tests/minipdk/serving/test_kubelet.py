@@ -264,17 +264,22 @@ def test_what_is_missing_is_waited_for_and_named(machine: Machine) -> None:
     machine.create("no-image", {**shell(FOREVER), "image": "nobody/nothing:1"})
     machine.create("no-volume", shell(FOREVER), volumes=[{"name": "gone", "configMap": {"name": "gone"}}])
     machine.create("asks-too-much", shell(FOREVER, lifecycle={"preStop": {"exec": {"command": ["true"]}}}))
+    machine.create("probes-by-command", shell(FOREVER, livenessProbe={"exec": {"command": ["true"]}}))
+    machine.create("elsewhere", shell(FOREVER), nodeSelector={"kubernetes.io/os": "windows"})
     for name, reason, message in (
         ("early-secret", "CreateContainerConfigError", 'secret "later" not found'),
         ("no-image", "ErrImagePull", "build it with `minipdk image build DIR -t nobody/nothing:1`"),
+        ("probes-by-command", "CreateContainerConfigError", "livenessProbe.exec is not supported by minipdk"),
         ("asks-too-much", "CreateContainerConfigError", "lifecycle of container main is not supported by minipdk"),
     ):
         waiting = wait_for(lambda name=name: (said := machine.waiting(name)).get("message") and said, what=name)
         assert (waiting["reason"], message in waiting["message"]) == (reason, True)
         machine.expect_described(name, message)
+    machine.expect_described("no-volume", 'MountVolume.SetUp failed for volume "gone" : configmap "gone" not found')
+    machine.expect_described("elsewhere", "node(s) didn't match Pod's node affinity/selector")
     machine.kubectl("create", "secret", "generic", "later", "--from-literal=x=1")
     wait_for(lambda: machine.is_ready("early-secret"))
-    machine.delete("early-secret", "no-image", "no-volume", "asks-too-much")
+    machine.delete("early-secret", "no-image", "no-volume", "asks-too-much", "probes-by-command", "elsewhere")
 
 
 def test_a_deleted_pod_ends_in_its_own_time_and_without_grace_at_once(machine: Machine) -> None:

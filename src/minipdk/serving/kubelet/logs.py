@@ -45,16 +45,22 @@ class ContainerLog:
         self._file.close()
 
     def _write(self, lines: list[tuple[bytes, bytes]]) -> None:
-        if not lines:
-            return
         time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
-        content = b"".join(b"%b stdout %b %b\n" % (time, mark, line) for line, mark in lines)
-        if self._size + len(content) > MAX_BYTES and self._size:
-            self._file.close()
-            self.path.replace(self._aside)
-            self._file, self._size = self.path.open("ab", buffering=0), 0
+        content = bytearray()
+        for line, mark in lines:
+            record = b"%b stdout %b %b\n" % (time, mark, line)
+            if self._size + len(content) + len(record) > MAX_BYTES:
+                self._file.write(content)
+                self._set_aside()
+                content.clear()
+            content += record
         self._file.write(content)
         self._size += len(content)
+
+    def _set_aside(self) -> None:
+        self._file.close()
+        self.path.replace(self._aside)
+        self._file, self._size = self.path.open("ab", buffering=0), 0
 
 
 def last_line(log: Path) -> str:

@@ -7,6 +7,7 @@ looked at several times a second, whatever its probe's period: its failures coun
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -145,8 +146,16 @@ def read(container: Object, kind: str) -> Probe | None:
     )
 
 
+def read_all(container: Object) -> dict[str, Probe | None]:
+    """The probes of ``container`` by their kinds. Raises ContainerError as `read`."""
+    return {kind: read(container, kind) for kind in FIELDS}
+
+
 def probed_ports(container: Object) -> set[int]:
-    return {probe.port for kind in FIELDS if (probe := read(container, kind))}
+    """The ports that are probed; none where a probe is not supported."""
+    with contextlib.suppress(ContainerError):
+        return {probe.port for probe in read_all(container).values() if probe}
+    return set()
 
 
 def _port(container: Object, port: object, kind: str) -> int:
@@ -177,7 +186,7 @@ class Prober:
         failed: Callable[[Probe, str], None],
         kill: Callable[[Probe], None],
     ) -> None:
-        self._probes = {kind: read(container, kind) for kind in FIELDS}
+        self._probes = read_all(container)
         self._addresses, self._http = addresses, http
         self._started, self._ready, self._failed, self._kill = started, ready, failed, kill
 

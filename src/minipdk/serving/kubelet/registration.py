@@ -14,11 +14,10 @@ from minipdk.serving.api import NODES, Api, Object
 from minipdk.serving.errors import ApiError
 from minipdk.serving.events import now
 
-from .scheduler import NODE, capacity
+from .scheduler import NODE, capacity, labels
 
 HEARTBEAT_SECONDS = 60.0
 RETRY_SECONDS = 1.0
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PRESSURES = {
     "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     "DiskPressure": ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -42,13 +41,7 @@ async def register(api: Api) -> None:
 
 
 def _node() -> Object:
-    architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
-    labels = {"hostname": NODE, "os": "linux", "arch": architecture}
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": NODE, "labels": {f"kubernetes.io/{name}": value for name, value in labels.items()}},
-    }
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels()}}
 
 
 def _status(since: str) -> Object:
@@ -67,7 +60,7 @@ def _status(since: str) -> Object:
             "kernelVersion": platform.release(),
             "osImage": platform.platform(terse=True),
             "operatingSystem": "linux",
-            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "architecture": labels()["kubernetes.io/arch"],
             "containerRuntimeVersion": f"minipdk://{metadata.version('pdk-course')}",
             **dict.fromkeys(("kubeletVersion", "kubeProxyVersion"), version),
         },

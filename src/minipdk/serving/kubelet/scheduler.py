@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -19,8 +20,7 @@ from .quantities import pod_request
 
 NODE = "minipdk"
 MAX_PODS = 110  # a kubelet's default
-COUNTED = ("memory",)
-OVERCOMMITTED = frozenset({"cpu"})
+NOT_COUNTED = frozenset({"cpu", "ephemeral-storage"})
 
 
 def capacity() -> dict[str, int]:
@@ -29,26 +29,31 @@ def capacity() -> dict[str, int]:
     return {"cpu": os.cpu_count() or 1, "memory": memory, "pods": MAX_PODS}
 
 
+def labels() -> dict[str, str]:
+    """The node's labels, which a Pod's nodeSelector may ask for."""
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    values = {"hostname": NODE, "os": "linux", "arch": architecture}
+    return {f"kubernetes.io/{name}": value for name, value in values.items()}
+
+
 class Scheduler:
     """Gives Pods their node while there is room, in the order in which they came; the others wait for room."""
 
     def __init__(self, api: Api, recorder: Recorder) -> None:
         self._api, self._recorder = api, recorder
-        self._placed: dict[str, Object] = {}
+        self._placed: dict[str, dict[str, Decimal]] = {}
         self._room = asyncio.Event()
 
     async def place(self, pod: Object, refused: Callable[[str], None]) -> None:
         """Wait until there is room for ``pod``, and bind it to the node. ``refused`` is told why there is none yet."""
-        metadata = pod["metadata"]
-        said = ""
-        while why := "" if pod["spec"].get("nodeName") else self._why_not(pod):
+        metadata, said = pod["metadata"], ""
+        while why := self._place(pod):
             if why != said:
                 self._recorder.emit(pod, WARNING, "FailedScheduling", why)
                 refused(why)
                 said = why
             self._room.clear()
             await self._room.wait()
-        self._placed[metadata["uid"]] = pod
         if pod["spec"].get("nodeName"):
             return
         with contextlib.suppress(ConflictError, NotFoundError):  # it was deleted meanwhile: the watch will tell
@@ -64,18 +69,29 @@ class Scheduler:
         self._placed.pop(pod["metadata"]["uid"], None)
         self._room.set()
 
-    def _why_not(self, pod: Object) -> str:
-        lacks = [f"Insufficient {resource}" for resource in self._asked(pod) if not self._has_room(pod, resource)]
+    def _place(self, pod: Object) -> str:
+        """Take room for ``pod``, or say why there is none. One that is bound already has its room."""
+        try:
+            wanted = {resource: pod_request(pod, resource) for resource in _counted(pod)}
+        except ValueError as error:
+            return f"0/1 nodes are available: {error}"
+        lacks = [f"Insufficient {resource}" for resource in wanted if not self._has_room(resource, wanted[resource])]
         if len(self._placed) >= MAX_PODS:
             lacks.append("Too many pods")
-        return f"0/1 nodes are available: 1 {', 1 '.join(lacks)}." if lacks else ""
+        if not (pod["spec"].get("nodeSelector") or {}).items() <= labels().items():
+            lacks.append("node(s) didn't match Pod's node affinity/selector")
+        if lacks and not pod["spec"].get("nodeName"):
+            return f"0/1 nodes are available: 1 {', 1 '.join(lacks)}."
+        self._placed[pod["metadata"]["uid"]] = wanted
+        return ""
 
-    def _asked(self, pod: Object) -> list[str]:
-        """The resources that the Pod asks for and that are counted; there is nothing of those that the machine lacks."""
-        containers = [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ())]
-        kinds = [(one.get("resources") or {}).get(kind) or {} for one in containers for kind in ("requests", "limits")]
-        return sorted({name for amounts in kinds for name in amounts} - OVERCOMMITTED - {"ephemeral-storage"})
+    def _has_room(self, resource: str, wanted: Decimal) -> bool:
+        taken = sum((one.get(resource, Decimal()) for one in self._placed.values()), Decimal())
+        return taken + wanted <= capacity().get(resource, 0)
 
-    def _has_room(self, pod: Object, resource: str) -> bool:
-        taken = sum((pod_request(one, resource) for one in self._placed.values()), Decimal())
-        return taken + pod_request(pod, resource) <= capacity().get(resource, 0)
+
+def _counted(pod: Object) -> set[str]:
+    """The resources that the Pod asks for and that are counted; there is nothing of those that the machine lacks."""
+    containers = [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or ())]
+    amounts = [(one.get("resources") or {}).get(kind) or {} for one in containers for kind in ("requests", "limits")]
+    return {name for named in amounts for name in named} - NOT_COUNTED

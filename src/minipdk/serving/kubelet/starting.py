@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from minipdk.serving.api import Api, Object
 from minipdk.serving.errors import ContainerError
 
+from . import probes
 from .environment import environment, expand
 from .quantities import amount, whole
 from .status import CONFIG_ERROR
@@ -22,11 +23,27 @@ if TYPE_CHECKING:
 
 TERMINATION_MESSAGE = "/dev/termination-log"
 REFUSED_IN_POD = (
-    *("hostPID", "hostIPC", "shareProcessNamespace", "hostAliases", "hostname", "subdomain", "dnsConfig"),
-    *("runtimeClassName", "schedulingGates", "resourceClaims", "os"),
+    *(
+        "hostPID",
+        "hostIPC",
+        "shareProcessNamespace",
+        "hostAliases",
+        "hostname",
+        "subdomain",
+        "setHostnameAsFQDN",
+        "dnsConfig",
+    ),
+    *("activeDeadlineSeconds", "readinessGates", "runtimeClassName", "schedulingGates", "resourceClaims", "overhead"),
 )
 REFUSED_IN_CONTAINER = ("lifecycle", "stdin", "tty", "volumeDevices", "restartPolicy")
 REFUSED_FOR_SECURITY = ("privileged", "readOnlyRootFilesystem", "procMount", "windowsOptions")
+ECHOED = (
+    *("affinity", "topologySpreadConstraints", "tolerations", "priorityClassName", "imagePullSecrets", "imagePullPolicy"),
+    *("dnsPolicy", "enableServiceLinks", "schedulerName", "automountServiceAccountToken", "resources.requests.cpu"),
+    *("runAsNonRoot", "allowPrivilegeEscalation", "capabilities.drop", "seccompProfile", "fsGroup", "supplementalGroups"),
+    *("emptyDir.medium", "emptyDir.sizeLimit", "terminationMessagePolicy"),
+)
+"""What a Pod may say and has no meaning here; the documentation says why."""
 
 
 async def prepare(
@@ -48,6 +65,7 @@ async def prepare(
 
     if refused := next(_refused(pod["spec"], container), None):
         raise ContainerError(CONFIG_ERROR, f"{refused} is not supported by minipdk")
+    probes.read_all(container)
     variables = extra | await environment(api, pod, container)
     command, args = ([expand(one, variables) for one in container.get(key) or ()] for key in ("command", "args"))
     return ContainerSpec(
@@ -69,15 +87,18 @@ async def prepare(
 def _refused(spec: Object, container: Object) -> Iterator[str]:
     """The fields that ask for what there is not."""
     yield from (f"spec.{name}" for name in REFUSED_IN_POD if spec.get(name))
-    for name in REFUSED_IN_CONTAINER:
-        if container.get(name):
-            yield f"{name} of container {container['name']}"
     security = container.get("securityContext") or {}
-    for name in REFUSED_FOR_SECURITY:
-        if security.get(name) not in (None, False, "Default"):
-            yield f"securityContext.{name} of container {container['name']}"
+    fields = [name for name in REFUSED_IN_CONTAINER if container.get(name)]
+    fields += [
+        f"securityContext.{name}" for name in REFUSED_FOR_SECURITY if security.get(name) not in (None, False, "Default")
+    ]
     if (security.get("capabilities") or {}).get("add"):
-        yield f"securityContext.capabilities.add of container {container['name']}"
+        fields.append("securityContext.capabilities.add")
+    if not spec.get("hostNetwork") and any(one.get("hostPort") for one in container.get("ports") or ()):
+        fields.append("ports.hostPort")
+    if any(one.get("mountPropagation") not in (None, "None") for one in container.get("volumeMounts") or ()):
+        fields.append("volumeMounts.mountPropagation")
+    yield from (f"{field} of container {container['name']}" for field in fields)
 
 
 def _user(pod: Object, container: Object) -> str | None:

@@ -54,16 +54,15 @@ class Volumes:
         return path
 
     async def mounts(self, container: Object, variables: Mapping[str, str]) -> list[Mount]:
-        """What ``container`` mounts. Raises ContainerError for what is not there or not supported."""
+        """What ``container`` mounts, once all volumes of the Pod are there. Raises ContainerError for those that are not."""
         from minipdk.sandbox import Mount
 
         volumes = {one["name"]: one for one in self._pod["spec"].get("volumes") or ()}
+        sources = {name: await self._source(volume) for name, volume in volumes.items()}
         mounts = []
         for mount in container.get("volumeMounts") or ():
-            volume = volumes[mount["name"]]
-            source = await self._source(volume)
-            read_only = bool(mount.get("readOnly")) or bool(READ_ONLY & volume.keys())
-            mounts.append(Mount(_below(source, mount, variables), mount["mountPath"], read_only))
+            read_only = bool(mount.get("readOnly")) or bool(READ_ONLY & volumes[mount["name"]].keys())
+            mounts.append(Mount(_below(sources[mount["name"]], mount, variables), mount["mountPath"], read_only))
         return mounts
 
     async def _source(self, volume: Object) -> Path:
@@ -93,7 +92,10 @@ class Volumes:
         """The folder with the files of a ConfigMap or a Secret, as they are now."""
         resource, name_field = CONTENT[kind]
         reference = {"name": settings[name_field], "optional": settings.get("optional")}
-        data = await environment.read(self._api, resource, self._pod["metadata"]["namespace"], reference) or {}
+        try:
+            data = await environment.read(self._api, resource, self._pod["metadata"]["namespace"], reference) or {}
+        except ContainerError as error:
+            raise _cannot_mount(name, str(error)) from error
         items = settings.get("items") or [{"key": key, "path": key} for key in data]
         mode = settings.get("defaultMode", 0o644)
         folder = _private(self.folder / "volumes" / name, 0o755)
