@@ -136,3 +136,22 @@ def test_what_is_no_zip_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.mar").write_bytes(b"not a zip file")
     with pytest.raises(ArchiveError, match=r"x\.mar is broken or no zip archive"):
         unpack(tmp_path / "x.mar", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("config", "cores", "workers"),
+    [
+        ("", 1, 1),
+        ("", 3, 3),
+        ("", 64, 4),
+        ("default_workers_per_model=6", 2, 6),
+        ('model_snapshot={"models": {"churn": {"1": {"minWorkers": 1, "maxWorkers": 5}}}}', 64, 5),
+        ('model_snapshot={"models": {"churn": {"1": {"minWorkers": 3, "maxWorkers": 5}}}}', 2, 3),
+        ('model_snapshot={"models": {"churn": {"1": {"minWorkers": 0, "maxWorkers": 0}}}}', 2, 1),
+        ('model_snapshot={"models": {"churn": {"1": {}}}}', 2, 2),
+    ],
+)
+def test_there_is_a_worker_for_each_core_within_the_models_bounds(
+    tmp_path: Path, config: str, cores: int, workers: int
+) -> None:
+    assert read_config(model_folder(tmp_path, config=config)).workers("churn", cores) == workers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,12 +22,12 @@ StartServer = Callable[..., ModelServer]
 def start_server(start_model_server: StartModelServer, tmp_path_factory: pytest.TempPathFactory) -> StartServer:
     """``start_server(archive, *options)`` serves a model archive."""
 
-    def start(archive: Path, *options: str) -> ModelServer:
+    def start(archive: Path, *options: str, config: str = "") -> ModelServer:
         folder = tmp_path_factory.mktemp("models")
         (folder / "model-store").mkdir()
         (folder / "config").mkdir()
         (folder / "model-store" / archive.name).write_bytes(archive.read_bytes())
-        (folder / "config" / "config.properties").write_text(CONFIG)
+        (folder / "config" / "config.properties").write_text(CONFIG + config)
         return start_model_server(IMAGE, folder, "--model-store=/mnt/models/model-store", *options)
 
     return start
@@ -159,3 +160,42 @@ def test_sigterm_ends_the_server_after_the_request_in_flight(server: ModelServer
         wait_for(lambda: "a slow row" in server.log.read_text(), what="the request to arrive")
         assert server.stop() == 0
     assert answer.result().json() == {"predictions": [0.0]}
+
+
+PID_HANDLER = """
+import os
+import signal
+
+from ts.torch_handler.base_handler import BaseHandler
+
+
+class Handler(BaseHandler):
+    def handle(self, data, context):
+        if data[0] == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [os.getpid()]
+"""
+
+
+def test_workers_share_the_port_and_tell_of_all_their_requests_and_end_together(
+    start_server: StartServer, make_archive: Archiver
+) -> None:
+    server = start_server(make_archive(handler=PID_HANDLER), config="default_workers_per_model=2\n")
+    server.wait_until_ready()
+    seen: list[int] = []
+
+    def ask(instance: str = "who") -> requests.Response:
+        """On a connection of its own."""
+        url = f"{server.url}/v1/models/linear:predict"
+        return requests.post(url, json={"instances": [instance]}, timeout=30)
+
+    def both_have_answered() -> bool:
+        seen.append(ask().json()["predictions"][0])
+        return len(set(seen)) == 2
+
+    wait_for(both_have_answered, what="an answer of each of two workers")
+    told = requests.get(f"{server.url}/metrics", timeout=30).text
+    assert f'request_predict_seconds_count{{model_name="linear"}} {float(len(seen))}' in told
+    with pytest.raises(requests.ConnectionError):
+        ask("die")
+    assert server.container.wait(60) == 128 + signal.SIGKILL

@@ -8,26 +8,34 @@ Format: https://github.com/pytorch/serve/blob/master/model-archiver/README.md
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .unpacking import ArchiveError, unpack_zip
 
 TORCHSERVE_MAX_REQUEST_SIZE = 6_553_500
+MOST_WORKERS = 4  # where nothing says how many: each has a model of its own in memory
 
 
 @dataclass(frozen=True)
 class ServerConfig:
     """What a `config.properties` says that this server honours.
 
-    ``models`` maps each name of its model_snapshot to that model's archive name. Its addresses, thread counts and queue
-    sizes are TorchServe's own and have no meaning here.
+    ``models`` maps each name of its model_snapshot to that model's archive name, ``worker_bounds`` to its fewest and most
+    workers. Its addresses, thread counts and queue sizes are TorchServe's own and have no meaning here.
     """
 
     models: dict[str, str]
     max_request_size: int = TORCHSERVE_MAX_REQUEST_SIZE
     install_requirements: bool = False
+    worker_bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    default_bounds: tuple[int, int] = (1, MOST_WORKERS)
+
+    def workers(self, model: str, cores: int) -> int:
+        """How many processes serve ``model``: one for each core, within the model's bounds."""
+        fewest, most = self.worker_bounds.get(model, self.default_bounds)
+        return max(1, fewest, min(cores, most))
 
 
 @dataclass(frozen=True)
@@ -65,13 +73,21 @@ def _parse_config(path: Path) -> ServerConfig:
         models = {
             name: str(next(iter(versions.values())).get("marName", f"{name}.mar")) for name, versions in snapshot.items()
         }
+        default = properties.get("default_workers_per_model")
         return ServerConfig(
             models,
             int(properties.get("max_request_size", TORCHSERVE_MAX_REQUEST_SIZE)),
             properties.get("install_py_dep_per_model", "false").lower() == "true",
+            {name: _worker_bounds(next(iter(versions.values()))) for name, versions in snapshot.items()},
+            (int(default), int(default)) if default else (1, MOST_WORKERS),
         )
-    except (ValueError, AttributeError, StopIteration) as error:
+    except (ValueError, TypeError, AttributeError, StopIteration) as error:
         raise ArchiveError(f"{path.name} is malformed: {type(error).__name__}: {error}") from None
+
+
+def _worker_bounds(version: dict[str, Any]) -> tuple[int, int]:
+    fewest = int(version.get("minWorkers", 1))
+    return fewest, int(version.get("maxWorkers", max(fewest, MOST_WORKERS)))
 
 
 def find_archive(model_dir: Path, config: ServerConfig, store: Path | None = None) -> tuple[Path, str | None]:

@@ -16,10 +16,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
 import signal
+import socket
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -41,19 +43,18 @@ from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
-from starlette.requests import ClientDisconnect, Request
+from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .v1_predict import V1Predict
+from .asgi import BodyLimit, JsonByDefault, JSONResponse, V1Predict
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that it is never the one surprised
 GRACE_SECONDS = 3600.0  # as long as a request may take: who stops the server decides when to kill it
 MAX_BODY = 100 << 20
 MAX_DETAILS = 20  # of what is wrong with the tensors of one request
-JSON_LENGTH = b"inference-header-content-length"  # of protocol v2's binary data: tensors follow the JSON
-UNTOLD_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
 GRPC_CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -76,15 +77,6 @@ class AnswerError(Exception):
     def __init__(self, status: int, answer: Any) -> None:
         super().__init__(status, answer)
         self.status, self.answer = status, answer
-
-
-class JSONResponse(Response):
-    """An answer serialised by orjson, which knows numpy's numbers."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
 
 
 class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotations
@@ -127,58 +119,6 @@ class ThreadModel(ServedModel):
             raise AnswerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
 
 
-class JsonByDefault:
-    """Take a body for JSON that says nothing of its type, or what curl says without being told."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST":
-            names = {name: value for name, value in scope["headers"] if name in (b"content-type", JSON_LENGTH)}
-            if JSON_LENGTH not in names and names.get(b"content-type", b"") in UNTOLD_TYPES:
-                others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-                scope = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
-        await self._app(scope, receive, send)
-
-
-class BodyLimit:
-    """Answer 413 to a body larger than ``max_body`` bytes, declared or streamed."""
-
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
-        self._app, self._max_body = app, max_body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
-        if declared > self._max_body:
-            await self._refuse(scope, receive, send)
-            return
-        received = 0
-
-        async def limited_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if received > self._max_body else message
-
-        async def unless_refused(message: Message) -> None:
-            if received <= self._max_body:
-                await send(message)
-
-        # A client that has gone is told nothing; neither is one whose body was cut off here, by whoever misses the rest.
-        with contextlib.suppress(ClientDisconnect):
-            await self._app(scope, limited_receive, unless_refused)
-        if received > self._max_body:
-            await self._refuse(scope, receive, send)
-
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = f"the request body is larger than the limit of {self._max_body} bytes"
-        await JSONResponse({"error": message}, status_code=413)(scope, receive, send)
-
-
 async def _answer_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerError)
     return JSONResponse(error.answer, status_code=error.status)
@@ -194,6 +134,13 @@ async def _answer_invalid_tensors(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     details = [{"type": one["type"], "loc": one["loc"], "msg": one["msg"]} for one in error.errors()]
     return Response(json.dumps({"detail": details[:MAX_DETAILS]}), 422, media_type="application/json")
+
+
+async def _metrics_of_all_workers(request: Request) -> Response:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client's
+    encode, media_type = exposition.choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(registry), headers={"content-type": media_type})
 
 
 class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kserve has no type annotations
@@ -238,13 +185,25 @@ def set_up_logging() -> None:
     warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # kserve's, not the reader's to mend
 
 
-def serve(models: Sequence[Model], *, http_port: int, grpc_port: int, max_body: int = MAX_BODY) -> None:
-    """Serve ``models`` on loopback until SIGTERM; requests in flight are finished."""
+def serve(
+    models: Sequence[Model],
+    *,
+    http_port: int,
+    grpc_port: int,
+    max_body: int = MAX_BODY,
+    workers: int = 1,
+) -> None:
+    """Serve ``models`` on loopback until SIGTERM; requests in flight are finished.
+
+    Where this process is one of several ``workers``, the kernel shares out connections to their ports (SO_REUSEPORT).
+    """
     repository = ModelRepository()
     for model in models:
         repository.update(model)
     plane, extension = DataPlane(repository), ModelRepositoryExtension(repository)
     app.add_exception_handler(AnswerError, _answer_error)
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        app.add_route("/metrics", _metrics_of_all_workers)  # before kserve's, which tells of one
     RESTServer(app, plane, extension, http_port).create_application()
     app.add_exception_handler(InvalidInput, _answer_invalid_input)
     app.add_exception_handler(RequestValidationError, _answer_invalid_tensors)
@@ -259,12 +218,15 @@ def serve(models: Sequence[Model], *, http_port: int, grpc_port: int, max_body: 
         lifespan="off",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body))
+    gc.collect()
+    gc.freeze()  # what is loaded stays: no later collection has to look through it, which takes hundreds of milliseconds
+    uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body, workers > 1))
 
 
-async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, max_body: int) -> None:
+async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, max_body: int, shared: bool) -> None:
     lengths = [("grpc.max_receive_message_length", max_body), ("grpc.max_send_message_length", -1)]
-    server = grpc.aio.server(interceptors=(ErrorStatuses(),), options=lengths)
+    sharing = [("grpc.so_reuseport", int(shared))]
+    server = grpc.aio.server(interceptors=(ErrorStatuses(),), options=lengths + sharing)
     add_GRPCInferenceServiceServicer_to_server(servicer, server)
     server.add_insecure_port(f"{HOST}:{grpc_port}")
     await server.start()
@@ -277,5 +239,9 @@ async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     log.info("serving http://%s:%d and grpc://%s:%d", HOST, http.config.port, HOST, grpc_port)
-    await http.serve()
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        listening.bind((HOST, http.config.port))
+        await http.serve([listening])
     await asyncio.gather(*stopping)

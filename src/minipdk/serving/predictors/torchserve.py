@@ -4,6 +4,8 @@
 
 The handler is loaded by torchserve's own loader and called through torchserve's own KServe envelope, so a handler sees
 what it would see under TorchServe: for ``{"instances": [a, b]}`` its ``handle`` gets ``[a, b]``. Java is not needed.
+There is a worker, a process with a handler of its own, for each core, within the bounds of the model's minWorkers and
+maxWorkers in config.properties.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import ts.torch_handler.base_handler  # noqa: F401  # with torch: imported once, for all workers
 from kserve import InferRequest, InferResponse
 from ts.utils.util import PredictionException
 
 from .archive import Model, find_archive, read_config, unpack
 from .model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
 from .unpacking import ArchiveError
+from .workers import become_worker
 
 ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
 log = logging.getLogger("torchserve")
@@ -119,13 +123,17 @@ def main() -> None:
     except ArchiveError as error:
         sys.exit(f"{error}")
     log.info("loading %s %s from %s with handler %s", model.name, model.version, archive.name, model.handler)
+    workers = config.workers(model.name, len(os.sched_getaffinity(0)))
+    tell_loaded = become_worker(workers)
     worker = Worker(model, options.protocol)
+    tell_loaded()
     names = dict.fromkeys([model.name, options.model_name])
     serve(
         [TorchServeModel(name, worker) for name in names],
         http_port=options.http_port,
         grpc_port=options.grpc_port,
         max_body=config.max_request_size,
+        workers=workers,
     )
 
 
