@@ -118,6 +118,14 @@ def test_explain_is_not_supported(server: ModelServer) -> None:
     assert (answer.status_code, answer.json()) == (501, {"error": ":explain is not supported by minipdk"})
 
 
+@pytest.mark.parametrize("verb", ["load", "unload"])
+def test_models_are_not_loaded_and_unloaded_by_request(server: ModelServer, verb: str) -> None:
+    answer = requests.post(f"{server.url}/v2/repository/models/linear/{verb}", timeout=30)
+    error = f"{verb}ing linear by request is not supported by minipdk"
+    assert (answer.status_code, answer.json()) == (501, {"error": error})
+    assert server.predict(rows(1)).ok
+
+
 def test_protocol_v2_gives_the_handler_what_torchserves_envelope_gives(
     start_server: StartServer, make_archive: Archiver
 ) -> None:

@@ -7,7 +7,7 @@ by HTTP status and, over gRPC, by the code that corresponds to it:
 404  NOT_FOUND           no such model
 413  RESOURCE_EXHAUSTED  the body is larger than the limit
 500  INTERNAL            the model raised; the answer has the exception's class and message, the pod's log the traceback
-501  UNIMPLEMENTED       explanations
+501  UNIMPLEMENTED       explanations, loading and unloading models
 xxx                      the model raised AnswerError with the status xxx
 """
 
@@ -159,6 +159,16 @@ class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kser
             await super().handle_exception(ex, request_or_iterator, context, method_name)
 
 
+class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]  # kserve has no type annotations
+    """Models are not loaded and unloaded by requests: to do so to one of several workers would leave them at odds."""
+
+    async def load(self, model_name: str) -> None:
+        raise NotImplementedError(f"loading {model_name} by request is not supported by minipdk")
+
+    async def unload(self, model_name: str) -> None:
+        raise NotImplementedError(f"unloading {model_name} by request is not supported by minipdk")
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn that leaves the signals to `serve`."""
 
@@ -200,7 +210,7 @@ def serve(
     repository = ModelRepository()
     for model in models:
         repository.update(model)
-    plane, extension = DataPlane(repository), ModelRepositoryExtension(repository)
+    plane, extension = DataPlane(repository), FixedModels(repository)
     app.add_exception_handler(AnswerError, _answer_error)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         app.add_route("/metrics", _metrics_of_all_workers)  # before kserve's, which tells of one
