@@ -41,7 +41,8 @@ def _ingress(folder: Path, port: int, limits: Limits) -> Config:
         **_manager("ingress", folder),
         "http_filters": _filters(limits),
         "local_reply_config": local_replies(limits.body),
-        "use_remote_address": True,
+        "use_remote_address": True,  # so that the headers by which Envoys command each other are not taken from clients
+        "skip_xff_append": True,
         "preserve_external_request_id": True,
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
