@@ -4,9 +4,10 @@
 
 Beside it stand (a) the same network behind a handler that prepares its rows with pandas, as first versions of such handlers
 do, and (b) the same network in the barest model that kserve's own ModelServer can run, which gets the 139 numbers ready
-made. Starts a cluster of its own: the Kubernetes API, the serving service and an S3 server with the archives; (b) is a
-process beside it. The load comes from a process on the same machine, so it says how loaded that is: its requests are
-prebuilt bytes (`_load.py`), as a client with an HTTP library would take more of the machine than the server does.
+made. The endpoint and (a) have a worker for each core, (b) has one, as is ModelServer's default. Starts a cluster of its
+own: the Kubernetes API, the serving service and an S3 server with the archives; (b) is a container beside it. The load
+comes from a process on the same machine, so it says how loaded that is: its requests are prebuilt bytes (`_load.py`), as a
+client with an HTTP library would take more of the machine than the server does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,11 +32,16 @@ from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import free_ports, wait_for
 from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster
 
+from minipdk.sandbox import ContainerSpec, Mount, start
+from minipdk.serving.runtimes import images
+
 SECONDS = 3.0
 CONNECTIONS, ROWS = (1, 8, 64), (1, 10)
 ENDPOINT, PANDAS = "churn", "churn-pandas"
 MODEL = churn_archive.NAME
+IMAGE = "pytorch/torchserve-kfs:0.12.0"
 PANDAS_HANDLER = Path(__file__).with_name("_pandas_handler.py")
+BARE_MODEL = Path(_bare_model.__file__)
 Target = tuple[str, str, Callable[[int], dict[str, Any]]]
 """A predictor's URL, the Host header to ask it with, and the body of a request for so many rows."""
 
@@ -57,25 +64,26 @@ def direct_url(made: Cluster, name: str) -> str:
     """Where the predictor itself listens."""
     [pod] = made.pods(name)
     log = made.home.pod_log(NAMESPACE, pod.metadata.name, "kserve-container").read_text()
-    return re.findall(r"serving (http://\S+)", log)[-1]
+    return re.findall(r"serving (http://\S+)", log)[-1] + f"/v1/models/{MODEL}:predict"
 
 
 @contextlib.contextmanager
-def bare_model(folder: Path) -> Iterator[str]:
-    """The URL of kserve's ModelServer with the archive's network and nothing else."""
+def bare_model(made: Cluster, folder: Path) -> Iterator[str]:
+    """The URL of kserve's ModelServer with the archive's network and nothing else, in the endpoint's own image."""
     [port] = free_ports(1)
-    network = folder / ENDPOINT / "scriptmodule.pt"
-    command = [sys.executable, "-m", _bare_model.__name__, str(network), f"--http_port={port}", "--enable_grpc=false"]
+    models = folder / "bare"
+    models.mkdir()
+    shutil.copy(folder / ENDPOINT / "scriptmodule.pt", models)
+    shutil.copy(BARE_MODEL, models / "bare.py")
+    command = ["python", "/mnt/models/bare.py", "/mnt/models/scriptmodule.pt", f"--http_port={port}", "--enable_grpc=false"]
+    spec = ContainerSpec(images.build(made.home, IMAGE), command, mounts=[Mount(models, "/mnt/models", read_only=True)])
     with (folder / "bare.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=churn_archive.REPOSITORY, env={**os.environ, "OMP_NUM_THREADS": "1"}
-        )
+        container = start(made.home, spec, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/v2/health/ready"), what="the bare model")
         yield f"http://127.0.0.1:{port}/v1/models/bare:predict"
     finally:
-        process.terminate()
-        process.wait()
+        container.stop()
 
 
 def answers(url: str) -> bool:
@@ -111,11 +119,15 @@ def main() -> None:
             "endpoint, ingress": (ingress, host.format(ENDPOINT), churn_archive.customers),
             "(a) pandas, direct": (direct_url(made, PANDAS), host.format(PANDAS), churn_archive.customers),
             "(a) pandas, ingress": (ingress, host.format(PANDAS), churn_archive.customers),
-            "(b) bare, direct": (stack.enter_context(bare_model(folder)), "localhost", _bare_model.numbers),
+            "(b) bare, direct": (stack.enter_context(bare_model(made, folder)), "localhost", _bare_model.numbers),
         }
         print(f"{os.cpu_count()} CPUs, load average before: {os.getloadavg()[0]:.1f}; medians of {rounds} rounds")
         loads = measure_all(targets, rounds)
         print(f"load average after: {os.getloadavg()[0]:.1f}")
+    print_table(loads)
+
+
+def print_table(loads: dict[tuple[str, int, int], Load]) -> None:
     print("| rows | connections | what | requests/s | p50 ms | p99 ms | max ms | of (a) | of (b) |")
     print("|---|---|---|---|---|---|---|---|---|")
     for (name, rows, connections), load in loads.items():
