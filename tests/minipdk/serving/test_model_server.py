@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
+from kserve import InferInput, InferRequest
+from kserve.inference_client import InferenceGRPCClient
 from tests.conftest import wait_for
 from tests.minipdk.serving.conftest import Archiver, ModelServer, StartModelServer, broken_handler
 
 CONFIG = "max_request_size=100000\n"
 IMAGE = "pytorch/torchserve-kfs:0.12.0"
+TENSOR = {"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}
 StartServer = Callable[..., ModelServer]
 
 
 @pytest.fixture(scope="module")
 def start_server(start_model_server: StartModelServer, tmp_path_factory: pytest.TempPathFactory) -> StartServer:
-    """``start_server(archive, *options)`` serves a model archive."""
+    """``start_server(archive, *options, config=, **environment)`` serves a model archive."""
 
-    def start(archive: Path, *options: str, config: str = "") -> ModelServer:
+    def start(archive: Path, *options: str, config: str = "", **environment: str) -> ModelServer:
         folder = tmp_path_factory.mktemp("models")
         (folder / "model-store").mkdir()
         (folder / "config").mkdir()
         (folder / "model-store" / archive.name).write_bytes(archive.read_bytes())
         (folder / "config" / "config.properties").write_text(CONFIG + config)
-        return start_model_server(IMAGE, folder, "--model-store=/mnt/models/model-store", *options)
+        return start_model_server(IMAGE, folder, "--model-store=/mnt/models/model-store", *options, **environment)
 
     return start
 
@@ -126,25 +131,59 @@ def test_models_are_not_loaded_and_unloaded_by_request(server: ModelServer, verb
     assert server.predict(rows(1)).ok
 
 
-def test_protocol_v2_gives_the_handler_what_torchserves_envelope_gives(
-    start_server: StartServer, make_archive: Archiver
-) -> None:
+@pytest.fixture(scope="module")
+def tensor_server(start_server: StartServer, make_archive: Archiver) -> ModelServer:
+    """A server of protocol v2, started as KServe's own runtime starts TorchServe."""
     handler = """
 from ts.torch_handler.base_handler import BaseHandler
 
 
 class Handler(BaseHandler):
     def handle(self, data, context):
+        context.set_response_header(0, "x-rows", str(len(data)))
         return [[value * 2 for value in one["data"]] for one in data]
 """
-    server = start_server(make_archive(handler=handler), "--protocol", "v2")
+    vendors = ["torchserve", "--start", "--ts-config=/mnt/models/config/config.properties"]
+    server = start_server(make_archive(handler=handler), *vendors, TS_SERVICE_ENVELOPE="kservev2")
     server.wait_until_ready()
-    body = {"inputs": [{"name": "x", "shape": [2], "datatype": "INT64", "data": [1, 2]}]}
-    answer = requests.post(f"{server.url}/v2/models/linear/infer", json=body, timeout=5)
+    return server
+
+
+def test_protocol_v2_gives_the_handler_what_torchserves_envelope_gives(tensor_server: ModelServer) -> None:
+    answer = tensor_server.post("/v2/models/linear/infer", {"inputs": [TENSOR]})
     assert answer.status_code == 200, answer.text
     [output] = answer.json()["outputs"]
     assert (output["name"], output["datatype"], output["data"]) == ("x", "INT64", [2, 4])
-    assert server.stop() == 0
+
+
+def test_a_handlers_response_headers_are_sent(tensor_server: ModelServer) -> None:
+    assert tensor_server.post("/v2/models/linear/infer", {"inputs": [TENSOR]}).headers["x-rows"] == "1"
+
+
+def test_grpc_gives_the_handler_the_same(tensor_server: ModelServer) -> None:
+    async def ask() -> None:
+        client = InferenceGRPCClient(tensor_server.grpc_address)
+        for binary in (False, True):
+            one = InferInput("x", [2], "INT64")
+            one.set_data_from_numpy(np.array([1, 2]), binary_data=binary)
+            answer = await client.infer(InferRequest("linear", [one]))
+            assert answer.outputs[0].as_numpy().tolist() == [2, 4]
+        await client.close()
+
+    asyncio.run(ask())
+
+
+def test_a_tensor_that_is_none_is_400_with_its_name(tensor_server: ModelServer) -> None:
+    answer = tensor_server.post("/v2/models/linear/infer", {"inputs": [TENSOR | {"shape": [3]}]})
+    message = "input 'x': cannot reshape array of size 2 into shape (3,)"
+    assert (answer.status_code, answer.json()) == (400, {"error": message})
+
+
+def test_a_model_tells_which_protocol_it_speaks(server: ModelServer, tensor_server: ModelServer) -> None:
+    answer = server.post("/v2/models/linear/infer", {"inputs": [TENSOR]})
+    assert (answer.status_code, "served with protocol v1: POST" in answer.json()["error"]) == (400, True)
+    answer = tensor_server.predict(rows(1))
+    assert (answer.status_code, "served with protocol v2: POST" in answer.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(

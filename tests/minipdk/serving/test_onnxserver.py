@@ -139,7 +139,7 @@ def test_grpc_carries_tensors_as_numbers_and_as_raw_bytes(scale: ModelServer) ->
         ([X, tensor("k", "BOOL", [True, False])], "input 'k' must be INT64: True (bool) cannot be"),
         ([X | {"shape": [3, 3]}, K], "input 'x': cannot reshape array of size 6 into shape (3,3)"),
         ([X | {"data": ["a"] * 6}, K], "input 'x': could not convert string to float: 'a'"),
-        ([X | {"datatype": "FP31"}, K], "invalid datatype"),
+        ([X | {"datatype": "FP31"}, K], "there is no datatype 'FP31'"),
         ([X, tensor("k", "INT64", [1, 2, 3])], "input 'k' has 3 rows, but 'x' has 2"),
     ],
 )

@@ -16,6 +16,8 @@ from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RE
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
@@ -104,3 +106,102 @@ def test_kserves_own_clients_get_answers_over_rest_and_grpc(iris: ModelServer) -
         await rest.close()
 
     asyncio.run(ask())
+
+
+def test_columns_of_numbers_and_strings_are_named_in_v1_and_v2(mixed: ModelServer) -> None:
+    rows = [{"colour": "red", "size": 1.0}, {"size": 4.0, "colour": "blue"}]
+    by_column = {"colour": {"0": "red", "1": "blue"}, "size": {"0": 1.0, "1": 4.0}}
+    for instances in (rows, [by_column], [rows]):
+        answer = mixed.predict({"instances": instances})
+        assert (answer.status_code, answer.json()) == (200, {"predictions": ["a", "d"]}), answer.text
+    tensors = [tensor([1.0, 4.0], name="size"), tensor(["red", "blue"], "BYTES", "colour")]
+    for parameters in ({}, {"parameters": {"content_type": "pd"}}):
+        answer = mixed.post("/v2/models/service/infer", {"inputs": tensors, **parameters})
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["outputs"][0]["datatype"], answer.json()["outputs"][0]["data"]) == ("BYTES", ["a", "d"])
+
+
+def test_columns_travel_as_raw_bytes_over_grpc(mixed: ModelServer) -> None:
+    async def ask() -> None:
+        rpc = InferenceGRPCClient(mixed.grpc_address)
+        colour, size = InferInput("colour", [2], "BYTES"), InferInput("size", [2], "FP64")
+        colour.set_data_from_numpy(np.array(["red", "blue"], dtype=object))
+        size.set_data_from_numpy(np.array([3.0, 2.0]))
+        answer = await rpc.infer(InferRequest("service", [colour, size], parameters={"content_type": "pd"}))
+        assert answer.outputs[0].as_numpy().tolist() == [b"c", b"b"]
+        await rpc.close()
+
+    asyncio.run(ask())
+
+
+def test_a_model_of_texts_takes_strings(start_model_server: StartModelServer, folder: Path) -> None:
+    texts = ["the ball is round", "the vote is close", "a round ball", "a close vote"]
+    model = make_pipeline(CountVectorizer(), MultinomialNB()).fit(texts, ["sport", "politics"] * 2)
+    server = start_model_server(IMAGE, saved(folder / "texts", model, "model.pickle"), PREDICT_PROBA="true")
+    server.wait_until_ready()
+    [first, second] = server.predict({"instances": ["ball", "vote"]}).json()["predictions"]
+    assert first[0] < 0.5 < first[1]
+    assert second[0] > 0.5 > second[1]
+    answer = server.post("/v2/models/service/infer", {"inputs": [tensor(["ball", "vote"], "BYTES")]})
+    assert answer.json()["outputs"][0]["shape"] == [2, 2]
+    assert server.predict({"instances": ["ball", 5]}).status_code == 400
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("instances", "message"),
+    [
+        ([[1, 2]], "X has 2 features, but RandomForestClassifier is expecting 4 features as input."),
+        ([1, 2, 3, 4], "Expected 2D array, got 1D array instead"),
+        ([[1, 2, 3, 4], [1, 2]], "inhomogeneous shape"),
+        ([["a", "b", "c", "d"]], "could not convert string to float"),
+        ([{"a": 1}], "X has 1 features"),
+        ([{"a": 1}, 5], ""),
+        ([[{}]], ""),
+        ([[[[]]]], ""),
+        ([[None, 1, 1, "x"]], ""),
+    ],
+)
+def test_rows_that_the_model_cannot_take_are_400(iris: ModelServer, instances: list[Any], message: str) -> None:
+    answer = iris.predict({"instances": instances})
+    assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([], "the tensors (none) are columns only with"),
+        ([tensor([1.0], name="a"), tensor([2.0], name="b")], "the tensors a, b are columns only with"),
+        ([tensor(IRIS) | {"shape": [3, 3]}], "input 'input-0': cannot reshape array of size 8 into shape (3,3)"),
+        ([tensor(IRIS) | {"datatype": "FP31"}], "there is no datatype 'FP31'"),
+        ([tensor(IRIS) | {"data": ["x"] * 8}], "input 'input-0': could not convert string to float"),
+    ],
+)
+def test_tensors_that_the_model_cannot_take_are_400(iris: ModelServer, inputs: list[dict[str, Any]], message: str) -> None:
+    answer = iris.post("/v2/models/service/infer", {"inputs": inputs})
+    assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
+
+
+def test_metrics_count_the_requests_by_model(iris: ModelServer) -> None:
+    assert iris.predict({"instances": IRIS}).ok
+    metrics = iris.http.get(f"{iris.url}/metrics", timeout=10).text
+    assert 'request_predict_seconds_count{model_name="service"}' in metrics
+
+
+@pytest.mark.parametrize(
+    ("names", "last_line"),
+    [
+        ((), "no model in /mnt/models: it holds no files, and none ends with .joblib, .pkl, .pickle"),
+        (("model.onnx",), "no model in /mnt/models: it holds model.onnx, and none ends with .joblib, .pkl, .pickle"),
+        (("a.pkl", "b.joblib"), "only one is allowed within /mnt/models: a.pkl, b.joblib"),
+        (("a.pkl",), "EOFError"),
+    ],
+)
+def test_a_folder_without_one_model_ends_the_server_with_the_reason_last(
+    start_model_server: StartModelServer, tmp_path: Path, names: tuple[str, ...], last_line: str
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    server = start_model_server(IMAGE, tmp_path)
+    assert server.container.wait(120) == 1
+    assert last_line in server.log.read_text().splitlines()[-1]

@@ -54,9 +54,11 @@ class Model:
         return self.folder / f"{self.handler.partition(':')[0].removesuffix('.py').rpartition('/')[2]}.py"
 
 
-def read_config(model_dir: Path) -> ServerConfig:
-    """The settings in ``config/config.properties`` or ``config.properties``, or TorchServe's defaults."""
-    for path in (model_dir / "config" / "config.properties", model_dir / "config.properties"):
+def read_config(model_dir: Path, named: Path | None = None) -> ServerConfig:
+    """The settings in ``named``, else ``config/config.properties`` or ``config.properties``, or TorchServe's defaults."""
+    if named and not named.is_file():
+        raise ArchiveError(f"there is no {named}, which --ts-config names")
+    for path in [named] if named else [model_dir / "config" / "config.properties", model_dir / "config.properties"]:
         if path.is_file():
             return _parse_config(path)
     return ServerConfig({})

@@ -24,6 +24,7 @@ from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from .model_server import AnswerError, ThreadModel, arguments, serve, set_up_logging
+from .tensors import array_of
 
 DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -74,17 +75,13 @@ class Tensor:
         ):
             raise InvalidInput(f"input {self.name!r} must have the shape {self.shape}, not {list(array.shape)}")
         if self.datatype == "BYTES":
-            return self._strings(array)
+            if not all(isinstance(text, str) for text in array.ravel().tolist()):
+                raise InvalidInput(f"input {self.name!r} must be BYTES (strings): {_sample(array)} cannot be")
+            return array.astype(object)
         dtype = np.dtype(to_np_dtype(self.datatype))
         if array.size and not self._fits(array, dtype):
             raise InvalidInput(f"input {self.name!r} must be {self.datatype}: {_sample(array)} cannot be")
         return array.astype(dtype)
-
-    def _strings(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        texts = [value.decode() if isinstance(value, bytes) else value for value in array.ravel().tolist()]
-        if not all(isinstance(text, str) for text in texts):
-            raise InvalidInput(f"input {self.name!r} must be BYTES (strings): {_sample(array)} cannot be")
-        return np.array(texts, dtype=object).reshape(array.shape)
 
     def _fits(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> bool:
         """Whether numbers stay what they are: whole ones whole and in range, true and false to themselves."""
@@ -157,7 +154,7 @@ class OnnxModel(ThreadModel):
         for name in wanted:
             if name not in self._outputs:
                 raise InvalidInput(f"unknown output {name!r}: the model has {', '.join(self._outputs)}")
-        results = self._run({tensor.name: _array(tensor) for tensor in request.inputs}, wanted)
+        results = self._run({tensor.name: array_of(tensor) for tensor in request.inputs}, wanted)
         outputs = []
         for name, array in results.items():
             output = InferOutput(name, list(array.shape), from_np_dtype(array.dtype))
@@ -195,14 +192,6 @@ class OnnxModel(ThreadModel):
                 other, length = first.setdefault(symbol, (name, array.shape[axis]))
                 if array.shape[axis] != length:
                     raise InvalidInput(f"input {name!r} has {array.shape[axis]} {symbol}, but {other!r} has {length}")
-
-
-def _array(tensor: Any) -> np.ndarray[Any, Any]:
-    try:
-        array: np.ndarray[Any, Any] = tensor.as_numpy()
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidInput(f"input {tensor.name!r}: {error}") from None
-    return array
 
 
 def main() -> None:

@@ -24,9 +24,12 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
 from kserve.utils.utils import get_predict_response
 
 from .model_server import ThreadModel, arguments, serve, set_up_logging
+from .tensors import array_of
 
 MODEL_EXTENSIONS = (".joblib", ".pkl", ".pickle")
 PANDAS = "pd"
+WRONG_INPUT = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+"""What scikit-learn, pandas and numpy raise for other columns, a wrong number of them, NaN, or text for numbers."""
 log = logging.getLogger("sklearnserver")
 
 
@@ -54,11 +57,12 @@ def rows_of(instances: list[Any]) -> Any:
         return instances
     if isinstance(first, list) and first and isinstance(first[0], dict):  # KServe's form: a list of records each
         return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
-    if isinstance(first, dict):
-        if any(isinstance(value, dict) for value in first.values()):  # KServe's form: {column: {row: value}}
-            return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
-        return pd.DataFrame.from_records(instances)
-    return np.array(instances)
+    if not isinstance(first, dict):
+        rows = np.array(instances)
+        return np.array(instances, dtype=object) if rows.dtype.kind == "U" else rows  # numbers beside strings stay numbers
+    if any(isinstance(value, dict) for value in first.values()):  # KServe's form: {column: {row: value}}
+        return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
+    return pd.DataFrame.from_records(instances)
 
 
 def tensors_of(request: InferRequest, columns: list[str]) -> Any:
@@ -66,18 +70,16 @@ def tensors_of(request: InferRequest, columns: list[str]) -> Any:
     content_type = (request.parameters or {}).get("content_type", "")
     if isinstance(content_type, InferParameter):
         content_type = content_type.string_param
-    names = [tensor.name for tensor in request.inputs]
-    if content_type == PANDAS or (columns and sorted(names) == sorted(columns)):
-        return request.as_dataframe()
-    if len(names) != 1:
+    tensors = {tensor.name: array_of(tensor) for tensor in request.inputs}
+    if content_type == PANDAS or (columns and tensors.keys() == set(columns)):
+        return pd.DataFrame({name: values.ravel() for name, values in tensors.items()})
+    if len(request.inputs) != 1:
         raise InvalidInput(
-            f'the tensors {", ".join(names)} are columns only with "parameters": {{"content_type": "{PANDAS}"}}: '
-            "without it send one tensor of rows"
+            f'the tensors {", ".join(tensors) or "(none)"} are columns only with "parameters": '
+            f'{{"content_type": "{PANDAS}"}}: without it send one tensor of rows'
         )
-    [tensor] = request.inputs
-    if tensor.datatype == "BYTES":
-        return [value.decode() if isinstance(value, bytes) else value for value in tensor.as_numpy().ravel()]
-    return tensor.as_numpy()
+    [values] = tensors.values()
+    return values.ravel().tolist() if request.inputs[0].datatype == "BYTES" else values
 
 
 class SklearnModel(ThreadModel):
@@ -91,10 +93,14 @@ class SklearnModel(ThreadModel):
     def answer(self, payload: dict[str, Any] | InferRequest) -> Any:
         try:
             v2 = isinstance(payload, InferRequest)
-            result = self._predict(tensors_of(payload, self._columns) if v2 else rows_of(payload["instances"]))
-        except (ValueError, TypeError, KeyError) as error:
-            # What scikit-learn raises for a wrong number of columns, other columns, NaN, or text where it wants numbers.
+            rows = tensors_of(payload, self._columns) if v2 else rows_of(payload["instances"])
+            if isinstance(rows, pd.DataFrame) and set(rows.columns) == set(self._columns):
+                rows = rows[self._columns]  # scikit-learn wants them in the order of its training
+            result = self._predict(rows)
+        except WRONG_INPUT as error:
             raise InvalidInput(f"{error}") from error
+        if isinstance(result, np.ndarray) and result.dtype.kind == "U":
+            result = result.astype(object)  # kserve cannot encode numpy's strings
         return get_predict_response(payload, result, self.name)
 
 

@@ -1,15 +1,16 @@
 """The `pytorch` runtime: TorchServe's model archives, served by KServe's own ModelServer.
 
-    python -m predictors.torchserve --model_name churn --model_dir /mnt/models      # listens on $PORT
+    python -m predictors.torchserve --model_name churn --model_dir /mnt/models      # listens on $PORT and $GRPC_PORT
 
-The handler is loaded by torchserve's own loader and called through torchserve's own KServe envelope, so a handler sees
-what it would see under TorchServe: for ``{"instances": [a, b]}`` its ``handle`` gets ``[a, b]``. Java is not needed.
-There is a worker, a process with a handler of its own, for each core, within the bounds of the model's minWorkers and
-maxWorkers in config.properties.
+TorchServe's own command line, ``torchserve --start --model-store DIR --ts-config FILE``, is understood too. The handler is
+loaded by torchserve's own loader and called through torchserve's own KServe envelope, so a handler sees what it would see
+under TorchServe: for ``{"instances": [a, b]}`` its ``handle`` gets ``[a, b]``. Java is not needed. There is a worker, a
+process with a handler of its own, for each core, within the bounds of minWorkers and maxWorkers in config.properties.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
@@ -23,14 +24,17 @@ from typing import Any
 
 import ts.torch_handler.base_handler  # noqa: F401  # with torch: imported once, for all workers
 from kserve import InferRequest, InferResponse
+from kserve.errors import InvalidInput
 from ts.utils.util import PredictionException
 
 from .archive import Model, find_archive, read_config, unpack
 from .model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
+from .tensors import array_of
 from .unpacking import ArchiveError
 from .workers import become_worker
 
 ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
+USAGE = {"v1": 'POST {"instances": [...]} to /v1/models/<name>:predict', "v2": "POST tensors to /v2/models/<name>/infer"}
 log = logging.getLogger("torchserve")
 
 
@@ -56,13 +60,14 @@ class Worker:
             if isinstance(error.__context__, ImportError) and model.handler_file.exists():
                 raise error.__context__ from None
             raise
+        self.protocol = protocol
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="handler")
 
-    async def handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
-        """The status code and the answer of the handler to a request's ``body``."""
+    async def handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
+        """The status code, the answer and the headers of the handler to a request's ``body``."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._handle, body, headers)
 
-    def _handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
+    def _handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
         from ts.context import RequestProcessor
 
         context = self._service.context
@@ -72,7 +77,7 @@ class Worker:
         answers = self._service._entry_point([{"body": body}], context)
         if not isinstance(answers, list) or len(answers) != 1:
             raise TypeError(f"the handler must return a list with one answer for each instance, not {answers!r:.100}")
-        return context.get_response_status(0)[0], answers[0]
+        return context.get_response_status(0)[0], answers[0], context.get_response_headers(0)
 
 
 def install_requirements(model: Model) -> None:
@@ -90,13 +95,22 @@ class TorchServeModel(ServedModel):
     """One name under which the worker is served."""
 
     def __init__(self, name: str, worker: Worker) -> None:
-        super().__init__(name)
+        super().__init__(name, return_response_headers=True)
         self._worker = worker
 
-    async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:
-        body = payload.to_rest()[0] if isinstance(payload, InferRequest) else payload
+    async def predict(
+        self, payload: Any, headers: dict[str, str] | None = None, response_headers: dict[str, str] | None = None
+    ) -> Any:
+        v2 = isinstance(payload, InferRequest)
+        if v2 != (self._worker.protocol == "v2"):
+            raise InvalidInput(
+                f"this model is served with protocol {self._worker.protocol}: {USAGE[self._worker.protocol]} "
+                "(the InferenceService's protocolVersion chooses it)"
+            )
         try:
-            status, answer = await self._worker.handle(body, headers or {})
+            status, answer, own_headers = await self._worker.handle(_body(payload) if v2 else payload, headers or {})
+        except InvalidInput:
+            raise
         except PredictionException as error:
             raise AnswerError(error.error_code, {"error": error.message}) from error
         except Exception as error:
@@ -104,18 +118,34 @@ class TorchServeModel(ServedModel):
             raise AnswerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
         if status != 200:
             raise AnswerError(status, answer)
-        return InferResponse.from_rest(answer) if isinstance(payload, InferRequest) else answer
+        if response_headers is not None:
+            response_headers.update(own_headers)
+        return InferResponse.from_rest(answer) if v2 else answer
+
+
+def _body(request: InferRequest) -> dict[str, Any]:
+    """The JSON that TorchServe's envelope wants, however the tensors came."""
+    inputs = [
+        {"name": one.name, "shape": one.shape, "datatype": one.datatype, "data": array_of(one).ravel().tolist()}
+        for one in request.inputs
+    ]
+    return {"id": request.id or str(uuid.uuid4()), "inputs": inputs}
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--model-store", type=Path, help="the only folder to look for the archive in, as TorchServe's")
-    parser.add_argument("--protocol", choices=sorted(ENVELOPES), default="v1")
+    envelope = os.environ.get("TS_SERVICE_ENVELOPE")
+    protocol = next((protocol for protocol, name in ENVELOPES.items() if name == envelope), "v1")
+    parser.add_argument("--protocol", choices=sorted(ENVELOPES), default=protocol)
+    parser.add_argument("--ts-config", type=Path, help="TorchServe's config.properties")
+    parser.add_argument("--start", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("torchserve", nargs="?", choices=["torchserve"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     set_up_logging()
     logging.getLogger("ts").setLevel(logging.WARNING)  # one line for each request otherwise
-    config = read_config(options.model_dir)
     try:
+        config = read_config(options.model_dir, options.ts_config)
         archive, name = find_archive(options.model_dir, config, options.model_store)
         model = unpack(archive, Path(tempfile.mkdtemp(prefix="model-")), name)
         if config.install_requirements:

@@ -1,0 +1,23 @@
+"""Protocol v2's tensors as numpy arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from kserve import InferInput
+from kserve.errors import InvalidInput
+
+
+def array_of(tensor: InferInput) -> np.ndarray[Any, Any]:
+    """The numbers of ``tensor`` in its datatype and shape, or its strings. Raises InvalidInput with its name."""
+    try:
+        values: np.ndarray[Any, Any] = tensor.as_numpy()
+        if tensor.datatype == "BYTES":
+            texts = [one.decode() if isinstance(one, bytes) else one for one in values.ravel()]
+            values = np.array(texts, dtype=object).reshape(values.shape)
+    except InvalidInput:
+        raise InvalidInput(f"input {tensor.name!r}: there is no datatype {tensor.datatype!r:.40}") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidInput(f"input {tensor.name!r}: {error}") from None
+    return values
