@@ -15,7 +15,7 @@ alone. Two clusters are two folders. The layout::
     shared_fs/        Determined's checkpoint storage, /determined_shared_fs in a trial
     logs/<service>.log
     logs/pods/<namespace>/<pod>/<container>.log
-    run/              pid files
+    run/              pid files; run/envoy is what the ingress is told
 """
 
 from __future__ import annotations

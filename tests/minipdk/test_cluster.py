@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,10 @@ import psutil
 import pytest
 from tests.conftest import is_listening, new_home, wait_for
 
-from minipdk import cluster
+from minipdk import cli, cluster
 from minipdk import home as homes
 from minipdk.home import Home
+from minipdk.serving.gateway import counts
 
 MINIPDK = Path(sys.executable).with_name("minipdk")
 
@@ -142,6 +144,16 @@ def test_status_of_a_stopped_cluster_says_how_to_start_it(tmp_path: Path) -> Non
     result = minipdk(new_home(tmp_path / "home"), "status")
     assert result.returncode == 3
     assert "minipdk start" in result.stdout
+
+
+def test_status_shows_what_each_inference_service_was_asked(
+    running: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "REQUESTS" not in minipdk(running, "status").stdout
+    iris = counts.Counts(Counter({"2": 40, "5": 2}), milliseconds=84.0, timed=42)
+    monkeypatch.setattr(counts, "read_counts", lambda port: {"models/iris": iris})
+    cli.status(running.path)
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["models/iris", "42", "40", "0", "2", "2.0"]
 
 
 def test_doctor_finds_this_machine_fit_and_the_cluster_running(running: Home) -> None:

@@ -27,7 +27,7 @@ from minipdk.home import Home
 from minipdk.serving.errors import GatewayError
 from minipdk.serving.gateway import process
 from minipdk.serving.gateway.bootstrap import ADMIN_SOCKET
-from minipdk.serving.gateway.config import Limits, route_resources
+from minipdk.serving.gateway.config import Limits, clusters, route_resources
 from minipdk.serving.gateway.counts import read_counts
 from minipdk.serving.gateway.gateway import gateway
 from minipdk.serving.gateway.routes import Backend, Route, Routes, ServiceKey, Traffic
@@ -586,6 +586,28 @@ def test_every_service_is_found_under_its_names(services: set[ServiceKey], suffi
             exact = (namespace, name + suffix) in services
             assert found[f"{name}{suffix}.{namespace}.{domain}"] == f"{namespace}/{name}{suffix if exact else ''}"
     assert len(found) - 5 == len([domain for domain in found if "/" in found[domain]])
+
+
+PORTS = st.integers(20_000, 20_020)
+BACKENDS = st.builds(Backend, port=PORTS, grpc_port=st.none() | PORTS, closing=st.booleans())
+TRAFFIC = st.builds(Traffic, st.integers(0, 100), st.lists(BACKENDS, max_size=3).map(tuple))
+ROUTES = st.builds(Route, st.lists(TRAFFIC, max_size=3).map(tuple), st.text(max_size=5))
+
+
+@given(table=st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "x-predictor"])), ROUTES))
+def test_routes_lead_to_known_clusters_of_backends_that_are_not_closing(table: dict[ServiceKey, Route]) -> None:
+    """Envoy refuses the whole table for a name that is there twice or shares that come to nothing."""
+    known = {cluster.name: cluster for cluster in clusters(table)}
+    [resource] = route_resources(table, known=True, version=1)["resources"]
+    hosts = resource["virtual_hosts"]
+    names = [domain for host in hosts for domain in host["domains"]]
+    assert len(set(names)) == len(names)
+    for route in (route for host in hosts for route in host["routes"]):
+        shares = route.get("route", {}).get("weighted_clusters", {"clusters": [{"name": None, "weight": 1}]})["clusters"]
+        assert sum(share["weight"] for share in shares) > 0
+        for cluster in (known[share["name"]] for share in shares if share["name"]):
+            live = [backend for backend in table[cluster.service].backends() if not backend.closing]
+            assert set(cluster.ports) <= {port for backend in live for port in (backend.port, backend.grpc_port)}
 
 
 def test_a_service_of_the_exact_name_comes_first() -> None:

@@ -26,7 +26,7 @@ USEFUL_STATS = (
     r"^vhost\..*\.upstream_rq_(total|[1-5]xx|time|retry)$|^http\.ingress\.downstream_(cx|rq)_(active|total|[1-5]xx)$"
 )
 CONNECT_TIMEOUT = 5.0
-UPSTREAM_IDLE = 4.0  # under the five seconds after which many model servers (uvicorn's default) close an idle connection
+UPSTREAM_IDLE = 1.5  # under the seconds after which model servers close an idle connection: five in uvicorn, two in gunicorn
 RETRY_PAUSE = 0.001
 MAX_REASON = 16 << 10
 TYPE = "type.googleapis.com/envoy"
