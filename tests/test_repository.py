@@ -113,11 +113,12 @@ def test_the_readme_names_every_make_target_and_command() -> None:
 def test_every_field_that_is_only_echoed_is_documented() -> None:
     from minipdk.determined.config import ECHOED as EXPERIMENT_FIELDS
     from minipdk.pachyderm.pps.validation import ACCEPTED_AND_ECHOED as PIPELINE_FIELDS
-    from minipdk.serving.controllers.predictor import ECHOED as PREDICTOR_FIELDS
+    from minipdk.serving.controllers.fields import ECHOED as PREDICTOR_FIELDS
+    from minipdk.serving.controllers.fields import RUNTIME_ECHOED as RUNTIME_FIELDS
     from minipdk.serving.kubelet.starting import ECHOED as POD_FIELDS
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
-    fields = [*PIPELINE_FIELDS, *EXPERIMENT_FIELDS, *PREDICTOR_FIELDS, *POD_FIELDS]
+    fields = [*PIPELINE_FIELDS, *EXPERIMENT_FIELDS, *PREDICTOR_FIELDS, *RUNTIME_FIELDS, *POD_FIELDS]
     assert [field for field in fields if f"`{field}`" not in document] == []
 
 

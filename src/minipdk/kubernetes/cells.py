@@ -63,10 +63,10 @@ def pairs_of(*path: str) -> Callable[[Object], Cell]:
     return cell
 
 
-def condition(kind: str) -> Callable[[Object], Cell]:
+def condition(kind: str, field: str = "status") -> Callable[[Object], Cell]:
     def cell(found: Object) -> Cell:
         conditions = at(found, "status", "conditions", default=())
-        return next((one.get("status") for one in conditions if one.get("type") == kind), None)
+        return next((one.get(field) for one in conditions if one.get("type") == kind), None)
 
     return cell
 

@@ -296,5 +296,14 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "ServingRuntime": _RUNTIME,
     "ClusterServingRuntime": _RUNTIME,
+    "Revision": (
+        NAME,
+        Column("Config Name", custom("metadata", "labels", "serving.knative.dev/configuration")),
+        Column("Generation", custom("metadata", "labels", "serving.knative.dev/configurationGeneration")),
+        Column("Ready", condition("Ready")),
+        Column("Reason", condition("Ready", "reason")),
+        Column("Actual Replicas", custom("status", "actualReplicas"), kind="integer"),
+        Column("Desired Replicas", custom("status", "desiredReplicas"), kind="integer"),
+    ),
     "SeldonDeployment": (NAME, CUSTOM_AGE),
 }

@@ -1,84 +1,109 @@
-"""What KServe's admission webhook accepts as an InferenceService.
+"""Which InferenceServices KServe's admission webhook denies.
 
-Rules: https://kserve.github.io/website/latest/reference/api/. Whether this cluster has a runtime for a model format is
-the serving controller's to say, in the InferenceService's status.
+Rules: https://kserve.github.io/website/latest/reference/api/. Whether this cluster can serve it is the serving controller's
+to say, in the InferenceService's status.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from minipdk.kubernetes.errors import ForbiddenError, Subject
 from minipdk.kubernetes.resources import SERVING, Object
 
 WEBHOOK = "inferenceservice.kserve-webhook-server.validator"
 NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
-FRAMEWORKS = (
-    "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml", "lightgbm", "paddle", "model",
-)  # fmt: skip
+FRAMEWORKS = {
+    "sklearn": "SKLearn",
+    "xgboost": "XGBoost",
+    "tensorflow": "Tensorflow",
+    "pytorch": "PyTorch",
+    "triton": "Triton",
+    "onnx": "ONNX",
+    "huggingface": "HuggingFace",
+    "pmml": "PMML",
+    "lightgbm": "LightGBM",
+    "paddle": "Paddle",
+}
+"""The fields that are short for a model of that format, and what KServe calls their types."""
+PREDICTORS = (*FRAMEWORKS.values(), "Model", "WorkerSpec", "PodSpec")
 COMPONENTS = ("predictor", "transformer", "explainer")
-STORAGE_SCHEMES = ("gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs://", "webhdfs://", "hf://", "oci://")
+KSERVE_CONTAINER, TRANSFORMER_CONTAINER = "kserve-container", "transformer-container"
+AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
+AUTOSCALERS = ("hpa", "keda", "external")
+SCALE_METRICS = ("concurrency", "rps")
+LOGGER_MODES = ("all", "request", "response")
 
 
-def admit(service: Object) -> None:
+def admit(service: Object, _others: Callable[[], list[Object]]) -> None:
     """Raise ForbiddenError, worded as the webhook's denial, for an InferenceService that KServe would not take."""
     name = service["metadata"]["name"]
-    for reason in _faults(name, service.get("spec") or {}):
+    for reason in _faults(service, service.get("spec") or {}):
         subject = Subject(SERVING, "inferenceservices", name)
         raise ForbiddenError(f'admission webhook "{WEBHOOK}" denied the request: {reason}', subject)
 
 
-def _faults(name: str, spec: Object) -> Iterator[str]:
+def _faults(service: Object, spec: Object) -> Iterator[str]:
+    name = service["metadata"]["name"]
     if not re.fullmatch(NAME, name):
         yield (
             f'the InferenceService "{name}" is invalid: a InferenceService name must consist of lower case alphanumeric '
             'characters or \'-\', and must start with alphabetical character. (e.g. "my-name" or "abc-123", regex used '
             f"for validation is '{NAME}')"
         )
+    autoscaler = (service["metadata"].get("annotations") or {}).get(AUTOSCALER_CLASS)
+    if autoscaler is not None and autoscaler not in AUTOSCALERS:
+        yield f"[{autoscaler}] is not a supported autoscaler class type"
+    predictor = spec.get("predictor") or {}
+    yield from _predictor_faults(predictor)
     for component in COMPONENTS:
         if component in spec:
             yield from _component_faults(component, spec[component])
-    yield from _predictor_faults(spec.get("predictor") or {})
 
 
 def _predictor_faults(predictor: Object) -> Iterator[str]:
-    chosen = [one for one in FRAMEWORKS if one in predictor]
-    if predictor.get("containers"):
+    chosen = [f"{name}" for name in (*FRAMEWORKS, "model") if predictor.get(name) is not None]
+    containers = {one.get("name", ""): one for one in predictor.get("containers") or ()}
+    if containers and (KSERVE_CONTAINER in containers or not chosen):
         chosen.append("containers")
     if len(chosen) != 1:
-        found = f"found {', '.join(chosen)}" if chosen else "found none"
-        yield f"Exactly one of [{', '.join((*FRAMEWORKS, 'containers'))}] must be specified in spec.predictor: {found}"
-        return
+        found = " and ".join(chosen) or "none of them"
+        rule = f"exactly one of [{', '.join(PREDICTORS)}] must be specified in PredictorSpec"
+        yield f"{rule}: spec.predictor has {found}"
+    if "STORAGE_URI" in _variables(containers.get(TRANSFORMER_CONTAINER, {})):
+        yield "storage uri should not be specified in transformer container"
     if chosen == ["containers"]:
-        return
-    model = predictor[chosen[0]]
-    if chosen == ["model"] and not (model.get("modelFormat") or {}).get("name"):
+        protocol = _variables(next(iter(predictor["containers"]))).get("PROTOCOL", "v1")
+        if protocol not in ("v1", "v2"):
+            yield f"invalid protocol {protocol}. Must be one of [v1, v2]"
+    elif chosen == ["model"] and not (predictor["model"].get("modelFormat") or {}).get("name"):
         yield "spec.predictor.model.modelFormat.name must be specified"
-    yield from _storage_faults(f"spec.predictor.{chosen[0]}", model)
 
 
-def _storage_faults(path: str, model: Object) -> Iterator[str]:
-    uri = model.get("storageUri")
-    if uri is None:
-        return
-    if "storage" in model:
-        yield f"{path}.storageUri and {path}.storage cannot both be specified"
-    scheme = re.match(r"[a-z0-9]+://", uri)
-    if not uri or (scheme and scheme[0] not in STORAGE_SCHEMES):
-        yield (
-            f"{path}.storageUri must begin with one of [{', '.join(STORAGE_SCHEMES)}] or be an absolute or relative local "
-            f"path. StorageUri [{uri}] is not supported"
-        )
+def _variables(container: Object) -> dict[str, str]:
+    return {one["name"]: one.get("value", "") for one in container.get("env") or ()}
 
 
 def _component_faults(name: str, component: Object) -> Iterator[str]:
-    least, most = component.get("minReplicas"), component.get("maxReplicas")
-    for field in ("minReplicas", "maxReplicas", "containerConcurrency"):
-        if (component.get(field) or 0) < 0:
-            yield f"spec.{name}.{field} cannot be less than 0"
-    if least is not None and most and least > most:
-        yield f"spec.{name}.minReplicas ({least}) cannot be greater than spec.{name}.maxReplicas ({most})"
+    least, most = component.get("minReplicas", 1), component.get("maxReplicas") or 0
+    if (component.get("containerConcurrency") or 0) < 0:
+        yield "parallelism cannot be less than 0"
+    if least < 0:
+        yield "'MinReplicas' cannot be less than 0"
+    if most < 0:
+        yield "'MaxReplicas' cannot be less than 0"
+    if least > most > 0:
+        yield "'MinReplicas' cannot be greater than MaxReplicas"
+    if (logger := component.get("logger")) and logger.get("mode") not in LOGGER_MODES:
+        yield "invalid logger type"
+    if component.get("deploymentStrategy"):
+        yield "customizing deploymentStrategy is only supported for raw deployment mode"
+    metric, target = component.get("scaleMetric", SCALE_METRICS[0]), component.get("scaleTarget")
+    if metric not in SCALE_METRICS:
+        yield f"[{metric}] is not a supported metric"
+    if metric == "rps" and target is not None and target < 1:
+        yield "the target for rps should be greater than 1"
     traffic = component.get("canaryTrafficPercent")
-    if traffic is not None and not 0 <= traffic <= 100:
-        yield f"spec.{name}.canaryTrafficPercent must be between 0 and 100, not {traffic}"
+    if traffic is not None and not 0 <= traffic <= 100:  # Knative's rule, which would be told later
+        yield f"expected 0 <= {traffic} <= 100: spec.{name}.canaryTrafficPercent"

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from minipdk.kubernetes.resources import CREATE_ONLY, READ_ONLY, SELDON, SERVING, STORED_VERBS, Resource, Subresource
+from minipdk.kubernetes.resources import (
+    CREATE_ONLY,
+    KNATIVE,
+    READ_ONLY,
+    SELDON,
+    SERVING,
+    STORED_VERBS,
+    Resource,
+    Subresource,
+)
 
 
 def _status(kind: str) -> Subresource:
@@ -130,6 +139,13 @@ CLUSTER_SERVING_RUNTIMES = Resource(
     custom=True,
     description="How the models of some formats are served in every namespace.",
 )
+REVISIONS = Resource(
+    *(KNATIVE, "v1", "Revision", "revisions", ("rev",)),
+    categories=ALL,
+    subresources=(_status("Revision"),),
+    custom=True,
+    description="One version of an InferenceService's predictor, made by KServe's controllers: what its pods are like.",
+)
 SELDON_DEPLOYMENTS = Resource(
     *(SELDON, "v1", "SeldonDeployment", "seldondeployments", ("sdep",)),
     categories=ALL,
@@ -141,7 +157,7 @@ SELDON_DEPLOYMENTS = Resource(
 RESOURCES = (
     *(CONFIG_MAPS, ENDPOINTS, EVENTS, NAMESPACES, NODES, CLAIMS, VOLUMES, PODS, SECRETS, SERVICE_ACCOUNTS, SERVICES),
     *(DEPLOYMENTS, LEASES, NEW_EVENTS, STORAGE_CLASSES),
-    *(INFERENCE_SERVICES, SERVING_RUNTIMES, CLUSTER_SERVING_RUNTIMES, SELDON_DEPLOYMENTS),
+    *(INFERENCE_SERVICES, SERVING_RUNTIMES, CLUSTER_SERVING_RUNTIMES, REVISIONS, SELDON_DEPLOYMENTS),
 )
 
 

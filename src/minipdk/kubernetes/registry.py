@@ -206,7 +206,7 @@ class Registry:
             found.pop("status", None)
             if status := _initial_status(resource, found):
                 found["status"] = status
-        _validate(resource, rules, found)
+        self._validate(resource, rules, found)
         if self.store.get(resource, metadata.get("namespace", ""), metadata["name"]):
             raise AlreadyExistsError(resource.subject(metadata["name"]))
         return track_update(resource, None, found, options.manager) if track else found
@@ -239,7 +239,7 @@ class Registry:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
             rules.default(new)
-            _validate(resource, rules, new, old)
+            self._validate(resource, rules, new, old)
         new = {**new, "metadata": {**new["metadata"], "resourceVersion": old["metadata"]["resourceVersion"]}}
         if rules.generation and part != "status" and _content(old) != _content(new):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
@@ -257,15 +257,14 @@ class Registry:
             self._deleter.collect_orphan(resource, stored)
         return stored
 
-
-def _validate(resource: Resource, rules: Strategy, found: Object, old: Object | None = None) -> None:
-    causes = [*validate_metadata(resource, found["metadata"]), *rules.validate(found)]
-    if old is not None:
-        causes += [*not_more_finalizers(old, found), *rules.validate_update(old, found)]
-    if causes:
-        raise InvalidError(resource.invalid_subject(found["metadata"]["name"]), causes)
-    if old is None or not old["metadata"].get("deletionTimestamp"):  # a webhook must not keep an object from going away
-        rules.admit(found)
+    def _validate(self, resource: Resource, rules: Strategy, found: Object, old: Object | None = None) -> None:
+        causes = [*validate_metadata(resource, found["metadata"]), *rules.validate(found)]
+        if old is not None:
+            causes += [*not_more_finalizers(old, found), *rules.validate_update(old, found)]
+        if causes:
+            raise InvalidError(resource.invalid_subject(found["metadata"]["name"]), causes)
+        if old is None or not old["metadata"].get("deletionTimestamp"):  # a webhook must not keep an object from going away
+            rules.admit(found, lambda: self.store.select(resource, found["metadata"].get("namespace", ""))[0])
 
 
 def _initial_status(resource: Resource, found: Object) -> Object:

@@ -10,7 +10,7 @@ from minipdk.kubernetes.errors import Subject
 Object = dict[str, Any]
 """One API object: JSON with apiVersion, kind and metadata."""
 
-SERVING, SELDON = "serving.kserve.io", "machinelearning.seldon.io"
+SERVING, SELDON, KNATIVE = "serving.kserve.io", "machinelearning.seldon.io", "serving.knative.dev"
 STORED_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 READ_ONLY = ("get", "list", "watch")
 CREATE_ONLY = ("create",)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from minipdk.kubernetes import claims, events, inference, pods
+from minipdk.kubernetes import claims, events, inference, pods, servingruntimes
 from minipdk.kubernetes.errors import (
     BadRequestError,
     Cause,
@@ -25,6 +25,9 @@ from minipdk.kubernetes.errors import (
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.validation import MAX_DATA, data_keys, dns_label, port_number, protocol, unchanged
 
+Others = Callable[[], list[Object]]
+"""The objects of a kind in a namespace."""
+
 
 def _no_default(_: Object) -> None:
     return None
@@ -34,13 +37,18 @@ def _no_rule(_: Object) -> Iterable[Cause]:
     return ()
 
 
+def _no_webhook(_found: Object, _others: Others) -> None:
+    return None
+
+
 def _no_update_rule(_old: Object, _new: Object) -> Iterable[Cause]:
     return ()
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """``default`` fills in what a new or changed object leaves out; ``admit`` may raise ForbiddenError, as a webhook does.
+    """``default`` fills in what a new or changed object leaves out; ``admit`` may raise ForbiddenError, as a webhook does,
+    and is given a look at the kind's other objects.
 
     ``generation``: whether a changed spec counts metadata.generation up. ``returns_deleted``: whether a deletion is
     answered with the object, not with a Status.
@@ -49,7 +57,7 @@ class Strategy:
     default: Callable[[Object], None] = _no_default
     validate: Callable[[Object], Iterable[Cause]] = _no_rule
     validate_update: Callable[[Object, Object], Iterable[Cause]] = _no_update_rule
-    admit: Callable[[Object], None] = _no_default
+    admit: Callable[[Object, Others], None] = _no_webhook
     generation: bool = False
     returns_deleted: bool = False
 
@@ -252,5 +260,7 @@ _STRATEGIES = {
     ),
     "Deployment": Strategy(_default_deployment, _validate_deployment, _update_deployment, generation=True),
     "InferenceService": Strategy(admit=inference.admit, generation=True),
+    "ServingRuntime": Strategy(admit=servingruntimes.admit, generation=True),
+    "ClusterServingRuntime": Strategy(admit=servingruntimes.admit, generation=True),
     "SeldonDeployment": Strategy(validate=_validate_seldon, generation=True),
 }

@@ -53,6 +53,7 @@ PERSISTENT_VOLUME_CLAIMS = Resource("/api/v1", "persistentvolumeclaims")
 SECRETS = Resource("/api/v1", "secrets")
 CONFIG_MAPS = Resource("/api/v1", "configmaps")
 SERVICE_ACCOUNTS = Resource("/api/v1", "serviceaccounts")
+REVISIONS = Resource("/apis/serving.knative.dev/v1", "revisions")
 SERVING_RUNTIMES = Resource("/apis/serving.kserve.io/v1alpha1", "servingruntimes")
 CLUSTER_SERVING_RUNTIMES = Resource("/apis/serving.kserve.io/v1alpha1", "clusterservingruntimes")
 
@@ -63,7 +64,7 @@ class Api:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def get(self, resource: Resource, namespace: str, name: str) -> Object:
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         return await self._json("GET", resource.path(namespace, name))
 
     async def list(self, resource: Resource) -> Object:

@@ -4,6 +4,7 @@
     |-- GatewayError               the ingress cannot run on this machine, or does not take its configuration
     |-- InvalidSpecError           an InferenceService that cannot be served; its status has reason and message
     |   |-- NotSupportedError      ... because minipdk lacks what it asks for, which is named
+    |   |-- ServingRuntimeError    ... because no ServingRuntime serves its model
     |   `-- CredentialsError       ... yet: its service account or Secret is missing
     |-- ContainerError             a container cannot be started yet; its Pod's status has reason and message
     `-- ApiError                   the Kubernetes API refused a request
@@ -27,17 +28,27 @@ class GatewayError(ServingError):
 
 
 class InvalidSpecError(ServingError):
-    """The InferenceService's spec is wrong. ``reason`` is KServe's failure reason."""
+    """The InferenceService's spec is wrong. ``told`` is what KServe's modelStatus says of it, where that differs."""
 
-    reason = "InvalidPredictorSpec"
+    reason = "InvalidPredictorSpec"  # one of KServe's failure reasons
     may_pass = False
-    """Whether it may be mended without the InferenceService being changed."""
+    """Whether to look again before anything that is followed has changed."""
+
+    def __init__(self, message: str, *, told: str = "") -> None:
+        super().__init__(message)
+        self.told = told or message
+
+
+class ServingRuntimeError(InvalidSpecError):
+    """No runtime serves the model, or the one that it names does not; ``reason`` says which."""
+
+    def __init__(self, message: str, *, reason: str, told: str) -> None:
+        super().__init__(message, told=told)
+        self.reason = reason
 
 
 class NotSupportedError(InvalidSpecError):
     """The spec asks for something that minipdk does not have."""
-
-    reason = "NoSupportingRuntime"
 
     def __init__(self, what: str, instead: str = "") -> None:
         super().__init__(f"{what} is not supported by minipdk" + (f": {instead}" if instead else ""))

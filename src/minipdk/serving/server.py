@@ -12,7 +12,7 @@ from minipdk.home import Home
 
 from .api import Object, connect
 from .controllers.inferenceservice import InferenceServiceController
-from .controllers.pods import SERVICE_LABEL
+from .controllers.predictor import SERVICE_LABEL
 from .events import Recorder
 from .gateway.gateway import gateway
 from .gateway.routes import Routes
@@ -52,7 +52,7 @@ async def _control(home: Home, routes: Routes) -> None:
         recorder = Recorder(api, "inferenceservice-controller", tasks)
         controller = InferenceServiceController(home, api, node, routes, recorder)
         async with running(node):
-            await asyncio.gather(controller.services.run(), controller.run())
+            await controller.run()
 
 
 if __name__ == "__main__":

@@ -1,67 +1,78 @@
 """The InferenceService controller: brings what runs in line with what each InferenceService asks for.
 
-A changed predictor makes a new revision, a Pod of its own. The old revision serves until the new one is ready; then the
-gateway's route is exchanged in one step and the old Pod deleted. A revision that fails leaves the old one serving.
+A changed predictor makes a new revision with Pods of its own. The old one serves until the new one is ready; then the
+gateway's route is exchanged in one step, or the requests are shared (a canary), and the Pods that are no longer needed end.
+A revision that fails leaves the old one serving.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+from collections.abc import Mapping
 
 import aiohttp
 
 from minipdk.home import Home
-from minipdk.serving.api import INFERENCE_SERVICES, PODS, Api, Informer, Key, Object, key_of, version_of
+from minipdk.serving.api import INFERENCE_SERVICES, REVISIONS, Api, Informer, Key, Object, key_of
 from minipdk.serving.errors import ApiError, ConflictError, InvalidSpecError, NotFoundError
 from minipdk.serving.events import NORMAL, WARNING, Recorder
-from minipdk.serving.gateway.routes import Route, Routes, Traffic
+from minipdk.serving.gateway.routes import PREDICTOR_SUFFIX, Backend, Route, Routes, Traffic
 from minipdk.serving.kubelet.node import Node
 
-from .credentials import storage_environment
-from .pods import (
-    HASH_LABEL,
-    SERVICE_LABEL,
-    is_owned,
-    pod_for,
-    revision_name,
-    revision_number,
-    revision_of,
-)
-from .predictor import Predictor, read_predictor
-from .servingruntime import install
-from .status import Revision, Standing, inference_service_status, model_state
+from .predictor import SERVICE_LABEL, read_predictor
+from .revisions import replicas, revision_number
+from .rollout import Rollout
+from .servingruntime import ServingRuntimes
+from .status import Revision, Standing, inference_service_status, model_state, revision_status
+from .traffic import CREATED, PREVIOUS, READY, ROLLED_OUT, is_settled, revisions_in_use, roll_out, shares
 
 RETRY_SECONDS = 1.0
+TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 
 log = logging.getLogger(__name__)
 
 
 class InferenceServiceController:
-    """Reconciles one service at a time, each whenever it or one of its Pods has changed."""
+    """Reconciles one service at a time, each whenever it, one of its Pods or a runtime has changed."""
 
     def __init__(self, home: Home, api: Api, node: Node, routes: Routes, recorder: Recorder) -> None:
-        self._home, self._api, self._node, self._routes, self._recorder = home, api, node, routes, recorder
+        self._api, self._node, self._routes, self._recorder = api, node, routes, recorder
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
         self._queued: set[Key] = set()
-        self.services = Informer(api, INFERENCE_SERVICES, lambda isvc: self.enqueue(key_of(isvc)))
+        self._tags: dict[Key, set[str]] = {}
+        self._services = Informer(api, INFERENCE_SERVICES, lambda isvc: self._enqueue(key_of(isvc)))
+        self._revisions = Informer(api, REVISIONS, self._revision_changed)
+        self._runtimes = ServingRuntimes(api, self._runtimes_changed)
+        self._rollout = Rollout(home, api, node, self._revisions, recorder)
 
-    def enqueue(self, key: Key) -> None:
+    def pod_changed(self, pod: Object) -> None:
+        self._enqueue((pod["metadata"]["namespace"], pod["metadata"]["labels"][SERVICE_LABEL]))
+
+    async def run(self) -> None:
+        """Follow the objects and reconcile until cancelled."""
+        await asyncio.gather(self._services.run(), self._revisions.run(), self._runtimes.run(), self._reconcile_all())
+
+    def _enqueue(self, key: Key) -> None:
         """Have the service looked at, once for any number of calls before that."""
         if key not in self._queued:
             self._queued.add(key)
             self._queue.put_nowait(key)
 
-    def pod_changed(self, pod: Object) -> None:
-        self.enqueue((pod["metadata"]["namespace"], pod["metadata"]["labels"][SERVICE_LABEL]))
+    def _revision_changed(self, revision: Object) -> None:
+        if name := (revision["metadata"].get("labels") or {}).get(SERVICE_LABEL):
+            self._enqueue((revision["metadata"]["namespace"], name))
 
-    async def run(self) -> None:
-        """Reconcile until cancelled. Nothing is decided before both kinds have been listed."""
-        await asyncio.gather(self.services.synced.wait(), self._node.pods.synced.wait())
+    def _runtimes_changed(self) -> None:
+        for isvc in self._services.all():
+            self._enqueue(key_of(isvc))
+
+    async def _reconcile_all(self) -> None:
+        """Nothing is decided before all kinds have been listed."""
+        await asyncio.gather(*(one.synced.wait() for one in (self._services, self._revisions, self._node.pods)))
         self._node.sweep()
-        await install(self._api)
-        for isvc in self.services.all():
+        await self._runtimes.known()
+        for isvc in self._services.all():
             await self._attempt(key_of(isvc))
         self._routes.known = True
         while True:
@@ -85,98 +96,116 @@ class InferenceServiceController:
             self._later(key)
 
     def _later(self, key: Key) -> None:
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self.enqueue, key)
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._enqueue, key)
 
     async def _reconcile(self, key: Key) -> None:
-        isvc = self.services.get(key)
-        pods = sorted(self._pods_of(key), key=lambda pod: revision_number(revision_of(pod)))
+        isvc = self._services.get(key)
         if isvc is None or "deletionTimestamp" in isvc["metadata"]:
-            self._routes.remove(*key)
-            for pod in pods:
-                await self._delete(pod)
+            self._routes.remove(*key)  # the API server removes what the service owns, or leaves it if asked to
+            self._route_tags(key, {}, {})
             return
-        for pod in [pod for pod in pods if not is_owned(pod, isvc)]:
-            await self._delete(pod)
-            pods.remove(pod)
+        await self._rollout.remove_strangers(isvc)
         refusal: InvalidSpecError | None = None
+        revisions = self._rollout.revisions_of(isvc)
         try:
-            pods = await self._ensure_latest(isvc, read_predictor(isvc), pods)
+            template = read_predictor(isvc, self._runtimes.choose)
+            revisions = await self._rollout.ensure_latest(isvc, template, revisions)
         except InvalidSpecError as error:
             refusal = error
-        standing = self._standing(pods, refusal)
-        self._route(key, pods, standing)
+        ready = self._backends(revisions)
+        state = _known_state(isvc) if refusal else self._next_state(isvc, revisions, ready)
+        in_use = revisions_in_use(state)
+        try:
+            for revision in revisions:
+                if revision["metadata"]["name"] in in_use:
+                    await self._rollout.ensure_pods(isvc, revision)
+        except InvalidSpecError as error:
+            refusal = refusal or error
+        standing = self._standing(revisions, state, ready, refusal)
+        self._route(key, standing, ready)
         await self._routes.in_force()  # whoever reads that the service is ready may ask it at once
         await self._write_status(isvc, standing)
-        for pod in pods:
-            if standing.serving and self._is_superseded(pod, standing):
-                await self._delete(pod)
+        await self._retire(revisions, standing, ready)
         if refusal and refusal.may_pass:
             self._later(key)
 
-    def _pods_of(self, key: Key) -> list[Object]:
-        namespace, name = key
-        return [
-            pod
-            for pod in self._node.pods.all()
-            if pod["metadata"]["namespace"] == namespace
-            and pod["metadata"].get("labels", {}).get(SERVICE_LABEL) == name
-            and "deletionTimestamp" not in pod["metadata"]
-        ]
+    def _backends(self, revisions: list[Object]) -> dict[str, list[Backend]]:
+        """The replicas that take requests, of each revision that has some; the oldest revision first."""
+        found: dict[str, list[Backend]] = {}
+        for revision in revisions:
+            workers = [self._node.worker(pod) for pod in self._rollout.pods_of(revision)]
+            if backends := [one.backend for one in workers if one and one.backend]:
+                found[revision["metadata"]["name"]] = backends
+        return found
 
-    async def _ensure_latest(self, isvc: Object, predictor: Predictor, pods: list[Object]) -> list[Object]:
-        """The Pods, oldest revision first, of which the last is what ``predictor`` asks for."""
-        wanted = predictor.template_hash()
-        if pods and pods[-1]["metadata"]["labels"][HASH_LABEL] == wanted:
-            return pods
-        status = isvc.get("status") or {}
-        created = ((status.get("components") or {}).get("predictor") or {}).get("latestCreatedRevision", "")
-        number = max([revision_number(created), *(revision_number(revision_of(pod)) for pod in pods)])
-        # The Pod of an unchanged spec was deleted by hand: the same revision gets another one.
-        same = status.get("observedGeneration") == isvc["metadata"].get("generation") and number and not pods
-        revision = revision_name(isvc, number if same else number + 1)
-        namespace = isvc["metadata"]["namespace"]
-        environment = await storage_environment(self._api, self._home, namespace, predictor.service_account)
-        # The watch may lag: a service that was deleted or changed meanwhile must not get a Pod.
-        current = await self._api.get(INFERENCE_SERVICES, *key_of(isvc))
-        if version_of(current) != version_of(isvc):
-            raise ConflictError(409, f"{isvc['metadata']['name']} has changed")
-        pod = await self._api.create(PODS, namespace, pod_for(isvc, predictor, revision, environment))
-        self._recorder.emit(isvc, NORMAL, "Created", f"Created Pod {pod['metadata']['name']} for revision {revision}")
-        self._node.admit(pod)
-        return [*pods, pod]
+    def _next_state(self, isvc: Object, revisions: list[Object], ready: Mapping[str, list[Backend]]) -> Object:
+        known = _known_state(isvc)
+        enough = [
+            name for one in revisions if len(ready.get(name := one["metadata"]["name"], ())) >= replicas(one)
+        ]  # one that has been ready once stays the latest ready one until a newer is
+        newest = max([known.get(READY, ""), *enough], key=revision_number)
+        tagged = (isvc["metadata"].get("annotations") or {}).get(TAG_ROUTING) == "true"
+        canary = isvc["spec"]["predictor"].get("canaryTrafficPercent")
+        return roll_out(known, revisions[-1]["metadata"]["name"], newest, canary, tagged=tagged)
 
-    def _standing(self, pods: list[Object], refusal: InvalidSpecError | None) -> Standing:
-        revisions = [self._revision(pod) for pod in pods]
-        return Standing(
-            latest=revisions[-1] if revisions else None,
-            serving=next((revision for revision in reversed(revisions) if revision.ready), None),
-            refusal=refusal,
-        )
+    def _standing(
+        self,
+        revisions: list[Object],
+        state: Object,
+        ready: Mapping[str, list[Backend]],
+        refusal: InvalidSpecError | None,
+    ) -> Standing:
+        latest = self._revision(revisions[-1], state, ready) if revisions else None
+        return Standing(latest, state, serving=bool(ready), settled=is_settled(state, ready), refusal=refusal)
 
-    def _revision(self, pod: Object) -> Revision:
-        worker = self._node.worker(pod)
-        status = worker.status() if worker else pod.get("status") or {}
-        return Revision(revision_of(pod), status, ready=bool(worker and worker.backend))
+    def _revision(self, revision: Object, state: Object, ready: Mapping[str, list[Backend]]) -> Revision:
+        name = revision["metadata"]["name"]
+        replicas_ready = len(ready.get(name, ()))
+        has_been = name in {state.get(key) for key in (READY, ROLLED_OUT, PREVIOUS)}
+        pods = self._rollout.pods_of(revision)
+        workers = [(self._node.worker(pod), pod.get("status") or {}) for pod in pods]
+        statuses = tuple(worker.status() if worker else status for worker, status in workers)
+        enough = replicas_ready >= replicas(revision) or (has_been and replicas_ready > 0)
+        return Revision(name, statuses, replicas_ready, ready=enough)
 
-    def _route(self, key: Key, pods: list[Object], standing: Standing) -> None:
-        """Point the gateway at the newest revision that is ready, or tell it why there is none."""
-        for pod in reversed(pods):
-            worker = self._node.worker(pod)
-            if worker and worker.backend:
-                self._routes.set(*key, Route((Traffic(100, (worker.backend,)),)))
-                return
+    def _route(self, key: Key, standing: Standing, ready: Mapping[str, list[Backend]]) -> None:
+        """Share the requests out, or tell the gateway why nobody answers them."""
         reason = str(standing.refusal) if standing.refusal else model_state(standing.latest).message
-        self._routes.set(*key, Route(reason=reason or "its predictor is starting"))
+        self._routes.set(*key, Route(shares(standing.state, ready), reason or "its predictor is starting"))
+        self._route_tags(key, standing.state, ready)
 
-    def _is_superseded(self, pod: Object, standing: Standing) -> bool:
-        """Whether neither requests nor a roll-out need this Pod any more."""
-        assert standing.serving is not None
-        assert standing.latest is not None
-        return revision_of(pod) not in (standing.serving.name, standing.latest.name)
+    def _route_tags(self, key: Key, state: Object, ready: Mapping[str, list[Backend]]) -> None:
+        """Give each traffic target that has a tag a host name of its own, as Knative does."""
+        namespace, name = key
+        tagged = {
+            f"{target['tag']}-{name}{PREDICTOR_SUFFIX}": tuple(ready.get(target["revisionName"], ()))
+            for target in state.get("traffic", [])
+            if "tag" in target
+        }
+        for host in self._tags.pop(key, set()) - tagged.keys():
+            self._routes.remove(namespace, host)
+        for host, backends in tagged.items():
+            self._tags.setdefault(key, set()).add(host)
+            traffic = (Traffic(100, backends),) if backends else ()
+            self._routes.set(namespace, host, Route(traffic, "its revision is starting"))
 
-    async def _delete(self, pod: Object) -> None:
-        with contextlib.suppress(NotFoundError, ConflictError):
-            await self._api.delete(PODS, *key_of(pod), pod["metadata"]["uid"])
+    async def _retire(self, revisions: list[Object], standing: Standing, ready: Mapping[str, list[Backend]]) -> None:
+        """Tell how each revision is, end the Pods of those that are not in use, and forget those that nothing names."""
+        in_use = revisions_in_use(standing.state)
+        named = in_use | {standing.state.get(key) for key in (CREATED, READY, ROLLED_OUT, PREVIOUS)}
+        for revision in revisions:
+            name = revision["metadata"]["name"]
+            if name not in in_use and (standing.settled or name not in ready):
+                await (self._rollout.end_pods(revision) if name in named else self._rollout.forget(revision))
+            if name in named:
+                await self._write_revision_status(revision, standing.state, ready)
+
+    async def _write_revision_status(self, revision: Object, state: Object, ready: Mapping[str, list[Backend]]) -> None:
+        standing = self._revision(revision, state, ready)
+        in_use = standing.name in revisions_in_use(state)
+        status = revision_status(revision, standing, in_use=in_use, wanted=replicas(revision))
+        if status != revision.get("status"):
+            self._revisions.remember(await self._api.replace_status(REVISIONS, {**revision, "status": status}))
 
     async def _write_status(self, isvc: Object, standing: Standing) -> None:
         old = isvc.get("status") or {}
@@ -184,24 +213,28 @@ class InferenceServiceController:
         if status == old:
             return
         written = await self._api.replace_status(INFERENCE_SERVICES, {**isvc, "status": status})
-        self.services.remember(written)
-        self._tell(written, old, status)
+        self._services.remember(written)
+        self._tell(written, old, status, standing.refusal)
 
-    def _tell(self, isvc: Object, old: Object, new: Object) -> None:
+    def _tell(self, isvc: Object, old: Object, new: Object, refusal: InvalidSpecError | None) -> None:
         """Events for what a reader of `kubectl describe` wants to know."""
         name = isvc["metadata"]["name"]
         was, is_now = _ready(old), _ready(new)
         if is_now.get("status") == "True" and was.get("status") != "True":
             self._recorder.emit(isvc, NORMAL, "InferenceServiceReady", f"InferenceService [{name}] is Ready")
         elif was.get("status") == "True" and is_now.get("status") != "True":
-            why = is_now.get("message", "")
-            self._recorder.emit(
-                isvc, WARNING, "InferenceServiceNotReady", f"InferenceService [{name}] is no longer Ready: {why}"
-            )
+            why = f"InferenceService [{name}] is no longer Ready because of: {is_now.get('message', '')}"
+            self._recorder.emit(isvc, WARNING, "InferenceServiceNotReady", why)
         failure = new["modelStatus"].get("lastFailureInfo")
         known = (old.get("modelStatus") or {}).get("lastFailureInfo") or {}
         if failure and (failure["reason"], failure["message"]) != (known.get("reason"), known.get("message")):
-            self._recorder.emit(isvc, WARNING, failure["reason"], failure["message"])
+            reason, message = ("InternalError", str(refusal)) if refusal else (failure["reason"], failure["message"])
+            self._recorder.emit(isvc, WARNING, reason, message)
+
+
+def _known_state(isvc: Object) -> Object:
+    """The roll-out's state that the service's status remembers."""
+    return ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
 
 
 def _ready(status: Object) -> Object:

@@ -1,184 +1,203 @@
-"""An InferenceService's predictor: what its spec asks for, or why it is refused.
+"""An InferenceService's predictor as the template of a revision: what its Pods are made from, or why it is refused.
 
-Every field is either used, or echoed because it has no meaning on one machine (ECHOED), or refused by name.
-Spec: https://kserve.github.io/website/0.14/reference/api/
+A model gets the container of its ServingRuntime, overlaid by its own fields; a custom predictor brings its containers. Every
+field is either used, or echoed because it has no meaning on one machine, or refused by name (`fields`).
+Spec: https://kserve.github.io/website/0.15/reference/api/
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 from minipdk.serving.api import Object
 from minipdk.serving.errors import InvalidSpecError, NotSupportedError
-from minipdk.serving.runtimes import RUNTIMES, ServingRuntime
+from minipdk.serving.runtimes import images
 
-STORAGE_SCHEME = "s3://"
-PREDICTOR_FIELDS = frozenset({"serviceAccountName", "minReplicas", "maxReplicas", "timeout", "annotations", "labels"})
-MODEL_FIELDS = frozenset({"storageUri", "protocolVersion", "args", "env", "image"})
-ECHOED = frozenset({"tolerations", "resources"})
-"""Scheduling has no meaning on one machine: these reach the Pod and change nothing."""
-NOT_PROPAGATED = ("kubectl.kubernetes.io/", "autoscaling.knative.dev/")
-DEFAULT_TIMEOUT = 300.0
-JSON_NAMES: dict[type, str] = {dict: "object", list: "list", str: "string"}
-T = TypeVar("T")
+from .container import filled_in, overlaid, serves_requests, tagged
+from .fields import (
+    CONTAINER_FIELDS,
+    ECHOED,
+    FRAMEWORKS,
+    MODEL_FIELDS,
+    POD_FIELDS,
+    PREDICTOR_FIELDS,
+    RUNTIME_ECHOED,
+    RUNTIME_FIELDS,
+    is_set,
+    used,
+)
+from .servingruntime import PROTOCOLS, ServingRuntime
+from .storage import SOURCE_ANNOTATION, check_uri
+
+SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+DEPLOYMENT_MODE = "serving.kserve.io/deploymentMode"
+SERVERLESS = ("Serverless", "Knative")
+MIN_SCALE, MAX_SCALE = "autoscaling.knative.dev/min-scale", "autoscaling.knative.dev/max-scale"
+NOT_PROPAGATED = (MIN_SCALE, MAX_SCALE, SOURCE_ANNOTATION, "kubectl.kubernetes.io/last-applied-configuration")
+KSERVE_CONTAINER, TRANSFORMER_CONTAINER = "kserve-container", "transformer-container"
+TORCHSERVE = "kserve-torchserve"
+V2_FRAMEWORKS = ("triton", "onnx", "huggingface")
+STORAGE_URI = "STORAGE_URI"
+DEFAULT_PORT = 8080
+DEFAULT_TIMEOUT = 300
 
 
 @dataclass(frozen=True)
-class Predictor:
-    """What a revision is made from. Two equal ones are the same revision."""
+class Template:
+    """What a revision is made from, as a Knative RevisionTemplateSpec. Two equal ones are the same revision."""
 
-    format: str
-    storage_uri: str
-    protocol: str
-    args: tuple[str, ...] = ()
-    env: list[Object] = field(default_factory=list)
-    image: str = ""
-    resources: Object = field(default_factory=dict)
-    tolerations: list[Object] = field(default_factory=list)
-    service_account: str = "default"
-    timeout: float = DEFAULT_TIMEOUT
-    annotations: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    spec: Object
 
-    @property
-    def runtime(self) -> ServingRuntime:
-        return RUNTIMES[self.format]
-
-    def template_hash(self) -> str:
-        """Ten hexadecimal digits that differ for predictors that differ, like a Deployment's pod-template-hash."""
+    def hash(self) -> str:
+        """Ten hexadecimal digits that differ for templates that differ, like a Deployment's pod-template-hash."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:10]
 
 
-def read_predictor(isvc: Object) -> Predictor:
-    """The predictor that ``isvc`` asks for. Raises InvalidSpecError, NotSupportedError for what minipdk lacks."""
-    for component in isvc.get("spec", {}):
-        if component != "predictor":
+def read_predictor(isvc: Object, choose: Callable[[Object, str], ServingRuntime]) -> Template:
+    """The template that ``isvc`` asks for; ``choose`` is given its model and its namespace. Raises InvalidSpecError."""
+    for component in isvc["spec"]:
+        if component != "predictor" and is_set(isvc["spec"][component]):
             raise NotSupportedError(f"spec.{component}")
-    spec = _set_fields(isvc.get("spec", {}).get("predictor"), where="spec.predictor")
-    model_format, model, where = _model(spec)
-    _refuse_unknown(model, MODEL_FIELDS, where)
-    runtime = RUNTIMES[model_format]
-    annotations = {**isvc["metadata"].get("annotations", {}), **_typed(spec, "annotations", dict, "spec.predictor")}
-    return Predictor(
-        format=model_format,
-        storage_uri=_storage_uri(model, where),
-        protocol=_choice(model.get("protocolVersion", "v1"), runtime.protocol_versions, f"{where}.protocolVersion"),
-        args=_arguments(_typed(model, "args", list, where), runtime, where),
-        env=_environment(_typed(model, "env", list, where), where),
-        image=_typed(model, "image", str, where),
-        resources=_typed(model, "resources", dict, where),
-        tolerations=_typed(spec, "tolerations", list, "spec.predictor"),
-        service_account=_typed(spec, "serviceAccountName", str, "spec.predictor") or "default",
-        timeout=_timeout(spec),
-        annotations={key: value for key, value in annotations.items() if not key.startswith(NOT_PROPAGATED)},
-        labels=_typed(spec, "labels", dict, "spec.predictor"),
+    mode = (isvc["metadata"].get("annotations") or {}).get(DEPLOYMENT_MODE, SERVERLESS[0])
+    if mode not in SERVERLESS:
+        raise NotSupportedError(f"annotation {DEPLOYMENT_MODE} {mode}", "leave it out")
+    predictor = used(_in_full(isvc["spec"]["predictor"]), PREDICTOR_FIELDS | ECHOED, "spec.predictor")
+    metadata = isvc["metadata"]
+    if "model" in predictor:
+        return _of_model(metadata, predictor, choose)
+    source = storage_uri(predictor["containers"])
+    if source is not None:
+        check_uri(source, f"{STORAGE_URI} of spec.predictor.containers")
+    return _template(metadata, predictor, predictor["containers"], source=source)
+
+
+def _in_full(predictor: Object) -> Object:
+    """The predictor with what is written short spelt out: a framework's field as a model, the name of an only container."""
+    framework = next((name for name in FRAMEWORKS if predictor.get(name) is not None), None)
+    if framework:
+        protocol = {"protocolVersion": "v2"} if framework in V2_FRAMEWORKS else {}
+        model = {"modelFormat": {"name": framework}, **protocol, **predictor[framework]}
+        return {name: value for name, value in predictor.items() if name != framework} | {"model": model}
+    if not predictor.get("model") and len(predictor.get("containers") or ()) == 1:
+        return {**predictor, "containers": [{**predictor["containers"][0], "name": KSERVE_CONTAINER}]}
+    return predictor
+
+
+def storage_uri(containers: list[Object]) -> str | None:
+    """Where a custom predictor's model is: the variable STORAGE_URI of its kserve-container."""
+    for container in containers:
+        if container["name"] == KSERVE_CONTAINER:
+            return next((one.get("value") for one in container.get("env") or [] if one["name"] == STORAGE_URI), None)
+    return None
+
+
+def _of_model(metadata: Object, predictor: Object, choose: Callable[[Object, str], ServingRuntime]) -> Template:
+    model = used(predictor["model"], MODEL_FIELDS, "spec.predictor.model")
+    source = model.get("storageUri")
+    if source is not None:
+        check_uri(source, "spec.predictor.model.storageUri")
+    runtime = choose(model, metadata["namespace"])
+    spec = used(runtime.spec, RUNTIME_FIELDS | RUNTIME_ECHOED, f"ServingRuntime {runtime.name}: spec")
+    protocol = model.get("protocolVersion") or PROTOCOLS[runtime.preferred_protocol % len(PROTOCOLS)]
+    metadata, model = _with_torchserve_defaults(metadata, model, runtime, protocol)
+    main, sidecars = _containers_of(spec)
+    main = overlaid(main, {name: value for name, value in model.items() if name in CONTAINER_FIELDS})
+    if "runtimeVersion" in model:
+        main["image"] = tagged(main["image"], model["runtimeVersion"])
+    main = filled_in(main, metadata, runtime.name)
+    if main["image"] in images.FOLDERS and source is None:
+        raise InvalidSpecError("spec.predictor.model.storageUri is required")
+    containers = [main, *sidecars, *(predictor.get("containers") or [])]
+    pod = {field: [*spec.get(field, []), *predictor.get(field, [])] for field in POD_FIELDS}
+    pod["volumes"] = list({one["name"]: one for one in pod["volumes"]}.values())
+    below = {field: spec.get(field) or {} for field in ("labels", "annotations")}
+    return _template(metadata, {**predictor, **pod}, containers, source=source, below=below, own_command="command" in model)
+
+
+def _with_torchserve_defaults(
+    metadata: Object, model: Object, runtime: ServingRuntime, protocol: str
+) -> tuple[Object, Object]:
+    """What KServe adds for TorchServe, whose envelope for requests depends on the protocol."""
+    if runtime.name != TORCHSERVE:
+        return metadata, model
+    envelope = "kserve" if protocol == "v1" else "kservev2"
+    variables = [*(model.get("env") or []), {"name": "PROTOCOL_VERSION", "value": protocol}]
+    return (
+        {**metadata, "labels": {**(metadata.get("labels") or {}), "serviceEnvelope": envelope}},
+        {**model, "env": variables},
     )
 
 
-def _model(spec: Object) -> tuple[str, Object, str]:
-    """The model format, the model's fields, and where they stand: `pytorch: {...}` or `model: {modelFormat: ...}`."""
-    _check_replicas(spec)
-    formats = {name: value for name, value in spec.items() if name not in PREDICTOR_FIELDS | ECHOED}
-    for name in formats:
-        if name not in RUNTIMES and name != "model":
-            raise NotSupportedError(f"spec.predictor.{name}", f"use one of {', '.join(sorted(RUNTIMES))}")
-    if len(formats) != 1:
-        raise InvalidSpecError(
-            f"spec.predictor must have exactly one of {', '.join(sorted(RUNTIMES))}, model; it has {len(formats)}"
-        )
-    [name] = formats
-    where = f"spec.predictor.{name}"
-    model = _set_fields(formats[name], where=where)
-    if name != "model":
-        return name, model, where
-    model_format = _typed(model, "modelFormat", dict, where).get("name", "")
-    model.pop("modelFormat", None)
-    runtime = model.pop("runtime", "")
-    if not isinstance(model_format, str) or model_format not in RUNTIMES:
-        raise NotSupportedError(f"{where}.modelFormat {model_format!r:.100}", f"use one of {', '.join(sorted(RUNTIMES))}")
-    if runtime not in ("", RUNTIMES[model_format].name):
-        raise NotSupportedError(f"{where}.runtime {runtime!r}", f"use {RUNTIMES[model_format].name}")
-    return model_format, model, where
+def _containers_of(spec: Object) -> tuple[Object, list[Object]]:
+    """The runtime's container that serves the model, and its others."""
+    containers = spec.get("containers") or []
+    if not containers:
+        raise InvalidSpecError("no container configuration found in selected serving runtime")
+    main = next((one for one in containers if one["name"] == KSERVE_CONTAINER), None)
+    if main is None:
+        raise InvalidSpecError(f"failed to find {KSERVE_CONTAINER} in ServingRuntime containers")
+    return main, [one for one in containers if one is not main]
 
 
-def _set_fields(value: Any, *, where: str) -> Object:
-    """The fields that are set: clients send some empty ones that nobody asked for."""
-    if not isinstance(value, dict):
-        raise InvalidSpecError(f"{where} must be an object")
-    return {key: one for key, one in value.items() if one not in (None, "", [], {})}
+def _template(
+    metadata: Object,
+    predictor: Object,
+    containers: list[Object],
+    *,
+    source: str | None,
+    below: dict[str, dict[str, str]] | None = None,
+    own_command: bool = True,
+) -> Template:
+    """The template with the labels and annotations of the runtime (``below``), the InferenceService and the predictor."""
+    found = {
+        field: {**(below or {}).get(field, {}), **(metadata.get(field) or {}), **(predictor.get(field) or {})}
+        for field in ("labels", "annotations")
+    }
+    annotations = {key: value for key, value in found["annotations"].items() if key not in NOT_PROPAGATED}
+    annotations[MIN_SCALE] = str(predictor.get("minReplicas", 1))
+    if predictor.get("maxReplicas"):
+        annotations[MAX_SCALE] = str(predictor["maxReplicas"])
+    if source is not None:
+        annotations[SOURCE_ANNOTATION] = source
+    containers = _checked(containers)
+    return Template(
+        labels={**found["labels"], SERVICE_LABEL: metadata["name"], "component": "predictor"},
+        annotations=annotations,
+        spec={
+            "containers": containers,
+            "serviceAccountName": predictor.get("serviceAccountName", "default"),
+            "timeoutSeconds": _timeout(predictor),
+            **{field: predictor[field] for field in sorted(POD_FIELDS) if predictor.get(field)},
+            **({"hostNetwork": True} if _is_ours(containers, own_command=own_command) else {}),
+        },
+    )
 
 
-def _typed(fields: Object, name: str, kind: type[T], where: str) -> T:
-    """The field ``name``, which must be of ``kind``; empty where it is not set."""
-    value = fields.get(name, kind())
-    if not isinstance(value, kind):
-        raise InvalidSpecError(f"{where}.{name} must be a JSON {JSON_NAMES[kind]}, not {value!r:.100}")
-    return value
+def _is_ours(containers: list[Object], *, own_command: bool) -> bool:
+    """Whether the Pod runs a program of minipdk's own and no other, which listens where it is told to."""
+    return len(containers) == 1 and containers[0]["image"] in images.FOLDERS and not own_command
 
 
-def _refuse_unknown(model: Object, known: frozenset[str], where: str) -> None:
-    for name in model:
-        if name not in known | ECHOED | {"name"}:
-            raise NotSupportedError(f"{where}.{name}")
-    if model.get("name", "kserve-container") != "kserve-container":
-        raise InvalidSpecError(f"{where}.name must be kserve-container")
+def _checked(containers: list[Object]) -> list[Object]:
+    """The containers with Knative's defaults: a port, and a readiness probe of it."""
+    checked = [used(one, CONTAINER_FIELDS, f"spec.predictor.containers[{one['name']}]") for one in containers]
+    serving = serves_requests(checked)
+    if all(one["name"] != KSERVE_CONTAINER for one in checked):
+        raise InvalidSpecError(f"Invalid configuration: cannot find container: {KSERVE_CONTAINER}")
+    serving.setdefault("ports", [{"name": "user-port", "containerPort": DEFAULT_PORT, "protocol": "TCP"}])
+    serving.setdefault(
+        "readinessProbe", {"tcpSocket": {"port": serving["ports"][0]["containerPort"]}, "successThreshold": 1}
+    )
+    return checked
 
 
-def _check_replicas(spec: Object) -> None:
-    for name in ("minReplicas", "maxReplicas"):
-        if spec.get(name, 1) != 1:
-            raise NotSupportedError(f"spec.predictor.{name} {spec[name]}", "a predictor has one replica")
-
-
-def _storage_uri(model: Object, where: str) -> str:
-    uri = str(model.get("storageUri", ""))
-    if not uri:
-        raise InvalidSpecError(f"{where}.storageUri is required")
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        raise InvalidSpecError(f"{where}.storageUri {uri!r} has no scheme: it is s3://<bucket>/<path>")
-    if f"{scheme}://" != STORAGE_SCHEME:
-        raise NotSupportedError(
-            f"{where}.storageUri {scheme}://", "put the model where s3:// reaches it, such as a Pachyderm repo"
-        )
-    if not rest.partition("/")[0]:
-        raise InvalidSpecError(f"{where}.storageUri {uri!r} names no bucket")
-    return uri
-
-
-def _choice(value: Any, choices: tuple[str, ...], where: str) -> str:
-    if value not in choices:
-        raise NotSupportedError(f"{where} {value!r}", f"use one of {', '.join(choices)}")
-    return str(value)
-
-
-def _arguments(args: list[Any], runtime: ServingRuntime, where: str) -> tuple[str, ...]:
-    for one in args:
-        if not isinstance(one, str):
-            raise InvalidSpecError(f"{where}.args must be strings, not {one!r:.100}")
-        if one.partition("=")[0] not in runtime.arguments or "=" not in one:
-            raise NotSupportedError(f"{where}.args {one!r}", f"{runtime.name} takes {', '.join(runtime.arguments)}=...")
-    return tuple(args)
-
-
-def _environment(env: list[Any], where: str) -> list[Object]:
-    for index, variable in enumerate(env):
-        at = f"{where}.env[{index}]"
-        if not isinstance(variable, dict) or not isinstance(variable.get("name"), str) or not variable["name"]:
-            raise InvalidSpecError(f"{at} must have a name")
-        for source, reference in _typed(variable, "valueFrom", dict, at).items():
-            if source not in ("secretKeyRef", "configMapKeyRef"):
-                raise NotSupportedError(f"{at}.valueFrom.{source}")
-            if not isinstance(reference, dict) or not {"name", "key"} <= reference.keys():
-                raise InvalidSpecError(f"{at}.valueFrom.{source} must have a name and a key")
-    return env
-
-
-def _timeout(spec: Object) -> float:
-    timeout = spec.get("timeout", DEFAULT_TIMEOUT)
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or timeout <= 0:
+def _timeout(predictor: Object) -> int:
+    timeout = predictor.get("timeout", DEFAULT_TIMEOUT)
+    if timeout <= 0:
         raise InvalidSpecError(f"spec.predictor.timeout must be a number of seconds, not {timeout!r}")
-    return float(timeout)
+    return int(timeout)

@@ -1,0 +1,106 @@
+"""Brings a service's revisions and Pods in line with what it asks for, as Knative's controllers do."""
+
+from __future__ import annotations
+
+import contextlib
+
+from minipdk.home import Home
+from minipdk.serving.api import INFERENCE_SERVICES, PODS, REVISIONS, Api, Informer, Object, Resource, key_of, version_of
+from minipdk.serving.errors import ApiError, ConflictError, InvalidSpecError, NotFoundError
+from minipdk.serving.events import NORMAL, Recorder
+from minipdk.serving.kubelet.node import Node
+
+from .credentials import storage_environment
+from .pods import is_ending, pod_for, revision_of
+from .predictor import SERVICE_LABEL, Template
+from .revisions import HASH_LABEL, is_owned, replicas, revision_for, revision_number
+from .traffic import CREATED
+
+UNPROCESSABLE = 422
+
+
+class Rollout:
+    """The revisions of InferenceServices and their Pods: finds, makes and removes them."""
+
+    def __init__(self, home: Home, api: Api, node: Node, revisions: Informer, recorder: Recorder) -> None:
+        self._home, self._api, self._node, self._recorder = home, api, node, recorder
+        self._revisions = revisions
+
+    def revisions_of(self, isvc: Object) -> list[Object]:
+        """The service's revisions, the oldest first."""
+        found = [one for one in _of_service(self._revisions, isvc) if is_owned(one, isvc) and not is_ending(one)]
+        return sorted(found, key=lambda one: revision_number(one["metadata"]["name"]))
+
+    def pods_of(self, revision: Object) -> list[Object]:
+        """The revision's Pods, but for those that are ending."""
+        return [one for one in self._node.pods.all() if is_owned(one, revision) and not is_ending(one)]
+
+    async def ensure_latest(self, isvc: Object, template: Template, revisions: list[Object]) -> list[Object]:
+        """The revisions, of which the last is made from ``template``."""
+        if revisions and revisions[-1]["metadata"]["labels"][HASH_LABEL] == template.hash():
+            return revisions
+        known = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
+        names = [known.get(CREATED, ""), *(one["metadata"]["name"] for one in _of_service(self._revisions, isvc))]
+        # The watch may lag: a service that was deleted or changed meanwhile must not get a revision.
+        current = await self._api.get(INFERENCE_SERVICES, *key_of(isvc))
+        if version_of(current) != version_of(isvc):
+            raise ConflictError(409, f"{isvc['metadata']['name']} has changed")
+        number = 1 + max(revision_number(name) for name in names)
+        made = await self._create(REVISIONS, revision_for(isvc, template, number))
+        self._revisions.remember(made)
+        self._recorder.emit(isvc, NORMAL, "Created", f"Created Revision {made['metadata']['name']}")
+        return [*revisions, made]
+
+    async def ensure_pods(self, isvc: Object, revision: Object) -> None:
+        """Make the Pods that ``revision`` lacks. Raises InvalidSpecError when they cannot be made."""
+        missing = replicas(revision) - len(self.pods_of(revision))
+        if missing <= 0:
+            return
+        metadata, account = revision["metadata"], revision["spec"]["serviceAccountName"]
+        environment = await storage_environment(self._api, self._home, metadata["namespace"], account)
+        for _ in range(missing):
+            pod = await self._create(PODS, pod_for(revision, environment))
+            about = f"Created Pod {pod['metadata']['name']} for revision {metadata['name']}"
+            self._recorder.emit(isvc, NORMAL, "Created", about)
+            self._node.admit(pod)
+
+    async def end_pods(self, revision: Object) -> None:
+        for pod in self.pods_of(revision):
+            await self._delete(PODS, pod)
+
+    async def forget(self, revision: Object) -> None:
+        """Remove a revision; the API server removes its Pods with it."""
+        await self._delete(REVISIONS, revision)
+
+    async def remove_strangers(self, isvc: Object) -> None:
+        """Remove the revisions and Pods that carry the service's name and are not its own: those of an earlier one."""
+        for revision in _of_service(self._revisions, isvc):
+            if not is_owned(revision, isvc):
+                await self.forget(revision)
+        known = {one["metadata"]["name"] for one in _of_service(self._revisions, isvc)}
+        for pod in _of_service(self._node.pods, isvc):
+            if revision_of(pod) not in known and not is_ending(pod):
+                await self._delete(PODS, pod)
+
+    async def _create(self, resource: Resource, wanted: Object) -> Object:
+        """Raises InvalidSpecError for what the API server says that no Pod can be."""
+        try:
+            return await self._api.create(resource, wanted["metadata"]["namespace"], wanted)
+        except ApiError as error:
+            if error.status == UNPROCESSABLE:
+                raise InvalidSpecError(str(error)) from error
+            raise
+
+    async def _delete(self, resource: Resource, found: Object) -> None:
+        with contextlib.suppress(NotFoundError, ConflictError):
+            await self._api.delete(resource, *key_of(found), found["metadata"]["uid"])
+
+
+def _of_service(informer: Informer, isvc: Object) -> list[Object]:
+    """The objects in ``informer`` that carry the service's name."""
+    namespace, name = key_of(isvc)
+    return [
+        one
+        for one in informer.all()
+        if one["metadata"]["namespace"] == namespace and (one["metadata"].get("labels") or {}).get(SERVICE_LABEL) == name
+    ]
