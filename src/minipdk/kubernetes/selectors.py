@@ -68,6 +68,12 @@ def field_selector(resource: Resource, text: str) -> Predicate:
     return matches
 
 
+def selected_name(text: str) -> str:
+    """The one name that a field selector lets through; "" if it does not ask for one."""
+    found = re.search(r"(?:^|,)\s*metadata\.name\s*==?\s*([^,=]+)", text)
+    return found[1].strip() if found else ""
+
+
 def _unknown_field(resource: Resource, field: str) -> str:
     if resource.custom or resource.plural in FIELDS:
         return f"field label not supported: {field}"

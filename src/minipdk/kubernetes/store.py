@@ -110,10 +110,10 @@ class ObjectStore:
         )
         return _load(row["body"]) if row else None
 
-    def select(self, resource: Resource, namespace: str, at: int | None = None) -> tuple[list[Object], int]:
+    def select(self, resource: Resource, namespace: str, at: int | None = None, name: str = "") -> tuple[list[Object], int]:
         """The kind's objects by namespace and name as they were at the version ``at``, and that version; None is now.
 
-        "" is every namespace. Raises ExpiredError for a version whose successors have been forgotten, and
+        "" is every namespace, and every name. Raises ExpiredError for a version whose successors have been forgotten, and
         TooLargeVersionError for one that has not been yet.
         """
         with self._database.snapshot() as connection:
@@ -121,6 +121,8 @@ class ObjectStore:
             query, values = "SELECT body FROM objects WHERE kind = ?", [resource.key]
             if namespace:
                 query, values = query + " AND namespace = ?", [*values, namespace]
+            if name:
+                query, values = query + " AND name = ?", [*values, name]
             rows = connection.execute(query + " ORDER BY namespace, name", values).fetchall()
             version = int(counter["version"])
             items = [_load(row["body"]) for row in rows]
@@ -129,7 +131,7 @@ class ObjectStore:
             if at > version:
                 raise TooLargeVersionError(at, version)
             later = self._changes(connection, counter, resource, namespace, at)
-        return _undone(items, later), at
+        return _undone(items, [one for one in later if name in ("", one.last["metadata"]["name"])]), at
 
     def in_namespace(self, namespace: str) -> list[tuple[str, Object]]:
         """Everything in a namespace, each with its kind's key."""

@@ -27,7 +27,7 @@ from minipdk.kubernetes.errors import (
 from minipdk.kubernetes.negotiation import Form
 from minipdk.kubernetes.queries import is_set, number
 from minipdk.kubernetes.resources import Object, Resource, Target
-from minipdk.kubernetes.selectors import Predicate, field_selector, label_selector
+from minipdk.kubernetes.selectors import Predicate, field_selector, label_selector, selected_name
 from minipdk.kubernetes.store import Change, ObjectStore, place
 
 SHORTEST_WATCH = 1800
@@ -41,10 +41,12 @@ Event = tuple[str, Object]
 class ListOptions:
     """The query of a list or a watch. ``version`` is None when the client names no resourceVersion.
 
-    ``exact``: the list must be as it was at ``version``; else it may be newer.
+    ``exact``: the list must be as it was at ``version``; else it may be newer. ``name`` is the only one that can match, if
+    not "".
     """
 
     matches: Predicate
+    name: str = ""
     version: int | None = None
     limit: int = 0
     after: tuple[str, str] | None = None
@@ -68,6 +70,7 @@ class ListOptions:
             after, version = _read_continue(token)
         return cls(
             matches=lambda found: labels(found) and fields(found),
+            name=selected_name(query.get("fieldSelector", "")),
             version=version,
             limit=limit,
             after=after,
@@ -104,7 +107,9 @@ def _wrong_match(query: Mapping[str, str]) -> Iterator[Cause]:
 def list_objects(store: ObjectStore, target: Target, options: ListOptions) -> tuple[list[Object], Object]:
     """The matching objects and the list's metadata. Every page of a list is as the objects were at its first page."""
     try:
-        items, version = store.select(target.resource, target.namespace, options.version if options.exact else None)
+        items, version = store.select(
+            target.resource, target.namespace, options.version if options.exact else None, options.name
+        )
     except ExpiredError as error:
         if options.after is None:
             raise
@@ -152,7 +157,7 @@ async def _events(store: ObjectStore, target: Target, options: ListOptions, stop
     with store.listening(wake):
         since = options.version or 0
         if _starts_with_state(options):
-            items, since = store.select(target.resource, target.namespace)
+            items, since = store.select(target.resource, target.namespace, name=options.name)
             for item in filter(options.matches, items):
                 yield "ADDED", item
             if options.initial_events and options.bookmarks:

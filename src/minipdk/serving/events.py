@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import time
 from datetime import UTC, datetime
 
 import aiohttp
@@ -37,17 +37,17 @@ class Recorder:
         self._tasks.create_task(self._write(about, kind, reason, message))
 
     async def _write(self, about: Object, kind: str, reason: str, message: str) -> None:
-        metadata, time = about["metadata"], now()
+        metadata, seen = about["metadata"], now()
         same = (metadata["uid"], reason, message)
-        name, count = self._written.pop(same, (f"{metadata['name']}.{secrets.token_hex(8)}", 0))
+        name, count = self._written.pop(same, (f"{metadata['name']}.{time.time_ns():x}", 0))
         self._written[same] = name, count + 1
         if len(self._written) > REMEMBERED:
             del self._written[next(iter(self._written))]
         try:
             if count:
-                await self._api.patch(EVENTS, metadata["namespace"], name, {"count": count + 1, "lastTimestamp": time})
+                await self._api.patch(EVENTS, metadata["namespace"], name, {"count": count + 1, "lastTimestamp": seen})
             else:
-                event = _event(about, name, kind, time) | {"reason": reason, "message": message[:MAX_MESSAGE]}
+                event = _event(about, name, kind, seen) | {"reason": reason, "message": message[:MAX_MESSAGE]}
                 event |= {"source": {"component": self._component}, "reportingComponent": self._component}
                 await self._api.create(EVENTS, metadata["namespace"], event)
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
