@@ -23,6 +23,7 @@ The interface that services use::
     )
     container = start(home, spec, stdin=b"python train.py\n", stdout=log_file, stderr=STDOUT)
     code = container.wait(timeout=60)           # exit status; 128 + n when a signal ended it; TimeoutError
+    container.run(["ls", "/pfs"], timeout=5)    # one more command inside: its exit status and output
     container.stop(grace=5)                     # SIGTERM, then SIGKILL to everything inside
     container.changed("/some/prefix")           # whether its private layer holds changes below that path
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from minipdk.home import Home
-from minipdk.sandbox import bare, diagnosis, folders, launcher, plan
+from minipdk.sandbox import bare, diagnosis, executor, folders, launcher, plan
 from minipdk.sandbox.bare import Stream
-from minipdk.sandbox.errors import ContainerSpecError
+from minipdk.sandbox.errors import ContainerSpecError, LaunchError
 from minipdk.sandbox.layer import changed
 from minipdk.sandbox.rootfs import Stage
 from minipdk.sandbox.spec import ContainerSpec
@@ -20,8 +21,12 @@ from minipdk.sandbox.spec import ContainerSpec
 class Container:
     """A started container. Its status is that of its command, 128 + n when signal n ended it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, lock: int | None) -> None:
-        self._process, self.folder, self._lock = process, folder, lock
+    def __init__(
+        self, home: Home, process: subprocess.Popen[bytes], description: dict[str, Any], folder: Path, lock: int | None
+    ) -> None:
+        self._home, self._process, self.folder, self._lock = home, process, folder, lock
+        self._setting = {key: description[key] for key in ("env", "working_dir", "user")}
+        self._network: list[int] = description["network"]
 
     @property
     def pid(self) -> int:
@@ -77,6 +82,36 @@ class Container:
             self.kill()
             return self.wait()
 
+    def run(self, argv: Sequence[str], timeout: float) -> tuple[int, bytes]:
+        """Run one more command in the container, with its environment: the exit status, and what it wrote.
+
+        Raises TimeoutError after ``timeout`` seconds, when the command is ended; SandboxError where the container has ended.
+        """
+        opened: list[int] = []
+        try:
+            [init] = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            paths = (f"/proc/{init}/ns/{kind}" for kind in executor.NAMESPACES)
+            opened.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths)
+            description = {**self._setting, "argv": list(argv), "namespaces": [*self._network, *opened]}
+            descriptors = description["namespaces"]
+            process, failure = bare.spawn(
+                "executor", description, descriptors, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        except (OSError, ValueError) as error:
+            raise LaunchError("the container has ended") from error
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+        with process:
+            if failure:
+                raise diagnosis.error(self._home, failure)
+            try:
+                output, _ = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise TimeoutError(f"the command still runs after {timeout:g} s") from None
+        return _status(process.returncode) or 0, output
+
     def changed(self, prefix: str) -> bool:
         """Whether the container has written, replaced or deleted a file below ``prefix``, mounts and bytecode aside.
 
@@ -125,7 +160,7 @@ def start(
             os.close(descriptor)
     if not keep_layer:
         os.close(lock)
-    return Container(process, folder, lock if keep_layer else None)
+    return Container(home, process, description, folder, lock if keep_layer else None)
 
 
 def _launch(

@@ -98,7 +98,7 @@ def contain(plan: dict[str, Any], let_go: Any = None) -> None:
         _reap_until(command, plan["stop_signal"])
     os.setsid()
     _restore_signals()
-    _become(plan)
+    become(plan)
 
 
 def execute(argv: list[str]) -> NoReturn:
@@ -185,7 +185,7 @@ def _restore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _become(plan: dict[str, Any]) -> None:
+def become(plan: dict[str, Any]) -> None:
     """Take on the plan's environment, working folder and user."""
     with rootfs.stage("user"):
         uid, gid, folder = _look_up(plan["user"])

@@ -46,7 +46,7 @@ def make(home: Home, spec: ContainerSpec, folder: Path, *, keep_layer: bool) -> 
         "keep_layer": keep_layer,
         "descriptors": [],
         "cpus": list(spec.cpus),
-        "network": spec.network.namespaces if spec.network else [],
+        "network": list(spec.network.namespaces) if spec.network else [],
         "layers": [str(layer) for layer in (*spec.image.layers, writable) if layer],
         "directories": [*((path, mode) for path, mode in SKELETON), *((path, 0o755) for path in view.overlays.values())],
         "links": [("/var/run", "/run"), ("/var/lock", "/run/lock"), *view.links],

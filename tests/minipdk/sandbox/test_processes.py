@@ -16,7 +16,7 @@ from minipdk import sandbox
 from minipdk.home import Home
 from minipdk.images import Image, ImageConfig
 from minipdk.sandbox import PIPE, ContainerSpec, start
-from minipdk.sandbox.errors import ContainerSpecError
+from minipdk.sandbox.errors import ContainerSpecError, SandboxError
 
 BASE = Image("python:3.11", "base:python")
 LONG = ["sleep", "1000"]
@@ -215,6 +215,31 @@ def test_a_container_outlives_the_thread_that_started_it(home):
     service.kill()
     service.communicate()
     wait_for(lambda: folders(home) == [], what="the private layer to vanish")
+
+
+@pytest.mark.parametrize("user", ["", "1000"])
+def test_one_more_command_runs_inside(home, tmp_path, user):
+    network = sandbox.create_network(home, (), ())
+    script = "touch /made; echo up; exec sleep 1000"
+    spec = ContainerSpec(BASE, ["sh", "-c", script], env={"X": "y"}, working_dir="/tmp", user=user, network=network)
+    container = start(home, spec, stdout=PIPE)
+    with container.stdout as output:
+        assert output.readline() == b"up\n"
+        said = "ls /made; echo $X; pwd; id -u; cat /proc/1/cmdline /proc/net/dev | wc -l; exit 3"
+        status, answer = container.run(["sh", "-c", said], timeout=60)
+        assert (status, answer.decode().split()) == (
+            3,
+            ["/made", "y", "/tmp", user or "0", "3"],
+        )  # lo, below two lines of heads
+        assert container.run(["no-such-program"], timeout=60)[0] == 127
+        with pytest.raises(TimeoutError):
+            container.run(["sleep", "999"], timeout=0.5)
+        others = ["sh", "-c", "cat /proc/[0-9]*/cmdline"]
+        wait_for(lambda: b"sleep\x00999" not in container.run(others, timeout=60)[1], what="the end of what took too long")
+        container.stop(grace=0.1)
+    with pytest.raises(SandboxError, match="has ended"):
+        container.run(["true"], timeout=60)
+    network.close()
 
 
 def test_two_clusters_do_not_disturb_each_other(home, tmp_path):

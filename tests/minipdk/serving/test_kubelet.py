@@ -189,8 +189,12 @@ def test_pods_listen_on_one_port_at_once_and_a_pods_containers_share_a_network(m
 
 def test_a_pod_is_ready_exactly_while_its_probe_passes(machine: Machine) -> None:
     page = machine.shared / "readiness"
-    machine.create("probed", web_server(readinessProbe=get("/readiness")))
+    look = {"exec": {"command": ["cat", "/shared/readiness"]}, **FAST}
+    machine.create(
+        "probed", web_server(readinessProbe=get("/readiness")), {**shell(FOREVER), "name": "side", "readinessProbe": look}
+    )
     machine.expect_described("probed", "Readiness probe failed: HTTP probe failed with statuscode: 404")
+    machine.expect_described("probed", "Readiness probe failed: cat: /shared/readiness: No such file or directory")
     assert not machine.is_ready("probed")
     page.touch()
     wait_for(lambda: machine.is_ready("probed"), what="the pod to become ready")
@@ -264,12 +268,12 @@ def test_what_is_missing_is_waited_for_and_named(machine: Machine) -> None:
     machine.create("no-image", {**shell(FOREVER), "image": "nobody/nothing:1"})
     machine.create("no-volume", shell(FOREVER), volumes=[{"name": "gone", "configMap": {"name": "gone"}}])
     machine.create("asks-too-much", shell(FOREVER, lifecycle={"preStop": {"exec": {"command": ["true"]}}}))
-    machine.create("probes-by-command", shell(FOREVER, livenessProbe={"exec": {"command": ["true"]}}))
+    machine.create("probes-elsewhere", web_server(livenessProbe={"httpGet": {"port": 8080, "host": "example.com"}}))
     machine.create("elsewhere", shell(FOREVER), nodeSelector={"kubernetes.io/os": "windows"})
     for name, reason, message in (
         ("early-secret", "CreateContainerConfigError", 'secret "later" not found'),
         ("no-image", "ErrImagePull", "build it with `minipdk image build DIR -t nobody/nothing:1`"),
-        ("probes-by-command", "CreateContainerConfigError", "livenessProbe.exec is not supported by minipdk"),
+        ("probes-elsewhere", "CreateContainerConfigError", "livenessProbe.httpGet.host is not supported by minipdk"),
         ("asks-too-much", "CreateContainerConfigError", "lifecycle of container main is not supported by minipdk"),
     ):
         waiting = wait_for(lambda name=name: (said := machine.waiting(name)).get("message") and said, what=name)
@@ -279,7 +283,7 @@ def test_what_is_missing_is_waited_for_and_named(machine: Machine) -> None:
     machine.expect_described("elsewhere", "node(s) didn't match Pod's node affinity/selector")
     machine.kubectl("create", "secret", "generic", "later", "--from-literal=x=1")
     wait_for(lambda: machine.is_ready("early-secret"))
-    machine.delete("early-secret", "no-image", "no-volume", "asks-too-much", "probes-by-command", "elsewhere")
+    machine.delete("early-secret", "no-image", "no-volume", "asks-too-much", "probes-elsewhere", "elsewhere")
 
 
 def test_a_deleted_pod_ends_in_its_own_time_and_without_grace_at_once(machine: Machine) -> None:

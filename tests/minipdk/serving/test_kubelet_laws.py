@@ -23,7 +23,7 @@ from minipdk.serving.kubelet import logs
 from minipdk.serving.kubelet.environment import expand
 from minipdk.serving.kubelet.images import Images
 from minipdk.serving.kubelet.logs import ContainerLog, last_line
-from minipdk.serving.kubelet.probes import LIVENESS, Addresses, read
+from minipdk.serving.kubelet.probes import LIVENESS, Target, read
 from minipdk.serving.kubelet.quantities import pod_request, quantity
 from minipdk.serving.kubelet.turns import Turns
 from minipdk.serving.runtimes import images as built_in
@@ -173,7 +173,7 @@ def test_a_grpc_probe_asks_the_health_service(answer: bytes | None, said: str) -
         probe = read({"livenessProbe": {"grpc": {"port": port, "service": "model"}, "timeoutSeconds": 60}}, LIVENESS)
         assert probe is not None
         try:
-            return await probe.check(Addresses(None, {}), None)  # type: ignore[arg-type]  # gRPC needs no HTTP session
+            return await probe.check(Target(None, {}, None, None))  # type: ignore[arg-type]  # gRPC needs neither
         finally:
             await server.stop(0)
 

@@ -21,7 +21,8 @@ from minipdk.serving.events import NORMAL, WARNING, Recorder
 from . import process
 from .images import Images
 from .logs import ContainerLog, last_line
-from .probes import Addresses, Probe, Prober
+from .prober import Prober
+from .probes import Probe, Target
 from .quantities import amount
 from .starting import prepare
 from .status import CRASH_LOOP, CREATING, IMAGE_ERROR, OOM_KILLED, ContainerStatus
@@ -208,7 +209,7 @@ class ContainerWorker:
             tasks.append(asyncio.create_task(running.stop(grace)))
 
         prober = Prober(
-            *(self.container, Addresses(network, self.moved), self._kubelet.http),
+            *(self.container, Target(network, self.moved, running, self._kubelet.http)),
             started=started,
             ready=ready,
             failed=failed,

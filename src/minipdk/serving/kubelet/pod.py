@@ -78,8 +78,9 @@ class PodWorker:
                     # A fault of this program must be seen where the reader looks, and not end the Pod for good.
                     log.exception("pod %s", self.pod["metadata"]["name"])
                     await self._stop()
+                    cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
                     for status in self._status.mains:
-                        status.waiting("RunContainerError", f"{type(error).__name__}: {error}")
+                        status.waiting("RunContainerError", f"{type(cause).__name__}: {cause}")
                     self._changed()
                     await asyncio.sleep(FAULT_SECONDS)
         finally:
@@ -103,7 +104,9 @@ class PodWorker:
                     await self._stop()
 
     async def _run_mains(self, network: Network | None) -> None:
-        await asyncio.gather(*(one.run(network) for one in self._mains))
+        async with asyncio.TaskGroup() as tasks:
+            for one in self._mains:
+                tasks.create_task(one.run(network))
 
     @asynccontextmanager
     async def _own_network(self) -> AsyncIterator[Network | None]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -47,6 +47,10 @@ class Process:
         """SIGKILL to everything inside."""
         if not self.ended.done():
             self._container.kill()
+
+    async def run(self, argv: Sequence[str], timeout: float) -> tuple[int, bytes]:
+        """Run one more command inside; its exit status and output. Raises TimeoutError and SandboxError."""
+        return await asyncio.to_thread(self._container.run, argv, timeout)
 
     def memory(self) -> int:
         """How many bytes its processes hold that no file holds too."""
