@@ -15,6 +15,7 @@ these images: model servers and the storage initializer. Rules of the road betwe
   ``GRPC_PORT``, and the serving images listen there. Any other Pod has a network of its own, in which its program may bind
   what it likes, 0.0.0.0:8080 included: the kubelet passes on what arrives for its container ports. Init containers come
   before that network and reach what this machine reaches. A container port named grpc... or h2c... takes gRPC.
+* What is set in the routes is in force a little later, which `Routes.in_force` waits for: a status says so only then.
 * A Backend that is out of the routes gets no new requests; its Pod ends when those in flight are answered.
 * State is in the Kubernetes API alone: after ``kill -9`` of this service all of it is built up again from there.
 """

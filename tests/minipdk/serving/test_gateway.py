@@ -207,6 +207,25 @@ async def test_nothing_is_404_before_the_services_have_been_read(ingress: Ingres
     assert (status, NAME in message, "kubectl get isvc" in message) == (404, True, True)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "error"),
+    [
+        (
+            {"Connection": "Upgrade", "Upgrade": "websocket"},
+            403,
+            "changing the protocol to websocket is not supported by minipdk",
+        ),
+        ({"X-Long": "x" * 70_000}, 431, "the request's headers are larger than the ingress takes"),
+        ({"Host": "a b"}, 400, "the request is malformed: http.invalid_authority"),
+    ],
+)
+async def test_what_envoy_refuses_is_told_in_the_same_form(
+    ingress: Ingress, headers: dict[str, str], status: int, error: str
+) -> None:
+    async with serving(ingress, echo):
+        assert await ingress.error(**headers) == (status, error)
+
+
 async def test_a_predictor_that_is_slow_is_504(ingress: Ingress) -> None:
     async with serving(ingress, never, timeout=0.5):
         assert await ingress.error() == (504, "the predictor did not answer within 0.5 s")
