@@ -582,10 +582,9 @@ asyncio.run(main())
 
 
 async def test_an_envoy_that_cannot_start_is_an_error_that_says_so(ingress: Ingress, tmp_path: Path) -> None:
-    with pytest.raises(ExceptionGroup) as raised:
+    with pytest.raises(GatewayError, match=r"Envoy 1\.40\.0 ends at once, with status 1"):
         async with gateway(Routes(), tmp_path / "second", ingress.port):
             pass
-    assert raised.group_contains(GatewayError, match="Envoy 1.40.0 ends at once, with status 1")
 
 
 label = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)

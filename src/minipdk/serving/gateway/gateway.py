@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from minipdk import home as homes
+from minipdk import service
 from minipdk.serving.errors import GatewayError
 
 from . import config
@@ -47,25 +48,37 @@ async def gateway(routes: Routes, folder: Path, port: int, limits: Limits | None
         routes.proxy = ingress
         ingress.write(BOOTSTRAP, bootstrap(folder, port, ingress.limits))
         ingress.write_first()
-        async with asyncio.TaskGroup() as tasks:  # a fault in one of the two ends the service, which is started again
-            both = [tasks.create_task(envoy.run()), tasks.create_task(ingress.run())]
-            try:
-                await _started(routes, envoy)
-                yield
-            finally:
-                for task in both:
-                    task.cancel()
+        tasks = [asyncio.create_task(envoy.run()), asyncio.create_task(ingress.run())]
+        try:
+            await _started(routes, envoy, tasks)
+            for task in tasks:
+                task.add_done_callback(_ended)
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _started(routes: Routes, envoy: Envoy) -> None:
+async def _started(routes: Routes, envoy: Envoy, tasks: list[asyncio.Task[None]]) -> None:
     """Wait until the first routes are in force."""
     waiting = asyncio.create_task(routes.in_force())
     while not waiting.done():
-        await asyncio.wait([waiting], timeout=LONGEST_POLL)
+        await asyncio.wait([waiting, *tasks], timeout=LONGEST_POLL, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
         if envoy.starts > START_ATTEMPTS:
             waiting.cancel()
             found = await asyncio.to_thread(version)
             raise GatewayError(f"Envoy {found} ends at once, with status {envoy.ended_with}: its log says why")
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """Without either task there is no ingress: the service ends, and is started again."""
+    if not task.cancelled():
+        log.critical("the gateway has failed", exc_info=task.exception())
+        service.stopping.set()
 
 
 class Gateway:
