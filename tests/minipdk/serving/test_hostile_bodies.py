@@ -9,9 +9,11 @@ import copy
 import gzip
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ import requests
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from tests import churn_archive
+from tests.conftest import wait_for
 from tests.minipdk.serving.conftest import ModelServer, StartModelServer
 
 COUNT, SEED = int(os.environ.get("BODIES_COUNT", "200")), int(os.environ.get("BODIES_SEED", "0"))
@@ -36,6 +39,7 @@ SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "records": lambda row: [row],
 }
 VALID = churn_archive.customers(1)
+WORKERS = 2
 GROWTH = 64 << 20
 
 
@@ -43,8 +47,10 @@ GROWTH = 64 << 20
 def churn(start_model_server: StartModelServer, tmp_path_factory: pytest.TempPathFactory) -> ModelServer:
     folder = tmp_path_factory.mktemp("churn")
     churn_archive.make(folder)
+    (folder / "config.properties").write_text(f"default_workers_per_model={WORKERS}\n")
     server = start_model_server(IMAGE, folder)
     server.wait_until_ready()
+    wait_for(lambda: server.log.read_text().count("serving http://") == WORKERS, what="the other worker")
     return server
 
 
@@ -64,8 +70,12 @@ def alive_and_no_larger(churn: ModelServer) -> Any:
 
 
 def memory(server: ModelServer) -> int:
-    """Bytes of private memory of all of the container's processes."""
-    return sum(process.memory_full_info().uss for process in psutil.Process(server.container.pid).children(recursive=True))
+    """Bytes that all of the container's processes have written to: files they map may be shared with any process."""
+    statuses = [
+        Path(f"/proc/{process.pid}/status").read_text()
+        for process in psutil.Process(server.container.pid).children(recursive=True)
+    ]
+    return sum(int(re.findall(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)[0]) << 10 for status in statuses)
 
 
 def refuse(server: ModelServer, content: bytes, *, content_type: str = JSON, path: str = "", **headers: str) -> str:
