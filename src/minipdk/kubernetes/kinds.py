@@ -70,7 +70,7 @@ PODS = Resource(
     categories=ALL,
     subresources=(Subresource("binding", "Binding", CREATE_ONLY), Subresource("log", "Pod", ("get",)), _status("Pod")),
     model="V1Pod",
-    description="Containers that run together. minipdk runs those that KServe's controllers make.",
+    description="Containers that run together on the node.",
 )
 SECRETS = Resource(
     *("", "v1", "Secret", "secrets"),

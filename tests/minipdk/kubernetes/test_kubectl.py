@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -246,6 +247,40 @@ def test_logs_follow_until_the_pod_has_ended(kubectl: Kubectl, core: CoreV1Api, 
         assert read() == "three\n"
         core.patch_namespaced_pod_status("talker", "models", {"status": {"phase": "Succeeded"}})
         assert following.wait(20) == 0
+
+
+def test_logs_are_chosen_by_container_run_and_time(kubectl: Kubectl, cluster: Home) -> None:
+    spoken = pod("spoken", labels={"app": "spoken"})
+    spoken["spec"]["containers"].append({"name": "side", "image": "busybox:1"})
+    kubectl("apply", "-f", "-", stdin=spoken)
+    path = cluster.pod_log("models", "spoken", "main")
+    path.parent.mkdir(parents=True)
+    late = datetime.now(UTC).isoformat()
+    path.write_text(f"2026-01-02T03:04:05.5Z stdout F early\n{late} stdout P half \n{late} stdout F whole\n")
+    cluster.pod_log("models", "spoken", "main", previous=True).write_text("before\n")
+    cluster.pod_log("models", "spoken", "side").write_text("beside\n")
+    assert kubectl("logs", "spoken", "-c", "main").stdout == "early\nhalf whole\n"
+    assert kubectl("logs", "spoken", "-c", "main", "--since=1h").stdout == "half whole\n"
+    assert kubectl("logs", "spoken", "-c", "main", "--since-time=2026-01-02T03:04:06Z").stdout == "half whole\n"
+    assert kubectl("logs", "spoken", "-c", "main", "--limit-bytes=3").stdout == "ear"
+    assert kubectl("logs", "spoken", "-c", "main", "--timestamps").stdout.startswith("2026-01-02T03:04:05.5")
+    assert kubectl("logs", "spoken", "-c", "main", "--previous").stdout == "before\n"
+    assert "not found" in kubectl("logs", "spoken", "-c", "side", "--previous", fails=True).stderr
+    assert kubectl("logs", "-l", "app=spoken", "--all-containers").stdout.splitlines()[-1] == "beside"
+    assert "container none is not valid" in kubectl("logs", "spoken", "-c", "none", fails=True).stderr
+
+
+def test_the_forms_that_templates_and_patches_of_a_status_take(kubectl: Kubectl, custom: CustomObjectsApi) -> None:
+    kubectl("apply", "-f", "-", stdin=inference_service("formed"))
+    template = "-o=go-template={{.metadata.name}} {{.spec.predictor.pytorch.storageUri}}"
+    assert kubectl("get", "isvc", "formed", template).stdout == "formed s3://bucket/churn"
+    said = kubectl("patch", "isvc", "formed", "--type=strategic", "-p", "{}", fails=True).stderr
+    assert "accepted media types include: application/json-patch+json, application/merge-patch+json" in said
+    kubectl("patch", "isvc", "formed", "--type=merge", "-p", '{"status": {"url": "http://ignored"}}')
+    assert "status" not in shown(kubectl, "isvc", "formed")
+    said = kubectl("patch", "isvc", "formed", "--type=merge", "-p", '{"spec":{"predictor":{"minReplicas":-1}}}', fails=True)
+    assert "denied the request" in said.stderr
+    assert "no matches for kind" in kubectl("get", "-f", "-", stdin={"apiVersion": "v9", "kind": "X"}, fails=True).stderr
 
 
 def test_get_watch_prints_changes_as_they_come(kubectl: Kubectl, custom: CustomObjectsApi) -> None:
