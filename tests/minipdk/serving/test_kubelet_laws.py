@@ -20,6 +20,7 @@ from minipdk.home import Home
 from minipdk.images import Image
 from minipdk.images.errors import BuildError
 from minipdk.serving.kubelet import logs
+from minipdk.serving.kubelet.backoff import BackOff
 from minipdk.serving.kubelet.environment import expand
 from minipdk.serving.kubelet.images import Images
 from minipdk.serving.kubelet.logs import ContainerLog, last_line
@@ -104,6 +105,12 @@ def test_a_log_is_of_bounded_size_and_keeps_the_last_run_s(tmp_path: Path, monke
     assert last_line(path) == "line 999"
     write_in_pieces(ContainerLog(path, previous), [])
     assert (last_line(path), last_line(previous)) == ("", "line 999")
+
+
+def test_pauses_grow_as_a_kubelets_until_a_container_has_run_for_ten_minutes() -> None:
+    pauses = BackOff()
+    assert [pauses.pause(1) for _ in range(8)] == [0, 10, 20, 40, 80, 160, 300, 300]
+    assert [pauses.pause(ran) for ran in (600, 1, 599)] == [0, 10, 20]
 
 
 def test_containers_start_in_turns_first_come_first_served() -> None:

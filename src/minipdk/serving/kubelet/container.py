@@ -5,36 +5,31 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import aiohttp
-
-from minipdk.home import Home
-from minipdk.images.errors import ImageError
+from minipdk.images.errors import BuildError, ImageError
 from minipdk.sandbox.errors import SandboxError
-from minipdk.serving.api import Api, Object
+from minipdk.serving.api import Object
 from minipdk.serving.errors import ContainerError
-from minipdk.serving.events import NORMAL, WARNING, Recorder
+from minipdk.serving.events import NORMAL, WARNING
 
-from . import process
-from .images import Images
+from . import ports, process
+from .backoff import BackOff
 from .logs import ContainerLog, last_line
 from .prober import Prober
 from .probes import Probe, Target
 from .quantities import amount
+from .shared import Kubelet
 from .starting import prepare
 from .status import CRASH_LOOP, CREATING, IMAGE_ERROR, OOM_KILLED, ContainerStatus
-from .turns import Turn, Turns
+from .turns import Turn
 from .volumes import Volumes
 
 if TYPE_CHECKING:
     from minipdk.images import Image
     from minipdk.sandbox import ContainerSpec, Network
 
-FIRST_PAUSE, LONGEST_PAUSE = 10.0, 300.0  # the first restart is immediate, as a kubelet's is
-FORGIVEN_AFTER = 600.0  # one that ran this long starts over with the pauses
 RETRY_SECONDS = 2.0
 NOTE_SECONDS = 0.25
 MEMORY_SECONDS = 0.5
@@ -42,23 +37,11 @@ SIGNALLED = 128
 MAX_MESSAGE = 4096
 
 
-@dataclass(frozen=True)
-class Kubelet:
-    """What all Pods of a node share."""
-
-    home: Home
-    api: Api
-    recorder: Recorder
-    http: aiohttp.ClientSession
-    images: Images
-    turns: Turns
-
-
 class ContainerWorker:
     """Runs one container of ``pod``. ``changed`` is called whenever its status has changed.
 
     Where it shares this machine's network, ``moved`` maps its ports, first that for HTTP, then that for gRPC, to those of
-    this machine that stand for them.
+    this machine that stand for them in this run.
     """
 
     def __init__(
@@ -68,16 +51,15 @@ class ContainerWorker:
         container: Object,
         status: ContainerStatus,
         changed: Callable[[], None],
-        *,
-        moved: dict[int, int] | None = None,
     ) -> None:
-        self.container, self.status, self.moved = container, status, moved or {}
+        self.container, self.status = container, status
+        self.moved: dict[int, int] = {}
         self._kubelet, self._pod, self._changed = kubelet, pod, changed
         self._volumes = Volumes(kubelet.home, kubelet.api, pod)
         self._process: process.Process | None = None
         self._message: Path | None = None
         self._out_of_memory = False
-        self._pause = 0.0
+        self._pauses = BackOff()
 
     async def run(self, network: Network | None) -> None:
         """Run the container until it ends for good, by its Pod's restart policy, or until cancelled: then it runs on."""
@@ -85,6 +67,7 @@ class ContainerWorker:
         clock = asyncio.get_running_loop().time
         while True:
             with self._kubelet.turns.turn() as turn:
+                self.moved = {} if network else ports.moved(self.container)
                 running = await self._start(network, turn)
                 began = clock()
                 await self._follow(running, network, turn.give_back)
@@ -126,13 +109,14 @@ class ContainerWorker:
 
     async def _start(self, network: Network | None, turn: Turn | None = None) -> process.Process:
         """Start the container, waiting for what it needs: its image, Secrets, ConfigMaps, volumes, and its ``turn``."""
-        said = ""
+        said, builds = "", BackOff()
         while True:
             try:
-                image = await self._image()
+                image = await self._image(again=bool(said))
+                spec = await self._specification(image, network)
                 if turn:
                     await turn.take(self._wait_for)
-                running = await self._launch(await self._specification(image, network))
+                running = await self._launch(spec)
                 break
             except (ImageError, ContainerError, SandboxError) as error:
                 message = str(error)
@@ -141,20 +125,22 @@ class ContainerWorker:
                     self._tell(WARNING, _event_reason(error), message)
                     said = message
                 self._changed()
+                pause = max(builds.pause(), RETRY_SECONDS) if isinstance(error, BuildError) else RETRY_SECONDS
             if turn:
                 turn.give_back()
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(pause)
         self._out_of_memory = False
         self.status.running()
         self._tell(NORMAL, "Started", f"Started container {self.status.name}")
         self._changed()
         return running
 
-    async def _image(self) -> Image:
+    async def _image(self, *, again: bool) -> Image:
         name, images = self.container["image"], self._kubelet.images
-        if here := await images.is_here(name):
+        here = await images.is_here(name)
+        if here and not again:
             self._tell(NORMAL, "Pulled", f'Container image "{name}" already present on machine')
-        else:
+        elif not here:
             self._tell(NORMAL, "Pulling", f'Pulling image "{name}"')
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -265,9 +251,7 @@ class ContainerWorker:
             self._tell(
                 WARNING, "Failed", f"container {name} ended with status {ended['exitCode']}: {ended.get('message', '')}"
             )
-        pause, self._pause = self._pause, min(2 * self._pause or FIRST_PAUSE, LONGEST_PAUSE)
-        if ran >= FORGIVEN_AFTER:
-            pause, self._pause = 0.0, FIRST_PAUSE
+        pause = self._pauses.pause(ran)
         self.status.restarting()
         if pause:
             self.status.waiting(CRASH_LOOP, f"back-off {pause:.0f}s restarting failed container={name} pod={pod}")

@@ -15,11 +15,11 @@ from minipdk.serving.errors import ApiError, ConflictError, NotFoundError
 from minipdk.serving.events import Recorder
 
 from . import volumes
-from .container import Kubelet
 from .images import Images
 from .pod import PodWorker
 from .registration import register
 from .scheduler import NODE, Scheduler
+from .shared import Kubelet
 from .status import ENDED
 from .turns import Turns
 
@@ -103,7 +103,8 @@ class Node:
             life = self._remove(worker)
         else:
             life = self._live(worker, dirty)
-        self._tasks[metadata["uid"]] = asyncio.create_task(life, name=f"pod {metadata['name']}")
+        task = self._tasks[metadata["uid"]] = asyncio.create_task(life, name=f"pod {metadata['name']}")
+        task.add_done_callback(_log_fault)
 
     def _follow(self, worker: PodWorker, current: Object | None) -> None:
         """See whether the Pod was deleted: in good order, or without any grace."""
@@ -166,6 +167,11 @@ class Node:
                 log.info("status of pod %s: %s; trying again", metadata["name"], error or type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
                 dirty.set()
+
+
+def _log_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (fault := task.exception()):
+        log.error("%s cannot be run any more", task.get_name(), exc_info=fault)
 
 
 @asynccontextmanager

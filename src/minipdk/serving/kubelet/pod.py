@@ -15,9 +15,10 @@ from minipdk.serving.events import NORMAL, WARNING
 from minipdk.serving.gateway.routes import Backend
 
 from . import ports
-from .container import ContainerWorker, Kubelet
+from .container import ContainerWorker
 from .process import in_thread
-from .status import CREATING, ContainerStatus, PodStatus
+from .shared import Kubelet
+from .status import CREATING, PodStatus
 from .volumes import Volumes
 
 if TYPE_CHECKING:
@@ -49,11 +50,10 @@ class PodWorker:
             ContainerWorker(kubelet, pod, container, status, self._changed)
             for container, status in zip(spec.get("initContainers") or (), self._status.inits, strict=True)
         ]
-        self._mains = list(map(self._main, spec["containers"], self._status.mains))
-
-    def _main(self, container: Object, status: ContainerStatus) -> ContainerWorker:
-        moved = ports.moved(container) if self._shares_network else {}
-        return ContainerWorker(self._kubelet, self.pod, container, status, self._changed, moved=moved)
+        self._mains = [
+            ContainerWorker(kubelet, pod, container, status, self._changed)
+            for container, status in zip(spec["containers"], self._status.mains, strict=True)
+        ]
 
     def status(self) -> Object:
         """The v1.PodStatus."""

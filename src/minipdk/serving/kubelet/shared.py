@@ -1,0 +1,26 @@
+"""What all Pods of a node share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aiohttp
+
+from minipdk.home import Home
+from minipdk.serving.api import Api
+from minipdk.serving.events import Recorder
+
+from .images import Images
+from .turns import Turns
+
+
+@dataclass(frozen=True)
+class Kubelet:
+    """The cluster's folder and API, who records events, a client for probes, the images, and the turns to start."""
+
+    home: Home
+    api: Api
+    recorder: Recorder
+    http: aiohttp.ClientSession
+    images: Images
+    turns: Turns
