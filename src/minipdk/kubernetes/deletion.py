@@ -138,10 +138,16 @@ class Deleter:
         )
 
     def collect_orphan(self, resource: Resource, written: Object) -> None:
-        """Remove an object all of whose owners have gone, or never were."""
+        """Remove an object all of whose owners have gone, or never were, or wait for what they own to go."""
         owners = written["metadata"].get("ownerReferences") or ()
-        if owners and not any(self._is_there(owner, written) for owner in owners):
+        if owners and not any(self._is_there(owner, written) and not self._is_waiting(owner) for owner in owners):
             self.delete(resource, written, DeleteOptions())
+
+    def _is_waiting(self, owner: Object) -> bool:
+        """Whether ``owner`` is being deleted in the foreground."""
+        found = self._store.by_uid(owner["uid"])
+        metadata = found[1]["metadata"] if found else {}
+        return "deletionTimestamp" in metadata and FOREGROUND in (metadata.get("finalizers") or ())
 
     def _is_there(self, owner: Object, dependent: Object) -> bool:
         """Whether there is an ``owner``: by its kind and name as by its uid, and for what is in a namespace, in the same."""

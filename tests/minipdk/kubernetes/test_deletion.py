@@ -121,6 +121,17 @@ def test_a_foreground_deletion_waits_for_what_blocks_it(in_process: Registry) ->
     assert not exists(in_process, service)
 
 
+def test_what_is_made_for_an_owner_that_is_being_deleted_in_the_foreground_goes_at_once(in_process: Registry) -> None:
+    service = create(in_process, inference_service("churn"))
+    settings = config_map("settings", **owned_by(service, blocking=True))
+    settings["metadata"]["finalizers"] = ["example.com/hold"]
+    create(in_process, settings)
+    in_process.delete(target(service), DeleteOptions(policy="Foreground"))
+    late = create(in_process, pod("late", **owned_by(service, blocking=True)))
+    assert exists(in_process, service)
+    assert not exists(in_process, late)
+
+
 def test_a_namespace_takes_its_contents_and_waits_for_the_last(in_process: Registry) -> None:
     team = create(in_process, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})
     create(in_process, config_map("a", namespace="team"))

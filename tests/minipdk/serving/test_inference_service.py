@@ -52,11 +52,10 @@ class Cluster:
         self.core = k8s.CoreV1Api()
         self.http = requests.Session()
 
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
         environment = {**os.environ, "KUBECONFIG": str(self.home.kubeconfig)}
-        return subprocess.run(
-            ["kubectl", "-n", NAMESPACE, *arguments], env=environment, check=True, capture_output=True, text=True
-        ).stdout
+        command = ["kubectl", "-n", NAMESPACE, *arguments]
+        return subprocess.run(command, input=stdin, env=environment, check=True, capture_output=True, text=True).stdout
 
     def add_credentials(self) -> None:
         annotations = {"serving.kserve.io/s3-endpoint": self.s3.endpoint, "serving.kserve.io/s3-usehttps": "0"}

@@ -56,6 +56,9 @@ class Rollout:
         missing = replicas(revision) - len(self.pods_of(revision))
         if missing <= 0:
             return
+        # A Pod would keep what is being deleted in the foreground.
+        await self._refuse_ending(INFERENCE_SERVICES, isvc)
+        await self._refuse_ending(REVISIONS, revision)
         metadata, account = revision["metadata"], revision["spec"]["serviceAccountName"]
         environment = await storage_environment(self._api, self._home, metadata["namespace"], account)
         for _ in range(missing):
@@ -74,13 +77,22 @@ class Rollout:
 
     async def remove_strangers(self, isvc: Object) -> None:
         """Remove the revisions and Pods that carry the service's name and are not its own: those of an earlier one."""
-        for revision in _of_service(self._revisions, isvc):
-            if not is_owned(revision, isvc):
-                await self.forget(revision)
-        known = {one["metadata"]["name"] for one in _of_service(self._revisions, isvc)}
-        for pod in _of_service(self._node.pods, isvc):
-            if revision_of(pod) not in known and not is_ending(pod):
-                await self._delete(PODS, pod)
+        revisions = _of_service(self._revisions, isvc)
+        known = {one["metadata"]["name"] for one in revisions}
+        foreign = [one for one in revisions if not is_owned(one, isvc)]
+        lost = [one for one in _of_service(self._node.pods, isvc) if revision_of(one) not in known and not is_ending(one)]
+        if foreign or lost:  # the watch may lag: a service that has just been deleted may have left them on purpose
+            await self._refuse_ending(INFERENCE_SERVICES, isvc)
+        for revision in foreign:
+            await self.forget(revision)
+        for pod in lost:
+            await self._delete(PODS, pod)
+
+    async def _refuse_ending(self, resource: Resource, found: Object) -> None:
+        """Raise ConflictError or NotFoundError for an object that is being deleted, even if no watch has told of it yet."""
+        current = await self._api.get(resource, *key_of(found))
+        if is_ending(current) or current["metadata"]["uid"] != found["metadata"]["uid"]:
+            raise ConflictError(409, f"{found['metadata']['name']} is being deleted")
 
     async def _create(self, resource: Resource, wanted: Object) -> Object:
         """Raises InvalidSpecError for what the API server says that no Pod can be."""
