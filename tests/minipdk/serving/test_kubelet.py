@@ -334,14 +334,17 @@ def test_a_pod_whose_network_was_killed_gets_another(machine: Machine) -> None:
 
 
 def test_pods_outlive_a_killed_service_and_those_deleted_meanwhile_go(machine: Machine) -> None:
-    for name in ("staying", "going"):
-        machine.create(name, shell(FOREVER))
-        wait_for(lambda name=name: machine.is_ready(name))
+    for name in ("staying", "going", "gone"):
+        machine.create(name, shell("echo up; exec sleep 1000"))
+        wait_for(lambda name=name: machine.is_ready(name) and machine.kubectl("logs", name) == "up\n")
     machine.serving.kill()
     machine.kubectl("delete", "pod", "going", "--wait=false")
+    machine.kubectl("delete", "pod", "gone", "--force", "--grace-period=0")
     machine.serving.start()
     wait_for(lambda: machine.container("staying")["restartCount"] == 1 and machine.is_ready("staying"))
     wait_for(lambda: "going" not in machine.kubectl("get", "pods", "-o", "name"), what="the deleted pod to go")
+    logs = machine.home.folder("logs") / "pods/models"
+    wait_for(lambda: [folder.name for folder in logs.iterdir()] == ["staying"], what="what they left to go")
     machine.delete("staying")
 
 

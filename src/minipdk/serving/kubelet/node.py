@@ -64,8 +64,8 @@ class Node:
         self._pod_changed(pod)
 
     def sweep(self) -> None:
-        """Remove the volumes of Pods that are gone; called once the Pods are known."""
-        volumes.sweep(self._home, {pod["metadata"]["uid"] for pod in self.pods.all()})
+        """Remove what Pods that are gone left on disk; called once the Pods are known."""
+        volumes.sweep(self._home, self.pods.all())
 
     async def stop(self) -> None:
         """End all containers soon; the Pods stay, and run again when the node is back."""

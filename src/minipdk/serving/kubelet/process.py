@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -69,22 +70,17 @@ def in_thread(function: Callable[[], T], name: str, loop: asyncio.AbstractEventL
     """What ``function`` returns or raises, called in a thread that the end of this service does not wait for."""
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: T | None, error: Exception | None) -> None:
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(result)  # type: ignore[arg-type]
-        else:
-            future.set_exception(error)
+    def settle(how: Callable[[], None]) -> None:
+        if not future.cancelled():
+            how()
 
     def run() -> None:
-        result, error = None, None
         try:
-            result = function()
-        except Exception as failure:
-            error = failure
+            how = functools.partial(future.set_result, function())
+        except Exception as error:
+            how = functools.partial(future.set_exception, error)
         with contextlib.suppress(RuntimeError):  # the service has ended meanwhile, and its loop with it
-            loop.call_soon_threadsafe(settle, result, error)
+            loop.call_soon_threadsafe(settle, how)
 
     threading.Thread(target=run, daemon=True, name=name).start()
     return future

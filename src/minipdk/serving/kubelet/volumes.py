@@ -19,7 +19,7 @@ from . import environment
 from .status import CONFIG_ERROR, CREATING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from minipdk.sandbox import Mount
 
@@ -113,10 +113,14 @@ class Volumes:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def sweep(home: Home, known: set[str]) -> None:
-    """Remove the folders of Pods other than those with the uids ``known``."""
-    for folder in folders(home).iterdir():
-        if folder.name not in known:
+def sweep(home: Home, pods: Iterable[Object]) -> None:
+    """Remove the volumes and logs of Pods other than ``pods``, which went while nobody looked."""
+    known = [pod["metadata"] for pod in pods]
+    wanted = {folders(home) / metadata["uid"] for metadata in known}
+    wanted |= {home.pod_log(metadata["namespace"], metadata["name"], "any").parent for metadata in known}
+    logs = home.pod_log("any", "any", "any").parents[2]
+    for folder in (*folders(home).iterdir(), *logs.glob("*/*")):
+        if folder not in wanted:
             shutil.rmtree(folder, ignore_errors=True)
 
 
