@@ -118,6 +118,46 @@ def make_archive(tmp_path_factory: pytest.TempPathFactory) -> Archiver:
     return archiver(tmp_path_factory.mktemp("archives"))
 
 
+EXPORT_ONNX = """
+import sys, torch
+from torch.onnx._internal.torchscript_exporter import onnx_proto_utils
+# The exporter wants the onnx package for functions of onnxscript alone, and these models have none.
+onnx_proto_utils._add_onnxscript_fn = lambda model, _: model
+
+class Double(torch.nn.Module):
+    def forward(self, x): return x * 2
+
+class Scale(torch.nn.Module):
+    def forward(self, x, k): return x * k.unsqueeze(1), x.sum(1)
+
+rows = {0: "rows"}
+torch.onnx.export(Double(), (torch.ones(1, 3),), sys.argv[1], dynamo=False,
+                  input_names=["x"], output_names=["y"], dynamic_axes={"x": rows, "y": rows})
+torch.onnx.export(Scale(), (torch.ones(1, 3), torch.ones(1, dtype=torch.int64)), sys.argv[2], dynamo=False,
+                  input_names=["x", "k"], output_names=["scaled", "total"],
+                  dynamic_axes={"x": rows, "k": rows, "scaled": rows, "total": rows})
+"""
+
+
+@pytest.fixture(scope="session")
+def onnx_models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    double, scale = tmp_path_factory.mktemp("double") / "model.onnx", tmp_path_factory.mktemp("scale") / "model.onnx"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", EXPORT_ONNX, double, scale], check=True, capture_output=True)
+    return double, scale
+
+
+@pytest.fixture(scope="session")
+def double_onnx(onnx_models: tuple[Path, Path]) -> Path:
+    """A model that doubles rows x of three numbers."""
+    return onnx_models[0]
+
+
+@pytest.fixture(scope="session")
+def scale_onnx(onnx_models: tuple[Path, Path]) -> Path:
+    """A model that multiplies rows x by numbers k, and adds each up."""
+    return onnx_models[1]
+
+
 class FakeS3:
     """An S3 server that keeps its objects in a dict; ``failure`` is an error code that it answers to everything."""
 
@@ -190,6 +230,44 @@ def s3() -> Iterator[FakeS3]:
     server = FakeS3()
     yield server
     server.close()
+
+
+class FakeWeb:
+    """An HTTP server: ``pages`` maps paths to a status, headers and a body; ``seen`` is the headers of each request."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.seen: list[dict[str, str]] = []
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                owner.seen.append({name.lower(): value for name, value in self.headers.items()})
+                status, headers, body = owner.pages.get(self.path.partition("?")[0], (404, {}, b""))
+                self.send_response(status)
+                for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def put(self, path: str, body: bytes, kind: str = "application/octet-stream", status: int = 200) -> str:
+        self.pages[path] = (status, {"Content-Type": kind}, body)
+        return f"{self.url}{path}"
+
+
+@pytest.fixture
+def web() -> Iterator[FakeWeb]:
+    web = FakeWeb()
+    yield web
+    web.server.shutdown()
+    web.server.server_close()
 
 
 @pytest.fixture(scope="session")

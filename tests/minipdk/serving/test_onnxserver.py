@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +14,15 @@ from kserve.inference_client import InferenceGRPCClient
 from tests.minipdk.serving.conftest import ModelServer, StartModelServer
 
 IMAGE = "kserve/onnxserver:v0.21.0"
-EXPORT = """
-import sys, torch
-from torch.onnx._internal.torchscript_exporter import onnx_proto_utils
-# The exporter wants the onnx package for functions of onnxscript alone, and these models have none.
-onnx_proto_utils._add_onnxscript_fn = lambda model, _: model
-
-class Double(torch.nn.Module):
-    def forward(self, x): return x * 2
-
-class Scale(torch.nn.Module):
-    def forward(self, x, k): return x * k.unsqueeze(1), x.sum(1)
-
-rows = {0: "rows"}
-torch.onnx.export(Double(), (torch.ones(1, 3),), sys.argv[1], dynamo=False,
-                  input_names=["x"], output_names=["y"], dynamic_axes={"x": rows, "y": rows})
-torch.onnx.export(Scale(), (torch.ones(1, 3), torch.ones(1, dtype=torch.int64)), sys.argv[2], dynamo=False,
-                  input_names=["x", "k"], output_names=["scaled", "total"],
-                  dynamic_axes={"x": rows, "k": rows, "scaled": rows, "total": rows})
-"""
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Folders of a model with one input and one output, and of one with two of each."""
-    double, scale = tmp_path_factory.mktemp("double"), tmp_path_factory.mktemp("scale")
+def models(double_onnx: Path, scale_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of a model with one input and one output, and of one with two of each as Triton lays it out."""
+    scale = tmp_path_factory.mktemp("scale")
     (scale / "1").mkdir()
-    files = (double / "double.onnx", scale / "1" / "model.onnx")
-    subprocess.run([sys.executable, "-W", "ignore", "-c", EXPORT, *files], check=True, capture_output=True)
-    return double, scale
+    (scale / "1" / "model.onnx").write_bytes(scale_onnx.read_bytes())
+    return double_onnx.parent, scale
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,11 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from tests.conftest import wait_for
-from tests.minipdk.serving.conftest import FakeS3
+from tests.minipdk.serving.conftest import FakeS3, FakeWeb
 
 from minipdk.serving.predictors import storage_initializer
 from minipdk.serving.predictors.storage_errors import StorageError
@@ -131,44 +129,6 @@ def test_the_last_line_of_a_failed_run_says_why(tmp_path: Path, s3: FakeS3) -> N
     )
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith(f"s3://{BUCKET}/churn: NoSuchBucket")
-
-
-class FakeWeb:
-    """An HTTP server: ``pages`` maps paths to a status, headers and a body; ``seen`` is the headers of each request."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
-        self.seen: list[dict[str, str]] = []
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                owner.seen.append({name.lower(): value for name, value in self.headers.items()})
-                status, headers, body = owner.pages.get(self.path.partition("?")[0], (404, {}, b""))
-                self.send_response(status)
-                for name, value in ({"Content-Length": str(len(body))} | headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def put(self, path: str, body: bytes, kind: str = "application/octet-stream", status: int = 200) -> str:
-        self.pages[path] = (status, {"Content-Type": kind}, body)
-        return f"{self.url}{path}"
-
-
-@pytest.fixture
-def web() -> Iterator[FakeWeb]:
-    web = FakeWeb()
-    yield web
-    web.server.shutdown()
-    web.server.server_close()
 
 
 NO_WAIT = {"STORAGE_WAIT_SECONDS": "0"}

@@ -1,4 +1,4 @@
-"""S3 credentials, found as KServe finds them: the service account's secrets, and annotations on either.
+"""Credentials for storage, found as KServe finds them: the service account's secrets, and annotations on either.
 
 The result is a container's environment; the keys stay references to the Secret, so that no Pod holds them.
 Rules: https://kserve.github.io/website/0.14/modelserving/storage/s3/s3/
@@ -6,12 +6,15 @@ Rules: https://kserve.github.io/website/0.14/modelserving/storage/s3/s3/
 
 from __future__ import annotations
 
+import base64
+
 from minipdk.home import HOST, Home
 from minipdk.serving.api import SECRETS, SERVICE_ACCOUNTS, Api, Object
 from minipdk.serving.errors import CredentialsError, NotFoundError, NotSupportedError
 
 ANNOTATION = "serving.kserve.io/s3-"
 ACCESS_KEY, SECRET_KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"  # names of keys, not keys
+HTTPS_HOST, HEADERS = "https-host", "headers"  # of a Secret for models behind URLs
 FALSE = frozenset({"0", "false"})
 KNOWN = frozenset({"endpoint", "usehttps", "region", "verifyssl", "useanoncredential", "usevirtualbucket"})
 PACHYDERM_HOSTS = ("pachd.pachyderm", "pachd.pachyderm.svc", "pachd.pachyderm.svc.cluster.local", "pachd.default", "pachd")
@@ -19,7 +22,7 @@ PACHYDERM_HOSTS = ("pachd.pachyderm", "pachd.pachyderm.svc", "pachd.pachyderm.sv
 
 
 async def storage_environment(api: Api, home: Home, namespace: str, service_account: str) -> list[Object]:
-    """The storage initializer's environment for a Pod that runs as ``service_account``; empty without S3 credentials."""
+    """The storage initializer's environment for a Pod that runs as ``service_account``: S3 keys, headers for hosts."""
     try:
         account = await api.get(SERVICE_ACCOUNTS, namespace, service_account)
     except NotFoundError:
@@ -29,6 +32,8 @@ async def storage_environment(api: Api, home: Home, namespace: str, service_acco
             f'serviceaccount "{service_account}" not found in namespace {namespace}: create it, with the Secret that holds '
             f"{ACCESS_KEY} and {SECRET_KEY}"
         ) from None
+    s3: list[Object] = []
+    headers: list[Object] = []
     for reference in account.get("secrets") or []:
         try:
             secret = await api.get(SECRETS, namespace, reference["name"])
@@ -36,12 +41,16 @@ async def storage_environment(api: Api, home: Home, namespace: str, service_acco
             raise CredentialsError(
                 f'secret "{reference["name"]}" of serviceaccount "{service_account}" not found in namespace {namespace}'
             ) from None
-        if {ACCESS_KEY, SECRET_KEY} <= set(secret.get("data") or {}):
-            return _environment(home, secret, account)
-    return []
+        data = secret.get("data") or {}
+        if {ACCESS_KEY, SECRET_KEY} <= data.keys():
+            s3 = s3 or _s3_environment(home, secret, account)
+        elif {HTTPS_HOST, HEADERS} <= data.keys():
+            name = f"{base64.b64decode(data[HTTPS_HOST]).decode()}-{HEADERS}"
+            headers.append({"name": name, "valueFrom": {"secretKeyRef": {"name": reference["name"], "key": HEADERS}}})
+    return s3 + headers
 
 
-def _environment(home: Home, secret: Object, account: Object) -> list[Object]:
+def _s3_environment(home: Home, secret: Object, account: Object) -> list[Object]:
     settings = _settings(secret) or _settings(account)
     for name in settings.keys() - KNOWN:
         raise NotSupportedError(f"annotation {ANNOTATION}{name}")
