@@ -6,21 +6,26 @@ CPU requests are not counted: containers share the CPUs, and `turns` sees to it 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import os
 import platform
 from collections.abc import Callable
 from decimal import Decimal
 
+import aiohttp
+
 from minipdk.serving.api import Api, Object
-from minipdk.serving.errors import ConflictError, NotFoundError
+from minipdk.serving.errors import ApiError, ConflictError, NotFoundError
 from minipdk.serving.events import NORMAL, WARNING, Recorder
 
 from .quantities import pod_request
 
 NODE = "minipdk"
+RETRY_SECONDS = 1.0
 MAX_PODS = 110  # a kubelet's default
 NOT_COUNTED = frozenset({"cpu", "ephemeral-storage"})
+
+log = logging.getLogger(__name__)
 
 
 def capacity() -> dict[str, int]:
@@ -56,13 +61,25 @@ class Scheduler:
             await self._room.wait()
         if pod["spec"].get("nodeName"):
             return
-        with contextlib.suppress(ConflictError, NotFoundError):  # it was deleted meanwhile: the watch will tell
-            await self._api.bind(metadata["namespace"], metadata["name"], metadata["uid"], NODE)
+        await self._bind(metadata)
         pod["spec"]["nodeName"] = NODE
         self._recorder.emit(
             pod, NORMAL, "Scheduled", f"Successfully assigned {metadata['namespace']}/{metadata['name']} to {NODE}"
         )
         refused("")
+
+    async def _bind(self, metadata: Object) -> None:
+        """Write the binding, again while there is no server to take it."""
+        while True:
+            try:
+                await self._api.bind(metadata["namespace"], metadata["name"], metadata["uid"], NODE)
+            except (ConflictError, NotFoundError):  # bound already, or deleted meanwhile: the watch will tell
+                return
+            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.info("pod %s: %s; trying again to bind it", metadata["name"], error or type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
     def release(self, pod: Object) -> None:
         """Give its room to others: the Pod has ended."""
