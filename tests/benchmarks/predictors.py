@@ -11,22 +11,45 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import joblib
+from kserve import V1beta1ONNXRuntimeSpec, V1beta1SKLearnSpec
+from kubernetes import client as k8s
+from sklearn.linear_model import LinearRegression
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import wait_for
 from tests.minipdk.serving.conftest import archiver
-from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster, predictors
+from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster, predictors, torchserve
+from tests.minipdk.serving.test_onnxserver import EXPORT
+
+from minipdk.images import ImageStore
 
 MANY = 20
 PATIENCE = 900.0
-KINDS: list[tuple[str, str, dict[str, object]]] = [("pytorch", "s3://models/one", {})]
-"""A predictor's name, its storageUri and what its spec says besides."""
+CUSTOM_IMAGE = "doubling:1.0"
+CUSTOM = """
+import kserve
+
+class Doubling(kserve.Model):
+    def load(self):
+        self.ready = True
+
+    def predict(self, payload, headers=None):
+        return {"predictions": [[2 * x for x in row] for row in payload["instances"]]}
+
+model = Doubling("custom")
+model.load()
+kserve.ModelServer().start([model])
+"""
+DOCKERFILE = 'FROM python:3.11\nCOPY model.py /srv/\nENTRYPOINT ["python", "/srv/model.py"]\n'
 MIB = 1 << 20
 
 
@@ -46,23 +69,43 @@ def processes_of(cluster: Cluster, name: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def served(cluster: Cluster, name: str, uri: str, **predictor: object) -> Iterator[float]:
+def served(cluster: Cluster, name: str, **predictor: Any) -> Iterator[float]:
     """An InferenceService while it lasts, and the seconds until it was Ready."""
     began = time.monotonic()
-    cluster.create(name, uri, **predictor)
+    cluster.create(name, "", **{"pytorch": None, **predictor})
     wait_for(lambda: cluster.is_ready(name), seconds=PATIENCE, what=f"{name} to be ready")
     yield time.monotonic() - began
     cluster.kserve.delete(name, namespace=NAMESPACE)
     wait_for(lambda: not cluster.pods(name), what=f"the end of {name}")
 
 
-def each_kind(cluster: Cluster) -> None:
+def kinds(cluster: Cluster, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each kind of predictor, with what its spec says; their models and the custom one's image are made."""
+    cluster.s3.put("models", archiver(folder)().parent, "one/model-store/")
+    yield "pytorch", {"pytorch": torchserve("s3://models/one")}
+    for name in ("sklearn", "onnx", "custom"):
+        (folder / name).mkdir()
+    joblib.dump(LinearRegression().fit([[1], [2]], [2, 4]), folder / "sklearn" / "model.joblib")
+    cluster.s3.put("models", folder / "sklearn", "sklearn/")
+    yield "sklearn", {"sklearn": V1beta1SKLearnSpec(storage_uri="s3://models/sklearn")}
+    exported = (folder / "onnx" / "model.onnx", folder / "scale.onnx")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", EXPORT, *exported], check=True, capture_output=True)
+    cluster.s3.put("models", folder / "onnx", "onnx/")
+    yield "onnx", {"onnx": V1beta1ONNXRuntimeSpec(storage_uri="s3://models/onnx")}
+    (folder / "custom" / "model.py").write_text(CUSTOM)
+    (folder / "custom" / "Dockerfile").write_text(DOCKERFILE)
+    ImageStore(cluster.home).build(folder / "custom", CUSTOM_IMAGE)
+    storage = k8s.V1EnvVar(name="STORAGE_URI", value="s3://models/sklearn")
+    yield "custom", {"containers": [k8s.V1Container(name="kserve-container", image=CUSTOM_IMAGE, env=[storage])]}
+
+
+def each_kind(cluster: Cluster, folder: Path) -> None:
     print("| predictor | first start, with its image's build s | start s | PSS MiB | USS MiB | processes |")
     print("|---|---|---|---|---|---|")
-    for kind, uri, spec in KINDS:
-        with served(cluster, f"{kind}-first", uri, **spec) as first:
+    for kind, spec in kinds(cluster, folder):
+        with served(cluster, f"{kind}-first", **spec) as first:
             pass
-        with served(cluster, kind, uri, **spec) as start:
+        with served(cluster, kind, **spec) as start:
             running = processes_of(cluster, kind)
             pss, uss = memory(running)
             print(f"| {kind} | {first:.1f} | {start:.1f} | {pss} | {uss} | {len(running)} |", flush=True)
@@ -112,8 +155,7 @@ def delete_all(cluster: Cluster, names: list[str]) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, serving_cluster(Path(folder)) as cluster:
-        cluster.s3.put("models", archiver(Path(folder))().parent, "one/model-store/")
-        each_kind(cluster)
+        each_kind(cluster, Path(folder))
         many(cluster, int(sys.argv[1]) if sys.argv[1:] else MANY)
 
 

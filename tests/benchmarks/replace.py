@@ -173,6 +173,8 @@ def main() -> None:
         one = start("linear")
         replace_under_load(cluster, one(), seconds)
         kill_under_load(cluster, one(), "linear", 1, seconds)
+        two = start("pair", min_replicas=2, max_replicas=2)
+        kill_under_load(cluster, two(), "pair", 2, seconds)
 
 
 if __name__ == "__main__":
