@@ -1,7 +1,7 @@
 """Kinds that are kept and that nothing here runs, and how a client is told so.
 
-On a real cluster a controller would take up a Deployment. Here nobody does, and that is said
-where people look: a warning when it is made, an event for `kubectl describe`, and a status that waits in vain for nobody.
+On a real cluster a controller would take up a Deployment. Here nobody does, and that is said where people look: a warning
+when it is made, an event for `kubectl describe`, and a status that waits in vain for nobody.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ NOT_RUN = {
 
 def why(resource: Resource, found: Object) -> str:
     """Why an object that no controller made will not be taken up; "" for any other."""
-    spec = found.get("spec")
-    bound = isinstance(spec, dict) and bool(spec.get("nodeName"))
-    if resource.kind not in NOT_RUN or found["metadata"].get("ownerReferences") or bound:
+    if resource.kind not in NOT_RUN or found["metadata"].get("ownerReferences"):
         return ""
     return NOT_RUN[resource.kind][1]
 

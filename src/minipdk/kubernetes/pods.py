@@ -156,15 +156,13 @@ def _validate_container(container: Object, where: str, volumes: set[str]) -> Ite
 
 
 def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
-    """A pod's spec is fixed but for its images, deadlines and tolerations, and for the node it is bound to."""
+    """A pod's spec is fixed but for its images, deadlines and tolerations; its node is given by a binding."""
     before, after = copy.deepcopy(old["spec"]), copy.deepcopy(new["spec"])
     for spec in (before, after):
         for field in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
             spec.pop(field, None)
         for container in containers(spec):
             container.pop("image", None)
-    if not before.get("nodeName"):
-        after.pop("nodeName", None)
     if before != after:
         yield forbidden(
             "spec",

@@ -83,7 +83,7 @@ def test_the_kinds_that_kubectl_sends_as_protobuf(kubectl: Kubectl) -> None:
     assert shown(kubectl, "secret", "s3", "-n", "team")["data"] == {"key": "dmFsdWU="}
     assert shown(kubectl, "configmap", "settings", "-n", "team")["data"] == {"a": "b"}
     deployment = shown(kubectl, "deploy", "web", "-n", "team")
-    assert deployment["spec"]["replicas"] == 0
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]["type"]) == (0, "RollingUpdate")
     assert deployment["spec"]["template"]["spec"]["containers"][0]["ports"] == [{"containerPort": 80, "protocol": "TCP"}]
     assert shown(kubectl, "svc", "web", "-n", "team")["spec"]["ports"][0]["targetPort"] == 8080
     names = [row[0] for row in columns(kubectl("get", "sa", "-n", "team", "--no-headers").stdout)]
