@@ -20,26 +20,32 @@ PROGRAM = textwrap.dedent("""
     sys.path.insert(0, sys.argv[1])
     from minipdk import home as homes
     from minipdk.images import Image
-    from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, owned, start
+    from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, create_network, owned, start
 
     owned.WITHOUT_FOLDERS += ("/usr/lib", "/usr/share", "/usr/include")  # their thousands of folders would take seconds
     home = homes.create(Path(sys.argv[2]) / "home")
-    container = start(home, ContainerSpec(Image("x", "x"), ["sh", "-ec", sys.argv[3]]), stdout=PIPE, stderr=STDOUT)
+    network = create_network(home, (80,), ())
+    spec = ContainerSpec(Image("x", "x"), ["sh", "-ec", sys.argv[3]], network=network)
+    container = start(home, spec, stdout=PIPE, stderr=STDOUT)
+    if len(sys.argv) > 4:
+        print(*container.run(sys.argv[4:], timeout=60))
+        container.kill()
     print(container.communicate()[0].decode(), end="")
+    network.close()
     sys.exit(container.wait())
 """)
 
 
 @pytest.fixture
 def run_as_nobody(tmp_path_factory):
-    """``run_as_nobody(command)`` runs it in a container of a cluster that belongs to user 65534."""
+    """``run_as_nobody(command)`` runs it in a container, and ``more`` beside it, of a cluster that belongs to user 65534."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user; this user's own containers are tested everywhere else")
     probe = [SYSTEM_PYTHON, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
     if not shutil.which(SYSTEM_PYTHON) or subprocess.run(probe, check=False).returncode:
         pytest.skip("another user cannot use this environment, and the system has no Python 3.11")
 
-    def run(command: str) -> tuple[int, str]:
+    def run(command: str, *more: str) -> tuple[int, str]:
         folder = Path(subprocess.check_output(["mktemp", "-d", "/var/tmp/minipdk-XXXXXX"], text=True).strip())
         source = shutil.copytree(
             Path(sandbox.__file__).parents[1], folder / "minipdk", ignore=shutil.ignore_patterns("__pycache__")
@@ -47,7 +53,7 @@ def run_as_nobody(tmp_path_factory):
         try:
             folder.chmod(0o777)
             identity = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "-i", f"HOME={folder}"]
-            argv = [*identity, SYSTEM_PYTHON, "-B", "-c", PROGRAM, str(source.parent), str(folder), command]
+            argv = [*identity, SYSTEM_PYTHON, "-B", "-c", PROGRAM, str(source.parent), str(folder), command, *more]
             process = subprocess.run(argv, capture_output=True, text=True, check=False, cwd="/")
             assert process.stderr == ""
             return process.returncode, process.stdout.strip()
@@ -62,6 +68,11 @@ def test_another_user_s_container_writes_where_root_owns_the_host_s_folders(run_
         "touch /usr/bin/x /opt/x /x; echo >> /etc/passwd; rm -r /usr/bin/env /etc/ld.so.conf.d; useradd -m me; id -un me"
     )
     assert run_as_nobody(command) == (0, "me")
+
+
+def test_another_user_s_container_has_a_network_and_runs_one_more_command(run_as_nobody):
+    look = "import os, socket; print(os.getuid(), socket.create_server(('', 80)).getsockname()[1])"
+    assert run_as_nobody("exec sleep 1000", SYSTEM_PYTHON, "-c", look) == (137, r"0 b'0 80\n'")
 
 
 def test_the_layer_in_between_is_made_once_and_again_when_the_system_changes(tmp_path, monkeypatch):
