@@ -27,7 +27,7 @@ USEFUL_STATS = (
 )
 CONNECT_TIMEOUT = 5.0
 UPSTREAM_IDLE = 1.5  # under the seconds after which model servers close an idle connection: five in uvicorn, two in gunicorn
-RETRY_PAUSE = 0.001
+RETRY_PAUSE, RESELECTIONS = 0.001, 50
 MAX_REASON = 16 << 10
 TYPE = "type.googleapis.com/envoy"
 HTTP, GRPC = "http", "grpc"
@@ -108,6 +108,7 @@ def _cluster_resource(cluster: Cluster, limits: Limits) -> Config:
                     "max_connections": limits.in_flight,
                     "max_requests": limits.in_flight,
                     "max_pending_requests": limits.waiting,
+                    "max_retries": limits.in_flight,  # all that were on their way to a replica that has just died
                 }
             ]
         },
@@ -212,7 +213,8 @@ def _retry_policy() -> Config:
         "retry_host_predicate": [
             {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": previous_hosts}}
         ],
-        "host_selection_retry_max_attempts": 5,
+        # The replica that has just died has the fewest requests, and so is chosen again most of the time.
+        "host_selection_retry_max_attempts": RESELECTIONS,
         "retry_back_off": {"base_interval": seconds(RETRY_PAUSE), "max_interval": seconds(RETRY_PAUSE)},
     }
 
