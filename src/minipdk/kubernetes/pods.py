@@ -31,6 +31,8 @@ PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 ENDED = ("Succeeded", "Failed")
 """The phases of a pod whose containers run no more."""
 CONTAINER_LISTS = ("containers", "initContainers")
+PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+PROBE_DEFAULTS = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 VARIABLE = "[ -<>-~]+"
 
 
@@ -183,6 +185,17 @@ def _default_container(container: Object) -> None:
     for port in container.get("ports") or ():
         if isinstance(port, dict):
             port.setdefault("protocol", "TCP")
+    for name in PROBES:
+        if isinstance(probe := container.get(name), dict):
+            _default_probe(probe)
+
+
+def _default_probe(probe: Object) -> None:
+    for key, value in PROBE_DEFAULTS.items():
+        probe[key] = probe.get(key) or value
+    if isinstance(request := probe.get("httpGet"), dict):
+        request.setdefault("path", "/")
+        request.setdefault("scheme", "HTTP")
 
 
 def _quality_of_service(spec: Object) -> str:

@@ -200,6 +200,14 @@ def test_get_prints_every_form(kubectl: Kubectl) -> None:
     assert columns(kubectl("get", "pod", "-L", "form", "-l", "form", "--no-headers").stdout)[0][-1] == "yes"
 
 
+def test_a_probe_has_a_kubelets_settings_where_it_says_none(kubectl: Kubectl) -> None:
+    probed = pod("probed")
+    probed["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"port": 8080}, "periodSeconds": 5}
+    kubectl("create", "-f", "-", stdin=probed)
+    line = "http-get http://:8080/ delay=0s timeout=1s period=5s #success=1 #failure=3"
+    assert line in kubectl("describe", "pod", "probed").stdout
+
+
 def test_a_dry_run_changes_nothing(kubectl: Kubectl) -> None:
     kubectl("apply", "--dry-run=server", "-f", "-", stdin=config_map("dry"))
     assert "not found" in kubectl("get", "cm", "dry", fails=True).stderr
