@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RESTConfig
 from sklearn.compose import make_column_transformer
@@ -21,6 +22,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
+from tests.conftest import wait_for
 from tests.minipdk.serving.conftest import ModelServer, StartModelServer
 
 IMAGE = "kserve/sklearnserver:v0.21.0"
@@ -180,6 +182,27 @@ def test_rows_that_the_model_cannot_take_are_400(iris: ModelServer, instances: l
 def test_tensors_that_the_model_cannot_take_are_400(iris: ModelServer, inputs: list[dict[str, Any]], message: str) -> None:
     answer = iris.post("/v2/models/service/infer", {"inputs": inputs})
     assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
+
+
+def test_workers_share_the_requests_and_their_metrics_add_up(start_model_server: StartModelServer, folder: Path) -> None:
+    model = DecisionTreeClassifier().fit([[0.0], [1.0]], ["a", "b"])
+    server = start_model_server(IMAGE, saved(folder / "shared", model), "--workers=2")
+    server.wait_until_ready()
+    wait_for(lambda: "2 workers" in server.log.read_text(), what="both workers")
+    for _ in range(20):  # each on a connection of its own, which the kernel gives to one of the two
+        answer = requests.post(f"{server.url}/v1/models/service:predict", json={"instances": [[1]]}, timeout=30)
+        assert (answer.status_code, answer.json()) == (200, {"predictions": ["b"]})
+    metrics = requests.get(f"{server.url}/metrics", timeout=10).text
+    assert 'request_predict_seconds_count{model_name="service"} 20.0' in metrics
+
+
+@pytest.mark.parametrize("option", ["--workers=0", "--workers=two", "--max_asyncio_workers=2"])
+def test_an_option_that_is_not_supported_ends_the_server_and_is_named(
+    start_model_server: StartModelServer, tmp_path: Path, option: str
+) -> None:
+    server = start_model_server(IMAGE, tmp_path, option)
+    assert server.container.wait(120) == 2
+    assert option.partition("=")[0] in server.log.read_text().splitlines()[-1]
 
 
 def test_metrics_count_the_requests_by_model(iris: ModelServer) -> None:

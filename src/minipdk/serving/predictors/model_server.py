@@ -184,7 +184,14 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the folder of the model's files")
     parser.add_argument("--http_port", type=int, default=int(os.environ.get("PORT", "8080")))
     parser.add_argument("--grpc_port", type=int, default=int(os.environ.get("GRPC_PORT", "8081")))
+    parser.add_argument("--workers", type=_positive, help="the number of processes, each with the model of its own")
     return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
 
 
 def set_up_logging() -> None:

@@ -25,6 +25,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from .model_server import AnswerError, ThreadModel, arguments, serve, set_up_logging
 from .tensors import array_of
+from .workers import become_worker
 
 DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -197,13 +198,16 @@ class OnnxModel(ThreadModel):
 def main() -> None:
     options = arguments(__doc__).parse_args()
     set_up_logging()
+    workers = options.workers or 1
+    tell_loaded = become_worker(workers)
     try:
         path = find_model(options.model_dir)
         log.info("loading %s", path.name)
         model = OnnxModel(options.model_name, path)
     except (ModelFileError, OSError) as error:
         sys.exit(f"{error}")
-    serve([model], http_port=options.http_port, grpc_port=options.grpc_port)
+    tell_loaded()
+    serve([model], http_port=options.http_port, grpc_port=options.grpc_port, workers=workers)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from kserve.utils.utils import get_predict_response
 
 from .model_server import ThreadModel, arguments, serve, set_up_logging
 from .tensors import array_of
+from .workers import become_worker
 
 MODEL_EXTENSIONS = (".joblib", ".pkl", ".pickle")
 PANDAS = "pd"
@@ -107,6 +108,8 @@ class SklearnModel(ThreadModel):
 def main() -> None:
     options = arguments(__doc__).parse_args()
     set_up_logging()
+    workers = options.workers or 1
+    tell_loaded = become_worker(workers)
     try:
         path = find_model(options.model_dir)
     except (ModelFileError, OSError) as error:
@@ -114,7 +117,8 @@ def main() -> None:
     log.info("loading %s", path.name)
     probabilities = os.environ.get("PREDICT_PROBA", "false").lower() == "true"
     model = SklearnModel(options.model_name, joblib.load(path), probabilities=probabilities)
-    serve([model], http_port=options.http_port, grpc_port=options.grpc_port)
+    tell_loaded()
+    serve([model], http_port=options.http_port, grpc_port=options.grpc_port, workers=workers)
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def main() -> None:
     except ArchiveError as error:
         sys.exit(f"{error}")
     log.info("loading %s %s from %s with handler %s", model.name, model.version, archive.name, model.handler)
-    workers = config.workers(model.name, len(os.sched_getaffinity(0)))
+    workers = options.workers or config.workers(model.name, len(os.sched_getaffinity(0)))
     tell_loaded = become_worker(workers)
     worker = Worker(model, options.protocol)
     tell_loaded()
