@@ -80,7 +80,9 @@ class Rollout:
         revisions = _of_service(self._revisions, isvc)
         known = {one["metadata"]["name"] for one in revisions}
         foreign = [one for one in revisions if not is_owned(one, isvc)]
-        lost = [one for one in _of_service(self._node.pods, isvc) if revision_of(one) not in known and not is_ending(one)]
+        lost = [
+            one for one in _of_service(self._node.pods, isvc) if revision_of(one) not in known | {""} and not is_ending(one)
+        ]
         if foreign or lost:  # the watch may lag: a service that has just been deleted may have left them on purpose
             await self._refuse_ending(INFERENCE_SERVICES, isvc)
         for revision in foreign:
