@@ -9,16 +9,19 @@ IMAGES := train=pdk-churn-train deploy=pdk-churn-deploy \
 	iris-pre-process=pdk-iris-pre-process iris-train=pdk-iris-train iris-infer=pdk-iris-infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment cluster course iris lab labs test check format bench notebooks clean
+.PHONY: help setup environment cluster course iris model-server lab labs test check format bench notebooks clean
 
 help:  ## List these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 course: setup  ## From a bare clone to a churn prediction: set up, then run notebooks 01-07
 	@$(BIN)/python -m course.run
 
 iris: setup  ## From a bare clone to named flowers: set up, then run the iris lab's solution
 	@$(BIN)/python -m course.run solutions/iris-pipeline/lab.ipynb
+
+model-server: setup  ## From a bare clone to a server of one's own: set up, then run the model-server lab's solution
+	@$(BIN)/python -m course.run solutions/model-server/lab.ipynb
 
 lab: setup  ## Set up, then open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_connect.ipynb
@@ -60,6 +63,7 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 	@$(BIN)/minipdk start
 	@$(BIN)/python -m course.run --store
 	@$(BIN)/python -m course.run --store solutions/iris-pipeline/lab.ipynb
+	@$(BIN)/python -m course.run --store solutions/model-server/lab.ipynb
 	@$(MAKE) --no-print-directory labs
 
 labs: environment  ## Generate labs/ from solutions/, over what is filled in there; to be committed

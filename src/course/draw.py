@@ -5,11 +5,12 @@ Every function takes plain Python values and returns a matplotlib figure; the no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
@@ -126,6 +127,56 @@ def confusion(truth: Sequence[int], predicted: Sequence[int], labels: Sequence[s
     axes.set_yticks(range(len(labels)), labels, rotation=90, va="center")
     axes.set_xlabel("predicted")
     axes.set_ylabel("ground truth")
+    figure.tight_layout()
+    return figure
+
+
+def regions(
+    predict: Callable[[list[list[float]]], Sequence[int]],
+    rows: Sequence[Sequence[float]],
+    labels: Sequence[int],
+    *,
+    columns: Mapping[str, int],
+    classes: Sequence[str],
+) -> Figure:
+    """What ``predict`` says all over the plane of two ``columns`` (name -> index); ``rows`` are its points.
+
+    The other columns stand at their means. A prediction and a label are the number of one of ``classes``.
+    """
+    table, truth = np.asarray(rows, dtype=float), np.asarray(labels)
+    (first, x), (second, y) = columns.items()
+    sides = [np.linspace(table[:, at].min() - 0.4, table[:, at].max() + 0.4, 120) for at in (x, y)]
+    across, up = np.meshgrid(*sides)
+    grid = np.tile(table.mean(axis=0), (across.size, 1))
+    grid[:, x], grid[:, y] = across.ravel(), up.ravel()
+    said = np.asarray(predict(grid.tolist())).reshape(across.shape)
+    figure, axes = _canvas(figsize=(4.6, 3.6))
+    colours = (BLUE, ORANGE, GREEN, PURPLE)[: len(classes)]
+    axes.pcolormesh(across, up, said, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(classes) - 0.5, alpha=0.25, lw=0)
+    for number, (name, colour) in enumerate(zip(classes, colours, strict=True)):
+        axes.scatter(*table[truth == number][:, (x, y)].T, s=16, color=colour, label=name)
+    wrong = np.asarray(predict(table.tolist())) != truth
+    axes.scatter(*table[wrong][:, (x, y)].T, s=60, facecolors="none", edgecolors=RED, label="wrong")
+    axes.set_xlabel(first)
+    axes.set_ylabel(second)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.tight_layout()
+    return figure
+
+
+def shares(counts: Mapping[str, int], wanted: Mapping[str, int]) -> Figure:
+    """How many requests each version answered, beside the percentage that it was ``wanted`` to."""
+    total = max(1, sum(counts.values()))
+    figure, axes = _canvas(figsize=(5.6, 0.6 + 0.5 * len(counts)))
+    bars = axes.barh(list(counts), [100 * count / total for count in counts.values()], 0.6, color=BLUE)
+    axes.bar_label(bars, [f"{count} of {total}" for count in counts.values()], padding=4, fontsize=8.5)
+    for at, name in enumerate(counts):
+        axes.plot([wanted[name]] * 2, [at - 0.38, at + 0.38], color=INK, lw=1.4, label="" if at else "asked for")
+    axes.set_xlim(0, 115)
+    axes.invert_yaxis()
+    axes.set_xlabel("percent of the requests")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
     figure.tight_layout()
     return figure
 

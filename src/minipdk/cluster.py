@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -131,6 +132,7 @@ def environment(home: Home) -> dict[str, str]:
         "INGRESS_HOST": HOST,
         "INGRESS_PORT": str(home.port("ingress")),
         "COURSE_GIT_URL": home.identity.course_git_url,
+        "IMAGE_BUILD": shlex.join(["minipdk", "image", "build", "--home", str(home.path)]),
     }
 
 

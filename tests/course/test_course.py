@@ -9,6 +9,7 @@ import pytest
 
 from course import CheckError, ProfileError, check, draw, hints, jobs, load
 from course.compare import changed_lines, side_by_side
+from course.local_server import LocalServer
 from course.profile import REQUIRED
 from course.progress import WaitTimeoutError, wait_for
 
@@ -157,3 +158,31 @@ def test_a_timeline_begins_with_the_first_start_and_numbers_the_workers() -> Non
 def test_what_has_not_happened_yet_is_drawn_empty() -> None:
     figures = [draw.jobs([]), draw.workers([]), draw.dag([], [])]
     assert [len(figure.axes[0].patches) for figure in figures] == [0, 0, 0]
+
+
+def test_regions_ring_the_points_that_are_named_wrongly() -> None:
+    rows, labels = [[0.0, 9.0, 1.0], [1.0, 9.0, 0.0], [3.0, 9.0, 3.0]], [0, 0, 0]
+
+    def by_the_first(points: list[list[float]]) -> list[int]:
+        assert {point[1] for point in points} == {9.0}  # the column that is not drawn stays at its mean
+        return [int(point[0] > 2) for point in points]
+
+    axes = draw.regions(by_the_first, rows, labels, columns={"a": 0, "c": 2}, classes=["x", "y"]).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("a", "c")
+    [ringed] = [points for points in axes.collections if points.get_label() == "wrong"]
+    assert ringed.get_offsets().tolist() == [[3.0, 3.0]]
+
+
+def test_shares_stand_beside_what_was_asked_for() -> None:
+    axes = draw.shares({"0001": 150, "0002": 50}, wanted={"0001": 80, "0002": 20}).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [75.0, 25.0]
+    assert [line.get_xdata()[0] for line in axes.lines] == [80, 20]
+
+
+def test_a_local_server_that_ends_says_so_in_its_log(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text('#!/bin/sh\necho "no $WHAT at $HTTP_PORT"; exit 3\n')
+    (tmp_path / "run").chmod(0o755)
+    server = LocalServer("run", tmp_path, WHAT="model")
+    assert (server.ready, server.models, server.log) == (False, [], [f"no model at {server.port}"])
+    server.stop()
+    assert server.log == [f"no model at {server.port}"]

@@ -50,9 +50,11 @@ class CourseCluster:
         import papermill
 
         target = self.prepared / notebook.parent.name / notebook.name
-        target.parent.mkdir(exist_ok=True)
-        for script in notebook.parent.glob("*.py"):
-            shutil.copy(script, target.parent)
+        shutil.rmtree(target.parent, ignore_errors=True)
+        if notebook.parent.name == "notebooks":
+            target.parent.mkdir()
+        else:  # a lab has its files beside it
+            shutil.copytree(notebook.parent, target.parent, ignore=_left_behind)
         papermill.execute_notebook(
             notebook, target, parameters={"PROFILE": str(self.profile)}, prepare_only=True, progress_bar=False
         )
@@ -65,6 +67,11 @@ class CourseCluster:
         command += ["--rootdir", ROOT, "-c", ROOT / "tests/notebooks/nbval.ini", "-p", "nbval_settings", notebook]
         environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "notebooks")}
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=notebook.parent)
+
+
+def _left_behind(folder: str, names: list[str]) -> set[str]:
+    """What running a lab in place has left there."""
+    return {name for name in names if name == "__pycache__" or (Path(folder).name == "trainer" and name.isdigit())}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """`python -m sklearnserver.inferencer`: KServe's model server with the model, or the models, in a folder.
 
-A folder that holds folders is a repository: each is a model of that name. Any other is the model MODEL_NAME itself. All
-options of KServe's server can be given; `run_sklearnserver` passes those that the environment sets.
+A folder of folders with models is a repository of models, each called as its folder. Any other is to hold the one model that
+`--model_name` names. All options of KServe's server can be given; `run_sklearnserver` passes what the environment says.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from pathlib import Path
 
 from kserve import ModelServer, model_server
 
@@ -31,10 +30,9 @@ parser.add_argument("--host", default="127.0.0.1", help=f"where to listen for HT
 def main() -> None:
     """Load, then serve until SIGTERM. Exits with a sentence where there is nothing to serve."""
     arguments = parser.parse_args()
-    folder = Path(arguments.model_dir)
     repository = SKLearnModelRepository(arguments.model_dir)
     try:
-        if folder.is_dir() and any(one.is_dir() for one in folder.iterdir()):
+        if repository.names():
             repository.load_models()
         else:
             model = SKLearnServingModel(arguments.model_name, arguments.model_dir)

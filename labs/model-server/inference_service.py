@@ -1,0 +1,112 @@
+"""The learner's InferenceService as the cluster has it: what it says of itself, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from course import Profile
+from course.checks import CheckError
+from course.endpoint import hostname
+from course.progress import wait_for
+
+GIVEN_UP = {"BlockedByFailedLoad", "InvalidSpec"}
+TIMEOUT_SECONDS = 30
+
+
+class Endpoint:
+    """The InferenceService ``name`` in the profile's namespace. Nothing here changes it."""
+
+    def __init__(self, profile: Profile, name: str) -> None:
+        self._profile, self._name, self._namespace = profile, name, profile["KSERVE_NAMESPACE"]
+        self.label = f"serving.kserve.io/inferenceservice={name}"
+
+    def find(self) -> dict[str, Any] | None:
+        """The object, if it is there."""
+        try:
+            return dict(self._profile.kserve.get(self._name, namespace=self._namespace))
+        except RuntimeError:  # KServeClient's way to say that there is none
+            return None
+
+    def get(self) -> dict[str, Any]:
+        """The object. Raises CheckError if it is not there."""
+        service = self.find()
+        if service is None:
+            raise CheckError(f"Not yet: {self._name} is there. Hint: apply the manifest in the cell above")
+        return service
+
+    def shares(self) -> list[int]:
+        """The percentages of the requests that its revisions get, the smallest first."""
+        traffic = self.get().get("status", {}).get("components", {}).get("predictor", {}).get("traffic", [])
+        return sorted(one.get("percent", 0) for one in traffic)
+
+    def predict(self, flower: list[float]) -> list[int]:
+        """What it answers in protocol v1. Raises CheckError with its words when that is an error."""
+        return list(self._expect(self.ask("v1", {"instances": [flower]}))["predictions"])
+
+    def infer(self, flower: list[float]) -> list[int]:
+        """What it answers in protocol v2. Raises CheckError with its words when that is an error."""
+        tensor = {"name": "input-0", "shape": [1, len(flower)], "datatype": "FP64", "data": flower}
+        return list(self._expect(self.ask("v2", {"inputs": [tensor]}))["outputs"][0]["data"])
+
+    def ask(self, protocol: str, body: dict[str, Any]) -> requests.Response:
+        """The answer to ``body``, in protocol v1 or v2. Raises CheckError where there is no service."""
+        self.get()
+        path = {"v1": f"/v1/models/{self._name}:predict", "v2": f"/v2/models/{self._name}/infer"}[protocol]
+        host = {"Host": hostname(self._profile, self._name)}
+        return requests.post(f"{self._profile.ingress}{path}", json=body, headers=host, timeout=TIMEOUT_SECONDS)
+
+    def _expect(self, response: requests.Response) -> dict[str, Any]:
+        if not response.ok:
+            raise CheckError(f"Not yet: {self._name} answers. Hint: it says {response.status_code}: {response.text}")
+        return dict(response.json())
+
+    def wait_until_settled(self) -> str:
+        """Wait until the newest generation is ready, or KServe has given it up: then return why, else nothing."""
+
+        def look() -> tuple[bool, str, str]:
+            service = self.get()
+            status = service.get("status", {})
+            model, conditions = status.get("modelStatus", {}), {one["type"]: one for one in status.get("conditions", [])}
+            seen = status.get("observedGeneration") == service["metadata"]["generation"]
+            state = model.get("transitionStatus", "UpToDate")
+            if seen and state in GIVEN_UP:
+                failure = model.get("lastFailureInfo", {})
+                return True, "", f"{failure.get('reason', '')}: {failure.get('message', '')}".strip()
+            if seen and conditions.get("Ready", {}).get("status") == "True" and state == "UpToDate":
+                return True, "", ""
+            return False, next((one["message"] for one in conditions.values() if one.get("message")), "starting"), ""
+
+        return wait_for(self._name, look)
+
+    def wait_until_broken(self) -> str:
+        """Wait until the server in one of its Pods has failed; return the Pod's name."""
+
+        def look() -> tuple[bool, str, str]:
+            pods = self._profile.kubernetes.list_namespaced_pod(self._namespace, label_selector=self.label).items
+            failed = [pod.metadata.name for pod in pods if _has_failed(pod)]
+            return bool(failed), "the new revision is starting", "".join(failed[:1])
+
+        return wait_for(self._name, look)
+
+
+def storage_uri(predictor: Mapping[str, Any]) -> str:
+    """What a predictor's first container is to serve."""
+    containers = predictor.get("containers") or [{}]
+    return environment(containers[0]).get("STORAGE_URI", "")
+
+
+def environment(container: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that a container is given by value."""
+    return {one.get("name", ""): str(one.get("value", "")) for one in container.get("env") or []}
+
+
+def _has_failed(pod: Any) -> bool:
+    """Whether the Pod's server has ended with an error and was started again: then its previous log says why."""
+    for one in pod.status.container_statuses or []:
+        ended = one.last_state.terminated if one.last_state else None
+        if one.name == "kserve-container" and not one.ready and one.restart_count and ended and ended.exit_code:
+            return True
+    return False

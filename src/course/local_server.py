@@ -1,0 +1,94 @@
+"""Run a model server on this machine, as a container of it would run: at a free port of loopback, with its log kept."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import requests
+
+from course.progress import wait_for
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 30
+TIMEOUT_SECONDS = 30
+
+
+class LocalServer:
+    """The server that ``command`` starts in ``folder``, told its port in HTTP_PORT and more in ``variables``.
+
+    Returns when it answers, or has ended: `ready` says which, and `log` why.
+    """
+
+    def __init__(self, command: str, folder: Path, **variables: str) -> None:
+        self.port = _free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self._file, self._lines = tempfile.TemporaryFile(), list[str]()  # noqa: SIM115  # it lives as long as the server
+        self._process = subprocess.Popen(
+            [folder.resolve() / command],
+            cwd=folder,
+            env=os.environ | variables | {"HTTP_PORT": str(self.port)},
+            stdout=self._file,
+            stderr=subprocess.STDOUT,
+        )
+        atexit.register(self.stop)
+        wait_for(command, self._look)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers requests."""
+        if self._process.poll() is not None:
+            return False
+        try:
+            return requests.get(f"{self.url}/v2/health/ready", timeout=TIMEOUT_SECONDS).ok
+        except requests.ConnectionError:
+            return False
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that it has loaded; none while it does not answer."""
+        if not self.ready:
+            return []
+        return list(requests.get(f"{self.url}/v2/models", timeout=TIMEOUT_SECONDS).json()["models"])
+
+    @property
+    def log(self) -> list[str]:
+        """What it has printed, line by line."""
+        if self._file.closed:
+            return self._lines
+        descriptor = self._file.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace").splitlines()
+
+    def predict(self, model: str, instances: list[list[float]]) -> list[int]:
+        """The predictions for ``instances``, asked in protocol v1. Raises HTTPError for anything but an answer."""
+        response = requests.post(
+            f"{self.url}/v1/models/{model}:predict", json={"instances": instances}, timeout=TIMEOUT_SECONDS
+        )
+        response.raise_for_status()
+        return list(response.json()["predictions"])
+
+    def stop(self) -> None:
+        """End it, after the requests that it is answering. Its log can still be read."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._lines = self.log
+        self._file.close()
+        atexit.unregister(self.stop)
+
+    def _look(self) -> tuple[bool, str, None]:
+        return self._process.poll() is not None or self.ready, "starting", None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,260 @@
+"""The model-server lab's checks: each likely mistake in the package is named, and none ends in a traceback."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+LAB = "model-server"
+
+
+class Profile(SimpleNamespace):
+    """As much of a profile as the checks of the package need."""
+
+    def __getitem__(self, name: str) -> str:
+        return str(getattr(self, name))
+
+
+def copy_package(folder: Path) -> None:
+    """The solution's package, without what running the solution has trained."""
+    shutil.copytree(ROOT / "solutions" / LAB / "packages" / "sklearn", folder)
+    for trained in (folder / "sklearnserver" / "trainer").glob("0*"):
+        shutil.rmtree(trained)
+
+
+class Learner:
+    """Somebody who edits the package, and what the checks say then."""
+
+    def __init__(self, folder: Path, checks: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self.checks, self._capsys = folder, checks, capsys
+
+    def writes(self, file: str, right: str, wrong: str) -> None:
+        """Take back what was written before, and write ``wrong`` for the solution's ``right``."""
+        shutil.rmtree(self.folder)
+        copy_package(self.folder)
+        path = self.folder / file
+        text = path.read_text()
+        assert right in text
+        path.write_text(text.replace(right, wrong))
+
+    def says(self, check: str, *arguments: object) -> str:
+        """What the check prints in the end: its last tick, or its hint."""
+        self._capsys.readouterr()
+        getattr(self.checks, check)(*arguments)
+        return self._capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.fixture
+def modules(import_from: Callable[[str, str], ModuleType]) -> dict[str, ModuleType]:
+    return {name: import_from(f"solutions/{LAB}", name) for name in ("legacy", "probe", "check")}
+
+
+@pytest.fixture
+def learner(modules: dict[str, ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Learner:
+    """One whose package is the solution's, and who may change it."""
+    folder = tmp_path / "sklearn"
+    copy_package(folder)
+    return Learner(folder, modules["check"].Checks(Profile(KSERVE_NAMESPACE="models"), folder), capsys)
+
+
+@pytest.fixture
+def at_once(modules: dict[str, ModuleType], learner: Learner, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look at the package in this process: to import kserve anew for every mistake would take minutes."""
+    probe = modules["probe"]
+
+    def run(package: Path, what: str, *arguments: str) -> dict[str, Any]:
+        for name in [name for name in sys.modules if name.split(".")[0] == "sklearnserver"]:
+            del sys.modules[name]
+        for cache in package.rglob("__pycache__"):
+            shutil.rmtree(cache)
+        monkeypatch.chdir(package)  # anew: the folder may be another one of the same name
+        return dict(probe.PROBES[what](*arguments))
+
+    monkeypatch.setattr(probe, "run", run)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(str(learner.folder))
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "sklearnserver"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        ("return table", "those are all four: index the table's second axis"),
+        ("return table[:, [one in columns for one in config.MEASURES]]", "the right columns in another order"),
+        ("return table[[config.MEASURES.index(name) for name in columns]][:, :2]", "prep_func returned"),
+        ("table[:, [config.MEASURES.index(name) for name in columns]]", "prep_func returns None"),
+    ],
+)
+def test_wrong_columns_are_told_apart(at_once: None, learner: Learner, wrong: str, hint: str) -> None:
+    assert learner.says("preprocess") == "✓ what is no flower is refused"
+    right = "return table[:, [config.MEASURES.index(name) for name in columns]]"
+    learner.writes("sklearnserver/trainer/preprocessor.py", right, wrong)
+    assert hint in learner.says("preprocess")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "hint"),
+    [
+        ("inputs = self.preprocess(flowers)", "inputs = flowers", "preprocess the flowers first"),
+        (
+            "return self.postprocess(_core.probabilities(self.model, inputs))",
+            "return _core.probabilities(self.model, inputs)",
+            "postprocess them",
+        ),
+        ("return self.postprocess(_core", "self.postprocess(_core", "predict returns None"),
+    ],
+)
+def test_each_part_of_predict_that_is_missing_is_named(
+    at_once: None, learner: Learner, right: str, wrong: str, hint: str
+) -> None:
+    assert learner.says("predict") == "✓ two flowers have two classes"
+    learner.writes("sklearnserver/trainer/model.py", right, wrong)
+    assert hint in learner.says("predict")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "hint"),
+    [
+        ("Storage.download(self.model_dir)", "self.model_dir", "what Storage.download returns"),
+        ("        self.ready = True\n", "", "it returns False: return self.ready"),
+        ("        return self.ready\n", "", "it returns None: return self.ready"),
+        ("        self.ready = True\n        return self.ready\n", "        return True\n", "set it to True"),
+        (
+            "return get_predict_response(payload, classes, self.name)",
+            "return classes",
+            "get_predict_response makes an answer",
+        ),
+        ("return get_predict_response(payload", "get_predict_response(payload", "predict returns None"),
+        ("get_predict_response(payload,", "get_predict_response({},", "give get_predict_response the payload itself"),
+    ],
+)
+def test_each_mistake_in_load_and_predict_is_named(
+    at_once: None, learner: Learner, right: str, wrong: str, hint: str
+) -> None:
+    learner.writes("sklearnserver/inferencer/model.py", right, wrong)
+    assert hint in learner.says("load_and_predict")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "hint"),
+    [
+        ("        model.load()\n", "", "call its load()"),
+        ("        self.update(model)\n", "", "self.update(model) makes the server know it"),
+        ("        return model.ready\n", "", "it returns None: return model.ready"),
+        (
+            "str(Path(self.models_dir) / name))",
+            "str(Path(self.models_dir) / self.names()[0]))",
+            "the model's folder is its name",
+        ),
+    ],
+)
+def test_each_mistake_in_the_repository_is_named(at_once: None, learner: Learner, right: str, wrong: str, hint: str) -> None:
+    assert learner.says("repository") == "✓ each name is its own folder"
+    learner.writes("sklearnserver/inferencer/model_repository.py", right, wrong)
+    assert hint in learner.says("repository")
+
+
+def test_a_gap_and_an_error_of_python_are_found_by_file_and_line(learner: Learner) -> None:
+    file = "sklearnserver/trainer/preprocessor.py"
+    shutil.copy(ROOT / "labs" / LAB / "packages" / "sklearn" / file, learner.folder / file)
+    assert re.search(
+        r"^✗ .* Hint: sklearnserver/trainer/preprocessor\.py, line \d+: the gap is still empty$", learner.says("preprocess")
+    )
+    learner.writes(file, "return table[:,", "return tabel[:,")
+    assert re.search(r"preprocessor\.py, line \d+: NameError: name 'tabel' is not defined", learner.says("preprocess"))
+    learner.writes(file, "return table[:,", "return table[[:,")
+    assert re.search(r"preprocessor\.py, line \d+: SyntaxError: ", learner.says("preprocess"))
+
+
+def test_a_model_that_is_not_there_or_looks_at_something_else_is_told_apart(at_once: None, learner: Learner) -> None:
+    petals = ("petal_length", "petal_width")
+    assert learner.says("trained", "0002", petals).endswith(
+        "Hint: train it: python -m sklearnserver.trainer --version 0002 --columns petal_length petal_width"
+    )
+    shutil.copytree(learner.folder / "sklearnserver/example_models/0001", learner.folder / "sklearnserver/trainer/0002")
+    assert "it looks at sepal_length, sepal_width: python -m" in learner.says("trained", "0002", petals)
+
+
+OLD_NAMES = {
+    "sklearnserver.yaml": [
+        ("serving.kserve.io/v1beta1", "serving.kubeflow.org/v1beta1", "today it is serving.kserve.io"),
+        ("- name: kserve-container", "- name: kfserving-container", "today it is kserve-container"),
+        ("--grpc_max_receive_message_length", "--max_buffer_size", "today it is --grpc_max_receive_message_length"),
+    ],
+    "sklearnserver/inferencer/model.py": [
+        ("from kserve import InferRequest, InferResponse, Model", "from kfserving import KFModel", "today it is Model"),
+        ("class SKLearnServingModel(Model)", "class SKLearnServingModel(kfserving.KFModel)", "today it is kserve.Model"),
+        ("Storage.download(", "kfserving.Storage.download(", "today it is kserve.storage.Storage"),
+    ],
+    "sklearnserver/inferencer/model_repository.py": [
+        ("from kserve import ModelRepository", "from kfserving import KFModelRepository", "today it is ModelRepository"),
+    ],
+    "sklearnserver.Dockerfile": [("ENV HOST", "ENV KFSERVING_HOST", "today it is KSERVE_")],
+    "requirements.txt": [("kserve==", "kfserving==", "today it is kserve")],
+}
+
+
+@pytest.mark.parametrize("check", ["preprocess", "manifest"])
+def test_a_name_of_kfserving_is_found_in_whatever_file_it_stands(learner: Learner, check: str) -> None:
+    for file, changes in OLD_NAMES.items():
+        for right, wrong, hint in changes:
+            learner.writes(file, right, wrong)
+            assert learner.says(check).startswith(f"✗ Not yet: the package speaks KServe. Hint: {file}, line ")
+            assert learner.says(check).endswith(hint)
+
+
+def test_the_labs_table_of_old_names_is_that_of_the_check(modules: dict[str, ModuleType]) -> None:
+    import nbformat
+
+    prose = nbformat.read(ROOT / "solutions" / LAB / "lab.ipynb", as_version=4).cells[0].source
+    rows = [line for line in prose.splitlines() if line.startswith("| ")]
+    for old, new in modules["legacy"].TODAY.items():
+        last = old.removeprefix("kfserving.")
+        assert any(last in row and new in row.split("|")[2] for row in rows), old
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        (lambda predictor: predictor.pop("containers"), "has 0"),
+        (lambda predictor: predictor["containers"][0].update(name="server"), "it is called server"),
+        (
+            lambda predictor: predictor["containers"][0].update(image="sklearnserver"),
+            "it is sklearnserver: that of the step before",
+        ),
+        (lambda predictor: predictor["containers"][0]["env"].pop(0), "add an entry {name: MODEL_NAME, value: ...} to env"),
+        (lambda predictor: predictor["containers"][0]["env"][1].update(value="s3://models/0001"), "it is s3://models/0001"),
+        (lambda predictor: predictor["containers"][0].pop("args"), "args is []: it wants --grpc_max"),
+        (
+            lambda predictor: predictor.pop("serviceAccountName"),
+            "serviceAccountName is None: model-reader has the credentials",
+        ),
+    ],
+)
+def test_each_mistake_in_the_manifest_is_named(
+    learner: Learner, change: Callable[[dict[str, Any]], object], hint: str
+) -> None:
+    assert learner.says("manifest") == "✓ it may read the model"
+    path = learner.folder / "sklearnserver.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    change(manifest["spec"]["predictor"])
+    path.write_text(yaml.safe_dump(manifest))
+    assert hint in learner.says("manifest")
+
+
+def test_a_manifest_that_is_no_yaml_is_named_with_its_line(learner: Learner) -> None:
+    learner.writes("sklearnserver.yaml", "    containers:", "    containers: x:")
+    assert re.search(
+        r"sklearnserver\.yaml is YAML\. Hint: mapping values are not allowed here .*line \d+", learner.says("manifest")
+    )
