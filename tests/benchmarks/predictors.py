@@ -26,9 +26,8 @@ from kubernetes import client as k8s
 from sklearn.linear_model import LinearRegression
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import wait_for
-from tests.minipdk.serving.conftest import archiver
+from tests.minipdk.serving.conftest import EXPORT_ONNX, archiver
 from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster, predictors, torchserve
-from tests.minipdk.serving.test_onnxserver import EXPORT
 
 from minipdk.images import ImageStore
 
@@ -89,7 +88,7 @@ def kinds(cluster: Cluster, folder: Path) -> Iterator[tuple[str, dict[str, Any]]
     cluster.s3.put("models", folder / "sklearn", "sklearn/")
     yield "sklearn", {"sklearn": V1beta1SKLearnSpec(storage_uri="s3://models/sklearn")}
     exported = (folder / "onnx" / "model.onnx", folder / "scale.onnx")
-    subprocess.run([sys.executable, "-W", "ignore", "-c", EXPORT, *exported], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", EXPORT_ONNX, *exported], check=True, capture_output=True)
     cluster.s3.put("models", folder / "onnx", "onnx/")
     yield "onnx", {"onnx": V1beta1ONNXRuntimeSpec(storage_uri="s3://models/onnx")}
     (folder / "custom" / "model.py").write_text(CUSTOM)
