@@ -3,8 +3,13 @@
 Nothing here knows which cluster it talks to: it uses the vendors' clients and the profile's variables only.
 """
 
+import os
+
 from course.catch_up import catch_up
 from course.checks import CheckError, check
 from course.profile import Profile, ProfileError, load
 
 __all__ = ["CheckError", "Profile", "ProfileError", "catch_up", "check", "load"]
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+"""A notebook's ``!`` forks, only to run a command; gRPC's own handling of forks breaks about every fourth of those."""
