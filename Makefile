@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MINIPDK_HOME ?= $(CURDIR)/.minipdk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A notebook's `!` forks, only to run a command; gRPC's own handling of forks breaks about every tenth of those.
+export GRPC_ENABLE_FORK_SUPPORT := 0
 IMAGES := train=pdk-churn-train deploy=pdk-churn-deploy \
 	iris-pre-process=pdk-iris-pre-process iris-train=pdk-iris-train iris-infer=pdk-iris-infer
 

@@ -11,5 +11,6 @@ from course.profile import Profile, ProfileError, load
 
 __all__ = ["CheckError", "Profile", "ProfileError", "catch_up", "check", "load"]
 
+# A notebook's `!` forks, only to run a command; gRPC's own handling of forks breaks about every tenth of those. It looks at
+# this once, when it is imported: the Makefile sets it too, for notebooks that import a client of gRPC's before this.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-"""A notebook's ``!`` forks, only to run a command; gRPC's own handling of forks breaks about every fourth of those."""

@@ -65,7 +65,7 @@ class CourseCluster:
         command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=900"]
         command += ["--nbval-sanitize-with", ROOT / "tests/notebooks/sanitize.cfg", "-p", "no:cacheprovider", "-q"]
         command += ["--rootdir", ROOT, "-c", ROOT / "tests/notebooks/nbval.ini", "-p", "nbval_settings", notebook]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "notebooks")}
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "tests" / "notebooks"), "GRPC_ENABLE_FORK_SUPPORT": "0"}
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=notebook.parent)
 
 
