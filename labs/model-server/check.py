@@ -10,7 +10,6 @@ from typing import Any
 
 import legacy
 import probe
-import requests
 import yaml
 from inference_service import Endpoint, environment, storage_uri
 from pachyderm_sdk.api import pfs
@@ -117,11 +116,7 @@ class Checks:
 
     @step
     def serving(self, server: LocalServer, *models: str) -> None:
-        if not server.ready:
-            log = [line for line in server.log if line.strip()] or ["nothing"]
-            raise CheckError(f"Not yet: the server answers. Hint: it has ended; its log ends with: {log[-1]}")
-        names = requests.get(f"{server.url}/v2/models", timeout=TIMEOUT_SECONDS).json()["models"]
-        missing = sorted(set(models) - set(names))
+        missing = sorted(set(models) - set(self._expect_models(server)))
         hint = f"{', '.join(missing)} is not loaded: POST /v2/repository/models/{missing[0]}/load" if missing else ""
         check(f"the server has {' and '.join(models)}", not missing, hint)
         for name in models:
@@ -131,6 +126,14 @@ class Checks:
     def built(self, build: subprocess.CompletedProcess[str]) -> None:
         lines = [line for line in (build.stdout + build.stderr).splitlines() if line.strip()]
         check(f"the image {IMAGE} is built", build.returncode == 0, lines[-1] if lines else "IMAGE_BUILD printed nothing")
+
+    @step
+    def running_image(self, server: LocalServer) -> None:
+        names = self._expect_models(server)
+        hint = f"it has {', '.join(names) or 'no model'}: -e MODEL_NAME={SERVICE} names the one at /mnt/models"
+        check(f"the container has {SERVICE}", SERVICE in names, hint)
+        hint = "mount the model that you mean: --mount type=bind,source=<its folder>,target=/mnt/models"
+        check("it knows a setosa", server.predict(SERVICE, [SETOSA]) == [0], hint)
 
     @step
     def stored(self) -> None:
@@ -224,6 +227,12 @@ class Checks:
         """No file of the package uses a name that kfserving had."""
         if hint := legacy.old_name(self._package):
             raise CheckError(f"Not yet: the package speaks KServe. Hint: {hint}")
+
+    def _expect_models(self, server: LocalServer) -> list[str]:
+        """The models of a server that answers; what it has said last is the hint where it does not."""
+        log = [line for line in server.log if line.strip() and not line.startswith(("make: ", "make["))] or ["nothing"]
+        check("the server answers", server.ready, f"it has ended; its log ends with: {log[-1]}")
+        return server.models
 
     def _probe(self, what: str, *arguments: str) -> dict[str, Any]:
         """What the package does, seen in a process of its own, which has the files as they are now."""

@@ -1,9 +1,10 @@
-"""Run a model server on this machine, as a container of it would run: at a free port of loopback, with its log kept."""
+"""Run a model server on this machine, as a process or from its image: at a free port of loopback, with its log kept."""
 
 from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -19,7 +20,8 @@ TIMEOUT_SECONDS = 30
 
 
 class LocalServer:
-    """The server that ``command`` starts in ``folder``, told its port in HTTP_PORT and more in ``variables``.
+    """The server that ``command``, a program and its arguments, starts in ``folder``: told its port in HTTP_PORT, more in
+    ``variables``.
 
     Returns when it answers, or has ended: `ready` says which, and `log` why.
     """
@@ -29,7 +31,7 @@ class LocalServer:
         self.url = f"http://{HOST}:{self.port}"
         self._file, self._lines = tempfile.TemporaryFile(), list[str]()  # noqa: SIM115  # it lives as long as the server
         self._process = subprocess.Popen(
-            [folder.resolve() / command],
+            shlex.split(command),
             cwd=folder,
             env=os.environ | variables | {"HTTP_PORT": str(self.port)},
             stdout=self._file,

@@ -24,13 +24,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-image_app = typer.Typer(help="Build images from ordinary Dockerfiles, and list them.", no_args_is_help=True)
+image_app = typer.Typer(help="Build images from ordinary Dockerfiles, run and list them.", no_args_is_help=True)
 app.add_typer(image_app, name="image")
 console = Console(highlight=False, soft_wrap=True)
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="The cluster's folder [default: $MINIPDK_HOME or ~/.minipdk].")
 ]
+
+
+NOT_RUN = 125
+"""What `docker run` exits with where the fault is not the command's."""
 
 
 class Format(StrEnum):
@@ -50,10 +54,10 @@ def main() -> None:
         fail(str(error))
 
 
-def fail(message: str) -> NoReturn:
-    """End with ``message`` on stderr and exit status 1."""
+def fail(message: str, status: int = 1) -> NoReturn:
+    """End with ``message`` on stderr and exit status 1, or ``status``."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"minipdk: {message}", markup=False)
-    sys.exit(1)
+    sys.exit(status)
 
 
 @app.command()
@@ -187,6 +191,46 @@ def image_build(
 
     image = ImageStore(_open_or_create(home)).build(folder, tag, dockerfile=file, progress=_show_step)
     console.print(f"Built [bold]{image.name}[/bold]")
+
+
+@image_app.command("run", context_settings={"allow_interspersed_args": False})
+def image_run(
+    image: Annotated[str, typer.Argument(help="The image's name, NAME[:TAG].")],
+    command: Annotated[list[str] | None, typer.Argument(help="What takes the place of the image's CMD.")] = None,
+    *,
+    rm: Annotated[bool, typer.Option("--rm", help="It is always so: nothing of a container outlives it.")] = False,  # noqa: ARG001
+    env: Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, or NAME with its value here.")] = None,
+    publish: Annotated[
+        list[str] | None, typer.Option("--publish", "-p", help="HOST_PORT:CONTAINER_PORT, on 127.0.0.1 only.")
+    ] = None,
+    mount: Annotated[list[str] | None, typer.Option(help="type=bind,source=PATH,target=PATH[,readonly]")] = None,
+    volume: Annotated[list[str] | None, typer.Option("--volume", "-v", help="SOURCE:TARGET[:ro], both paths.")] = None,
+    workdir: Annotated[str | None, typer.Option("--workdir", "-w", help="The working folder in the container.")] = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="NAME-OR-UID[:GROUP-OR-GID]")] = None,
+    entrypoint: Annotated[str | None, typer.Option(help="In place of the image's ENTRYPOINT.")] = None,
+    network: Annotated[str, typer.Option(help="bridge, one of its own, or host, this machine's.")] = "bridge",
+    home: HomeOption = None,
+) -> None:
+    """Run an image in the foreground, as docker run does; exit status 125 where that cannot be, else the command's."""
+    from minipdk.images import ImageStore, run, run_options
+    from minipdk.images.errors import ImageError
+    from minipdk.sandbox import ContainerSpec
+    from minipdk.sandbox.errors import SandboxError
+
+    opened = _open_or_create(home)
+    try:
+        found = ImageStore(opened).resolve(image)
+        spec = ContainerSpec(
+            found,
+            run.arguments(found.config, entrypoint, command or ()),
+            env=run_options.variables(env or ()),
+            working_dir=workdir,
+            user=user,
+            mounts=[*map(run_options.mount, mount or ()), *map(run_options.volume, volume or ())],
+        )
+        sys.exit(run.run(opened, spec, run_options.published(publish or (), network)))
+    except (ImageError, SandboxError) as error:
+        fail(str(error), NOT_RUN)
 
 
 @image_app.command("list")

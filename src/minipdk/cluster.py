@@ -133,6 +133,7 @@ def environment(home: Home) -> dict[str, str]:
         "INGRESS_PORT": str(home.port("ingress")),
         "COURSE_GIT_URL": home.identity.course_git_url,
         "IMAGE_BUILD": shlex.join(["minipdk", "image", "build", "--home", str(home.path)]),
+        "IMAGE_RUN": shlex.join(["minipdk", "image", "run", "--home", str(home.path)]),
     }
 
 

@@ -180,9 +180,9 @@ def test_shares_stand_beside_what_was_asked_for() -> None:
 
 
 def test_a_local_server_that_ends_says_so_in_its_log(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text('#!/bin/sh\necho "no $WHAT at $HTTP_PORT"; exit 3\n')
+    (tmp_path / "run").write_text('#!/bin/sh\necho "no $WHAT at $HTTP_PORT $1"; exit 3\n')
     (tmp_path / "run").chmod(0o755)
-    server = LocalServer("run", tmp_path, WHAT="model")
-    assert (server.ready, server.models, server.log) == (False, [], [f"no model at {server.port}"])
+    server = LocalServer("./run --now", tmp_path, WHAT="model")
+    assert (server.ready, server.models, server.log) == (False, [], [f"no model at {server.port} --now"])
     server.stop()
-    assert server.log == [f"no model at {server.port}"]
+    assert server.log == [f"no model at {server.port} --now"]

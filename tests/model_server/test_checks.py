@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from course.local_server import LocalServer
+
 ROOT = Path(__file__).parents[2]
 LAB = "model-server"
 
@@ -258,3 +260,38 @@ def test_a_manifest_that_is_no_yaml_is_named_with_its_line(learner: Learner) -> 
     assert re.search(
         r"sklearnserver\.yaml is YAML\. Hint: mapping values are not allowed here .*line \d+", learner.says("manifest")
     )
+
+
+ANSWERS = """
+import http.server, json, os, sys
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"models": sys.argv[1:2], "predictions": [int(sys.argv[2])]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["HTTP_PORT"])), Answers).serve_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("python answers.py sklearnserver-test 0", "✓ it knows a setosa"),
+        ("python answers.py sklearnserver-test 2", "mount the model that you mean"),
+        ("python answers.py sklearnserver 0", "it has sklearnserver: -e MODEL_NAME=sklearnserver-test names the one"),
+        ("echo there is no /mnt/models/model.joblib; exit 1", "its log ends with: there is no /mnt/models/model.joblib"),
+    ],
+)
+def test_a_container_without_its_model_is_told_what_it_lacks(
+    learner: Learner, tmp_path: Path, recipe: str, said: str
+) -> None:
+    (tmp_path / "Makefile").write_text(f"run:\n\t@{recipe.replace('python', sys.executable)}\n")
+    (tmp_path / "answers.py").write_text(ANSWERS)
+    server = LocalServer("make run", tmp_path)
+    assert said in learner.says("running_image", server)
+    server.stop()

@@ -4,6 +4,7 @@ ImageError
 ├── ImageNameError        the name is not one that Docker would accept
 ├── ImageNotFoundError    no such image; the message says how to build it
 ├── ImageStaleError       it was built on another Python environment; the message says to build it again
+├── RunOptionError        an option of `image run` is malformed, or asks for what is not supported
 └── BuildError            building stopped: the message starts with the Dockerfile's path and line
     ├── DockerfileError   the Dockerfile is malformed, or asks for what minipdk does not support
     └── StepFailedError   a RUN command failed; the message ends with what it printed last
@@ -26,6 +27,10 @@ class ImageNotFoundError(ImageError):
 
 class ImageStaleError(ImageError):
     """The image belongs to a Python environment that is no longer there."""
+
+
+class RunOptionError(ImageError):
+    """An option of ``image run`` cannot be met."""
 
 
 class BuildError(ImageError):

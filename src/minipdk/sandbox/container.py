@@ -65,9 +65,13 @@ class Container:
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"the container still runs after {timeout} s") from None
 
+    def send_signal(self, number: int) -> None:
+        """Send SIGTERM, SIGINT or SIGHUP to the command."""
+        self._process.send_signal(number)
+
     def terminate(self) -> None:
         """Send SIGTERM to the command."""
-        self._process.send_signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End everything inside at once. The status will be 137."""

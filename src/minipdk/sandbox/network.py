@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from minipdk.sandbox import bare
+from minipdk.sandbox.errors import ContainerSpecError
 from minipdk.sandbox.relay import REACHED
 
 if TYPE_CHECKING:
@@ -65,32 +67,43 @@ class Network:
             os.close(self.namespaces.pop())
 
 
-def create(home: Home, ports: Collection[int], services: Collection[int]) -> Network:
+def create(
+    home: Home, ports: Collection[int], services: Collection[int], *, published: Collection[tuple[int, int]] = ()
+) -> Network:
     """Make a network in which programs may listen on ``ports`` and reach the host's loopback at the ports ``services``.
 
-    Raises SandboxError where this machine cannot.
+    What arrives at a free port of the host is passed on to each of ``ports``. ``published`` are pairs of a port that the
+    host is to listen on, and the port in the network. Raises SandboxError where this machine cannot.
     """
     from minipdk.sandbox import diagnosis
 
-    listeners = {port: socket.create_server((HOST, 0), backlog=BACKLOG) for port in sorted(ports)}
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    description = {
-        "parent": os.getpid(),
-        "inward": [(listener.fileno(), port) for port, listener in listeners.items()],
-        "outward": sorted(services),
-        "control": theirs.fileno(),
-    }
-    passed = [theirs.fileno(), *(listener.fileno() for listener in listeners.values())]
+    with contextlib.ExitStack() as held:
+        wanted = [*((0, port) for port in sorted(ports)), *published]
+        inward = [(held.enter_context(_listen(outer)), port) for outer, port in wanted]
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        held.enter_context(theirs)
+        description = {
+            "parent": os.getpid(),
+            "inward": [(listener.fileno(), port) for listener, port in inward],
+            "outward": sorted(services),
+            "control": theirs.fileno(),
+        }
+        passed = [theirs.fileno(), *(listener.fileno() for listener, _ in inward)]
+        try:
+            process, report = bare.spawn("forwarder", description, passed, stdout=subprocess.DEVNULL)
+            if "pid" not in report:
+                process.wait()
+                raise diagnosis.error(home, report)
+            return Network(process, report["pid"], {port: one.getsockname()[1] for one, port in inward}, ours)
+        except BaseException:
+            ours.close()
+            raise
+
+
+def _listen(port: int) -> socket.socket:
+    """A socket that listens on the host's ``port``; 0 for a free one."""
     try:
-        process, report = bare.spawn("forwarder", description, passed, stdout=subprocess.DEVNULL)
-        if "pid" not in report:
-            process.wait()
-            raise diagnosis.error(home, report)
-        return Network(process, report["pid"], {port: one.getsockname()[1] for port, one in listeners.items()}, ours)
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-        for listener in listeners.values():
-            listener.close()
+        return socket.create_server((HOST, port), backlog=BACKLOG)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise ContainerSpecError(f"cannot listen on {HOST}:{port}: {reason}") from error
