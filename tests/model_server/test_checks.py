@@ -293,5 +293,7 @@ def test_a_container_without_its_model_is_told_what_it_lacks(
     (tmp_path / "Makefile").write_text(f"run:\n\t@{recipe.replace('python', sys.executable)}\n")
     (tmp_path / "answers.py").write_text(ANSWERS)
     server = LocalServer("make run", tmp_path)
-    assert said in learner.says("running_image", server)
-    server.stop()
+    try:
+        assert said in learner.says("running_image", server)
+    finally:
+        server.stop()

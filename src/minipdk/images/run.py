@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from types import FrameType
 
 from minipdk.home import Home
 from minipdk.images.image import ImageConfig
@@ -14,6 +14,7 @@ from minipdk.sandbox import Container, ContainerSpec, create_network, start
 
 GRACE_SECONDS = 10  # `docker stop` gives as many
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AWAITED = (*ENDING, signal.SIGCHLD)
 
 
 def run(home: Home, spec: ContainerSpec, published: Collection[tuple[int, int]] | None) -> int:
@@ -28,12 +29,9 @@ def run(home: Home, spec: ContainerSpec, published: Collection[tuple[int, int]] 
         if published is not None:
             network = held.enter_context(contextlib.closing(create_network(home, (), (), published=published)))
             spec = replace(spec, network=network)
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until there is somebody to pass them on to
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
         held.callback(signal.pthread_sigmask, signal.SIG_SETMASK, blocked)
-        container = start(home, spec)
-        with _signals_passed_on(container):
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            return container.wait()
+        return _attend(start(home, spec))
 
 
 def arguments(config: ImageConfig, entrypoint: str | None, command: Sequence[str]) -> list[str]:
@@ -43,21 +41,20 @@ def arguments(config: ImageConfig, entrypoint: str | None, command: Sequence[str
     return [*([entrypoint] if entrypoint else []), *command]
 
 
-@contextlib.contextmanager
-def _signals_passed_on(container: Container) -> Iterator[None]:
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        container.send_signal(number)
-        if not signal.getitimer(signal.ITIMER_REAL)[0]:  # the first of them counts
-            signal.alarm(GRACE_SECONDS)
+def _attend(container: Container) -> int:
+    """Wait for the container's end, with AWAITED blocked, so that none of them comes at a moment when nobody looks."""
+    deadline = None
+    while (status := container.poll()) is None:
+        number = signal.sigwait(AWAITED) if deadline is None else _wait_until(deadline)
+        if number is None:
+            container.kill()
+            return container.wait()
+        if number in ENDING:
+            container.send_signal(number)
+            deadline = deadline or time.monotonic() + GRACE_SECONDS  # the first of them counts
+    return status
 
-    def give_up(_number: int, _frame: FrameType | None) -> None:
-        container.kill()
 
-    before = {number: signal.signal(number, pass_on) for number in ENDING}
-    before[signal.SIGALRM] = signal.signal(signal.SIGALRM, give_up)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _wait_until(deadline: float) -> int | None:
+    arrived = signal.sigtimedwait(AWAITED, max(0, deadline - time.monotonic()))
+    return arrived.si_signo if arrived else None

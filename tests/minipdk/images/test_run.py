@@ -162,8 +162,11 @@ def test_a_command_that_does_not_end_is_killed_after_a_grace(home: Home, tmp_pat
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "listening\n"
-        process.terminate()
-        assert process.wait(60) == 128 + signal.SIGKILL
+        try:
+            process.terminate()
+            assert process.wait(60) == 128 + signal.SIGKILL
+        finally:
+            process.kill()
 
 
 def test_what_cannot_be_is_one_sentence_and_status_125(home: Home) -> None:
