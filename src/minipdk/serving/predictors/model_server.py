@@ -54,6 +54,7 @@ HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that it is never the one surprised
 GRACE_SECONDS = 3600.0  # as long as a request may take: who stops the server decides when to kill it
 MAX_BODY = 100 << 20
+SWITCH_SECONDS = 0.0005  # Python's 5 ms would have the loop wait that long for a thread that computes, and the reverse
 MAX_DETAILS = 20  # of what is wrong with the tensors of one request
 GRPC_CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -235,6 +236,7 @@ def serve(
         lifespan="off",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # what is loaded stays: no later collection has to look through it, which takes hundreds of milliseconds
     uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body, workers > 1))
