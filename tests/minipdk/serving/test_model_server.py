@@ -173,6 +173,18 @@ def test_grpc_gives_the_handler_the_same(tensor_server: ModelServer) -> None:
     asyncio.run(ask())
 
 
+def test_a_picture_reaches_the_handler_as_bytes(tensor_server: ModelServer) -> None:
+    async def ask() -> None:
+        client = InferenceGRPCClient(tensor_server.grpc_address)
+        picture = InferInput("x", [1], "BYTES")
+        picture.set_data_from_numpy(np.array([b"\xff\xd8\xff"], dtype=object), binary_data=True)
+        answer = await client.infer(InferRequest("linear", [picture]))
+        assert answer.outputs[0].as_numpy().tolist() == [2 * 0xFF, 2 * 0xD8, 2 * 0xFF]
+        await client.close()
+
+    asyncio.run(ask())
+
+
 def test_a_tensor_that_is_none_is_400_with_its_name(tensor_server: ModelServer) -> None:
     answer = tensor_server.post("/v2/models/linear/infer", {"inputs": [TENSOR | {"shape": [3]}]})
     message = "input 'x': cannot reshape array of size 2 into shape (3,)"

@@ -9,15 +9,27 @@ from kserve import InferInput
 from kserve.errors import InvalidInput
 
 
-def array_of(tensor: InferInput) -> np.ndarray[Any, Any]:
-    """The numbers of ``tensor`` in its datatype and shape, or its strings. Raises InvalidInput with its name."""
+def array_of(tensor: InferInput, *, binary: bool = False) -> np.ndarray[Any, Any]:
+    """The numbers of ``tensor`` in its datatype and shape, or its strings. Raises InvalidInput with its name.
+
+    Bytes that are no string, such as a picture's, are taken where ``binary`` says so, and stay bytes.
+    """
     try:
         values: np.ndarray[Any, Any] = tensor.as_numpy()
         if tensor.datatype == "BYTES":
-            texts = [one.decode() if isinstance(one, bytes) else one for one in values.ravel()]
+            texts = [_text(one, binary) if isinstance(one, bytes) else one for one in values.ravel()]
             values = np.array(texts, dtype=object).reshape(values.shape)
     except InvalidInput:
         raise InvalidInput(f"input {tensor.name!r}: there is no datatype {tensor.datatype!r:.40}") from None
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidInput(f"input {tensor.name!r}: {error}") from None
     return values
+
+
+def _text(value: bytes, binary: bool) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        if binary:
+            return value
+        raise

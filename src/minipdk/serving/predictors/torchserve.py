@@ -124,9 +124,14 @@ class TorchServeModel(ServedModel):
 
 
 def _body(request: InferRequest) -> dict[str, Any]:
-    """The JSON that TorchServe's envelope wants, however the tensors came."""
+    """What TorchServe's envelope wants, however the tensors came: JSON, but for bytes that are no string."""
     inputs = [
-        {"name": one.name, "shape": one.shape, "datatype": one.datatype, "data": array_of(one).ravel().tolist()}
+        {
+            "name": one.name,
+            "shape": one.shape,
+            "datatype": one.datatype,
+            "data": array_of(one, binary=True).ravel().tolist(),
+        }
         for one in request.inputs
     ]
     return {"id": request.id or str(uuid.uuid4()), "inputs": inputs}
