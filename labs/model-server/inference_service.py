@@ -13,6 +13,7 @@ from course.endpoint import hostname
 from course.progress import wait_for
 
 GIVEN_UP = {"BlockedByFailedLoad", "InvalidSpec"}
+NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 TIMEOUT_SECONDS = 30
 
 
@@ -52,10 +53,13 @@ class Endpoint:
         return list(self._expect(self.ask("v2", {"inputs": [tensor]}))["outputs"][0]["data"])
 
     def ask(self, protocol: str, body: dict[str, Any]) -> requests.Response:
-        """The answer to ``body``, in protocol v1 or v2. Raises CheckError where there is no service."""
+        """The answer to ``body``, in protocol v1 or v2. Raises CheckError where there is no service, or no host name yet."""
         self.get()
         path = {"v1": f"/v1/models/{self._name}:predict", "v2": f"/v2/models/{self._name}/infer"}[protocol]
-        host = {"Host": hostname(self._profile, self._name)}
+        try:
+            host = {"Host": hostname(self._profile, self._name)}
+        except RuntimeError as error:
+            raise CheckError(f"Not yet: {self._name} answers. Hint: {error}") from None
         return requests.post(f"{self._profile.ingress}{path}", json=body, headers=host, timeout=TIMEOUT_SECONDS)
 
     def _expect(self, response: requests.Response) -> dict[str, Any]:
@@ -75,32 +79,39 @@ class Endpoint:
             if seen and state in GIVEN_UP:
                 failure = model.get("lastFailureInfo", {})
                 return True, "", f"{failure.get('reason', '')}: {failure.get('message', '')}".strip()
+            if missing := self._missing_image():
+                return True, "", missing
             if seen and conditions.get("Ready", {}).get("status") == "True" and state == "UpToDate":
                 return True, "", ""
             return False, next((one["message"] for one in conditions.values() if one.get("message")), "starting"), ""
 
         return wait_for(self._name, look)
 
+    def _missing_image(self) -> str:
+        """What the cluster says of an image that it cannot get; empty where it has them all."""
+        for pod in self._pods():
+            for one in pod.status.container_statuses or []:
+                if one.state and one.state.waiting and one.state.waiting.reason in NO_IMAGE:
+                    return f"{one.state.waiting.reason}: {one.state.waiting.message}: build the image (step 7)"
+        return ""
+
+    def _pods(self) -> list[Any]:
+        return list(self._profile.kubernetes.list_namespaced_pod(self._namespace, label_selector=self.label).items)
+
     def wait_until_broken(self) -> str:
         """Wait until the server in one of its Pods has failed; return the Pod's name."""
 
         def look() -> tuple[bool, str, str]:
-            pods = self._profile.kubernetes.list_namespaced_pod(self._namespace, label_selector=self.label).items
-            failed = [pod.metadata.name for pod in pods if _has_failed(pod)]
+            failed = [pod.metadata.name for pod in self._pods() if _has_failed(pod)]
             return bool(failed), "the new revision is starting", "".join(failed[:1])
 
         return wait_for(self._name, look)
 
 
 def storage_uri(predictor: Mapping[str, Any]) -> str:
-    """What a predictor's first container is to serve."""
+    """What a predictor's first container is to serve: the value of its STORAGE_URI, empty where it has none."""
     containers = predictor.get("containers") or [{}]
-    return environment(containers[0]).get("STORAGE_URI", "")
-
-
-def environment(container: Mapping[str, Any]) -> dict[str, str]:
-    """The variables that a container is given by value."""
-    return {one.get("name", ""): str(one.get("value", "")) for one in container.get("env") or []}
+    return next((one.get("value", "") for one in containers[0].get("env") or [] if one["name"] == "STORAGE_URI"), "")
 
 
 def _has_failed(pod: Any) -> bool:

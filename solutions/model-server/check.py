@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import legacy
+import manifest
 import probe
-import yaml
-from inference_service import Endpoint, environment, storage_uri
+from inference_service import Endpoint, storage_uri
 from pachyderm_sdk.api import pfs
 
 from course import Profile, check
@@ -56,11 +56,12 @@ class Checks:
         hint = {
             "all": "those are all four: index the table's second axis by the positions of `columns` in config.MEASURES",
             "order": "those are the right columns in another order: keep the order of `columns`",
+            "same": "those are the same columns whatever `columns` says: find their positions in config.MEASURES",
             "rows": "those are rows: the columns are the table's second axis, table[:, ...]",
             "None": "prep_func returns None: return the columns",
         }.get(found["got"], f"prep_func returned {found['got']}")
         check("the columns are those asked for, in their order", found["right"], hint)
-        check("what is no flower is refused", found["refuses"], "leave the checks above your part as they were")
+        check("bad input is refused", found["refuses"], "leave the checks above your part as they were")
 
     @step
     def predict(self) -> None:
@@ -89,18 +90,15 @@ class Checks:
     def load_and_predict(self) -> None:
         self._expect_todays_names()
         found = self._probe("inferencer")
-        check(
-            "load() fetches from a storage", found["fetches"], "give MyModel what Storage.download returns: a local folder"
-        )
+        hint = "give MyModel what Storage.download returns: a local folder"
+        check("load() fetches from a storage", found["fetches"], hint)
+        check("it keeps the model", found["keeps"], "keep the MyModel as self._model")
         check("load() returns True", found["returns"] is True, f"it returns {found['returns']}: return self.ready")
         check("the model is ready then", found["ready"], "KServe asks self.ready: set it to True once the model is loaded")
-        hint = _ANSWERS.get(found["v1"], f"predict returned {found['v1']}")
-        check("a v1 request is answered in v1", found["v1_right"], hint)
-        hint = "give get_predict_response the payload itself: by its type it knows the protocol"
-        check("a v2 request is answered in v2", found["v2_right"], hint)
-        check(
-            "what is no flower is refused with 400", found["refuses"], "leave the two `except` below your part as they were"
-        )
+        check("a v1 request is answered in v1", found["v1_right"], _hint(found["v1"]))
+        check("a v2 request is answered in v2", found["v2_right"], _hint(found["v2"]))
+        check("the answer names the model", found["named"] == "flowers", f"it names {found['named']}: give it self.name")
+        check("bad input is refused with 400", found["refuses"], "leave the two `except` below your part as they were")
 
     @step
     def repository(self) -> None:
@@ -112,6 +110,14 @@ class Checks:
         check("load_model returns True", found["returns"] is True, f"it returns {found['returns']}: return model.ready")
         check("each name is its own folder", found["own"], "the model's folder is its name below self.models_dir")
 
+    @step
+    def tests(self, tests: subprocess.CompletedProcess[str]) -> None:
+        failed = [
+            line.removeprefix("FAILED ") for line in tests.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))
+        ]
+        hint = failed[0] if failed else _last(tests.stdout + tests.stderr)
+        check("the package's own tests pass", tests.returncode == 0, hint)
+
     # A server on this machine, an image, a storage
 
     @step
@@ -120,12 +126,11 @@ class Checks:
         hint = f"{', '.join(missing)} is not loaded: POST /v2/repository/models/{missing[0]}/load" if missing else ""
         check(f"the server has {' and '.join(models)}", not missing, hint)
         for name in models:
-            check(f"{name} knows a setosa", server.predict(name, [SETOSA]) == [0], "is it the model that you have trained?")
+            self._expect_setosa(server, name, f"{name} knows a setosa", "is it the model that you have trained?")
 
     @step
     def built(self, build: subprocess.CompletedProcess[str]) -> None:
-        lines = [line for line in (build.stdout + build.stderr).splitlines() if line.strip()]
-        check(f"the image {IMAGE} is built", build.returncode == 0, lines[-1] if lines else "IMAGE_BUILD printed nothing")
+        check(f"the image {IMAGE} is built", build.returncode == 0, _last(build.stdout + build.stderr))
 
     @step
     def running_image(self, server: LocalServer) -> None:
@@ -133,37 +138,41 @@ class Checks:
         hint = f"it has {', '.join(names) or 'no model'}: -e MODEL_NAME={SERVICE} names the one at /mnt/models"
         check(f"the container has {SERVICE}", SERVICE in names, hint)
         hint = "mount the model that you mean: --mount type=bind,source=<its folder>,target=/mnt/models"
-        check("it knows a setosa", server.predict(SERVICE, [SETOSA]) == [0], hint)
+        self._expect_setosa(server, SERVICE, "it knows a setosa", hint)
 
     @step
     def stored(self) -> None:
-        client, found = self._profile.pachyderm.pfs, []
+        client, found = self._profile.pachyderm.pfs, dict[str, int]()
         if client.branch_exists(pfs.Branch(name="master", repo=REPOSITORY)):
             at = pfs.File.from_uri(f"{PROJECT}/{REPO}@master")
-            found = [one.file.path for one in client.walk_file(file=at) if one.file_type == pfs.FileType.FILE]
-        for path in ("/0001/model.joblib", "/0002/model.joblib"):
-            hint = f"commit it: {REPO}@master holds {', '.join(found) or 'nothing'}"
-            check(f"{REPO} holds {path}", path in found, hint)
+            files = [one for one in client.walk_file(file=at) if one.file_type == pfs.FileType.FILE]
+            found = {one.file.path: one.size_bytes for one in files}
+        for version in ("0001", "0002"):
+            path, trained = f"/{version}/model.joblib", self._package / SERVER / "trainer" / version / "model.joblib"
+            check(f"{REPO} holds {path}", path in found, f"commit it: {REPO}@master holds {', '.join(found) or 'nothing'}")
+            hint = f"it has {found[path]} bytes: commit the content of {trained}"
+            check("it is the model that you have trained", found[path] == trained.stat().st_size, hint)
 
     # The InferenceService
 
     @step
     def manifest(self) -> None:
         self._expect_todays_names()
-        path = self._package / f"{SERVER}.yaml"
-        try:
-            service = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise CheckError(f"Not yet: {path} is YAML. Hint: {' '.join(str(error).split())}") from None
-        self._expect_predictor(service.get("spec", {}).get("predictor") or {}, str(path))
+        manifest.expect(
+            manifest.read(self._package / f"{SERVER}.yaml"),
+            name=SERVICE,
+            namespace=self._namespace,
+            image=IMAGE,
+            uri=f"{BUCKET}/0001",
+            account=ACCOUNT,
+        )
 
     @step
     def deployed(self, version: str = "0001") -> None:
         service = self._endpoint.get()
         uri = storage_uri(service["spec"]["predictor"])
-        check(
-            f"{SERVICE} is to serve {version}", uri == f"{BUCKET}/{version}", f"its STORAGE_URI is {uri}: apply the manifest"
-        )
+        hint = f"its STORAGE_URI is {uri or 'not there'}: mend the manifest, then apply it again"
+        check(f"{SERVICE} is to serve {version}", uri == f"{BUCKET}/{version}", hint)
         self._expect_ready()
         check("it knows a setosa", self._endpoint.predict(SETOSA) == [0], "is it the model that you have trained?")
 
@@ -173,13 +182,14 @@ class Checks:
         check("v1 and v2 name a setosa alike", v1 == v2 == [0], f"v1 says {v1}, v2 says {v2}: do steps 4 and 7 again")
         wrong = self._endpoint.ask("v1", {"instances": [SETOSA[:2]]})
         said = f"it is answered with {wrong.status_code}: {wrong.text}"
-        check("a bad request is the caller's fault", wrong.status_code == 400, said)
+        check("a bad request is answered with 400", wrong.status_code == 400, said)
 
     @step
     def canary(self, tally: Callable[[], Mapping[str, int]]) -> None:
         predictor = self._endpoint.get()["spec"]["predictor"]
         uri = storage_uri(predictor)
-        check("the service is to serve 0002", uri == f"{BUCKET}/0002", f"its STORAGE_URI is {uri}")
+        hint = f"its STORAGE_URI is {uri}: change `service`, then apply(service)"
+        check("the service is to serve 0002", uri == f"{BUCKET}/0002", hint)
         wanted = predictor.get("canaryTrafficPercent")
         hint = "without canaryTrafficPercent, beside `containers`, the new version gets everything" if wanted is None else ""
         check("a fifth is for the new version", wanted == 20, hint or f"canaryTrafficPercent is {wanted}: set it to 20")
@@ -202,8 +212,9 @@ class Checks:
 
     @step
     def broken(self) -> None:
-        self._endpoint.get()
-
+        uri = storage_uri(self._endpoint.get()["spec"]["predictor"])
+        hint = f"its STORAGE_URI is {uri}: finish step 11, then run the cell above again"
+        check("the service is to serve 0003", uri == f"{BUCKET}/0003", hint)
         pod = self._endpoint.wait_until_broken()
         check("the new revision's container has failed", pod, "")
         check("0002 goes on answering", self._endpoint.predict(OVERLAPPING) == [1], "was it promoted?")
@@ -211,7 +222,8 @@ class Checks:
     @step
     def reason(self, why: object) -> None:
         said = why.strip() if isinstance(why, str) else ""
-        check("you have found a reason", said, "keep the last line that the container printed in `why`, as a string")
+        hint = "keep the last line of its log in `why`; the run that failed has written it: kubectl logs --previous"
+        check("you have found a reason", said, hint)
         check("it is one line", "\n" not in said, "the last line of the log is enough")
         named = "there is no" in said and "model.joblib" in said
         check("it names the file that is missing", named, "that is not the last line that the broken container printed")
@@ -230,33 +242,26 @@ class Checks:
 
     def _expect_models(self, server: LocalServer) -> list[str]:
         """The models of a server that answers; what it has said last is the hint where it does not."""
-        log = [line for line in server.log if line.strip() and not line.startswith(("make: ", "make["))] or ["nothing"]
-        check("the server answers", server.ready, f"it has ended; its log ends with: {log[-1]}")
+        if not server.ready:
+            state = "has ended" if server.ended else "does not answer yet"
+            raise CheckError(f"Not yet: the server answers. Hint: it {state}; its log ends with: {_last(*server.log)}")
+        check("the server answers", True, "")
         return server.models
+
+    def _expect_setosa(self, server: LocalServer, model: str, what: str, hint: str) -> None:
+        answer = server.ask(model, [SETOSA])
+        if not answer.ok:
+            raise CheckError(f"Not yet: {what}. Hint: it answers {answer.status_code}: {answer.text}")
+        if answer.json().get("predictions") not in ([0], [1], [2]):
+            raise CheckError(f"Not yet: {what}. Hint: it answers {answer.text}: do step 4 again")
+        check(what, answer.json()["predictions"] == [0], hint)
 
     def _probe(self, what: str, *arguments: str) -> dict[str, Any]:
         """What the package does, seen in a process of its own, which has the files as they are now."""
         try:
             return probe.run(self._package, what, *arguments)
         except probe.ProbeError as error:
-            raise CheckError(f"Not yet: {what.replace('_', ' ')}. Hint: {error}") from None
-
-    def _expect_predictor(self, predictor: dict[str, Any], path: str) -> None:
-        containers = predictor.get("containers") or []
-        check("there is one container", len(containers) == 1, f"spec.predictor.containers of {path} has {len(containers)}")
-        [container] = containers
-        name, image = container.get("name"), container.get("image")
-        check("it is called kserve-container", name == "kserve-container", f"it is called {name}")
-        check(f"its image is {IMAGE}", str(image).split("/")[-1] == IMAGE, f"it is {image}: that of the step before")
-        values = environment(container)
-        for key, wanted in {"MODEL_NAME": SERVICE, "STORAGE_URI": f"{BUCKET}/0001"}.items():
-            hint = f"it is {values[key]}" if key in values else f"add an entry {{name: {key}, value: ...}} to env"
-            check(f"{key} is {wanted}", values.get(key) == wanted, hint)
-        arguments = container.get("args") or []
-        wanted = "--grpc_max_receive_message_length=104857600"
-        check("gRPC messages may have 100 MiB", wanted in arguments, f"args is {arguments}: it wants {wanted}")
-        account = predictor.get("serviceAccountName")
-        check("it may read the model", account == ACCOUNT, f"serviceAccountName is {account}: {ACCOUNT} has the credentials")
+            raise CheckError(f"Not yet: your package runs. Hint: {error}") from None
 
     def _expect_ready(self) -> None:
         failure = self._endpoint.wait_until_settled()
@@ -264,7 +269,29 @@ class Checks:
         check(f"{SERVICE} is ready", not failure, hint)
 
 
-_ANSWERS = {
+_RETURNED = {
     "None": "predict returns None: return what get_predict_response makes of the classes",
     "classes": "those are the classes alone: get_predict_response makes an answer of them",
 }
+"""What `predict` has returned -> what to do."""
+
+_SAID = {
+    "'InferRequest' object is not subscriptable": "a v2 payload is no dictionary: get_predict_input reads both kinds",
+    "unsupported payload type": "get_predict_response wants the payload first, then the classes, then self.name",
+    "InvalidInput: expected": "it refuses a right request: let get_predict_input read it",
+    "{'predictions'": "it answers v2 in the form of v1: give get_predict_response the payload itself",
+}
+"""A part of what it has answered or raised -> what to do."""
+
+
+def _hint(answer: str) -> str:
+    if answer in _RETURNED:
+        return _RETURNED[answer]
+    known = next((hint for text, hint in _SAID.items() if text in answer), "predict gave something else")
+    return f"{known} ({answer})"
+
+
+def _last(*texts: str) -> str:
+    """The last line that a command has printed, but for what `make` says of it."""
+    lines = [line for text in texts for line in text.splitlines() if line.strip()]
+    return next((line.strip() for line in reversed(lines) if not line.startswith(("make: ", "make["))), "nothing")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SUFFIXES = {".py", ".yaml", ".Dockerfile", ".txt", ".toml"}
+SUFFIXES = {"", ".py", ".yaml", ".Dockerfile", ".txt", ".toml", ".md", ".json"}
+"""Of the files to look at; Makefile and run_sklearnserver have none."""
 TODAY = {
     "serving.kubeflow.org": "serving.kserve.io",
     "kfserving-container": "kserve-container",
@@ -12,6 +13,7 @@ TODAY = {
     "kfserving.KFModel": "kserve.Model",
     "kfserving.KFServer": "kserve.ModelServer",
     "kfserving.Storage": "kserve.storage.Storage",
+    "kserve.Storage": "kserve.storage.Storage",
     "KFServingClient": "kserve.KServeClient",
     "KFModelRepository": "ModelRepository",
     "KFModel": "Model",
@@ -25,9 +27,9 @@ TODAY = {
 
 def old_name(package: Path) -> str:
     """Where a file of the package uses an old name, and today's; empty where none does."""
-    for path in sorted(one for one in package.rglob("*") if one.suffix in SUFFIXES):
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for path in sorted(one for one in package.rglob("*") if one.suffix in SUFFIXES and one.is_file()):
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
             for old, new in TODAY.items():
                 if old in line:
-                    return f"{path.relative_to(package)}, line {number}: {old} is a name of kfserving; today it is {new}"
+                    return f"{path.relative_to(package)}, line {number}: {old} is an old name; today it is {new}"
     return ""

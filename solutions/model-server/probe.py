@@ -8,65 +8,94 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from course import commands
+from course.progress import WaitTimeoutError
+
+SECONDS = 60.0
+TABLE = [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [9.0, 8.0, 7.0, 6.0], [5.0, 4.0, 3.0, 2.0]]
+ASKED = {("petal_length", "sepal_width"): (2, 1), ("sepal_length", "petal_width"): (0, 3)}
+"""What the preprocessor is asked for, and where those columns are."""
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [7.7, 3.0, 6.1, 2.3]]
 EXAMPLES = Path("sklearnserver") / "example_models"
 FRAME = re.compile(r'  File ".*?(sklearnserver[^"]*)", line (\d+)')
 
 
 class ProbeError(Exception):
-    """The package raised; the message names the file, the line and what it said."""
+    """The package raised, or did not come to an end; the message names the file, the line and what it said."""
 
 
 def run(package: Path, what: str, *arguments: str) -> dict[str, Any]:
     """What the function ``what`` of this module sees in ``package``. Raises ProbeError."""
     command = [sys.executable, "-c", START, str(Path(__file__).parent), what, *arguments]
-    result = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
-    if result.returncode == 0:
-        return dict(json.loads(result.stdout.splitlines()[-1]))
+    try:
+        result = commands.run(command, package, seconds=SECONDS)
+    except WaitTimeoutError:
+        raise ProbeError(f"it was still running after {SECONDS:g} s: is there a loop that never ends?") from None
+    seen = [line for line in result.stdout.splitlines() if line.startswith(SEEN)]
+    if seen:
+        return dict(json.loads(seen[-1].removeprefix(SEEN)))
     said = [line for line in result.stderr.splitlines() if line.strip()]
     frames = FRAME.findall(result.stderr)
     where = f"{frames[-1][0]}, line {frames[-1][1]}: " if frames else ""
+    if not said:
+        raise ProbeError(f"it ended with status {result.returncode} half-way: does a module call sys.exit?")
     if said[-1].startswith("NotImplementedError: your turn"):
         raise ProbeError(f"{where}the gap is still empty")
     raise ProbeError(f"{where}{said[-1]}")
 
 
 START = "import sys; sys.path.insert(1, sys.argv[1]); import probe; probe.main()"
+SEEN = "seen: "
 
 
 def main() -> None:
-    print(json.dumps(PROBES[sys.argv[2]](*sys.argv[3:])))
+    found = json.dumps(PROBES[sys.argv[2]](*sys.argv[3:]))
+    print(f"\n{SEEN}{found}")
 
 
 def preprocess() -> dict[str, Any]:
     from sklearnserver.trainer.preprocessor import prep_func
 
-    table, columns = [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [9.0, 8.0, 7.0, 6.0]], ("petal_length", "sepal_width")
-    got = _plain(prep_func(table, columns))
+    got = {columns: _plain(prep_func(TABLE, columns)) for columns in ASKED}
+    wrong = [columns for columns, places in ASKED.items() if got[columns] != _columns(places)]
     refuses = []
-    for wrong in ([[1.0, 2.0]], [["a", 1, 1, 1]], [[float("nan")] * 4]):
+    for nonsense in ([[1.0, 2.0]], [["a", 1, 1, 1]], [[float("nan")] * 4]):
         try:
-            prep_func(wrong, columns)
+            prep_func(nonsense, next(iter(ASKED)))
         except ValueError:
-            refuses.append(wrong)
-    names = {
-        "None": None,
-        "all": table,
-        "order": [[row[1], row[2]] for row in table],
-        "rows": [table[2], table[1]],
-    }
+            refuses.append(nonsense)
     return {
-        "right": got == [[row[2], row[1]] for row in table],
-        "got": _called(got, names),
+        "right": not wrong,
+        "got": _wrong_columns(got, wrong[0]) if wrong else "",
         "refuses": len(refuses) == 3,
     }
+
+
+def _columns(places: tuple[int, ...]) -> list[list[float]]:
+    return [[row[place] for place in places] for row in TABLE]
+
+
+def _wrong_columns(got: dict[tuple[str, ...], Any], asked: tuple[str, ...]) -> str:
+    """What the preprocessor gave instead of the columns ``asked``."""
+    places = ASKED[asked]
+    names = {
+        "None": None,
+        "all": TABLE,
+        "order": _columns(tuple(sorted(places))),
+        "rows": [TABLE[place] for place in places],
+    }
+    for name, known in names.items():
+        if got[asked] == known:
+            return name
+    first, second = got.values()
+    return "same" if first == second else str(got[asked])
 
 
 def predict() -> dict[str, Any]:
@@ -108,23 +137,33 @@ def inferencer() -> dict[str, Any]:
         if "file:" not in str(error):
             raise
         return {"fetches": False}
-    found = {"fetches": model._model is not None, "returns": returns, "ready": model.ready}
+    found = {"fetches": True, "keeps": model._model is not None, "returns": returns, "ready": model.ready}
     if not all(found.values()):
         return found
-    v1 = _plain(asyncio.run(model({"instances": FLOWERS}))[0])
+    v1 = _asked(model, {"instances": FLOWERS})
     tensor = InferInput("input-0", [2, 4], "FP64", data=np.ravel(FLOWERS).tolist())
-    v2, _ = asyncio.run(model(InferRequest("flowers", [tensor])))
-    try:
-        asyncio.run(model({"instances": [[1.0]]}))
-        refuses = False
-    except InvalidInput:
-        refuses = True
+    v2 = _asked(model, InferRequest("flowers", [tensor]))
     return found | {
         "v1": "classes" if v1 == [0, 2] else str(v1),
         "v1_right": v1 == {"predictions": [0, 2]},
+        "v2": str(v2),
         "v2_right": isinstance(v2, InferResponse) and v2.outputs[0].as_numpy().tolist() == [0, 2],
-        "refuses": refuses,
+        "named": getattr(v2, "model_name", ""),
+        "refuses": isinstance(_asked(model, {"instances": [[1.0]]}, say=False), InvalidInput),
     }
+
+
+def _asked(model: Any, payload: Any, *, say: bool = True) -> Any:
+    """What ``model`` answers; where it raises, the error, or with ``say`` where it was raised and what it says."""
+    try:
+        return _plain(asyncio.run(model(payload))[0])
+    except NotImplementedError:
+        raise  # a gap
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [one for one in frames if Path(one.filename).is_relative_to(Path.cwd())]
+        where = f"{Path(own[-1].filename).relative_to(Path.cwd())}, line {own[-1].lineno}: " if own else ""
+        return f"{where}{type(error).__name__}: {error}" if say else error
 
 
 def repository() -> dict[str, Any]:
@@ -162,7 +201,3 @@ PROBES: dict[str, Callable[..., dict[str, Any]]] = {
 def _plain(value: Any) -> Any:
     """Arrays as lists, so that they can be compared and printed."""
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _called(value: Any, names: dict[str, Any]) -> str:
-    return next((name for name, known in names.items() if value == known), str(value))

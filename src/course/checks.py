@@ -24,17 +24,22 @@ def check(what: str, passed: object, hint: str) -> None:
 
 
 def step(checks: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Make a lab's checks of one step print the hint of the first that fails, where `check` alone would raise it."""
+    """Make a lab's checks of one step print the hint of the first that fails, where `check` alone would raise it.
+
+    A cluster that does not answer, or refuses, is such a failure too, whichever client tells of it.
+    """
 
     @functools.wraps(checks)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         from grpc import RpcError
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
 
         try:
             checks(*args, **kwargs)
         except (CheckError, WaitTimeoutError) as error:
             print(f"✗ {error}")  # noqa: T201
-        except (RpcError, ConnectionError) as error:
+        except (RpcError, HTTPError, ApiException, OSError) as error:  # those of requests are OSErrors
             details = getattr(error, "details", None)
             print(f"✗ {hints.hint_for(error) or (details() if callable(details) else error)}")  # noqa: T201
 

@@ -22,6 +22,8 @@ from course.profile import find_root
 
 SOLUTION = re.compile(r"^(?P<indent>[ \t]*)# <solution>\n.*?^[ \t]*# </solution>$", re.M | re.S)
 MARKER = re.compile(r"# </?solution>")
+TASK = re.compile(r"^[ \t]*# Your turn: .*\n(?:[ \t]*# (?!<solution>).*\n)*(?=[ \t]*# <solution>\n)", re.M)
+"""The comment above an answer that asks for it."""
 MARKER_LINE = re.compile(r"^[ \t]*# </?solution>\n", re.M)
 GAPS = {
     ".py": 'raise NotImplementedError("your turn: see the comment above this line")',
@@ -82,9 +84,9 @@ def with_gaps(text: str, gap: str, name: str) -> str:
     return text
 
 
-def without_markers(text: str) -> str:
-    """``text`` with its answers, which are no longer marked."""
-    return MARKER_LINE.sub("", text)
+def finished(text: str) -> str:
+    """``text`` with its answers, which are no longer asked for and no longer marked."""
+    return MARKER_LINE.sub("", TASK.sub("", text))
 
 
 def _is_left_out(path: Path, solutions: Path) -> bool:

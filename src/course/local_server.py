@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shlex
 import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import requests
 
-from course.progress import wait_for
+from course.progress import WaitTimeoutError, wait_for
 
 HOST = "127.0.0.1"
+START_SECONDS = 120.0
 STOP_SECONDS = 30
 TIMEOUT_SECONDS = 30
 
 
 class LocalServer:
     """The server that ``command``, a program and its arguments, starts in ``folder``: told its port in HTTP_PORT, more in
-    ``variables``.
+    ``variables``. One that the same command has started there before ends.
 
-    Returns when it answers, or has ended: `ready` says which, and `log` why.
+    Returns when it answers, has ended, or has taken ``seconds``: `ready` and `ended` say which, and `log` why.
     """
 
-    def __init__(self, command: str, folder: Path, **variables: str) -> None:
+    _running: ClassVar[dict[tuple[str, Path], LocalServer]] = {}
+
+    def __init__(self, command: str, folder: Path, *, seconds: float = START_SECONDS, **variables: str) -> None:
+        self._place = (command, folder.resolve())
+        if earlier := self._running.get(self._place):
+            earlier.stop()
         self.port = _free_port()
         self.url = f"http://{HOST}:{self.port}"
         self._file, self._lines = tempfile.TemporaryFile(), list[str]()  # noqa: SIM115  # it lives as long as the server
@@ -37,17 +45,24 @@ class LocalServer:
             stdout=self._file,
             stderr=subprocess.STDOUT,
         )
+        self._running[self._place] = self
         atexit.register(self.stop)
-        wait_for(command, self._look)
+        with contextlib.suppress(WaitTimeoutError):
+            wait_for(command, self._look, seconds=seconds)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it runs no more."""
+        return self._process.poll() is not None
 
     @property
     def ready(self) -> bool:
         """Whether it answers requests."""
-        if self._process.poll() is not None:
+        if self.ended:
             return False
         try:
             return requests.get(f"{self.url}/v2/health/ready", timeout=TIMEOUT_SECONDS).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     @property
@@ -65,17 +80,20 @@ class LocalServer:
         descriptor = self._file.fileno()
         return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace").splitlines()
 
+    def ask(self, model: str, instances: list[list[float]]) -> requests.Response:
+        """What ``model`` answers to ``instances`` in protocol v1."""
+        url = f"{self.url}/v1/models/{model}:predict"
+        return requests.post(url, json={"instances": instances}, timeout=TIMEOUT_SECONDS)
+
     def predict(self, model: str, instances: list[list[float]]) -> list[int]:
-        """The predictions for ``instances``, asked in protocol v1. Raises HTTPError for anything but an answer."""
-        response = requests.post(
-            f"{self.url}/v1/models/{model}:predict", json={"instances": instances}, timeout=TIMEOUT_SECONDS
-        )
+        """The predictions for ``instances``. Raises HTTPError for anything but an answer."""
+        response = self.ask(model, instances)
         response.raise_for_status()
         return list(response.json()["predictions"])
 
     def stop(self) -> None:
         """End it, after the requests that it is answering. Its log can still be read."""
-        if self._process.poll() is None:
+        if not self.ended:
             self._process.terminate()
             try:
                 self._process.wait(STOP_SECONDS)
@@ -84,10 +102,12 @@ class LocalServer:
                 self._process.wait()
         self._lines = self.log
         self._file.close()
+        if self._running.get(self._place) is self:
+            del self._running[self._place]
         atexit.unregister(self.stop)
 
     def _look(self) -> tuple[bool, str, None]:
-        return self._process.poll() is not None or self.ready, "starting", None
+        return self.ended or self.ready, "starting", None
 
 
 def _free_port() -> int:

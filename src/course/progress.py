@@ -29,7 +29,7 @@ def wait_for(what: str, look: Callable[[], tuple[bool, str, T]], *, seconds: flo
         if done:
             return value
         if passed > seconds:
-            raise WaitTimeoutError(f"{what} took over {seconds:.0f} s; its last state was: {state}")
+            raise WaitTimeoutError(f"{what} took over {seconds:g} s; its last state was: {state}")
         time.sleep(POLL_SECONDS)
 
 

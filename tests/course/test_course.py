@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.conftest import wait_for as eventually
 
-from course import CheckError, ProfileError, check, draw, hints, jobs, load
+from course import CheckError, ProfileError, check, commands, draw, hints, jobs, load
 from course.compare import changed_lines, side_by_side
 from course.local_server import LocalServer
 from course.profile import REQUIRED
@@ -186,3 +188,43 @@ def test_a_local_server_that_ends_says_so_in_its_log(tmp_path: Path) -> None:
     assert (server.ready, server.models, server.log) == (False, [], [f"no model at {server.port} --now"])
     server.stop()
     assert server.log == [f"no model at {server.port} --now"]
+
+
+LISTENS = """
+import http.server, os, sys
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(os.environ["HTTP_PORT"])), Answers).serve_forever()
+"""
+
+
+def test_a_local_server_that_is_started_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    (tmp_path / "serve.py").write_text(LISTENS)
+    first, second = (LocalServer(f"{sys.executable} serve.py", tmp_path) for _ in range(2))
+    assert (first.ended, second.ready) == (True, True)
+    first.stop()
+    third = LocalServer(f"{sys.executable} serve.py", tmp_path)
+    assert (second.ended, third.ready) == (True, True)
+    third.stop()
+
+
+def test_a_local_server_that_never_answers_is_left_after_a_while(tmp_path: Path) -> None:
+    server = LocalServer("sleep 600", tmp_path, seconds=0.1)
+    assert (server.ready, server.ended) == (False, False)
+    server.stop()
+    assert server.ended
+
+
+def test_a_command_tells_what_it_does_and_how_it_has_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = commands.run(["sh", "-c", "echo step 1; sleep 0.5; echo step 2; echo why >&2; exit 3"], tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (3, "step 1\nstep 2\n", "why\n")
+    assert "sh: step 1 (0 s)" in capsys.readouterr().err
+
+
+def test_a_command_that_takes_too_long_is_killed_with_what_it_has_started(tmp_path: Path) -> None:
+    with pytest.raises(WaitTimeoutError, match=r"sh took over 0\.5 s"):
+        commands.run(["sh", "-c", "sleep 600 & echo $! > child; wait"], tmp_path, seconds=0.5)
+    child = int((tmp_path / "child").read_text())
+    eventually(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])

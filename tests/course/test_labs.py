@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from course.labs import MarkerError, generate, with_gaps, without_answers, without_markers
+from course.labs import MarkerError, finished, generate, with_gaps, without_answers
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,9 +97,11 @@ def test_a_file_with_half_a_pair_of_markers_is_named() -> None:
         with_gaps("x\n# </solution>\n", "...", "lab/a.py")
 
 
-def test_markers_alone_can_be_taken_out() -> None:
-    assert yaml.safe_load(without_markers(MARKED)) == {"one": 1, "two": [2, 2], "three": 3}
-    assert "solution" not in without_markers(MARKED)
+def test_what_is_finished_neither_marks_its_answers_nor_asks_for_them() -> None:
+    asked = "  # A comment.\n\n  # Your turn: write this\n  # and that.\n  # <solution>\n  x\n  # </solution>\n"
+    assert finished(asked) == "  # A comment.\n\n  x\n"
+    assert yaml.safe_load(finished(MARKED)) == {"one": 1, "two": [2, 2], "three": 3}
+    assert "solution" not in finished(MARKED)
 
 
 def test_what_running_a_solution_leaves_behind_is_no_part_of_the_lab(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packages") / "pytorch"
     made = run(ROOT, "course.model_server", "pytorch", str(folder))
     assert made.returncode == 0, made.stderr
-    assert made.stdout.splitlines()[2] == "Saved pytorchserver/example_models/0001/model.pt"
+    assert made.stdout.splitlines()[3] == "Saved pytorchserver/example_models/0001/model.pt"
     return folder
 
 
@@ -63,8 +63,10 @@ def test_the_example_model_of_the_lab_is_what_training_makes(tmp_path: Path) -> 
     assert committed == trained, predicted.stderr
 
 
-def test_a_package_carries_no_marks_and_passes_its_own_tests(package: Path) -> None:
-    assert "<solution>" not in "".join(path.read_text() for path in package.rglob("*.*") if path.suffix in {".py", ".yaml"})
+def test_a_package_is_finished_and_passes_its_own_tests(package: Path) -> None:
+    text = "".join(path.read_text() for path in package.rglob("*.*") if path.suffix in {".py", ".yaml"})
+    assert "<solution>" not in text
+    assert "Your turn" not in text
     tests = run(package, "pytest", "-q")
     assert tests.returncode == 0, tests.stdout
     assert "14 passed" in tests.stdout
@@ -75,9 +77,11 @@ def test_a_package_carries_no_marks_and_passes_its_own_tests(package: Path) -> N
     [
         (
             ["tensorflow", "new"],
-            "there is no core for 'tensorflow': choose sklearn or pytorch, or write cores/tensorflow.py",
+            "there is no framework 'tensorflow': choose sklearn or pytorch, or add one to FRAMEWORKS",
         ),
+        (["tensorflow", "new", "--marked"], "there is no framework 'tensorflow'"),
         (["pytorch", "."], "is not an empty folder"),
+        (["pytorch", "course/py.typed/new"], "course/py.typed"),
     ],
 )
 def test_an_unknown_framework_and_a_folder_in_use_are_refused(arguments: list[str], message: str) -> None:
@@ -166,3 +170,29 @@ def test_the_server_listens_on_loopback_alone(served: str) -> None:
     port = int(served.rsplit(":", 1)[1])
     listening = [one.laddr for one in psutil.net_connections("tcp") if one.status == "LISTEN" and one.laddr.port == port]
     assert [address.ip for address in listening] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--columns", "sepal_length", "sepal_length"], "name each column once"),
+        (["--version", "../../elsewhere"], "--version: use letters, digits, points and hyphens"),
+        (["--output", "/dev/null"], "/dev/null"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_in_a_sentence(package: Path, arguments: list[str], message: str) -> None:
+    refused = run(package, "pytorchserver.trainer", *arguments)
+    assert refused.returncode
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("content", [b"n\x01o pickle", b"", b"\x80\x05"])
+def test_a_file_that_is_no_model_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.joblib").write_bytes(content)
+    script = "import sys; from sklearnserver.inferencer.__main__ import main; main()"
+    for folder, message in ((tmp_path, f"{tmp_path}/model.joblib is no file of joblib's"), (tmp_path / "gone", "no folder")):
+        command = [sys.executable, "-c", script, "--model_dir", str(folder)]
+        refused = subprocess.run(command, cwd=LABS_OWN, capture_output=True, text=True)
+        assert refused.stderr.splitlines()[-1].startswith("sklearnserver: ")
+        assert message in refused.stderr.splitlines()[-1]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from course import commands
 from course.local_server import LocalServer
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ class Learner:
 
 @pytest.fixture
 def modules(import_from: Callable[[str, str], ModuleType]) -> dict[str, ModuleType]:
-    return {name: import_from(f"solutions/{LAB}", name) for name in ("legacy", "probe", "check")}
+    return {name: import_from(f"solutions/{LAB}", name) for name in ("legacy", "manifest", "probe", "check")}
 
 
 @pytest.fixture
@@ -94,12 +95,15 @@ def at_once(modules: dict[str, ModuleType], learner: Learner, monkeypatch: pytes
     [
         ("return table", "those are all four: index the table's second axis"),
         ("return table[:, [one in columns for one in config.MEASURES]]", "the right columns in another order"),
+        ("return table[:, [2, 1]]", "the same columns whatever `columns` says"),
+        ("return table[:, [0, 1]]", "the same columns whatever `columns` says"),
+        ("return table[[config.MEASURES.index(name) for name in columns]]", "those are rows"),
         ("return table[[config.MEASURES.index(name) for name in columns]][:, :2]", "prep_func returned"),
         ("table[:, [config.MEASURES.index(name) for name in columns]]", "prep_func returns None"),
     ],
 )
 def test_wrong_columns_are_told_apart(at_once: None, learner: Learner, wrong: str, hint: str) -> None:
-    assert learner.says("preprocess") == "✓ what is no flower is refused"
+    assert learner.says("preprocess") == "✓ bad input is refused"
     right = "return table[:, [config.MEASURES.index(name) for name in columns]]"
     learner.writes("sklearnserver/trainer/preprocessor.py", right, wrong)
     assert hint in learner.says("preprocess")
@@ -139,6 +143,20 @@ def test_each_part_of_predict_that_is_missing_is_named(
         ),
         ("return get_predict_response(payload", "get_predict_response(payload", "predict returns None"),
         ("get_predict_response(payload,", "get_predict_response({},", "give get_predict_response the payload itself"),
+        (
+            "self._model = MyModel(",
+            "self.model = MyModel(",
+            "✗ Not yet: it keeps the model. Hint: keep the MyModel as self._model",
+        ),
+        (
+            "get_predict_input(payload)",
+            'payload["instances"]',
+            "a v2 payload is no dictionary: get_predict_input reads both",
+        ),
+        ("get_predict_input(payload)", 'payload["instance"]', "it refuses a right request: let get_predict_input read it"),
+        ("get_predict_response(payload, classes,", "get_predict_response(classes, payload,", "wants the payload first"),
+        ("classes, self.name)", 'classes, "iris")', "it names iris: give it self.name"),
+        ("except (TypeError, ValueError)", "except ZeroDivisionError", "leave the two `except` below your part"),
     ],
 )
 def test_each_mistake_in_load_and_predict_is_named(
@@ -177,6 +195,20 @@ def test_a_gap_and_an_error_of_python_are_found_by_file_and_line(learner: Learne
     assert re.search(r"preprocessor\.py, line \d+: NameError: name 'tabel' is not defined", learner.says("preprocess"))
     learner.writes(file, "return table[:,", "return table[[:,")
     assert re.search(r"preprocessor\.py, line \d+: SyntaxError: ", learner.says("preprocess"))
+    learner.writes(file, "    return table[:,", '    print("here", end="")\n    return table[:,')
+    assert learner.says("preprocess") == "✓ bad input is refused"
+    learner.writes(file, "import numpy", "raise SystemExit\nimport numpy")
+    assert learner.says("preprocess").endswith("it ended with status 0 half-way: does a module call sys.exit?")
+
+
+def test_a_loop_that_never_ends_is_named(
+    modules: dict[str, ModuleType], learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modules["probe"], "SECONDS", 3.0)
+    learner.writes(
+        "sklearnserver/trainer/preprocessor.py", "    return table[:,", "    while True: pass\n    return table[:,"
+    )
+    assert learner.says("preprocess").endswith("it was still running after 3 s: is there a loop that never ends?")
 
 
 def test_a_model_that_is_not_there_or_looks_at_something_else_is_told_apart(at_once: None, learner: Learner) -> None:
@@ -229,19 +261,41 @@ def test_the_labs_table_of_old_names_is_that_of_the_check(modules: dict[str, Mod
 @pytest.mark.parametrize(
     ("change", "hint"),
     [
-        (lambda predictor: predictor.pop("containers"), "has 0"),
-        (lambda predictor: predictor["containers"][0].update(name="server"), "it is called server"),
         (
-            lambda predictor: predictor["containers"][0].update(image="sklearnserver"),
-            "it is sklearnserver: that of the step before",
+            lambda service: service.update(kind="InferenceServices"),
+            "it is serving.kserve.io/v1beta1 InferenceServices: write",
         ),
-        (lambda predictor: predictor["containers"][0]["env"].pop(0), "add an entry {name: MODEL_NAME, value: ...} to env"),
-        (lambda predictor: predictor["containers"][0]["env"][1].update(value="s3://models/0001"), "it is s3://models/0001"),
-        (lambda predictor: predictor["containers"][0].pop("args"), "args is []: it wants --grpc_max"),
         (
-            lambda predictor: predictor.pop("serviceAccountName"),
-            "serviceAccountName is None: model-reader has the credentials",
+            lambda service: service.update(apiVersion="serving.kserve.io/v1alpha2"),
+            "kserve.io/v1alpha2 InferenceService: write",
         ),
+        (lambda service: service["metadata"].update(name="iris"), "metadata.name is iris"),
+        (lambda service: service["metadata"].update(namespace="test"), "leave it out, or write models"),
+        (lambda service: service.pop("spec"), "`spec` is empty: indent its fields below it"),
+        (lambda service: service["spec"].update(predictor="x"), "`predictor` is the text 'x'"),
+        (lambda service: predictor(service).pop("containers"), "there is none yet: indent it below `predictor`"),
+        (
+            lambda service: service["spec"].update(containers=predictor(service).pop("containers")),
+            "it stands further to the left than it should",
+        ),
+        (lambda service: predictor(service).update(container=predictor(service).pop("containers")), "without its s"),
+        (lambda service: predictor(service).update(containers=container(service)), "`containers` is an object with"),
+        (lambda service: predictor(service).update(containers=["kserve-container"]), "`containers` is a list of 1"),
+        (lambda service: container(service).update(name="server"), "it is called server"),
+        (
+            lambda service: container(service).update(image="sklearnserver"),
+            "it is sklearnserver: write the image that step 7",
+        ),
+        (
+            lambda service: container(service).update(env={"MODEL_NAME": "x"}),
+            "`env` is an object with MODEL_NAME: each entry",
+        ),
+        (lambda service: container(service)["env"].append({"MODEL_NAME": "x"}), "each entry is an object with `name` and"),
+        (lambda service: container(service)["env"].pop(0), "add an entry {name: MODEL_NAME, value: ...} to env"),
+        (lambda service: container(service)["env"][1].update(value="s3://models/0001"), "it is s3://models/0001"),
+        (lambda service: container(service).pop("args"), "`args` is []: write a list with --grpc_max"),
+        (lambda service: container(service).update(args=container(service)["args"][0]), "`args` is --grpc_max_receive"),
+        (lambda service: predictor(service).pop("serviceAccountName"), "serviceAccountName is None: model-reader has the"),
     ],
 )
 def test_each_mistake_in_the_manifest_is_named(
@@ -250,30 +304,50 @@ def test_each_mistake_in_the_manifest_is_named(
     assert learner.says("manifest") == "✓ it may read the model"
     path = learner.folder / "sklearnserver.yaml"
     manifest = yaml.safe_load(path.read_text())
-    change(manifest["spec"]["predictor"])
+    change(manifest)
     path.write_text(yaml.safe_dump(manifest))
+    said = learner.says("manifest")
+    assert said.startswith("✗ Not yet: ")
+    assert hint in said
+
+
+def predictor(service: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = service["spec"]["predictor"]
+    return found
+
+
+def container(service: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = predictor(service)["containers"][0]
+    return found
+
+
+@pytest.mark.parametrize(("text", "hint"), [("", "it holds empty"), ("- a\n", "it holds a list of 1"), (None, "is gone")])
+def test_a_manifest_that_is_no_object_is_named(learner: Learner, text: str | None, hint: str) -> None:
+    path = learner.folder / "sklearnserver.yaml"
+    path.unlink() if text is None else path.write_text(text)
     assert hint in learner.says("manifest")
 
 
 def test_a_manifest_that_is_no_yaml_is_named_with_its_line(learner: Learner) -> None:
     learner.writes("sklearnserver.yaml", "    containers:", "    containers: x:")
     assert re.search(
-        r"sklearnserver\.yaml is YAML\. Hint: mapping values are not allowed here .*line \d+", learner.says("manifest")
+        r"sklearnserver\.yaml can be read as YAML\. Hint: line \d+, column 18: mapping values are not allowed here$",
+        learner.says("manifest"),
     )
 
 
 ANSWERS = """
 import http.server, json, os, sys
 class Answers(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self, status=200):
         body = json.dumps({"models": sys.argv[1:2], "predictions": [int(sys.argv[2])]}).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
+        self.do_GET(int(*sys.argv[3:] or [200]))
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["HTTP_PORT"])), Answers).serve_forever()
 """
 
@@ -285,6 +359,8 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["HTTP_PORT"])), Ans
         ("python answers.py sklearnserver-test 2", "mount the model that you mean"),
         ("python answers.py sklearnserver 0", "it has sklearnserver: -e MODEL_NAME=sklearnserver-test names the one"),
         ("echo there is no /mnt/models/model.joblib; exit 1", "its log ends with: there is no /mnt/models/model.joblib"),
+        ("python answers.py sklearnserver-test 7", "do step 4 again"),
+        ("python answers.py sklearnserver-test 0 503", "it answers 503: "),
     ],
 )
 def test_a_container_without_its_model_is_told_what_it_lacks(
@@ -297,3 +373,11 @@ def test_a_container_without_its_model_is_told_what_it_lacks(
         assert said in learner.says("running_image", server)
     finally:
         server.stop()
+
+
+def test_a_build_and_a_test_that_fail_say_why(learner: Learner, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("build:\n\t@echo COPY: there is no nonsense >&2; exit 1\n")
+    assert learner.says("built", commands.run("make build", tmp_path)).endswith("Hint: COPY: there is no nonsense")
+    learner.writes("sklearnserver/trainer/postprocessor.py", "argmax", "argmin")
+    tests = commands.run([sys.executable, "-m", "pytest", "-q"], learner.folder)
+    assert "Hint: sklearnserver/inferencer/test_model.py::test_" in learner.says("tests", tests)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,21 +20,27 @@ def main() -> None:
         "--marked", action="store_true", help="keep the answers marked, write over what is there, train nothing"
     )
     arguments = parser.parse_args()
-    folder: Path = arguments.folder
-    if arguments.marked:
-        render(arguments.framework, folder, keep_markers=True)
-        return
+    framework, folder = arguments.framework.lower(), arguments.folder
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise FrameworkError(f"{folder} is not an empty folder: name another")
-        files = render(arguments.framework, folder)
-    except FrameworkError as error:
+        if arguments.marked:
+            render(framework, folder, keep_markers=True)
+        else:
+            make(framework, folder)
+    except (FrameworkError, OSError) as error:
         sys.exit(f"course.model_server: {error}")
-    server = FRAMEWORKS[arguments.framework].server
+
+
+def make(framework: str, folder: Path) -> None:
+    """Render the package into ``folder`` and train its example model. Raises FrameworkError and OSError."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FrameworkError(f"{folder} is not an empty folder: name another")
+    files = render(framework, folder)
+    server = FRAMEWORKS[framework].server
+    print(f"{server}: {len(files)} files in {folder}. Training its example model ...", flush=True)  # noqa: T201
     training = [sys.executable, "-m", f"{server}.trainer", "--output", f"{server}/example_models/0001"]
     if subprocess.run(training, cwd=folder, check=False).returncode:
-        sys.exit(f"course.model_server: {server} is in {folder}, but its example model could not be trained")
-    print(f"{server}: {len(files)} files in {folder}. Next: cd {folder} && make test serve")  # noqa: T201
+        raise FrameworkError(f"{server} is in {folder}, but its example model could not be trained")
+    print(f"Next: cd {shlex.quote(str(folder))} && make test serve")  # noqa: T201
 
 
 if __name__ == "__main__":

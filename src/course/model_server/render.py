@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from course.labs import without_markers
+from course.labs import finished
 from course.profile import find_root
 
 HERE = Path(__file__).parent
@@ -59,11 +59,13 @@ FRAMEWORKS = {
 def render(framework: str, folder: Path, *, keep_markers: bool = False) -> list[Path]:
     """Write the package for ``framework`` into ``folder``; return the files written.
 
-    With ``keep_markers`` the answers stay marked, for the lab's generator. Raises FrameworkError for an unknown framework.
+    With ``keep_markers`` the answers stay marked, for the lab's generator. Raises FrameworkError for an unknown framework,
+    and OSError where the folder cannot be written.
     """
     if framework not in FRAMEWORKS:
         raise FrameworkError(
-            f"there is no core for {framework!r}: choose {' or '.join(FRAMEWORKS)}, or write cores/{framework}.py"
+            f"there is no framework {framework!r}: choose {' or '.join(FRAMEWORKS)}, "
+            "or add one to FRAMEWORKS in render.py, with its module in cores"
         )
     chosen, root = FRAMEWORKS[framework], find_root()
     values = {"framework": chosen, "server": chosen.server, "pins": _pins(root, chosen)}
@@ -80,7 +82,7 @@ def render(framework: str, folder: Path, *, keep_markers: bool = False) -> list[
     }
     files[f"{chosen.server}/trainer/_core.py"] = (HERE / "cores" / f"{framework}.py").read_text()
     for name, text in files.items():
-        _write(folder / name, text if keep_markers else without_markers(text))
+        _write(folder / name, text if keep_markers else finished(text))
     shutil.copy(root / "sample-data" / "iris" / "iris.csv", folder / chosen.server / "trainer")
     (folder / f"run_{chosen.server}").chmod(0o755)
     return sorted(folder / name for name in [*files, f"{chosen.server}/trainer/iris.csv"])
@@ -94,4 +96,7 @@ def _write(path: Path, text: str) -> None:
 def _pins(root: Path, framework: Framework) -> list[str]:
     """The lines of the image's requirements: what the course has, so that nothing behaves differently in the image."""
     pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (root / "requirements.txt").read_text(), re.M))
-    return [f"{name}=={pinned[name]}" for name in ("kserve", "numpy", *framework.requirements)]
+    wanted = ("kserve", "numpy", *framework.requirements)
+    if missing := [name for name in wanted if name not in pinned]:
+        raise FrameworkError(f"requirements.txt pins no {' and no '.join(missing)}, which {framework.name} needs")
+    return [f"{name}=={pinned[name]}" for name in wanted]

@@ -42,7 +42,10 @@ def load(path: Path) -> tuple[Any, tuple[str, ...]]:
 
     Raises ValueError when the file holds something else.
     """
-    saved = joblib.load(path)
+    try:
+        saved = joblib.load(path)
+    except Exception as error:  # bytes that are no pickle make its reader raise anything
+        raise ValueError(f"{path} is no file of joblib's: {type(error).__name__}: {error}") from error
     if not isinstance(saved, dict) or set(saved) != {"model", "columns"}:
         raise ValueError(f"{path} holds a {type(saved).__name__}, not what this package has saved")
     return saved["model"], tuple(saved["columns"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from kserve import ModelServer, model_server
 
@@ -32,6 +33,8 @@ def main() -> None:
     arguments = parser.parse_args()
     repository = SKLearnModelRepository(arguments.model_dir)
     try:
+        if "://" not in arguments.model_dir and not Path(arguments.model_dir).is_dir():
+            raise FileNotFoundError(f"there is no folder {arguments.model_dir}")
         if repository.names():
             repository.load_models()
         else:

@@ -37,7 +37,7 @@ class SKLearnServingModel(Model):
     def predict(
         self, payload: dict[str, Any] | InferRequest, headers: dict[str, str] | None = None
     ) -> dict[str, Any] | InferResponse:
-        """The classes of a request's flowers. Raises InvalidInput, which is answered with 400, for what are no flowers."""
+        """The classes of a request's flowers. Raises InvalidInput, which is answered with 400, for other input."""
         if not isinstance(payload, dict | InferRequest):
             raise InvalidInput(f"expected {EXPECTED}")
         try:

@@ -31,7 +31,7 @@ class MyModel:
         self.model = _core.build(len(self.columns), len(config.CLASSES))
 
     def preprocess(self, flowers: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """What the model looks at. Raises ValueError for what are no flowers."""
+        """What the model looks at. Raises ValueError for input that is not flowers."""
         return prep_func(flowers, self.columns)
 
     def postprocess(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -48,7 +48,7 @@ class MyModel:
         return {"flowers": len(labels), "right": right, "accuracy": right / len(labels)}
 
     def predict(self, flowers: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """The class of each flower: shape (n,). Raises ValueError for what are no flowers."""
+        """The class of each flower: shape (n,). Raises ValueError for input that is not flowers."""
         # Your turn: preprocess the flowers, ask `_core.probabilities` about them, and return its answer postprocessed.
         # <solution>
         inputs = self.preprocess(flowers)

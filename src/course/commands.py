@@ -1,0 +1,48 @@
+"""Run a command to its end and show that it goes on."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from course.progress import wait_for
+
+LONGEST_SHOWN = 60
+
+
+def run(
+    command: str | Sequence[str | Path], folder: Path | None = None, *, seconds: float = 600
+) -> subprocess.CompletedProcess[str]:
+    """How ``command``, a program and its arguments, has ended in ``folder``, and what it has printed.
+
+    Its last line is shown meanwhile. Raises WaitTimeoutError after ``seconds``: then it and what it has started are killed.
+    """
+    words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(words, cwd=folder, stdout=output, stderr=errors, start_new_session=True)
+
+        def look() -> tuple[bool, str, None]:
+            return process.poll() is not None, _last_line(output.fileno()), None
+
+        try:
+            wait_for(Path(words[0]).name, look, seconds=seconds)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        texts = (_content(file.fileno()).decode(errors="replace") for file in (output, errors))
+        return subprocess.CompletedProcess(words, process.returncode, *texts)
+
+
+def _last_line(descriptor: int) -> str:
+    lines = _content(descriptor).decode(errors="replace").split("\n")
+    return next((line.strip()[:LONGEST_SHOWN] for line in reversed(lines) if line.strip()), "running")
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
