@@ -40,10 +40,12 @@ environment: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11 or run make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Installing the pinned environment into $(VENV) (once, about a minute with a warm package cache) ..."
+	@echo "Installing the pinned environment into $(VENV) (once, two to five minutes) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@# JupyterLab would ask everybody about its news, over the first notebook, and fetch them.
+	@$(BIN)/jupyter labextension disable "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1
 	@touch $@
 
 test: environment  ## The whole test suite, notebooks included
