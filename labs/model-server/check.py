@@ -265,7 +265,8 @@ class Checks:
 
     def _expect_ready(self) -> None:
         failure = self._endpoint.wait_until_settled()
-        hint = f"{failure}; kubectl logs -n {self._namespace} -l {self._endpoint.label} says more"
+        more = f"kubectl logs -n {self._namespace} -l {self._endpoint.label} --all-containers"
+        hint = f"{failure} (more: {more}). Mend it, delete the service, and apply it again: then its model is fetched anew"
         check(f"{SERVICE} is ready", not failure, hint)
 
 

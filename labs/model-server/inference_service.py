@@ -12,8 +12,6 @@ from course.checks import CheckError
 from course.endpoint import hostname
 from course.progress import wait_for
 
-GIVEN_UP = {"BlockedByFailedLoad", "InvalidSpec"}
-NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 TIMEOUT_SECONDS = 30
 
 
@@ -68,32 +66,25 @@ class Endpoint:
         return dict(response.json())
 
     def wait_until_settled(self) -> str:
-        """Wait until the newest generation is ready, or KServe has given it up: then return why, else nothing."""
+        """Wait until the newest generation is ready, or its revision has failed: then return why, else nothing."""
 
         def look() -> tuple[bool, str, str]:
             service = self.get()
             status = service.get("status", {})
-            model, conditions = status.get("modelStatus", {}), {one["type"]: one for one in status.get("conditions", [])}
+            conditions = {one["type"]: one for one in status.get("conditions", [])}
             seen = status.get("observedGeneration") == service["metadata"]["generation"]
-            state = model.get("transitionStatus", "UpToDate")
-            if seen and state in GIVEN_UP:
-                failure = model.get("lastFailureInfo", {})
-                return True, "", f"{failure.get('reason', '')}: {failure.get('message', '')}".strip()
-            if missing := self._missing_image():
-                return True, "", missing
-            if seen and conditions.get("Ready", {}).get("status") == "True" and state == "UpToDate":
+            newest, state = conditions.get("PredictorConfigurationReady", {}), status.get("modelStatus", {})
+            if seen and newest.get("status") == "False":
+                return True, "", newest.get("message", newest.get("reason", ""))
+            if (
+                seen
+                and conditions.get("Ready", {}).get("status") == "True"
+                and state.get("transitionStatus", "UpToDate") == "UpToDate"
+            ):
                 return True, "", ""
             return False, next((one["message"] for one in conditions.values() if one.get("message")), "starting"), ""
 
         return wait_for(self._name, look)
-
-    def _missing_image(self) -> str:
-        """What the cluster says of an image that it cannot get; empty where it has them all."""
-        for pod in self._pods():
-            for one in pod.status.container_statuses or []:
-                if one.state and one.state.waiting and one.state.waiting.reason in NO_IMAGE:
-                    return f"{one.state.waiting.reason}: {one.state.waiting.message}: build the image (step 7)"
-        return ""
 
     def _pods(self) -> list[Any]:
         return list(self._profile.kubernetes.list_namespaced_pod(self._namespace, label_selector=self.label).items)

@@ -5,7 +5,7 @@
     |-- InvalidSpecError           an InferenceService that cannot be served; its status has reason and message
     |   |-- NotSupportedError      ... because minipdk lacks what it asks for, which is named
     |   |-- ServingRuntimeError    ... because no ServingRuntime serves its model
-    |   `-- CredentialsError       ... yet: its service account or Secret is missing
+    |   `-- SourceError            ... yet: the Secret or the folder of its model is missing
     |-- ContainerError             a container cannot be started yet; its Pod's status has reason and message
     `-- ApiError                   the Kubernetes API refused a request
         |-- NotFoundError          404
@@ -54,8 +54,8 @@ class NotSupportedError(InvalidSpecError):
         super().__init__(f"{what} is not supported by minipdk" + (f": {instead}" if instead else ""))
 
 
-class CredentialsError(InvalidSpecError):
-    """The storage credentials that the InferenceService points at are not there."""
+class SourceError(InvalidSpecError):
+    """The storage credentials, or the folder of this machine, that the InferenceService points at are not there."""
 
     may_pass = True
 

@@ -125,6 +125,43 @@ def test_a_container_that_ends_says_why_to_whoever_describes_the_service(cluster
     assert cluster.pods("failing") == []
 
 
+def test_a_server_that_ends_in_good_order_has_failed_too_and_stays_so_until_it_serves(cluster: Cluster) -> None:
+    create(cluster, "ending", containers=[{"name": "mine", "image": "notes:1.0", "command": ["sh", "-c", "sleep 1"]}])
+    assert cluster.failure("ending")["message"] == "ended with status 0: a model server has to go on"
+    seen = set()
+
+    def is_started_again() -> bool:
+        seen.add(cluster.condition("ending")["status"])
+        [pod] = cluster.pods("ending")
+        return pod.status.container_statuses[0].restart_count >= 2
+
+    wait_for(is_started_again, what="two more starts")
+    assert seen == {"False"}
+    cluster.kubectl("delete", "isvc", "ending")
+
+
+def test_a_folder_that_is_not_there_is_told_until_it_is(cluster: Cluster, tmp_path: Path) -> None:
+    source = {"name": "STORAGE_URI", "value": f"file://{tmp_path}/late"}
+    create(cluster, "late", containers=[{"name": "mine", "image": "notes:1.0", "env": [source]}])
+    assert f"there is no {tmp_path}/late on this machine" in cluster.failure("late")["message"]
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "note.txt").write_text("at last")
+    wait_for(lambda: cluster.is_ready("late"), what="the service to be ready")
+    assert ask(cluster, "late")["models"] == {"note.txt": "at last"}
+    cluster.kubectl("delete", "isvc", "late")
+
+
+def test_an_image_that_is_not_there_is_told_until_it_is_built(cluster: Cluster, tmp_path: Path) -> None:
+    create(cluster, "early", containers=[{"name": "mine", "image": "late:1.0"}])
+    assert "late:1.0" in cluster.failure("early")["message"]
+    assert (cluster.condition("early")["status"], cluster.condition("early")["reason"]) == ("False", "RevisionFailed")
+    (tmp_path / "Dockerfile").write_text("FROM notes:1.0\n")
+    ImageStore(cluster.home).build(tmp_path, "late:1.0")
+    wait_for(lambda: cluster.is_ready("early"), what="the service to be ready once there is its image")
+    assert "lastFailureInfo" not in cluster.status("early")["modelStatus"]
+    cluster.kubectl("delete", "isvc", "early")
+
+
 def test_an_orphaned_predictor_is_left_running(cluster: Cluster) -> None:
     create(cluster, "left", containers=[{"name": "mine", "image": "notes:1.0"}])
     wait_for(lambda: cluster.is_ready("left"), what="the service to be ready")

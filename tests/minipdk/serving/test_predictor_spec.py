@@ -306,6 +306,14 @@ def test_a_model_on_a_persistent_volume_is_mounted() -> None:
     ]
 
 
+def test_a_transformer_beside_a_model_takes_the_requests_instead_of_it() -> None:
+    transformer = {"name": "transformer-container", "image": "mine:1", "ports": [{"containerPort": 8090}]}
+    spec = {"sklearn": {"storageUri": "s3://models/iris"}, "containers": [transformer]}
+    containers = {one["name"]: one for one in read(service(spec)).spec["containers"]}
+    assert "ports" not in containers["kserve-container"]
+    assert containers["transformer-container"]["ports"] == [{"containerPort": 8090}]
+
+
 def test_a_sidecar_runs_beside_the_container_that_has_the_ports() -> None:
     spec = pod(custom({"ports": [{"containerPort": 9000}]}, {"name": "sidecar"}))
     assert [one["name"] for one in spec["containers"]] == ["kserve-container", "sidecar"]

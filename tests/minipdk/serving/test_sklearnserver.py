@@ -71,6 +71,10 @@ def test_v1_instances_are_rows(iris: ModelServer) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
+def test_v1_instances_may_be_called_inputs(iris: ModelServer) -> None:
+    assert iris.predict({"inputs": IRIS}).json() == {"predictions": [1, 1]}
+
+
 def test_v2_takes_one_tensor_of_rows(iris: ModelServer) -> None:
     answer = iris.post("/v2/models/service/infer", {"id": "7", "inputs": [tensor(IRIS, "FP32")]})
     assert answer.status_code == 200, answer.text
@@ -108,12 +112,14 @@ def test_kserves_own_clients_get_answers_over_rest_and_grpc(iris: ModelServer) -
         await rest.close()
 
     asyncio.run(ask())
+    assert "Traceback" not in iris.log.read_text()
 
 
 def test_columns_of_numbers_and_strings_are_named_in_v1_and_v2(mixed: ModelServer) -> None:
     rows = [{"colour": "red", "size": 1.0}, {"size": 4.0, "colour": "blue"}]
     by_column = {"colour": {"0": "red", "1": "blue"}, "size": {"0": 1.0, "1": 4.0}}
-    for instances in (rows, [by_column], [rows]):
+    lists = [{"colour": ["red"], "size": [1.0]}, {"colour": ["blue"], "size": [4.0]}]
+    for instances in (rows, [by_column], [rows], lists):
         answer = mixed.predict({"instances": instances})
         assert (answer.status_code, answer.json()) == (200, {"predictions": ["a", "d"]}), answer.text
     tensors = [tensor([1.0, 4.0], name="size"), tensor(["red", "blue"], "BYTES", "colour")]
@@ -184,6 +190,18 @@ def test_tensors_that_the_model_cannot_take_are_400(iris: ModelServer, inputs: l
     assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
 
 
+def test_a_model_that_another_version_has_pickled_fails_by_itself_and_is_logged(
+    start_model_server: StartModelServer, folder: Path
+) -> None:
+    model = DecisionTreeClassifier().fit([[0.0], [1.0]], ["a", "b"])
+    del model.tree_  # as if this version had kept it under another name
+    server = start_model_server(IMAGE, saved(folder / "foreign", model))
+    server.wait_until_ready()
+    answer = server.predict({"instances": [[1]]})
+    assert (answer.status_code, "has no attribute 'tree_'" in answer.json()["error"]) == (500, True), answer.text
+    assert "the model failed" in server.log.read_text()
+
+
 def test_workers_share_the_requests_and_their_metrics_add_up(start_model_server: StartModelServer, folder: Path) -> None:
     model = DecisionTreeClassifier().fit([[0.0], [1.0]], ["a", "b"])
     server = start_model_server(IMAGE, saved(folder / "shared", model), "--workers=2")
@@ -217,7 +235,7 @@ def test_metrics_count_the_requests_by_model(iris: ModelServer) -> None:
         ((), "no model in /mnt/models: it holds no files, and none ends with .joblib, .pkl, .pickle"),
         (("model.onnx",), "no model in /mnt/models: it holds model.onnx, and none ends with .joblib, .pkl, .pickle"),
         (("a.pkl", "b.joblib"), "only one is allowed within /mnt/models: a.pkl, b.joblib"),
-        (("a.pkl",), "EOFError"),
+        (("a.pkl",), "a.pkl cannot be read as a pickle of scikit-learn"),
     ],
 )
 def test_a_folder_without_one_model_ends_the_server_with_the_reason_last(

@@ -10,7 +10,7 @@ import base64
 
 from minipdk.home import HOST, Home
 from minipdk.serving.api import SECRETS, SERVICE_ACCOUNTS, Api, Object
-from minipdk.serving.errors import CredentialsError, NotFoundError, NotSupportedError
+from minipdk.serving.errors import NotFoundError, NotSupportedError, SourceError
 
 ANNOTATION = "serving.kserve.io/s3-"
 ACCESS_KEY, SECRET_KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"  # names of keys, not keys
@@ -28,7 +28,7 @@ async def storage_environment(api: Api, home: Home, namespace: str, service_acco
     except NotFoundError:
         if service_account == "default":
             return []
-        raise CredentialsError(
+        raise SourceError(
             f'serviceaccount "{service_account}" not found in namespace {namespace}: create it, with the Secret that holds '
             f"{ACCESS_KEY} and {SECRET_KEY}"
         ) from None
@@ -38,7 +38,7 @@ async def storage_environment(api: Api, home: Home, namespace: str, service_acco
         try:
             secret = await api.get(SECRETS, namespace, reference["name"])
         except NotFoundError:
-            raise CredentialsError(
+            raise SourceError(
                 f'secret "{reference["name"]}" of serviceaccount "{service_account}" not found in namespace {namespace}'
             ) from None
         data = secret.get("data") or {}

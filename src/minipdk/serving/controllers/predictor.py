@@ -112,7 +112,10 @@ def _of_model(metadata: Object, predictor: Object, choose: Callable[[Object, str
     main = filled_in(main, metadata, runtime.name)
     if main["image"] in images.FOLDERS and source is None:
         raise InvalidSpecError("spec.predictor.model.storageUri is required")
-    containers = [main, *sidecars, *(predictor.get("containers") or [])]
+    others = predictor.get("containers") or []
+    if any(one["name"] == TRANSFORMER_CONTAINER for one in others):
+        main.pop("ports", None)  # requests come to the transformer
+    containers = [main, *sidecars, *others]
     pod = {field: [*spec.get(field, []), *predictor.get(field, [])] for field in POD_FIELDS}
     pod["volumes"] = list({one["name"]: one for one in pod["volumes"]}.values())
     below = {field: spec.get(field) or {} for field in ("labels", "annotations")}

@@ -14,6 +14,7 @@ from .credentials import storage_environment
 from .pods import is_ending, pod_for, revision_of
 from .predictor import SERVICE_LABEL, Template
 from .revisions import HASH_LABEL, is_owned, replicas, revision_for, revision_number
+from .storage import check_source
 from .traffic import CREATED
 
 UNPROCESSABLE = 422
@@ -60,6 +61,7 @@ class Rollout:
         await self._refuse_ending(INFERENCE_SERVICES, isvc)
         await self._refuse_ending(REVISIONS, revision)
         metadata, account = revision["metadata"], revision["spec"]["serviceAccountName"]
+        check_source(metadata["annotations"])
         environment = await storage_environment(self._api, self._home, metadata["namespace"], account)
         for _ in range(missing):
             pod = await self._create(PODS, pod_for(revision, environment))

@@ -11,7 +11,7 @@ from minipdk.serving.api import Object
 from minipdk.serving.errors import InvalidSpecError
 from minipdk.serving.events import now
 from minipdk.serving.gateway.routes import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX
-from minipdk.serving.kubelet.status import CRASH_LOOP
+from minipdk.serving.kubelet.status import CRASH_LOOP, IMAGE_ERROR
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 # Model states and transitions.
@@ -53,6 +53,11 @@ class ModelState:
     message: str = ""
     failure: Object = field(default_factory=dict)
 
+    @property
+    def failed(self) -> bool:
+        """Whether the revision counts as failed: once something has gone wrong, until it is ready."""
+        return bool(self.failure)
+
 
 def model_state(revision: Revision | None) -> ModelState:
     """The state of the model in ``revision``: of the Pod that is worst off."""
@@ -65,12 +70,15 @@ def model_state(revision: Revision | None) -> ModelState:
 
 
 def _model_state(revision: str, pod: Object) -> ModelState:
-    containers = [*pod.get("initContainerStatuses", []), *pod.get("containerStatuses", [])]
+    inits, mains = pod.get("initContainerStatuses", []), pod.get("containerStatuses", [])
     failure: Object = {}
-    for container in containers:
+    for container in [*inits, *mains]:
         state, waiting = container["state"], container["state"].get("waiting", {})
         ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
-        if ended.get("exitCode"):
+        if waiting.get("reason") == IMAGE_ERROR:
+            failure = _failure(container["name"], revision, waiting)
+            return ModelState(FAILED, f"{container['name']}: {failure['message']}", failure)
+        if ended and (ended["exitCode"] or container in mains):  # a server is not to end at all
             failure = _failure(container["name"], revision, ended)
             if "terminated" in state or waiting.get("reason") == CRASH_LOOP:
                 return ModelState(FAILED, f"{container['name']} failed: {failure['message']}", failure)
@@ -83,20 +91,18 @@ def _model_state(revision: str, pod: Object) -> ModelState:
     )
     if failure:
         message += f" (tried again after {failure['message']})"
-    running = any("running" in container["state"] for container in containers)
+    running = any("running" in container["state"] for container in [*inits, *mains])
     return ModelState(LOADING if running else PENDING, message, failure)
 
 
-def _failure(container: str, revision: str, ended: Object) -> Object:
-    """KServe's lastFailureInfo. It stays, while the container is tried again, until the model is loaded."""
-    return {
-        "reason": LOAD_FAILED,
-        "message": ended.get("message", ""),
-        "exitCode": ended["exitCode"],
-        "location": container,
-        "modelRevisionName": revision,
-        "time": ended["finishedAt"],
-    }
+def _failure(container: str, revision: str, why: Object) -> Object:
+    """KServe's lastFailureInfo, of a container's terminated or waiting state ``why``.
+
+    It stays, while the container is tried again, until the model is loaded.
+    """
+    said = why.get("message") or f"ended with status {why['exitCode']}: a model server has to go on"
+    failure = {"reason": LOAD_FAILED, "message": said, "location": container, "modelRevisionName": revision}
+    return failure | ({"exitCode": why["exitCode"], "time": why["finishedAt"]} if "exitCode" in why else {})
 
 
 def inference_service_status(isvc: Object, standing: Standing) -> Object:
@@ -122,8 +128,9 @@ def revision_status(revision: Object, standing: Revision, *, in_use: bool, wante
     before = {one["type"]: one for one in old.get("conditions", [])}
     model = model_state(standing)
     ready = (TRUE, "", "") if standing.ready else (UNKNOWN, "Deploying", model.message)
-    if model.state == FAILED:
-        ready = FALSE, "ExitCode" + str(model.failure["exitCode"]), model.message
+    if model.failed:
+        code = model.failure.get("exitCode")
+        ready = FALSE, "ContainerMissing" if code is None else f"ExitCode{code}", model.message
     rows: dict[str, Told] = {"Active": (TRUE, "", ""), "Ready": ready}
     if not in_use:
         rows["Active"] = FALSE, "NoTraffic", "The target is not receiving traffic."
@@ -171,7 +178,7 @@ def _configuration(standing: Standing, model: ModelState) -> Told:
     if standing.latest and standing.latest.ready:
         return TRUE, "", ""
     name = standing.latest.name if standing.latest else ""
-    if model.state == FAILED:
+    if model.failed:
         return FALSE, "RevisionFailed", f'Revision "{name}" failed with message: {model.message}.'
     return UNKNOWN, "Deploying", model.message
 

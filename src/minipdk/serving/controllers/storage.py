@@ -6,9 +6,10 @@ Rules: https://kserve.github.io/website/0.15/modelserving/storage/storagecontain
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from minipdk.serving.api import Object
-from minipdk.serving.errors import InvalidSpecError, NotSupportedError
+from minipdk.serving.errors import InvalidSpecError, NotSupportedError, SourceError
 from minipdk.serving.runtimes import STORAGE_INITIALIZER_IMAGE
 
 SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
@@ -34,6 +35,13 @@ def check_uri(uri: str, where: str) -> None:
         raise InvalidSpecError(f"{where} {uri!r} names no {named[scheme]}")
     if scheme == "file" and (place or rest == "/" or ".." in rest.split("/")):
         raise InvalidSpecError(f"{where} {uri!r} is not of the form file:///<folder>/<model>")
+
+
+def check_source(annotations: dict[str, str]) -> None:
+    """Raise SourceError for a model of this machine that is not there; whatever else is missing, its fetching tells."""
+    scheme, _, path = annotations.get(SOURCE_ANNOTATION, "").partition("://")
+    if scheme == "file" and not Path(path).exists():
+        raise SourceError(f"storageUri file://{path}: there is no {path} on this machine")
 
 
 def provide_model(spec: Object, annotations: dict[str, str], environment: list[Object]) -> Object:

@@ -35,7 +35,7 @@ import uvicorn
 import uvloop
 from fastapi.exceptions import RequestValidationError
 from kserve import InferRequest, Model, ModelRepository
-from kserve.errors import InferenceError, InvalidInput
+from kserve.errors import InferenceError, InvalidInput, ModelNotFound
 from kserve.model_server import app
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
@@ -69,6 +69,8 @@ GRPC_CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+CLIENTS_MISTAKES = {InvalidInput: GRPC_CODES[400], ModelNotFound: GRPC_CODES[404]}
+"""Answered as by kserve, which would also log each with its traceback."""
 log = logging.getLogger("predictor")
 
 
@@ -88,9 +90,11 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotation
         self.ready = True
 
     async def preprocess(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
-        """A request of protocol v1 has instances; those of v2 kserve has checked."""
+        """A request of protocol v1 has instances, which may be called inputs; those of v2 kserve has checked."""
         if isinstance(payload, InferRequest):
             return payload
+        if isinstance(payload, dict) and "inputs" in payload:
+            payload = {**payload, "instances": payload["inputs"]}
         if not isinstance(payload, dict) or not isinstance(payload.get("instances"), list) or not payload["instances"]:
             raise InvalidInput('Expected a body of the form {"instances": [...]} with at least one instance')
         return payload
@@ -156,6 +160,8 @@ class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kser
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(ex))
         elif isinstance(ex, InferenceError):
             await context.abort(grpc.StatusCode.INTERNAL, str(ex))
+        elif code := CLIENTS_MISTAKES.get(type(ex)):
+            await context.abort(code, str(ex))
         else:
             await super().handle_exception(ex, request_or_iterator, context, method_name)
 
@@ -261,6 +267,9 @@ async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, 
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
-        listening.bind((HOST, http.config.port))
+        try:
+            listening.bind((HOST, http.config.port))
+        except OSError as error:
+            sys.exit(f"cannot listen on {HOST}:{http.config.port}: {error.strerror}")
         await http.serve([listening])
     await asyncio.gather(*stopping)

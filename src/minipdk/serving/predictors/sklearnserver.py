@@ -18,10 +18,12 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+import sklearn
 from kserve import InferRequest
 from kserve.errors import InvalidInput
 from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
 from kserve.utils.utils import get_predict_response
+from sklearn.base import BaseEstimator
 
 from .model_server import ThreadModel, arguments, serve, set_up_logging
 from .tensors import array_of
@@ -35,7 +37,7 @@ log = logging.getLogger("sklearnserver")
 
 
 class ModelFileError(Exception):
-    """The model folder does not hold exactly one model file; the message names what it holds."""
+    """The model folder does not hold exactly one model file that can be read; the message names what it holds."""
 
 
 def find_model(folder: Path) -> Path:
@@ -51,6 +53,16 @@ def find_model(folder: Path) -> Path:
     return models[0]
 
 
+def load(path: Path) -> Any:
+    """The model in ``path``. Raises ModelFileError."""
+    try:
+        return joblib.load(path)
+    except Exception as error:  # bytes that are no pickle make its reader raise anything
+        raise ModelFileError(
+            f"{path.name} cannot be read as a pickle of scikit-learn {sklearn.__version__}: {type(error).__name__}: {error}"
+        ) from error
+
+
 def rows_of(instances: list[Any]) -> Any:
     """Protocol v1's instances as scikit-learn takes them: an array, a DataFrame of columns, or a list of strings."""
     first = instances[0]
@@ -61,7 +73,7 @@ def rows_of(instances: list[Any]) -> Any:
     if not isinstance(first, dict):
         rows = np.array(instances)
         return np.array(instances, dtype=object) if rows.dtype.kind == "U" else rows  # numbers beside strings stay numbers
-    if any(isinstance(value, dict) for value in first.values()):  # KServe's form: {column: {row: value}}
+    if any(isinstance(value, dict | list) for value in first.values()):  # KServe's: {column: {row: value} or [value]}
         return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
     return pd.DataFrame.from_records(instances)
 
@@ -99,6 +111,8 @@ class SklearnModel(ThreadModel):
                 rows = rows[self._columns]  # scikit-learn wants them in the order of its training
             result = self._predict(rows)
         except WRONG_INPUT as error:
+            if isinstance(getattr(error, "obj", None), BaseEstimator):
+                raise  # an attribute that the model itself lacks: another version of scikit-learn has pickled it
             raise InvalidInput(f"{error}") from error
         if isinstance(result, np.ndarray) and result.dtype.kind == "U":
             result = result.astype(object)  # kserve cannot encode numpy's strings
@@ -112,11 +126,12 @@ def main() -> None:
     tell_loaded = become_worker(workers)
     try:
         path = find_model(options.model_dir)
+        log.info("loading %s", path.name)
+        loaded = load(path)
     except (ModelFileError, OSError) as error:
         sys.exit(f"{error}")
-    log.info("loading %s", path.name)
     probabilities = os.environ.get("PREDICT_PROBA", "false").lower() == "true"
-    model = SklearnModel(options.model_name, joblib.load(path), probabilities=probabilities)
+    model = SklearnModel(options.model_name, loaded, probabilities=probabilities)
     tell_loaded()
     serve([model], http_port=options.http_port, grpc_port=options.grpc_port, workers=workers)
 
