@@ -41,8 +41,11 @@ UNMANAGED = frozenset(
 
 
 def track_update(resource: Resource, old: Object | None, new: Object, name: str, part: str = "") -> Object:
-    """``new`` with the fields that differ from ``old`` managed by ``name``; the others keep their managers."""
-    given = new["metadata"].get("managedFields")
+    """``new`` with the fields that differ from ``old`` managed by ``name``; the others keep their managers.
+
+    A client may write managers as well, but not through a subresource.
+    """
+    given = None if part else new["metadata"].get("managedFields")
     managers = read_managers(given if given is not None else (old or {"metadata": {}})["metadata"].get("managedFields"))
     before, after = _written(resource, old, part), _written(resource, new, part)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
@@ -204,7 +207,7 @@ def _step(parent: Any, step: str) -> Any:
     kind, _, rest = step.partition(":")
     if kind == "f":
         return parent.get(rest) if isinstance(parent, dict) else None
-    if not isinstance(parent, list):
+    if not isinstance(parent, list) or kind == "i":  # no list here is managed by its indices
         return None
     wanted = json.loads(rest)
     if kind == "v":

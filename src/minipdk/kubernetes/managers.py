@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from minipdk.kubernetes.errors import Cause, invalid_value
 from minipdk.kubernetes.resources import Object
 
 Path = tuple[str, ...]
 ITEM = "."
 """The last step of the path that stands for a list's item itself."""
+FIELDS_TYPE = "FieldsV1"
+OPERATIONS = ("Apply", "Update")
+LONGEST_NAME = 128
 
 
 @dataclass(frozen=True)
 class Manager:
-    """One entry of managedFields. ``operation`` is Update or Apply."""
+    """One entry of managedFields. ``operation`` is Update or Apply; ``time`` is "" where the entry names none."""
 
     name: str
     operation: str
@@ -31,7 +37,34 @@ class Manager:
     def described(self) -> str:
         """As a conflict names it."""
         named = f'"{self.name}"' + (f' with subresource "{self.subresource}"' if self.subresource else "")
-        return f"{named} using {self.api_version} at {self.time}" if self.operation == "Update" else named
+        if self.operation != "Update":
+            return named
+        return f"{named} using {self.api_version}" + (f" at {self.time}" if self.time else "")
+
+
+def validate_manager(field: str, name: str) -> Iterator[Cause]:
+    """What is wrong with a manager's name, which ``field`` holds."""
+    if len(name.encode()) > LONGEST_NAME:
+        yield Cause("FieldValueTooLong", f"Too long: may not be more than {LONGEST_NAME} bytes", field)
+    for index, character in enumerate(name):
+        if not character.isprintable():
+            yield invalid_value(field, name, f"invalid character U+{ord(character):04X} (at position {index})")
+
+
+def validate_managers(entries: Any) -> Iterator[Cause]:
+    """What is wrong with a metadata.managedFields that a client writes."""
+    for index, entry in enumerate(entries or ()):
+        if not entry:
+            continue
+        where = f"metadata.managedFields[{index}]"
+        if entry.get("operation") not in OPERATIONS:
+            yield invalid_value(f"{where}.operation", entry.get("operation", ""), "must be `Apply` or `Update`")
+        if entry.get("fieldsType", FIELDS_TYPE) != FIELDS_TYPE:
+            yield invalid_value(f"{where}.fieldsType", entry["fieldsType"], "must be `FieldsV1`")
+        if not _is_tree(entry.get("fieldsV1") or {}):
+            why = "must be a tree of objects whose keys are `.` or begin with f:, k:, v: or i:"
+            yield invalid_value(f"{where}.fieldsV1", entry["fieldsV1"], why)
+        yield from validate_manager(f"{where}.manager", entry.get("manager", ""))
 
 
 def read_managers(entries: Any) -> list[Manager]:
@@ -60,8 +93,8 @@ def with_managers(found: Object, managers: list[Manager]) -> Object:
             "manager": one.name,
             "operation": one.operation,
             "apiVersion": one.api_version,
-            "time": one.time,
-            "fieldsType": "FieldsV1",
+            **({"time": one.time} if one.time else {}),
+            "fieldsType": FIELDS_TYPE,
             "fieldsV1": _tree(one.paths),
             **({"subresource": one.subresource} if one.subresource else {}),
         }
@@ -79,6 +112,21 @@ def _tree(paths: frozenset[Path]) -> Object:
         for step in path:
             node = node.setdefault(step, {})
     return root
+
+
+def _is_tree(tree: Any) -> bool:
+    return isinstance(tree, dict) and all(_is_step(step) and _is_tree(inner) for step, inner in tree.items())
+
+
+def _is_step(step: str) -> bool:
+    kind, colon, rest = step.partition(":")
+    if not colon or kind == "f":
+        return bool(colon) or step == ITEM
+    try:
+        found = json.loads(rest)
+    except (ValueError, RecursionError):
+        return False
+    return kind == "v" or (kind, type(found)) in (("k", dict), ("i", int))
 
 
 def _paths(tree: Object, path: Path) -> list[Path]:

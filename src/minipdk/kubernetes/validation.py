@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minipdk.kubernetes.errors import Cause, forbidden, invalid_value, required, unsupported_value
+from minipdk.kubernetes.managers import validate_managers
 from minipdk.kubernetes.resources import Object, Resource
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -55,6 +56,7 @@ _DATA_KEY_RULE = (
 def validate_metadata(resource: Resource, metadata: Object) -> Iterator[Cause]:
     """What is wrong with the metadata of one of the kind's objects, which has a name by now."""
     yield from validate_name(resource, metadata["name"])
+    yield from validate_managers(metadata.get("managedFields"))
     for key, value in (metadata.get("labels") or {}).items():
         yield from _qualified_name("metadata.labels", key)
         if len(value) > 63:
