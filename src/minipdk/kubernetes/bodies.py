@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from minipdk.kubernetes import schemas
+from minipdk.kubernetes.decoding import metadata_of
 from minipdk.kubernetes.errors import BadRequestError, ConflictError, InvalidError
 from minipdk.kubernetes.resources import Object, Resource
 
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+DELETED = "the object may have been deleted; please apply your changes to the latest version and try again"
+UNSET_VERSIONS = (None, "", "0")
+SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
+"""Metadata that only the server writes."""
 
 
-def read_object(resource: Resource, namespace: str, body: Object, validation: str, warnings: list[str]) -> Object:
+def without_system_fields(metadata: Object) -> Object:
+    """``metadata`` as far as clients write it."""
+    return {key: value for key, value in metadata.items() if key not in SYSTEM_FIELDS}
+
+
+def read_object(
+    resource: Resource, namespace: str, body: Object, validation: str, warnings: list[str], *, named: bool = False
+) -> Object:
     """``body`` with its kind, version and namespace, and without the fields that its kind does not have.
 
+    ``named``: it must say its kind and version, as a custom object always must; else they may be left to the path.
     ``validation`` says whether those are refused (Strict), told of in ``warnings`` (Warn) or dropped silently (Ignore).
     Raises BadRequestError and InvalidError.
     """
-    if not isinstance(body.get("metadata") or {}, dict):  # a patch can leave anything there
-        raise BadRequestError("metadata in body must be of type object")
-    found = {**body, "metadata": dict(body.get("metadata") or {})}
-    _check_kind(resource, found)
+    found = {**body, "metadata": dict(metadata_of(body))}
+    _check_kind(resource, found, named=named or resource.custom)
     if not resource.namespaced:
         found["metadata"].pop("namespace", None)
     elif found["metadata"].setdefault("namespace", namespace) != namespace:
@@ -44,6 +55,14 @@ def check_name(metadata: Object, name: str) -> None:
         raise BadRequestError(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
 
 
+def need_name(metadata: Object, name: str) -> None:
+    """Raises BadRequestError for no name, and for another than the URL's."""
+    if not metadata.get("name"):
+        why = "was undeterminable: name must be provided"
+        raise BadRequestError(f"the name of the object ({name} based on URL) {why}")
+    check_name(metadata, name)
+
+
 def check_identity(resource: Resource, old: Object, metadata: Object) -> None:
     """Raises ConflictError unless ``metadata`` is of the same object, in the same version, as far as it says."""
     name = old["metadata"]["name"]
@@ -51,15 +70,23 @@ def check_identity(resource: Resource, old: Object, metadata: Object) -> None:
     if metadata.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
         why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {old['metadata']['uid']}"
         raise ConflictError(resource.subject(name), why)
-    if metadata.get("resourceVersion") not in (None, "", "0", old["metadata"]["resourceVersion"]):
+    if metadata.get("resourceVersion") not in (*UNSET_VERSIONS, old["metadata"]["resourceVersion"]):
         raise ConflictError(resource.subject(name), MODIFIED)
 
 
-def _check_kind(resource: Resource, found: Object) -> None:
-    """A custom object must say what it is; Kubernetes' own kinds may leave it to the path."""
+def check_no_identity(resource: Resource, name: str, metadata: Object) -> None:
+    """Raises ConflictError where ``metadata`` is of an object that was there before: there is none now."""
+    if uid := metadata.get("uid"):
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise ConflictError(resource.subject(name), why)
+    if metadata.get("resourceVersion") not in UNSET_VERSIONS:
+        raise ConflictError(resource.subject(name), DELETED)
+
+
+def _check_kind(resource: Resource, found: Object, *, named: bool) -> None:
     for key, expected in (("apiVersion", resource.api_version), ("kind", resource.kind)):
         given = found.get(key)
-        if not given and not resource.custom:
+        if not given and not named:
             found[key] = expected
         elif not given:
             raise BadRequestError(f"Object '{key[0].upper()}{key[1:]}' is missing: it must be {expected!r}")

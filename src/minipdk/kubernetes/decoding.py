@@ -51,11 +51,20 @@ def an_object(found: Any, model: str = "") -> Object:
         raise BadRequestError("the body must be one API object")
     if _depth(found) > DEEPEST:
         raise BadRequestError(f"the body is nested more than {DEEPEST} deep")
-    if not isinstance(found.get("metadata") or {}, dict):
-        raise BadRequestError("metadata in body must be of type object")
+    metadata_of(found)
     if model and (causes := schemas.check_model(model, found).causes):
         raise BadRequestError("; ".join(f"{cause.field}: {cause.message}" for cause in causes), causes=causes)
     return found
+
+
+def metadata_of(body: Object) -> Object:
+    """The object's metadata, empty where it is null or left out. Raises BadRequestError where it is anything else."""
+    metadata = body.get("metadata")
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict):
+        raise BadRequestError("metadata in body must be of type object")
+    return metadata
 
 
 def _read_json(body: bytes, twice: list[str]) -> Any:

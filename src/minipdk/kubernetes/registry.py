@@ -14,13 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minipdk.kubernetes import claims, not_run, pods
-from minipdk.kubernetes.bodies import check_identity, check_name, read_object
+from minipdk.kubernetes.admission import require_namespace, require_service_account
+from minipdk.kubernetes.bodies import (
+    SYSTEM_FIELDS,
+    check_identity,
+    check_name,
+    check_no_identity,
+    need_name,
+    read_object,
+    without_system_fields,
+)
 from minipdk.kubernetes.deletion import DeleteOptions, Deleter
 from minipdk.kubernetes.errors import (
     AlreadyExistsError,
     BadRequestError,
-    Cause,
-    ForbiddenError,
     InvalidError,
     NotFoundError,
     TooLargeVersionError,
@@ -28,7 +35,7 @@ from minipdk.kubernetes.errors import (
     required,
 )
 from minipdk.kubernetes.events import EventExpiry
-from minipdk.kubernetes.kinds import CLAIMS, EVENTS, NAMESPACES, PODS
+from minipdk.kubernetes.kinds import CLAIMS, EVENTS, PODS
 from minipdk.kubernetes.managed_fields import apply_configuration, track_update
 from minipdk.kubernetes.managers import same_but_for_times
 from minipdk.kubernetes.resources import Object, Resource, Target
@@ -40,8 +47,6 @@ from minipdk.kubernetes.volumes import Volumes
 
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 LONGEST_GENERATED = 58
-SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink")
-"""Metadata that only the server writes."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,10 @@ class Registry:
     def create(self, resource: Resource, namespace: str, body: Object, options: WriteOptions) -> Object:
         """Store a new object and return it."""
         with self.writing(dry_run=options.dry_run):
-            self._require_namespace(resource, namespace, body)
+            require_namespace(self.store, resource, namespace, body)
             created = self.store.put(resource, self._new(resource, namespace, body, options), None)
             self._after_create(resource, created, options)
-        return _without_version(created) if options.dry_run else created
+        return _answered(created, None, dry_run=options.dry_run)
 
     def update(self, target: Target, body: Object, options: WriteOptions) -> Object:
         """Replace an object, or where the target is its status, that alone."""
@@ -117,7 +122,7 @@ class Registry:
     def apply(self, target: Target, body: Object, options: WriteOptions) -> tuple[Object, bool]:
         """Server-side apply; the object, and whether it was created."""
         resource = target.resource
-        applied = read_object(resource, target.namespace, body, options.validation, options.warnings)
+        applied = read_object(resource, target.namespace, body, options.validation, options.warnings, named=True)
         check_name(applied["metadata"], target.name)
         if applied["metadata"].get("managedFields"):
             raise BadRequestError("metadata.managedFields must be nil")
@@ -126,10 +131,10 @@ class Registry:
         elif resource.has_status:
             applied.pop("status", None)
         with self.writing(dry_run=options.dry_run):
-            old = self.store.get(resource, target.namespace, target.name)
+            old, metadata = self.store.get(resource, target.namespace, target.name), applied.get("metadata") or {}
             if old is None:
                 return self._create_applied(target, applied, options), True
-            check_identity(resource, old, applied.get("metadata") or {})
+            check_identity(resource, old, metadata)
             new = apply_configuration(resource, old, applied, options.manager, force=options.force, part=target.part)
             return self._store_update(target, old, new, options, track=False), False
 
@@ -143,7 +148,9 @@ class Registry:
     def delete(self, target: Target, options: DeleteOptions) -> tuple[Object, bool]:
         """The object in its last state, and whether it is gone already or waits for finalizers or for its node."""
         with self.writing(dry_run=options.dry_run):
-            return self._deleter.delete(target.resource, self.get(target), options)
+            old = self.get(target)
+            found, gone = self._deleter.delete(target.resource, old, options)
+        return _answered(found, old, dry_run=options.dry_run), gone
 
     def _after_create(self, resource: Resource, created: Object, options: WriteOptions) -> None:
         self._deleter.collect_orphan(resource, created)
@@ -160,38 +167,34 @@ class Registry:
         if target.part:
             raise NotFoundError(target.subject)
         resource = target.resource
-        self._require_namespace(resource, target.namespace, applied)
-        named = {**applied, "metadata": {**applied["metadata"], "name": target.name}}
-        new = self._new(resource, target.namespace, named, options, track=False)
-        created = self.store.put(resource, apply_configuration(resource, new, applied, options.manager, force=True), None)
+        require_namespace(self.store, resource, target.namespace, applied)
+        check_no_identity(resource, target.name, applied["metadata"])
+        metadata = {**without_system_fields(applied["metadata"]), "name": target.name}
+        metadata.pop("resourceVersion", None)
+        applied = {**applied, "metadata": metadata}
+        new = self._new(resource, target.namespace, applied, options, track=False)
+        merged = apply_configuration(resource, new, applied, options.manager, force=True)
+        strategy(resource).default(merged)
+        created = self.store.put(resource, merged, None)
         self._after_create(resource, created, options)
-        return _without_version(created) if options.dry_run else created
-
-    def _require_namespace(self, resource: Resource, namespace: str, body: Object) -> None:
-        if not resource.namespaced:
-            return
-        found = self.store.get(NAMESPACES, "", namespace)
-        if found is None:
-            raise NotFoundError(NAMESPACES.subject(namespace))
-        if found["metadata"].get("deletionTimestamp"):
-            subject = resource.subject((body.get("metadata") or {}).get("name", ""))
-            why = f"unable to create new content in namespace {namespace} because it is being terminated"
-            cause = Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace")
-            raise ForbiddenError(f'{subject.qualified} "{subject.name}" is forbidden: {why}', subject, [cause])
+        return _answered(created, None, dry_run=options.dry_run)
 
     def _read_part(self, target: Target, old: Object, body: Object, options: WriteOptions) -> Object:
         """``body`` read; a status comes with the rest of ``old``, whatever else the body says."""
         if target.part == "status":
             shown: Object = {key: body[key] for key in ("apiVersion", "kind", "metadata", "status") if key in body}
             body = {**{key: value for key, value in old.items() if key != "status"}, **shown}
-        return read_object(target.resource, target.namespace, body, options.validation, options.warnings)
+        found = read_object(target.resource, target.namespace, body, options.validation, options.warnings)
+        need_name(found["metadata"], target.name)
+        return found
 
     def _new(self, resource: Resource, namespace: str, body: Object, options: WriteOptions, *, track: bool = True) -> Object:
         rules = strategy(resource)
         metadata = dict(body.get("metadata") or {})
         if metadata.get("resourceVersion"):
             raise BadRequestError("resourceVersion should not be set on objects to be created")
-        metadata = {key: value for key, value in metadata.items() if key not in (*SYSTEM_FIELDS, "managedFields")}
+        metadata = without_system_fields(metadata)
+        metadata.pop("managedFields", None)
         found = copy.deepcopy(
             read_object(resource, namespace, {**body, "metadata": metadata}, options.validation, options.warnings)
         )
@@ -206,6 +209,7 @@ class Registry:
             found.pop("status", None)
             if status := _initial_status(resource, found):
                 found["status"] = status
+        require_service_account(self.store, resource, found)
         self._validate(resource, rules, found)
         if self.store.get(resource, metadata.get("namespace", ""), metadata["name"]):
             raise AlreadyExistsError(resource.subject(metadata["name"]))
@@ -233,8 +237,7 @@ class Registry:
             new = {**old, "metadata": kept, **({"status": new["status"]} if "status" in new else {})}
         else:
             system = {key: old["metadata"][key] for key in SYSTEM_FIELDS if key in old["metadata"]}
-            kept = {key: value for key, value in metadata.items() if key not in SYSTEM_FIELDS}
-            new = {**new, "metadata": {**kept, **system, "name": name}}
+            new = {**new, "metadata": {**without_system_fields(metadata), **system, "name": name}}
             if resource.has_status:
                 new.pop("status", None)
                 new |= {"status": old["status"]} if "status" in old else {}
@@ -255,7 +258,7 @@ class Registry:
             self._deleter.release_claims(stored)
         if not self._deleter.remove_if_done(resource, stored) and _owners(old) != _owners(stored):
             self._deleter.collect_orphan(resource, stored)
-        return stored
+        return _answered(stored, old, dry_run=options.dry_run)
 
     def _validate(self, resource: Resource, rules: Strategy, found: Object, old: Object | None = None) -> None:
         causes = [*validate_metadata(resource, found["metadata"]), *rules.validate(found)]
@@ -284,5 +287,11 @@ def _content(found: Object) -> Object:
     return {key: value for key, value in found.items() if key not in ("metadata", "status")}
 
 
-def _without_version(found: Object) -> Object:
-    return {**found, "metadata": {key: value for key, value in found["metadata"].items() if key != "resourceVersion"}}
+def _answered(written: Object, old: Object | None, *, dry_run: bool) -> Object:
+    """``written`` as the client is told of it: a dry run makes no version, so the object has that of ``old``, if any."""
+    if not dry_run:
+        return written
+    metadata = {key: value for key, value in written["metadata"].items() if key != "resourceVersion"}
+    if old:
+        metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
+    return {**written, "metadata": metadata}

@@ -157,7 +157,8 @@ class ObjectStore:
         body, namespace = json.dumps(stored, separators=(",", ":")), metadata.get("namespace", "")
         connection = self._database.connection()
         connection.execute(
-            "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO objects VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (kind, namespace, name) DO UPDATE SET uid = excluded.uid, body = excluded.body",
             (resource.key, namespace, metadata["name"], metadata["uid"], body),
         )
         connection.execute("DELETE FROM owners WHERE dependent = ?", (metadata["uid"],))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from minipdk.certificates import ensure_tls, write_kubeconfig
 from minipdk.home import Home
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
+PODS = "/api/v1/namespaces/models/pods"
+MAPS = "/api/v1/namespaces/models/configmaps"
+SERVICES = "/api/v1/namespaces/models/services"
+CONTAINER = {"name": "main", "image": "busybox:1"}
 ISVC = ("serving.kserve.io", "v1beta1", "models", "inferenceservices")
 
 
@@ -42,6 +48,39 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]
 @pytest.fixture(scope="session")
 def cluster(server: ServiceProcess) -> Home:
     return server.home
+
+
+class Http:
+    """Plain requests, for what no client would send."""
+
+    def __init__(self, home: Home) -> None:
+        self._home, self._context = home, ssl.create_default_context(cafile=str(home.ca_certificate))
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        connection = HTTPSConnection("127.0.0.1", self._home.port("kubernetes"), context=self._context, timeout=20)
+        sent = {"Authorization": f"Bearer {self._home.token}", "Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            connection.request(method, path, body, {name: value for name, value in sent.items() if value})
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else text.decode()
+
+    def patch(self, path: str, body: Any, kind: str = "merge-patch+json") -> tuple[int, Any]:
+        """A patch of any kind; one that is applied is so by the manager "me"."""
+        separator = "&" if "?" in path else "?"
+        query = f"{separator}fieldManager=me" if kind == "apply-patch+yaml" else ""
+        return self("PATCH", f"{path}{query}", json.dumps(body), Content_Type=f"application/{kind}")
+
+    def apply(self, path: str, body: Any) -> tuple[int, Any]:
+        return self.patch(path, body, "apply-patch+yaml")
+
+
+@pytest.fixture(scope="session")
+def http(cluster: Home) -> Http:
+    return Http(cluster)
 
 
 @pytest.fixture(scope="session")

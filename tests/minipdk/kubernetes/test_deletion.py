@@ -208,6 +208,7 @@ def test_a_pod_that_runs_nowhere_goes_at_once(in_process: Registry, on_node: Obj
 def test_a_pod_on_a_node_outlives_its_owner_and_holds_its_namespace(in_process: Registry) -> None:
     team = create(in_process, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})
     service = create(in_process, {**inference_service("churn"), "metadata": {"name": "churn", "namespace": "team"}})
+    create(in_process, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "team"}})
     worker = create(in_process, pod("worker", **{**owned_by(service), "namespace": "team"}))
     in_process.bind(target(worker), {"target": {"name": "minipdk"}}, OPTIONS)
     in_process.delete(target(service), DeleteOptions())

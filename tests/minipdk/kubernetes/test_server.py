@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import stat
 import threading
 from collections.abc import Iterator
-from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kubernetes.client import CoreV1Api
 from tests.conftest import ServiceProcess, new_home, wait_for
-from tests.minipdk.kubernetes.conftest import config_map, start_server
+from tests.minipdk.kubernetes.conftest import CONTAINER, PODS, SERVICES, Http, config_map, start_server
 
 from minipdk.certificates import ensure_tls, server_certificate, write_kubeconfig
 from minipdk.home import Home
-from minipdk.kubernetes import managed_fields
 from minipdk.kubernetes import store as stores
 from minipdk.kubernetes.errors import ExpiredError
 from minipdk.kubernetes.kinds import CONFIG_MAPS
@@ -30,35 +27,9 @@ from minipdk.kubernetes.registry import Registry, WriteOptions
 from minipdk.kubernetes.resources import Target
 from minipdk.kubernetes.watches import ListOptions, list_objects
 
-PODS = "/api/v1/namespaces/models/pods"
-SERVICES = "/api/v1/namespaces/models/services"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
 TOKENS = "/api/v1/namespaces/models/serviceaccounts/default/token"
 NAMESPACED = Target(CONFIG_MAPS, "models")
-
-
-class Http:
-    """Plain requests, for what no client would send."""
-
-    def __init__(self, home: Home) -> None:
-        self._home, self._context = home, ssl.create_default_context(cafile=str(home.ca_certificate))
-
-    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        connection = HTTPSConnection("127.0.0.1", self._home.port("kubernetes"), context=self._context, timeout=20)
-        sent = {"Authorization": f"Bearer {self._home.token}", "Content-Type": "application/json"}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            connection.request(method, path, body, {name: value for name, value in sent.items() if value})
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
-        return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else text.decode()
-
-
-@pytest.fixture(scope="module")
-def http(cluster: Home) -> Http:
-    return Http(cluster)
 
 
 @pytest.mark.parametrize("token", ["", "Bearer wrong", "Basic dGVzdC10b2tlbg==", "Bearer a.b.c", "Bearer é"])
@@ -179,39 +150,6 @@ def test_bad_requests_name_what_is_wrong(
     assert told in status["message"]
 
 
-CONTAINER = {"name": "main", "image": "busybox:1"}
-
-
-@pytest.mark.parametrize(
-    ("spec", "told"),
-    [
-        ({"containers": [{**CONTAINER, "image": ""}]}, "spec.containers[0].image: Required value"),
-        ({"containers": [CONTAINER, CONTAINER]}, 'spec.containers[1].name: Duplicate value: "main"'),
-        (
-            {"containers": [{**CONTAINER, "ports": [{"containerPort": 99999}]}]},
-            "ports[0].containerPort: Invalid value: 99999",
-        ),
-        ({"containers": [{**CONTAINER, "env": [{"name": "A=B"}]}]}, 'env[0].name: Invalid value: "A=B"'),
-        (
-            {"containers": [{**CONTAINER, "volumeMounts": [{"name": "x", "mountPath": "/x"}]}]},
-            'spec.containers[0].volumeMounts[0].name: Not found: "x"',
-        ),
-        (
-            {"containers": [CONTAINER], "volumes": [{"name": "Not_A_Name"}]},
-            'spec.volumes[0].name: Invalid value: "Not_A_Name"',
-        ),
-        ({"containers": [CONTAINER], "dnsPolicy": "Mine"}, 'spec.dnsPolicy: Unsupported value: "Mine"'),
-        ({"containers": [CONTAINER], "terminationGracePeriodSeconds": -1}, "must be greater than or equal to 0"),
-        ({"containers": [{**CONTAINER, "resources": {"limits": {"cpu": "much"}}}]}, "quantities must match"),
-    ],
-)
-def test_a_pod_that_cannot_be_is_refused_by_its_field(http: Http, spec: Any, told: str) -> None:
-    code, status = http("POST", PODS, json.dumps({"metadata": {"name": "wrong"}, "spec": spec}))
-    assert code in (400, 422)
-    assert told in status["message"]
-    assert status["details"]["causes"]
-
-
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
@@ -236,12 +174,6 @@ def test_a_service_that_becomes_a_name_loses_its_address(http: Http) -> None:
     _, changed = http("PATCH", f"{SERVICES}/named", json.dumps(patch), Content_Type="application/merge-patch+json")
     assert changed["spec"]["externalName"] == "example.com"
     assert "clusterIP" not in changed["spec"]
-
-
-def test_an_amount_may_be_a_number(http: Http) -> None:
-    spec = {"containers": [{**CONTAINER, "resources": {"limits": {"cpu": 1, "memory": "1.5Gi"}}}]}
-    code, made = http("POST", f"{PODS}?dryRun=All", json.dumps({"metadata": {"name": "sized"}, "spec": spec}))
-    assert (code, made["spec"]["containers"][0]["resources"]["limits"]) == (201, {"cpu": "1", "memory": "1.5Gi"})
 
 
 def test_a_body_that_is_too_large_or_too_deep_is_refused(http: Http) -> None:
@@ -282,15 +214,6 @@ def test_no_patch_is_the_servers_fault(http: Http, path: str, kind: str, body: A
     options = "&fieldManager=me&force=true" if kind == "apply-patch+yaml" else ""
     code, _ = http("PATCH", f"{path}?dryRun=All{options}", json.dumps(body), Content_Type=f"application/{kind}")
     assert code == 200 or 400 <= code < 500
-
-
-def test_an_applied_list_that_names_an_item_twice_is_refused(http: Http) -> None:
-    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
-    body = {"metadata": {"name": "twice"}, "spec": {"containers": [{**CONTAINER, "env": twice}]}}
-    code, status = http(
-        "PATCH", f"{PODS}/twice?fieldManager=me", json.dumps(body), Content_Type="application/apply-patch+yaml"
-    )
-    assert (code, "duplicate entries for key" in status["message"]) == (400, True)
 
 
 @pytest.fixture
@@ -359,14 +282,6 @@ def test_a_watch_older_than_the_remembered_changes_is_expired(in_process: Regist
         list_objects(in_process.store, NAMESPACED, ListOptions.read(NAMESPACED, {"continue": first["continue"]}))
 
 
-def test_applying_what_is_applied_already_changes_nothing(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    target, options = Target(CONFIG_MAPS, "models", "applied"), WriteOptions(manager="me")
-    first, _ = in_process.apply(target, config_map("applied", {"a": "1"}), options)
-    monkeypatch.setattr(managed_fields, "now", lambda: "2099-01-01T00:00:00Z")
-    again, created = in_process.apply(target, config_map("applied", {"a": "1"}), options)
-    assert (again, created) == (first, False)
-
-
 def test_the_ca_stays_and_the_files_are_private(tmp_path: Path) -> None:
     home = new_home(tmp_path / "home")
     ensure_tls(home)
@@ -397,21 +312,3 @@ def test_a_field_that_is_there_twice_is_refused_or_told_of(http: Http) -> None:
     code, status = http("POST", f"{maps}Strict", yaml, Content_Type="application/yaml")
     assert (code, 'line 5: key "a" already set in map' in status["message"]) == (400, True)
     assert http("POST", f"{maps}Ignore", yaml, Content_Type="application/yaml")[1]["data"] == {"a": "2"}
-
-
-def test_an_update_manages_objects_and_an_apply_what_is_in_them(http: Http) -> None:
-    def fields(content_type: str, name: str, path: str) -> Any:
-        body = {"metadata": {"name": name}, "data": {"a": "1"}}
-        method, where = ("PATCH", f"/{name}") if "apply" in content_type else ("POST", "")
-        query = "?dryRun=All&fieldManager=me"
-        made = http(method, f"{path}{where}{query}", json.dumps(body), Content_Type=content_type)[1]
-        return made["metadata"]["managedFields"][0]["fieldsV1"]
-
-    maps = "/api/v1/namespaces/models/configmaps"
-    assert fields("application/json", "managed", maps) == {"f:data": {".": {}, "f:a": {}}}
-    assert fields("application/apply-patch+yaml", "managed", maps) == {"f:data": {"f:a": {}}}
-    web = {"metadata": {"name": "web", "labels": {"a": "b"}}, "spec": {"selector": {"app": "x"}, "ports": [{"port": 80}]}}
-    made = http("POST", f"{SERVICES}?dryRun=All", json.dumps(web))[1]["metadata"]["managedFields"][0]["fieldsV1"]
-    assert made["f:metadata"] == {"f:labels": {".": {}, "f:a": {}}}
-    assert (made["f:spec"]["f:selector"], "." in made["f:spec"]) == ({}, False)
-    assert {".", "f:port"} <= made["f:spec"]["f:ports"]['k:{"port":80,"protocol":"TCP"}'].keys()
