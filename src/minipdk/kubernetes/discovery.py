@@ -77,10 +77,9 @@ def aggregated(form: str, *, core: bool) -> Object:
 
 def resource_list(group: str, version: str) -> Object:
     """GET /api/v1 and /apis/{group}/{version}."""
-    found = kinds.of_group(group, version)
-    if not found:
+    if (group, version) not in kinds.group_versions():
         raise UnknownPathError
-    listed = [entry for one in found for entry in _entries(one)]
+    listed = [entry for one in kinds.of_group(group, version) for entry in _entries(one)]
     name = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": listed}
 

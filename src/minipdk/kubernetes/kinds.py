@@ -19,7 +19,8 @@ def _status(kind: str) -> Subresource:
 
 
 ALL = ("all",)
-AUTHENTICATION, AUTHORIZATION, EVENTS_GROUP = "authentication.k8s.io", "authorization.k8s.io", "events.k8s.io"
+AUTHENTICATION, AUTHORIZATION = "authentication.k8s.io", "authorization.k8s.io"
+EVENTS_GROUP, POLICY = "events.k8s.io", "policy"
 
 # Kubernetes' core
 CONFIG_MAPS = Resource(
@@ -68,7 +69,12 @@ VOLUMES = Resource(
 PODS = Resource(
     *("", "v1", "Pod", "pods", ("po",)),
     categories=ALL,
-    subresources=(Subresource("binding", "Binding", CREATE_ONLY), Subresource("log", "Pod", ("get",)), _status("Pod")),
+    subresources=(
+        Subresource("binding", "Binding", CREATE_ONLY),
+        Subresource("eviction", "Eviction", CREATE_ONLY, POLICY, "v1"),
+        Subresource("log", "Pod", ("get",)),
+        _status("Pod"),
+    ),
     model="V1Pod",
     description="Containers that run together on the node.",
 )
@@ -186,6 +192,8 @@ UNSUPPORTED_SUBRESOURCES = {
     "deployments": ("scale",),
 }
 """Subresources of a real cluster that are refused by name."""
+EMPTY_GROUP_VERSIONS = ((POLICY, "v1"),)
+"""Groups without kinds that clients look for: where there is policy/v1, `kubectl drain` evicts pods and deletes none."""
 
 _BY_PLURAL = {(one.group, one.version, one.plural): one for one in (*RESOURCES, *REVIEWS)}
 BY_KEY = {one.key: one for one in RESOURCES if not one.kept_as}
@@ -195,9 +203,14 @@ def find(group: str, version: str, plural: str) -> Resource | None:
     return _BY_PLURAL.get((group, version, plural))
 
 
+def is_unsupported(resource: Resource, part: str) -> bool:
+    """Whether ``part`` is a subresource that is refused by name, be it listed or not."""
+    return part in UNSUPPORTED_SUBRESOURCES.get(resource.plural, ())
+
+
 def group_versions() -> list[tuple[str, str]]:
     """Every (group, version) that is served, the core group first, each group's preferred version first."""
-    found = dict.fromkeys((one.group, one.version) for one in (*RESOURCES, *REVIEWS))
+    found = dict.fromkeys([*((one.group, one.version) for one in (*RESOURCES, *REVIEWS)), *EMPTY_GROUP_VERSIONS])
     return sorted(found, key=lambda pair: (pair[0], pair[1] != "v1beta1", pair[1]))
 
 

@@ -92,7 +92,7 @@ def _may(spec: Object) -> Object:
         named = f"{plural}.{group}" if group else plural
         return {"allowed": False, "reason": f"{named} is not supported by minipdk"}
     part = asked.get("subresource")
-    subresource = known[0].subresource(part) if part else None
+    subresource = known[0].subresource(part) if part and not kinds.is_unsupported(known[0], part) else None
     verbs = known[0].verbs if not part else subresource.verbs if subresource else ()
     if verb in ("*", *verbs):
         return {"allowed": True, "reason": EVERYTHING}
@@ -108,5 +108,6 @@ def _rules() -> Object:
         {"apiGroups": [one.group], "resources": [f"{one.plural}/{part.name}"], "verbs": list(part.verbs)}
         for one in kinds.RESOURCES
         for part in one.subresources
+        if not kinds.is_unsupported(one, part.name)
     ]
     return {"resourceRules": rules, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}], "incomplete": False}

@@ -40,6 +40,20 @@ def test_a_node_registers_and_is_described(kubectl: Kubectl, core: CoreV1Api, cl
     kubectl("delete", "pod", "hosted", "--force")
 
 
+@pytest.mark.parametrize("flags", [(), ("--dry-run=server",)])
+def test_a_drain_is_refused_and_deletes_nothing(kubectl: Kubectl, flags: tuple[str, ...]) -> None:
+    """kubectl evicts pods where discovery lists evictions, and would delete them without."""
+    kubectl("apply", "-f", "-", stdin=NODE)
+    staying = pod("staying", labels={"drained": "yes"})
+    staying["spec"]["nodeName"] = "minipdk"
+    kubectl("apply", "-f", "-", stdin=staying)
+    said = kubectl("drain", "minipdk", "--force", "--pod-selector=drained=yes", *flags, fails=True).stderr
+    assert "pods/eviction is not supported by minipdk: there is no other node" in said
+    assert kubectl("get", "pod", "staying", "-o", "jsonpath={.metadata.deletionTimestamp}").stdout == ""
+    assert kubectl("auth", "can-i", "create", "pods", "--subresource=eviction", fails=True).stdout.startswith("no")
+    kubectl("delete", "pod", "staying", "--force")
+
+
 def new_event(name: str, **fields: Any) -> dict[str, Any]:
     return {
         "metadata": {"name": name, "namespace": "models"},
