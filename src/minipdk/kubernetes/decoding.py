@@ -31,26 +31,24 @@ def read_body(content_type: str, body: bytes, accepted: tuple[str, ...] = DOCUME
         from minipdk.kubernetes.protobuf import decode
 
         return decode(body)
-    if kind in (YAML, APPLY_PATCH) and not body.lstrip().startswith(b"{"):
-        return _read_yaml(body, twice)
-    try:
-        found = _read_json(body, twice)
-        if b"\\ud" in body.lower():  # an escape that may be half a character, which no store can keep
-            json.dumps(found, ensure_ascii=False).encode()
-        return found
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError(f"the body is not JSON: {error}") from error
+    is_yaml = kind in (YAML, APPLY_PATCH) and not body.lstrip().startswith(b"{")
+    return need_shallow(_read_yaml(body, twice) if is_yaml else _read_json(body, twice))
+
+
+def need_shallow(found: Any) -> Any:
+    """``found`` if it is not too deep. Raises BadRequestError."""
+    if _depth(found) > DEEPEST:
+        raise BadRequestError(f"the body is nested more than {DEEPEST} deep")
+    return found
 
 
 def an_object(found: Any, model: str = "") -> Object:
-    """``found`` if it is a JSON object that is not too deep, with the fields of the vendor's ``model`` at their types.
+    """``found`` if it is a JSON object with metadata, if any, and the fields of the vendor's ``model`` at their types.
 
     Raises BadRequestError for anything else.
     """
     if not isinstance(found, dict):
         raise BadRequestError("the body must be one API object")
-    if _depth(found) > DEEPEST:
-        raise BadRequestError(f"the body is nested more than {DEEPEST} deep")
     metadata_of(found)
     if model and (causes := schemas.check_model(model, found).causes):
         raise BadRequestError("; ".join(f"{cause.field}: {cause.message}" for cause in causes), causes=causes)
@@ -77,7 +75,12 @@ def _read_json(body: bytes, twice: list[str]) -> Any:
             doubled.append((found, [name for name in found if names.count(name) > 1]))
         return found
 
-    document = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=build)
+    try:
+        document = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=build)
+        if b"\\ud" in body.lower():  # an escape that may be half a character, which no store can keep
+            json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError(f"the body is not JSON: {error}") from error
     for found, names in doubled:
         twice.extend(f'duplicate field "{path}{name}"' for path in _places(document, found) for name in names)
     return document
@@ -113,9 +116,11 @@ def _read_yaml(body: bytes, twice: list[str]) -> Any:
         # dates stay strings, as in the API's own YAML
         changes = {"yaml_implicit_resolvers": _resolvers_without_dates(yaml), "construct_mapping": build}
         loader = type("_Loader", (yaml.CSafeLoader,), changes)
-        return yaml.load(body, loader)  # noqa: S506  # a safe loader
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BadRequestError(f"the body is not YAML: {error}") from error
+        document = yaml.load(body, loader)  # noqa: S506  # a safe loader
+        # by way of JSON, which knows no bytes, sets or dates, and whose names are strings: 1 becomes "1"
+        return json.loads(json.dumps(document, allow_nan=False, ensure_ascii=False).encode())
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        raise BadRequestError(f"error converting YAML to JSON: {error}") from error
 
 
 def _resolvers_without_dates(yaml: Any) -> dict[str, Any]:

@@ -180,7 +180,8 @@ class InvalidPatchError(ApiError):
     code, reason = 422, "Invalid"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"the server rejected our request due to an error in our request: {why}")
+        cause = Cause("UnexpectedServerResponse", why)
+        super().__init__(f"the server rejected our request due to an error in our request: {why}", causes=[cause])
 
 
 class TooLargeVersionError(ApiError):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import json
+from types import UnionType
 from typing import Any
 
+from minipdk.kubernetes.decoding import need_shallow
 from minipdk.kubernetes.errors import BadRequestError, InvalidPatchError
 from minipdk.kubernetes.resources import Object
 
@@ -34,6 +36,13 @@ MERGE_KEYS = {
 """The lists that are merged by a key, by the name of their field. Ports have a container's key or a service's."""
 PRIMITIVE_SETS = {"finalizers"}
 """The lists of scalars that are merged as sets."""
+PATCH_TYPES = ("replace", "merge", "delete")
+LIST_DIRECTIVES: dict[str, tuple[str, type | UnionType]] = {
+    "$retainKeys": ("retainKeys", str),
+    "$setElementOrder": ("setElementOrder list", str | int | float | dict),
+    "$deleteFromPrimitiveList": ("primitive list", str | int | float),
+}
+"""The directives whose value is a list: what Kubernetes calls them, and of what their items are."""
 
 
 def merge_key(field: str, items: list[Any]) -> str | None:
@@ -66,8 +75,30 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
+def check_directives(patch: Any) -> None:
+    """Raises BadRequestError for a directive of a strategic merge patch that has no such value."""
+    if isinstance(patch, list):
+        for item in patch:
+            check_directives(item)
+    if not isinstance(patch, dict):
+        return
+    for name, value in patch.items():
+        directive = name.partition("/")[0]
+        if directive == "$patch" and value not in PATCH_TYPES:
+            raise BadRequestError(f"unknown patch type: {value} in map: {json.dumps(patch)}")
+        if directive in LIST_DIRECTIVES:
+            called, items = LIST_DIRECTIVES[directive]
+            if not isinstance(value, list) or not all(isinstance(item, items) for item in value):
+                raise BadRequestError(f"Invalid patch format of {called}")
+        else:
+            check_directives(value)
+
+
 def strategic_merge_patch(target: Any, patch: Any, field: str = "") -> Any:
-    """Like a merge patch, but lists with a merge key are merged item by item, and directives are obeyed."""
+    """Like a merge patch, but lists with a merge key are merged item by item, and directives are obeyed.
+
+    They must have passed `check_directives`.
+    """
     if isinstance(patch, dict):
         return _strategic_object(target if isinstance(target, dict) else {}, patch)
     if isinstance(patch, list):
@@ -83,10 +114,11 @@ def json_patch(target: Object, operations: Any) -> Object:
     for operation in operations:
         try:
             document = _apply_operation(document, operation)
-        except (KeyError, IndexError, ValueError, TypeError) as error:
+        except (KeyError, IndexError, ValueError, TypeError, RecursionError) as error:
             raise InvalidPatchError(f"{json.dumps(operation)}: {error}") from error
     if not isinstance(document, dict):
         raise BadRequestError("a JSON patch must leave an object")
+    need_shallow(document)
     return document
 
 
@@ -107,8 +139,16 @@ def _strategic_object(target: Object, patch: Object) -> Object:
     for key, value in patch.items():
         if key.startswith("$setElementOrder/"):
             name = key.partition("/")[2]
-            merged[name] = _in_order(merged.get(name) or [], value, name)
+            merged[name] = _in_order(_list_in(merged, name), value, name)
     return merged
+
+
+def _list_in(found: Object, name: str) -> list[Any]:
+    """The list in the field ``name`` that a directive is about."""
+    items = found.get(name) or []
+    if not isinstance(items, list):
+        raise BadRequestError(f"a directive for lists names {name}, which is none")
+    return items
 
 
 def _without_deleted(target: Object, patch: Object) -> Object:
@@ -119,7 +159,7 @@ def _without_deleted(target: Object, patch: Object) -> Object:
     for key, value in patch.items():
         if key.startswith("$deleteFromPrimitiveList/"):
             name = key.partition("/")[2]
-            kept[name] = [item for item in kept.get(name) or [] if item not in value]
+            kept[name] = [item for item in _list_in(kept, name) if item not in value]
     return kept
 
 
@@ -178,8 +218,8 @@ def _apply_operation(document: Any, operation: Object) -> Any:
     return document
 
 
-def _pointer(text: str) -> list[str]:
-    if text and not text.startswith("/"):
+def _pointer(text: Any) -> list[str]:
+    if not isinstance(text, str) or (text and not text.startswith("/")):
         raise ValueError(f"{text!r} is not a JSON pointer")
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
 

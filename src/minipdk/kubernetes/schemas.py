@@ -31,6 +31,7 @@ _QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\
 QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _QUANTITIES = {"V1ResourceRequirements": ("limits", "requests"), "V1VolumeResourceRequirements": ("limits", "requests")}
 """Fields that the models call strings, and that are amounts."""
+LARGEST = 1 << 63
 _SCALARS = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
 
@@ -137,6 +138,8 @@ def _check_scalar(name: str, value: Any, path: str, findings: Findings) -> None:
     )
     if not isinstance(value, accepted) or (isinstance(value, bool) and name != "bool"):
         findings.causes.append(_wrong_type(path, value, _SCALARS.get(name, "string")))
+    elif name == "int" and isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        findings.causes.append(invalid_value(path, value, f"{path} in body must be of type int64"))
     elif name == "datetime" and not is_time(value):
         findings.causes.append(invalid_value(path, value, f"{path} in body must be of type date-time"))
     elif name == "quantity" and not _QUANTITY.fullmatch(str(value)):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.minipdk.kubernetes.conftest import MAPS, Http, config_map
+from tests.minipdk.kubernetes.conftest import MAPS, Http, Kubectl, config_map
 
 MERGE, STRATEGIC, JSON_PATCH = "merge-patch+json", "strategic-merge-patch+json", "json-patch+json"
 
@@ -35,3 +35,52 @@ def test_no_patch_takes_an_objects_metadata_away(http: Http, kept: str, kind: st
     code, status = http.patch(kept, patch, kind)
     assert (code, told in status["message"]) == (400, True)
     assert http("GET", kept) == before
+
+
+IMPOSSIBLE = "the server rejected our request due to an error in our request"
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "code", "told"),
+    [
+        *(
+            (JSON_PATCH, [{"op": "move", "path": "/data/a", "from": "/data/a"} | wrong], 422, IMPOSSIBLE)
+            for wrong in ({"path": 1}, {"path": None}, {"path": ["data"]}, {"from": 1}, {"from": {}}, {"from": "data"})
+        ),
+        (
+            JSON_PATCH,
+            [{"op": "add", "path": "/data/x", "value": json.loads("[" * 300 + "]" * 300)}],
+            400,
+            "more than 200 deep",
+        ),
+        (STRATEGIC, {"data": {"$patch": "x"}}, 400, 'unknown patch type: x in map: {"$patch": "x"}'),
+        (STRATEGIC, {"metadata": {"$patch": ["delete"]}}, 400, "unknown patch type"),
+        (STRATEGIC, {"$retainKeys": 1}, 400, "Invalid patch format of retainKeys"),
+        (STRATEGIC, {"$retainKeys": [1]}, 400, "Invalid patch format of retainKeys"),
+        (STRATEGIC, {"metadata": {"$setElementOrder/finalizers": 1}}, 400, "Invalid patch format of setElementOrder list"),
+        (STRATEGIC, {"metadata": {"$setElementOrder/labels": []}}, 400, "names labels, which is none"),
+        (
+            STRATEGIC,
+            {"metadata": {"$deleteFromPrimitiveList/finalizers": "x"}},
+            400,
+            "Invalid patch format of primitive list",
+        ),
+        (STRATEGIC, {"metadata": {"$deleteFromPrimitiveList/name": ["x"]}}, 400, "names name, which is none"),
+    ],
+)
+def test_a_patch_that_means_nothing_is_refused(http: Http, kept: str, kind: str, patch: Any, code: int, told: str) -> None:
+    answered, status = http.patch(kept, patch, kind)
+    assert (answered, told in status["message"]) == (code, True)
+
+
+def test_kubectl_tells_why_a_json_patch_failed(kubectl: Kubectl, kept: str) -> None:
+    patch = '[{"op":"test","path":"/data/a","value":"2"}]'
+    said = kubectl("patch", "cm", "kept", "--type=json", "-p", patch, fails=True).stderr
+    assert "The request is invalid" in said
+    assert "the test failed" in said
+
+
+def test_a_failed_json_patch_names_its_reason_as_a_cause(http: Http, kept: str) -> None:
+    """Of which alone kubectl before 1.27 tells."""
+    status = http.patch(kept, [{"op": "remove", "path": "/x"}], JSON_PATCH)[1]
+    assert [one["reason"] for one in status["details"]["causes"]] == ["UnexpectedServerResponse"]
