@@ -41,7 +41,7 @@ from minipdk.kubernetes.kinds import NAMESPACES, NEW_EVENTS, PODS
 from minipdk.kubernetes.negotiation import Form, negotiate
 from minipdk.kubernetes.queries import is_set, number
 from minipdk.kubernetes.registry import Registry, WriteOptions
-from minipdk.kubernetes.requests import check_patch_options, locate, need_namespace, need_object, need_verb, write_options
+from minipdk.kubernetes.requests import locate, need_namespace, need_object, need_verb, write_options
 from minipdk.kubernetes.resources import CREATE_ONLY, Object, Target
 from minipdk.kubernetes.reviews import review
 from minipdk.kubernetes.strategies import strategy
@@ -107,6 +107,8 @@ class Api:
         return user
 
     async def _objects(self, request: Request) -> Response:
+        if request.method not in METHODS:  # the router lets HEAD through wherever there is a GET
+            raise MethodNotAllowedError
         parameters = request.path_params
         target = locate(parameters.get("group", ""), parameters["version"], parameters["path"])
         if target.part == "log":
@@ -116,7 +118,8 @@ class Api:
         need_verb(request.method, target)
         body = await _body(request)
         form = negotiate(request.headers.get("accept", ""), request.query_params)
-        options = write_options(request.query_params, request.headers.get("user-agent", ""))
+        agent, applies = request.headers.get("user-agent", ""), _content_type(request) == APPLY_PATCH
+        options = write_options(request.method, request.query_params, agent, applies=applies)
         write = {"POST": self._create, "PUT": self._update, "PATCH": self._patch, "DELETE": self._delete}[request.method]
         found, code = await run_in_threadpool(write, request, target, body, options)
         if "metadata" in found and target.part in ("", "status") and target.resource.verbs != CREATE_ONLY:
@@ -200,10 +203,9 @@ class Api:
 
         need_object(target)
         resource = target.resource
-        content_type = request.headers.get("content-type", "").partition(";")[0]
+        content_type = _content_type(request)
         accepted = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH, *(() if resource.custom else (STRATEGIC_PATCH,)))
         patch = _document(request, target, body, options, accepted)
-        check_patch_options(request.query_params, applies=content_type == APPLY_PATCH)
         if content_type == APPLY_PATCH:
             applied = events.read(resource, an_object(patch))
             found, created = self._registry.apply(events.kept(target), applied, options)
@@ -213,10 +215,11 @@ class Api:
         elif content_type == MERGE_PATCH:
             edit = partial(patches.merge_patch, patch=an_object(patch))
         else:
-            edit = partial(patches.strategic_merge_patch, patch=an_object(patch))
+            patches.check_directives(an_object(patch))
+            edit = partial(patches.strategic_merge_patch, patch=patch)
 
         def change(old: Object) -> Object:
-            return events.read(resource, edit(events.shown(resource, old)))
+            return events.read(resource, an_object(edit(events.shown(resource, old))))
 
         return self._registry.change(events.kept(target), change, options), 200
 
@@ -251,6 +254,9 @@ def _document(
     """What the body holds; fields that it gives twice are refused, told of or let pass, as the client asks."""
     given, twice = request.headers.get("content-type", ""), list[str]()
     found = read_body(given or ("" if accepted is DOCUMENTS else "none"), body, accepted, twice)
+    if not body.strip():
+        unrecognized = f"the object provided is unrecognized (must be of type {target.resource.kind})"
+        raise BadRequestError(f"{unrecognized}: unexpected end of JSON input (<empty>)")
     if twice and options.validation == "Strict":
         kind, version = target.resource.kind, target.resource.version
         handled = f'{kind} in version "{version}" cannot be handled as a {kind}'
@@ -258,6 +264,10 @@ def _document(
     if options.validation == "Warn":
         options.warnings.extend(twice)
     return found
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def _unknown(_: Request) -> Response:

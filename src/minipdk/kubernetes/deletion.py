@@ -23,7 +23,7 @@ from minipdk.kubernetes.errors import (
     unsupported_value,
 )
 from minipdk.kubernetes.kinds import BY_KEY, CLAIMS, NAMESPACES, PODS, VOLUMES
-from minipdk.kubernetes.queries import number
+from minipdk.kubernetes.queries import signed, wrong_dry_run
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.store import ObjectStore
 from minipdk.kubernetes.times import now, parse, written
@@ -31,6 +31,8 @@ from minipdk.kubernetes.times import now, parse, written
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 POLICIES = ("Background", "Foreground", "Orphan")
 PROTECTED_NAMESPACES = ("default", "kube-system")
+LONGEST_GRACE = (1 << 31) - 1
+"""Beyond it lies a deletionTimestamp that cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class DeleteOptions:
         if policy is None:
             policy = "Orphan" if orphans in (True, "true") else "Background"
         preconditions: dict[str, Any] = body.get("preconditions") or {}
-        grace = body.get("gracePeriodSeconds", number(query, "gracePeriodSeconds"))
+        grace = body.get("gracePeriodSeconds", signed(query, "gracePeriodSeconds"))
         return cls(
             dry_run=bool(body.get("dryRun") or query.get("dryRun")),
             policy=policy,
@@ -74,9 +76,7 @@ def _wrong_options(body: Object, query: dict[str, str]) -> Iterator[Cause]:
         yield invalid_value("propagationPolicy", policy, why)
     elif policy not in (None, *POLICIES):
         yield unsupported_value("propagationPolicy", policy, POLICIES)
-    asked = body.get("dryRun") or ([query["dryRun"]] if query.get("dryRun") else [])
-    if any(one != "All" for one in asked):
-        yield unsupported_value("dryRun", asked, ("All",))
+    yield from wrong_dry_run(body.get("dryRun") or list(filter(None, [query.get("dryRun")])))
 
 
 class Deleter:
@@ -244,7 +244,7 @@ def _grace(resource: Resource, found: Object, options: DeleteOptions) -> int:
         return 0
     known = found["metadata"].get("deletionGracePeriodSeconds")
     if known is None:
-        return pods.grace_period(found, options.grace)
+        return min(pods.grace_period(found, options.grace), LONGEST_GRACE)
     return int(known) if options.grace is None else min(known, options.grace)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from minipdk.kubernetes.errors import BadRequestError
+from minipdk.kubernetes.errors import BadRequestError, Cause, unsupported_value
+
+LONGEST_NUMBER = 18
 
 
 def is_set(query: Mapping[str, str], name: str) -> bool:
@@ -22,6 +24,19 @@ def number(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name, "")
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    if not text.isascii() or not text.isdigit() or len(text) > LONGEST_NUMBER:
         raise BadRequestError(f"{name}: Invalid value: {text!r}: must be a non-negative integer")
     return int(text)
+
+
+def signed(query: Mapping[str, str], name: str) -> int | None:
+    """As `number`, for a parameter that may be negative."""
+    text = query.get(name, "")
+    found = number({name: text.removeprefix("-")}, name)
+    return -found if found and text.startswith("-") else found
+
+
+def wrong_dry_run(asked: Sequence[str]) -> Iterator[Cause]:
+    """What is wrong with the values of dryRun."""
+    if any(one != "All" for one in asked):
+        yield unsupported_value("dryRun", asked, ("All",))

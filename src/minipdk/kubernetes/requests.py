@@ -5,11 +5,11 @@ Paths: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from minipdk.kubernetes import kinds
 from minipdk.kubernetes.errors import (
-    BadRequestError,
+    Cause,
     InvalidError,
     MethodNotAllowedError,
     NotSupportedError,
@@ -17,10 +17,15 @@ from minipdk.kubernetes.errors import (
     UnknownPathError,
     forbidden,
     required,
+    unsupported_value,
 )
-from minipdk.kubernetes.queries import is_set
+from minipdk.kubernetes.managers import LONGEST_NAME, validate_manager
+from minipdk.kubernetes.queries import is_set, wrong_dry_run
 from minipdk.kubernetes.registry import WriteOptions
 from minipdk.kubernetes.resources import READ_ONLY, Resource, Target
+
+OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 
 
 def locate(group: str, version: str, path: str) -> Target:
@@ -40,9 +45,9 @@ def locate(group: str, version: str, path: str) -> Target:
     if resource is None or (namespace and not resource.namespaced):
         raise UnknownPathError
     name, part = (*parts[1:], "", "")[:2]
+    if kinds.is_unsupported(resource, part):
+        raise NotSupportedError(f"{resource.plural}/{part}", _instead(part, name))
     if part and resource.subresource(part) is None:
-        if part in kinds.UNSUPPORTED_SUBRESOURCES.get(resource.plural, ()):
-            raise NotSupportedError(f"{resource.plural}/{part}", _instead(part, name))
         raise UnknownPathError
     if name and resource.namespaced and not namespace:
         raise UnknownPathError
@@ -50,7 +55,7 @@ def locate(group: str, version: str, path: str) -> Target:
 
 
 def _is_part(resource: Resource, name: str) -> bool:
-    return resource.subresource(name) is not None or name in kinds.UNSUPPORTED_SUBRESOURCES[resource.plural]
+    return resource.subresource(name) is not None or kinds.is_unsupported(resource, name)
 
 
 def _instead(part: str, pod: str) -> str:
@@ -58,19 +63,39 @@ def _instead(part: str, pod: str) -> str:
         return "predictors are reached through the ingress, whose address `minipdk status` prints"
     if part in ("exec", "attach"):
         return f"read what the container prints with `kubectl logs {pod}`"
+    if part == "eviction":
+        return "there is no other node: delete the pod"
     return ""
 
 
-def write_options(query: Mapping[str, str], user_agent: str) -> WriteOptions:
-    """The parameters of a write. Raises BadRequestError for a value that there is not."""
-    dry_run = query.get("dryRun", "")
-    if dry_run not in ("", "All"):
-        raise BadRequestError(f'Invalid value: "{dry_run}": dryRun must be "All" or left out')
-    validation = query.get("fieldValidation") or "Warn"
-    if validation not in ("Strict", "Warn", "Ignore"):
-        raise BadRequestError(f'Unsupported value: "{validation}": fieldValidation must be "Ignore", "Strict" or "Warn"')
-    manager = query.get("fieldManager") or user_agent.partition("/")[0] or "unknown"
-    return WriteOptions(dry_run=bool(dry_run), manager=manager[:128], validation=validation, force=is_set(query, "force"))
+def write_options(method: str, query: Mapping[str, str], user_agent: str, *, applies: bool) -> WriteOptions:
+    """The parameters of a write, but for a deletion, which has options of its own. ``applies``: it is an apply patch.
+
+    Raises InvalidError for values that there are not.
+    """
+    if method not in OPTIONS:
+        return WriteOptions()
+    if causes := list(_wrong_options(method, query, applies=applies)):
+        raise InvalidError(Subject("meta.k8s.io", OPTIONS[method]), causes)
+    program = "".join(filter(str.isprintable, user_agent.partition("/")[0]))[:LONGEST_NAME]
+    return WriteOptions(
+        dry_run=bool(query.get("dryRun")),
+        manager=query.get("fieldManager") or program or "unknown",
+        validation=query.get("fieldValidation") or "Warn",
+        force=is_set(query, "force"),
+    )
+
+
+def _wrong_options(method: str, query: Mapping[str, str], *, applies: bool) -> Iterator[Cause]:
+    manager, validation = query.get("fieldManager", ""), query.get("fieldValidation", "")
+    if applies and not manager:
+        yield required("fieldManager", "is required for apply patch")
+    if method == "PATCH" and not applies and "force" in query:
+        yield forbidden("force", "may not be specified for non-apply patch")
+    yield from validate_manager("fieldManager", manager)
+    yield from wrong_dry_run(list(filter(None, [query.get("dryRun")])))
+    if validation not in VALIDATIONS:
+        yield unsupported_value("fieldValidation", validation, VALIDATIONS)
 
 
 def need_verb(method: str, target: Target) -> None:
@@ -87,16 +112,6 @@ def need_verb(method: str, target: Target) -> None:
 def need_object(target: Target) -> None:
     if not target.name or target.part not in ("", "status"):
         raise MethodNotAllowedError
-
-
-def check_patch_options(query: Mapping[str, str], *, applies: bool) -> None:
-    causes = []
-    if applies and not query.get("fieldManager"):
-        causes.append(required("fieldManager", "is required for apply patch"))
-    if not applies and "force" in query:
-        causes.append(forbidden("force", "may not be specified for non-apply patch"))
-    if causes:
-        raise InvalidError(Subject("meta.k8s.io", "PatchOptions"), causes)
 
 
 def need_namespace(target: Target) -> None:

@@ -66,6 +66,8 @@ class Http:
             text = answer.read()
         finally:
             connection.close()
+        if method == "HEAD":
+            return answer.status, None
         return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else text.decode()
 
     def patch(self, path: str, body: Any, kind: str = "merge-patch+json") -> tuple[int, Any]:

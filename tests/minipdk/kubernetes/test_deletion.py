@@ -194,6 +194,17 @@ def test_a_pods_grace_can_only_be_shortened(in_process: Registry, on_node: Objec
     assert exists(in_process, on_node)
 
 
+@pytest.mark.parametrize(("asked", "given"), [("-1", 1), ("9" * 18, (1 << 31) - 1)])
+def test_a_grace_that_no_time_can_have_is_the_nearest_that_can(
+    in_process: Registry, on_node: Object, asked: str, given: int
+) -> None:
+    options = DeleteOptions.read({}, {"gracePeriodSeconds": asked})
+    marked, _ = in_process.delete(target(on_node), options)
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == given
+    again, _ = in_process.delete(target(on_node), DeleteOptions(grace=0))
+    assert again["metadata"]["uid"] == on_node["metadata"]["uid"]
+
+
 def test_a_pod_that_runs_nowhere_goes_at_once(in_process: Registry, on_node: Object) -> None:
     nowhere = create(in_process, pod("nowhere"))
     in_process.delete(target(nowhere), DeleteOptions())

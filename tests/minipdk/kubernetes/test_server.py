@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kubernetes.client import CoreV1Api
 from tests.conftest import ServiceProcess, new_home, wait_for
-from tests.minipdk.kubernetes.conftest import CONTAINER, PODS, SERVICES, Http, config_map, start_server
+from tests.minipdk.kubernetes.conftest import CONTAINER, MAPS, PODS, SERVICES, Http, config_map, start_server
 
 from minipdk.certificates import ensure_tls, server_certificate, write_kubeconfig
 from minipdk.home import Home
@@ -107,7 +107,11 @@ def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: st
             422,
             "spec.template: Required",
         ),
-        ("POST", f"{PODS}?dryRun=Some", "{}", {}, 400, "dryRun"),
+        ("POST", PODS, "", {}, 400, "must be of type Pod): unexpected end of JSON input"),
+        ("POST", f"{PODS}?dryRun=Some", "{}", {}, 422, 'dryRun: Unsupported value: ["Some"]: supported values: "All"'),
+        ("PUT", f"{PODS}/x?fieldValidation=No", "{}", {}, 422, 'UpdateOptions.meta.k8s.io "" is invalid: fieldValidation'),
+        ("POST", f"{PODS}?fieldManager={'a' * 129}", "{}", {}, 422, "fieldManager: Too long: may not be more than 128"),
+        ("POST", f"{PODS}?fieldManager=a%07", "{}", {}, 422, "invalid character U+0007 (at position 1)"),
         ("PATCH", f"{PODS}/x", "{}", {}, 415, "application/merge-patch+json"),
         ("GET", f"{PODS}?limit=many", None, {}, 400, "limit"),
         ("GET", f"{PODS}?labelSelector=a%20b", None, {}, 400, "unable to parse requirement"),
@@ -123,6 +127,8 @@ def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: st
         ("DELETE", f"{PODS}/x?propagationPolicy=No", None, {}, 422, "propagationPolicy: Unsupported value"),
         ("DELETE", f"{PODS}/x?propagationPolicy=Orphan&orphanDependents=true", None, {}, 422, "cannot be both set"),
         ("DELETE", f"{PODS}/x", '{"dryRun": ["Some"]}', {}, 422, 'dryRun: Unsupported value: ["Some"]'),
+        ("DELETE", f"{PODS}/x?dryRun=Some", None, {}, 422, 'dryRun: Unsupported value: ["Some"]'),
+        ("DELETE", f"{PODS}/x", '{"gracePeriodSeconds": 99999999999999999999}', {}, 400, "must be of type int64"),
         ("DELETE", "/api/v1/pods", None, {}, 405, "does not allow this method"),
         ("POST", "/api/v1/pods", "{}", {}, 405, "does not allow this method"),
         ("PATCH", f"{PODS}/x", "{}", {"Content_Type": "application/apply-patch+yaml"}, 422, "fieldManager: Required value"),
@@ -180,6 +186,32 @@ def test_a_body_that_is_too_large_or_too_deep_is_refused(http: Http) -> None:
     assert http("POST", PODS, "x" * (4 << 20))[0] == 413
     deep = '{"metadata":{"name":"a"},"spec":' + '{"a":' * 5000 + "1" + "}" * 5001
     assert http("POST", "/apis/machinelearning.seldon.io/v1/namespaces/models/seldondeployments", deep)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [("1: x", {"1": "x"}), ("true: x", {"true": "x"}), ("1.5: x", {"1.5": "x"}), ("2026-01-02: x", {"2026-01-02": "x"})],
+)
+def test_a_name_in_yaml_is_a_string_whatever_it_looks_like(http: Http, keys: str, found: Any) -> None:
+    body = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: named}}\ndata: {{{keys}}}"
+    path = f"{MAPS}/named?dryRun=All&fieldManager=me"
+    code, made = http("PATCH", path, body, Content_Type="application/apply-patch+yaml")
+    assert (code, made["data"]) == (201, found)
+
+
+@pytest.mark.parametrize(
+    "yaml", ["? [a]\n: x", "? !!binary aGk=\n: x", "!!set {a}", "a: !!binary aGk=", "a: .nan", "a: &a [*a]", 'a: "\\ud800"']
+)
+def test_yaml_that_is_no_json_is_refused(http: Http, yaml: str) -> None:
+    code, status = http("PATCH", f"{MAPS}/x?fieldManager=me", yaml, Content_Type="application/apply-patch+yaml")
+    assert (code, status["reason"]) == (400, "BadRequest")
+
+
+def test_the_head_of_an_object_cannot_be_asked_for(http: Http) -> None:
+    """As of a real API server, whose documents alone have one."""
+    for path in (PODS, f"{PODS}/x", f"{PODS}/x/log"):
+        assert http("HEAD", path)[0] == 405
+    assert http("HEAD", "/version")[0] == 200
 
 
 JSON = st.recursive(
