@@ -6,13 +6,13 @@ claims that choose another, or a volume that exists, are refused. The sizes are 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from minipdk.kubernetes.columns import ACCESS_MODES, DEFAULT_CLASS
 from minipdk.kubernetes.errors import Cause, forbidden, invalid_value, required, unsupported_value
 from minipdk.kubernetes.resources import Object
+from minipdk.quantities import quantity
 
 PROTECTION = "kubernetes.io/pvc-protection"
 """The finalizer that keeps a claim while a pod uses it."""
@@ -55,7 +55,7 @@ def validate_claim(claim: Object) -> Iterator[Cause]:
     size = size_of(claim).get("storage")
     if size is None:
         yield required("spec.resources[storage]")
-    elif not re.search("[1-9]", size.split("e", maxsplit=1)[0]) or size.startswith("-"):
+    elif quantity(size) <= 0:
         yield invalid_value("spec.resources[storage]", size, "must be greater than zero")
     if spec["storageClassName"] != CLASS:
         yield unsupported_value("spec.storageClassName", spec["storageClassName"], (CLASS,))

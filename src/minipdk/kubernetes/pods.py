@@ -6,9 +6,10 @@ Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/po
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator
 
+from minipdk.kubernetes.amounts import default_requests
+from minipdk.kubernetes.containers import LARGEST_INT32, default_container, validate_container, validate_ids
 from minipdk.kubernetes.errors import (
     Cause,
     ConflictError,
@@ -17,27 +18,29 @@ from minipdk.kubernetes.errors import (
     duplicate,
     forbidden,
     invalid_value,
-    not_found,
     required,
     unsupported_value,
 )
 from minipdk.kubernetes.resources import Object
 from minipdk.kubernetes.times import now
-from minipdk.kubernetes.validation import dns_label, port_number, protocol
+from minipdk.kubernetes.validation import dns_label, no_backsteps, not_negative, within
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
-PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 ENDED = ("Succeeded", "Failed")
 """The phases of a pod whose containers run no more."""
 CONTAINER_LISTS = ("containers", "initContainers")
-PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-PROBE_DEFAULTS = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
-VARIABLE = "[ -<>-~]+"
+OPERATORS = ("Equal", "Exists")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+SYSTEMS = ("linux", "windows")
+HOST_PATH_TYPES = (*("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"),)
 
 
 def default_pod(pod: Object) -> None:
-    default_pod_spec(pod.setdefault("spec", {}))
+    spec = pod.setdefault("spec", {})
+    default_pod_spec(spec)
+    for container in containers(spec):
+        default_requests(container["resources"])
 
 
 def is_running(pod: Object) -> bool:
@@ -90,7 +93,7 @@ def default_pod_spec(spec: Object) -> None:
         spec.setdefault(key, value)
     spec.setdefault("serviceAccount", spec["serviceAccountName"])
     for container in containers(spec):
-        _default_container(container)
+        default_container(container)
 
 
 def initial_status(pod: Object) -> Object:
@@ -105,6 +108,8 @@ def containers(spec: Object) -> list[Object]:
 
 def validate_pod(pod: Object) -> Iterator[Cause]:
     yield from validate_pod_spec(pod["spec"], "spec")
+    if pod["spec"].get("ephemeralContainers"):
+        yield forbidden("spec.ephemeralContainers", "cannot be set on create")
 
 
 def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
@@ -113,19 +118,47 @@ def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
     volumes: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
         yield from _own_name(f"{path}.volumes[{index}].name", volume["name"], volumes)
+        yield from _validate_source(volume, f"{path}.volumes[{index}]")
     seen: set[str] = set()
     for field in CONTAINER_LISTS:
         for index, container in enumerate(spec.get(field) or ()):
             where = f"{path}.{field}[{index}]"
             yield from _own_name(f"{where}.name", container["name"], seen)
-            yield from _validate_container(container, where, volumes)
-    if spec.get("restartPolicy") not in RESTART_POLICIES:
-        yield unsupported_value(f"{path}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES)
-    if spec["dnsPolicy"] not in DNS_POLICIES:
-        yield unsupported_value(f"{path}.dnsPolicy", spec["dnsPolicy"], DNS_POLICIES)
-    if spec["terminationGracePeriodSeconds"] < 0:
-        seconds = spec["terminationGracePeriodSeconds"]
-        yield invalid_value(f"{path}.terminationGracePeriodSeconds", seconds, "must be greater than or equal to 0")
+            yield from validate_container(container, where, volumes, initial=field == "initContainers")
+    for field, supported in (("restartPolicy", RESTART_POLICIES), ("dnsPolicy", DNS_POLICIES)):
+        if spec[field] not in supported:
+            yield unsupported_value(f"{path}.{field}", spec[field], supported)
+    system = (spec.get("os") or {}).get("name")
+    if system not in (None, *SYSTEMS):
+        yield unsupported_value(f"{path}.os.name", system, SYSTEMS)
+    yield from not_negative(f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"])
+    yield from within(f"{path}.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), 1, LARGEST_INT32)
+    yield from validate_ids(spec["securityContext"], f"{path}.securityContext")
+    for index, toleration in enumerate(spec.get("tolerations") or ()):
+        yield from _validate_toleration(toleration, f"{path}.tolerations[{index}]")
+
+
+def _validate_source(volume: Object, where: str) -> Iterator[Cause]:
+    """What is wrong with where a volume comes from; one that does not say is empty at first."""
+    sources = [name for name in volume if name != "name"]
+    yield from (forbidden(f"{where}.{name}", "may not specify more than 1 volume type") for name in sources[1:])
+    if folder := volume.get("hostPath"):
+        yield from no_backsteps(f"{where}.hostPath.path", folder["path"])
+        if folder.get("type", "") not in HOST_PATH_TYPES:
+            yield unsupported_value(f"{where}.hostPath.type", folder["type"], HOST_PATH_TYPES)
+
+
+def _validate_toleration(toleration: Object, where: str) -> Iterator[Cause]:
+    operator, effect = toleration.get("operator", "Equal"), toleration.get("effect", "")
+    if operator not in OPERATORS:
+        yield unsupported_value(f"{where}.operator", operator, OPERATORS)
+    elif operator == "Exists" and toleration.get("value"):
+        yield invalid_value(f"{where}.operator", toleration, "value must be empty when `operator` is 'Exists'")
+    elif operator == "Equal" and not toleration.get("key"):
+        why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        yield invalid_value(f"{where}.operator", operator, why)
+    if effect not in ("", *EFFECTS):
+        yield unsupported_value(f"{where}.effect", effect, EFFECTS)
 
 
 def _own_name(field: str, name: str, seen: set[str]) -> Iterator[Cause]:
@@ -136,66 +169,23 @@ def _own_name(field: str, name: str, seen: set[str]) -> Iterator[Cause]:
     seen.add(name)
 
 
-def _validate_container(container: Object, where: str, volumes: set[str]) -> Iterator[Cause]:
-    if not container.get("image"):
-        yield required(f"{where}.image")
-    if container["imagePullPolicy"] not in PULL_POLICIES:
-        yield unsupported_value(f"{where}.imagePullPolicy", container["imagePullPolicy"], PULL_POLICIES)
-    for index, port in enumerate(container.get("ports") or ()):
-        yield from port_number(f"{where}.ports[{index}].containerPort", port["containerPort"])
-        yield from protocol(f"{where}.ports[{index}].protocol", port["protocol"])
-    for index, variable in enumerate(container.get("env") or ()):
-        if not re.fullmatch(VARIABLE, variable["name"]):
-            why = "a valid environment variable name must consist only of printable ASCII characters other than '='"
-            yield invalid_value(f"{where}.env[{index}].name", variable["name"], why)
-    places: set[str] = set()
-    for index, mount in enumerate(container.get("volumeMounts") or ()):
-        if mount["name"] not in volumes:
-            yield not_found(f"{where}.volumeMounts[{index}].name", mount["name"])
-        if mount["mountPath"] in places:
-            yield invalid_value(f"{where}.volumeMounts[{index}].mountPath", mount["mountPath"], "must be unique")
-        places.add(mount["mountPath"])
-
-
 def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
     """A pod's spec is fixed but for its images, deadlines and tolerations; its node is given by a binding."""
-    before, after = copy.deepcopy(old["spec"]), copy.deepcopy(new["spec"])
-    for spec in (before, after):
+    pods = copy.deepcopy(old), copy.deepcopy(new)
+    for pod in pods:
+        default_pod(pod)  # which an older version of this server may not have done
+        spec = pod["spec"]
         for field in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
             spec.pop(field, None)
         for container in containers(spec):
             container.pop("image", None)
-    if before != after:
+    if pods[0]["spec"] != pods[1]["spec"]:
         yield forbidden(
             "spec",
             "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
             "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
             "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
         )
-
-
-def _default_container(container: Object) -> None:
-    latest = str(container.get("image", "")).rpartition("/")[2].partition(":")[2] in ("", "latest")
-    container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
-    for amounts in container.setdefault("resources", {}).values():
-        if isinstance(amounts, dict):  # a number of CPUs may be written as one
-            amounts.update({name: str(amount) for name, amount in amounts.items()})
-    container.setdefault("terminationMessagePath", "/dev/termination-log")
-    container.setdefault("terminationMessagePolicy", "File")
-    for port in container.get("ports") or ():
-        if isinstance(port, dict):
-            port.setdefault("protocol", "TCP")
-    for name in PROBES:
-        if isinstance(probe := container.get(name), dict):
-            _default_probe(probe)
-
-
-def _default_probe(probe: Object) -> None:
-    for key, value in PROBE_DEFAULTS.items():
-        probe[key] = probe.get(key) or value
-    if isinstance(request := probe.get("httpGet"), dict):
-        request.setdefault("path", "/")
-        request.setdefault("scheme", "HTTP")
 
 
 def _quality_of_service(spec: Object) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 from minipdk.kubernetes.errors import Cause, invalid_value, required
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.times import is_time
+from minipdk.quantities import is_quantity
 
 _TABLES = re.compile(r"^    (openapi_types|attribute_map) = (\{.*?^    \})", re.M | re.S)
 _REQUIRED = re.compile(r"Invalid value for `(\w+)`, must not be `None`")
@@ -27,7 +28,6 @@ _DOCUMENTED = re.compile(
 _GENERIC = re.compile(r"(list|dict)[\[(](?:str, )?(.*)[\])]")
 _ALIASES = {"ResourceQuantity": "quantity", "V1Time": "datetime", "KnativeVolatileTime": "datetime", "KnativeURL": "str"}
 """Models whose JSON is a string."""
-_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _QUANTITIES = {"V1ResourceRequirements": ("limits", "requests"), "V1VolumeResourceRequirements": ("limits", "requests")}
 """Fields that the models call strings, and that are amounts."""
@@ -142,7 +142,7 @@ def _check_scalar(name: str, value: Any, path: str, findings: Findings) -> None:
         findings.causes.append(invalid_value(path, value, f"{path} in body must be of type int64"))
     elif name == "datetime" and not is_time(value):
         findings.causes.append(invalid_value(path, value, f"{path} in body must be of type date-time"))
-    elif name == "quantity" and not _QUANTITY.fullmatch(str(value)):
+    elif name == "quantity" and not is_quantity(value):
         findings.causes.append(invalid_value(path, value, QUANTITY_RULE))
 
 

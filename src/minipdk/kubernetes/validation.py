@@ -21,6 +21,7 @@ _LABEL_VALUE = f"({_QUALIFIED})?"
 _DATA_KEY = "[-._a-zA-Z0-9]+"
 MAX_ANNOTATIONS = 256 * 1024
 MAX_DATA = 1024 * 1024
+LONGEST_PORT_NAME = 15
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 
 LABEL_NAMES = {"namespaces"}
@@ -58,19 +59,19 @@ def validate_metadata(resource: Resource, metadata: Object) -> Iterator[Cause]:
     yield from validate_name(resource, metadata["name"])
     yield from validate_managers(metadata.get("managedFields"))
     for key, value in (metadata.get("labels") or {}).items():
-        yield from _qualified_name("metadata.labels", key)
+        yield from qualified_name("metadata.labels", key)
         if len(value) > 63:
             yield invalid_value("metadata.labels", value, "must be no more than 63 characters")
         elif not re.fullmatch(_LABEL_VALUE, value):
             yield invalid_value("metadata.labels", value, _LABEL_VALUE_RULE)
     annotations: dict[str, str] = metadata.get("annotations") or {}
     for key in annotations:
-        yield from _qualified_name("metadata.annotations", key.lower())
+        yield from qualified_name("metadata.annotations", key.lower())
     if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATIONS:
         yield Cause("FieldValueTooLong", f"Too long: may not be more than {MAX_ANNOTATIONS} bytes", "metadata.annotations")
     yield from _validate_owners(metadata.get("ownerReferences") or [])
     for finalizer in metadata.get("finalizers") or []:
-        yield from _qualified_name("metadata.finalizers", finalizer)
+        yield from qualified_name("metadata.finalizers", finalizer)
 
 
 def _validate_owners(owners: list[Object]) -> Iterator[Cause]:
@@ -110,8 +111,36 @@ def data_keys(field: str, keys: list[str]) -> Iterator[Cause]:
 
 
 def port_number(field: str, port: int) -> Iterator[Cause]:
-    if not 0 < port < 65536:
-        yield invalid_value(field, port, "must be between 1 and 65535, inclusive")
+    yield from within(field, port, 1, 65535)
+
+
+def port_name(field: str, name: str) -> Iterator[Cause]:
+    """What is wrong with a port's name (RFC 6335)."""
+    if len(name) > LONGEST_PORT_NAME:
+        yield invalid_value(field, name, f"must be no more than {LONGEST_PORT_NAME} characters")
+    if not re.fullmatch("[-a-z0-9]+", name):
+        yield invalid_value(field, name, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search("[a-z]", name):
+        yield invalid_value(field, name, "must contain at least one letter (a-z)")
+    if "--" in name:
+        yield invalid_value(field, name, "must not contain consecutive hyphens")
+    if name.startswith("-") or name.endswith("-"):
+        yield invalid_value(field, name, "must not begin or end with a hyphen")
+
+
+def not_negative(field: str, number: int | None) -> Iterator[Cause]:
+    if number is not None and number < 0:
+        yield invalid_value(field, number, "must be greater than or equal to 0")
+
+
+def within(field: str, number: int | None, least: int, most: int) -> Iterator[Cause]:
+    if number is not None and not least <= number <= most:
+        yield invalid_value(field, number, f"must be between {least} and {most}, inclusive")
+
+
+def no_backsteps(field: str, path: str) -> Iterator[Cause]:
+    if ".." in path.split("/"):
+        yield invalid_value(field, path, "must not contain '..'")
 
 
 def protocol(field: str, name: str) -> Iterator[Cause]:
@@ -141,7 +170,7 @@ def _pattern(field: str, value: str, pattern: str, rule: str, longest: int) -> I
         yield invalid_value(field, value, rule)
 
 
-def _qualified_name(field: str, key: str) -> Iterator[Cause]:
+def qualified_name(field: str, key: str) -> Iterator[Cause]:
     prefix, slash, name = key.rpartition("/")
     if slash and (not re.fullmatch(_SUBDOMAIN, prefix) or len(prefix) > 253):
         yield invalid_value(field, key, f"prefix part {_SUBDOMAIN_RULE}")

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from minipdk.home import Home
 from minipdk.images import Image
 from minipdk.images.errors import BuildError
+from minipdk.quantities import quantity
 from minipdk.serving.kubelet import logs
 from minipdk.serving.kubelet.backoff import BackOff
 from minipdk.serving.kubelet.environment import expand
 from minipdk.serving.kubelet.images import Images
 from minipdk.serving.kubelet.logs import ContainerLog, last_line
 from minipdk.serving.kubelet.probes import LIVENESS, Target, read
-from minipdk.serving.kubelet.quantities import pod_request, quantity
+from minipdk.serving.kubelet.quantities import pod_request
 from minipdk.serving.kubelet.turns import Turns
 from minipdk.serving.runtimes import images as built_in
 

@@ -14,10 +14,11 @@ from typing import Any
 import aiohttp
 
 from minipdk.home import HOST
+from minipdk.quantities import quantity
 from minipdk.serving.api import CONFIG_MAPS, SECRETS, Api, Object, Resource
 from minipdk.serving.errors import ApiError, ContainerError, NotFoundError
 
-from .quantities import amount, quantity, whole
+from .quantities import amount, whole
 from .status import CONFIG_ERROR
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\(([^()]*)\))")
