@@ -251,9 +251,7 @@ class ContainerWorker:
             self._tell(
                 WARNING, "Failed", f"container {name} ended with status {ended['exitCode']}: {ended.get('message', '')}"
             )
-        pause = self._pauses.pause(ran)
-        self.status.restarting()
-        if pause:
+        if pause := self._pauses.pause(ran):
             self.status.waiting(CRASH_LOOP, f"back-off {pause:.0f}s restarting failed container={name} pod={pod}")
             self._tell(WARNING, "BackOff", f"Back-off restarting failed container {name} in pod {pod}")
             self._changed()

@@ -19,12 +19,16 @@ ENDED = (SUCCEEDED, FAILED)
 
 @dataclass
 class ContainerStatus:
-    """How one container is. ``note`` is the last thing that an init container said; ``done`` that it will not run again."""
+    """How one container is. ``note`` is the last thing that an init container said; ``done`` that it will not run again.
+
+    ``ran``: it has run before, so its next start is a restart.
+    """
 
     name: str
     image: str
     image_id: str = ""
     restarts: int = 0
+    ran: bool = False
     ready: bool = False
     started: bool = False
     done: bool = False
@@ -34,10 +38,18 @@ class ContainerStatus:
 
     def waiting(self, reason: str, message: str = "") -> None:
         self.ready = self.started = False
-        self.state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+        self._go_on({"waiting": {"reason": reason, **({"message": message} if message else {})}})
 
     def running(self) -> None:
-        self.state = {"running": {"startedAt": now()}}
+        self.restarts += self.ran
+        self.ran = True
+        self._go_on({"running": {"startedAt": now()}})
+
+    def _go_on(self, state: Object) -> None:
+        """Enter ``state``; how the container ended before is its last state from now on."""
+        if "terminated" in self.state:
+            self.last_state = self.state
+        self.state = state
 
     def terminated(self, code: int, message: str, reason: str = "") -> None:
         started = self.state.get("running", {}).get("startedAt", now())
@@ -45,12 +57,6 @@ class ContainerStatus:
         ended = {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": now()}
         self.ready = self.started = False
         self.state = {"terminated": ended | ({"message": message} if message else {})}
-
-    def restarting(self) -> None:
-        """The container will run again: what it was is now its last state."""
-        if "terminated" in self.state:
-            self.last_state = self.state
-        self.restarts += 1
 
     @property
     def exit_code(self) -> int:
@@ -150,9 +156,10 @@ def _known(container: Object, statuses: Any, *, again: bool = False) -> Containe
     """A container's status at the start of this service: it goes on counting the restarts that the API remembers."""
     status = ContainerStatus(container["name"], container["image"])
     for known in statuses or ():
-        if known["name"] == status.name and "waiting" not in known.get("state", {}):
-            status.restarts = known.get("restartCount", 0) + again
-            status.last_state = known.get("lastState") or {}
-            if not again and "terminated" in known["state"]:
-                status.state = known["state"]
+        if known["name"] == status.name:
+            state = known.get("state") or {"waiting": {}}
+            status.restarts, status.last_state = known.get("restartCount", 0), known.get("lastState") or {}
+            status.ran = "waiting" not in state or bool(status.last_state)
+            if not again and "terminated" in state:
+                status.state = state
     return status
