@@ -47,6 +47,7 @@ class Resource:
 
 INFERENCE_SERVICES = Resource("/apis/serving.kserve.io/v1beta1", "inferenceservices")
 NODES = Resource("/api/v1", "nodes")
+LEASES = Resource("/apis/coordination.k8s.io/v1", "leases")
 PODS = Resource("/api/v1", "pods")
 EVENTS = Resource("/api/v1", "events")
 PERSISTENT_VOLUME_CLAIMS = Resource("/api/v1", "persistentvolumeclaims")
@@ -83,11 +84,14 @@ class Api:
         data = json.dumps(body)
         return await self._json("PATCH", resource.path(namespace, name, subresource), data=data, headers=MERGE_PATCH)
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
-        """Server-side apply. Raises ConflictError where somebody else has set one of the fields to something else."""
+    async def apply(self, resource: Resource, body: Object, *, force: bool = False) -> Object:
+        """Server-side apply.
+
+        Raises ConflictError where somebody else has set one of the fields to something else, unless ``force`` takes it over.
+        """
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace"), metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": FIELD_MANAGER} | ({"force": "true"} if force else {})
         return await self._json("PATCH", path, params=query, data=json.dumps(body), headers=APPLY_PATCH)
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str, *, grace: int | None = None) -> None:

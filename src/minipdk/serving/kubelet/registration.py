@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
+from datetime import UTC, datetime
 from importlib import metadata
 
 import aiohttp
 
 from minipdk.home import HOST
-from minipdk.serving.api import NODES, Api, Object
+from minipdk.serving.api import LEASES, NODES, Api, Object
 from minipdk.serving.errors import ApiError
 from minipdk.serving.events import now
 
@@ -18,6 +19,7 @@ from .scheduler import NODE, capacity, labels
 
 HEARTBEAT_SECONDS = 60.0
 RETRY_SECONDS = 1.0
+LEASE_NAMESPACE, LEASE_SECONDS = "kube-node-lease", 40
 PRESSURES = {
     "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     "DiskPressure": ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -28,12 +30,13 @@ log = logging.getLogger(__name__)
 
 
 async def register(api: Api) -> None:
-    """Keep the Node in the API, whoever removes it, and its heartbeat going, until cancelled."""
+    """Keep the Node and its Lease in the API, whoever removes them, and its heartbeat going, until cancelled."""
     since = now()
     while True:
         try:
-            await api.apply(NODES, _node())
+            node = await api.apply(NODES, _node())
             await api.patch(NODES, "", NODE, {"status": _status(since)}, "status")
+            await api.apply(LEASES, _lease(node), force=True)
             await asyncio.sleep(HEARTBEAT_SECONDS)
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.info("node %s: %s; trying again", NODE, error or type(error).__name__)
@@ -42,6 +45,18 @@ async def register(api: Api) -> None:
 
 def _node() -> Object:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels()}}
+
+
+def _lease(node: Object) -> Object:
+    """What says that the node lives; it goes with ``node``."""
+    owner = {"apiVersion": "v1", "kind": "Node", "name": NODE, "uid": node["metadata"]["uid"]}
+    renewed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": NODE, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]},
+        "spec": {"holderIdentity": NODE, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": renewed},
+    }
 
 
 def _status(since: str) -> Object:
