@@ -35,12 +35,17 @@ REFUSED_IN_POD = (
     ),
     *("activeDeadlineSeconds", "readinessGates", "runtimeClassName", "schedulingGates", "resourceClaims", "overhead"),
 )
+REFUSED_UNLESS = {"hostUsers": True, "os": {"name": "linux"}}
+"""What a Pod may say in one way alone, which is how it is."""
+REFUSED_FOR_PODS_SECURITY = ("sysctls", "windowsOptions")
 REFUSED_IN_CONTAINER = ("lifecycle", "stdin", "tty", "volumeDevices", "restartPolicy")
 REFUSED_FOR_SECURITY = ("privileged", "readOnlyRootFilesystem", "procMount", "windowsOptions")
 ECHOED = (
     *("affinity", "topologySpreadConstraints", "tolerations", "priorityClassName", "imagePullSecrets", "imagePullPolicy"),
     *("dnsPolicy", "enableServiceLinks", "schedulerName", "automountServiceAccountToken", "resources.requests.cpu"),
     *("runAsNonRoot", "allowPrivilegeEscalation", "capabilities.drop", "seccompProfile", "fsGroup", "supplementalGroups"),
+    *("seLinuxOptions", "appArmorProfile", "fsGroupChangePolicy", "supplementalGroupsPolicy"),
+    *("priority", "preemptionPolicy", "resizePolicy", "stdinOnce"),
     *("emptyDir.medium", "emptyDir.sizeLimit", "terminationMessagePolicy"),
 )
 """What a Pod may say and has no meaning here; the documentation says why."""
@@ -87,11 +92,16 @@ async def prepare(
 def _refused(spec: Object, container: Object) -> Iterator[str]:
     """The fields that ask for what there is not."""
     yield from (f"spec.{name}" for name in REFUSED_IN_POD if spec.get(name))
+    yield from (f"spec.{name}" for name, harmless in REFUSED_UNLESS.items() if spec.get(name, harmless) != harmless)
+    whole = spec.get("securityContext") or {}
+    yield from (f"spec.securityContext.{name}" for name in REFUSED_FOR_PODS_SECURITY if whole.get(name))
     security = container.get("securityContext") or {}
     fields = [name for name in REFUSED_IN_CONTAINER if container.get(name)]
     fields += [
         f"securityContext.{name}" for name in REFUSED_FOR_SECURITY if security.get(name) not in (None, False, "Default")
     ]
+    if (container.get("resources") or {}).get("claims"):
+        fields.append("resources.claims")
     if (security.get("capabilities") or {}).get("add"):
         fields.append("securityContext.capabilities.add")
     if not spec.get("hostNetwork") and any(one.get("hostPort") for one in container.get("ports") or ()):
