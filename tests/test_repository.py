@@ -153,6 +153,13 @@ def test_every_subresource_of_kubernetes_that_is_refused_is_documented() -> None
     assert [part for part in refused if f"`{part}`" not in document] == []
 
 
+def test_every_kind_that_is_decoded_from_protobuf_is_documented() -> None:
+    from minipdk.kubernetes.protobuf import kinds
+
+    document = (ROOT / "docs" / "minipdk.md").read_text()
+    assert [kind for kind in kinds() if f"`{kind}`" not in document] == []
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert "make test" in (ROOT / "README.md").read_text()
     assert re.search(r"^make test$", (ROOT / ".ci/run").read_text(), re.M)
