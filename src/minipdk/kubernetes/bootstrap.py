@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from minipdk.home import MODELS_NAMESPACE
 from minipdk.kubernetes.claims import CLASS, STORAGE_CLASS
+from minipdk.kubernetes.definitions import definitions
 from minipdk.kubernetes.errors import AlreadyExistsError
-from minipdk.kubernetes.kinds import CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS, STORAGE_CLASSES
+from minipdk.kubernetes.kinds import (
+    CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    NAMESPACES,
+    SERVICE_ACCOUNTS,
+    STORAGE_CLASSES,
+)
 from minipdk.kubernetes.registry import Registry, WriteOptions
 
 NAMES = ("default", "kube-system", "kube-public", "kube-node-lease", "kserve", MODELS_NAMESPACE)
@@ -13,9 +20,15 @@ SYSTEM = WriteOptions(manager="minipdk")
 
 
 def furnish_cluster(registry: Registry, ca_certificate: str) -> None:
-    """Make the storage class and the namespaces that a new cluster lacks. ``ca_certificate`` is PEM."""
+    """Make what a new cluster lacks: the storage class, the custom kinds' definitions and the namespaces.
+
+    ``ca_certificate`` is PEM.
+    """
     if registry.store.get(STORAGE_CLASSES, "", CLASS) is None:
         registry.create(STORAGE_CLASSES, "", STORAGE_CLASS, SYSTEM)
+    for definition in definitions():
+        if registry.store.get(CUSTOM_RESOURCE_DEFINITIONS, "", definition["metadata"]["name"]) is None:
+            registry.create(CUSTOM_RESOURCE_DEFINITIONS, "", definition, SYSTEM)
     for name in NAMES:
         if registry.store.get(NAMESPACES, "", name) is None:
             with registry.writing():

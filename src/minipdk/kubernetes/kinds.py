@@ -105,6 +105,13 @@ DEPLOYMENTS = Resource(
     model="V1Deployment",
     description="Pods that are kept at a number and replaced in turn. minipdk keeps Deployments but does not run them.",
 )
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    *("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", ("crd", "crds")),
+    namespaced=False,
+    categories=("api-extensions",),
+    verbs=READ_ONLY,
+    description="A kind that was added to Kubernetes' own, such as KServe's.",
+)
 LEASES = Resource(
     *("coordination.k8s.io", "v1", "Lease", "leases"),
     model="V1Lease",
@@ -162,7 +169,7 @@ SELDON_DEPLOYMENTS = Resource(
 
 RESOURCES = (
     *(CONFIG_MAPS, ENDPOINTS, EVENTS, NAMESPACES, NODES, CLAIMS, VOLUMES, PODS, SECRETS, SERVICE_ACCOUNTS, SERVICES),
-    *(DEPLOYMENTS, LEASES, NEW_EVENTS, STORAGE_CLASSES),
+    *(DEPLOYMENTS, CUSTOM_RESOURCE_DEFINITIONS, LEASES, NEW_EVENTS, STORAGE_CLASSES),
     *(INFERENCE_SERVICES, SERVING_RUNTIMES, CLUSTER_SERVING_RUNTIMES, REVISIONS, SELDON_DEPLOYMENTS),
 )
 

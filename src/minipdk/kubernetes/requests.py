@@ -104,7 +104,7 @@ def need_verb(method: str, target: Target) -> None:
     resource = target.resource
     if not target.part and resource.verbs == READ_ONLY:
         what = f"{verb} of {resource.subject().qualified}"
-        raise NotSupportedError(what, "they are made by the cluster itself, a volume for each claim")
+        raise NotSupportedError(what, "they are made by the cluster itself")
     if not target.part and verb not in resource.verbs:
         raise MethodNotAllowedError
 

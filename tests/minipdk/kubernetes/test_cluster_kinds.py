@@ -8,6 +8,8 @@ import pytest
 from kubernetes.client import ApiClient, ApiException, CoordinationV1Api, CoreV1Api, EventsV1Api
 from tests.minipdk.kubernetes.conftest import Kubectl, pod
 
+from minipdk.kubernetes.kinds import RESOURCES
+
 NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "minipdk"}}
 STATUS = {
     "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
@@ -52,6 +54,17 @@ def test_a_drain_is_refused_and_deletes_nothing(kubectl: Kubectl, flags: tuple[s
     assert kubectl("get", "pod", "staying", "-o", "jsonpath={.metadata.deletionTimestamp}").stdout == ""
     assert kubectl("auth", "can-i", "create", "pods", "--subresource=eviction", fails=True).stdout.startswith("no")
     kubectl("delete", "pod", "staying", "--force")
+
+
+def test_the_custom_kinds_have_their_definitions(kubectl: Kubectl) -> None:
+    custom = {f"{one.plural}.{one.group}" for one in RESOURCES if one.custom}
+    assert {line.split()[0] for line in kubectl("get", "crds", "--no-headers").stdout.splitlines()} == custom
+    name = "crd/inferenceservices.serving.kserve.io"
+    kubectl("wait", "--for=condition=Established", name, "--timeout=10s")
+    assert kubectl("get", name, "-o", "jsonpath={.spec.names.shortNames} {.spec.scope}").stdout == '["isvc"] Namespaced'
+    assert "is not supported by minipdk" in kubectl("delete", name, fails=True).stderr
+    unknown = {"apiVersion": "v1", "kind": "Gadget", "metadata": {"name": "a"}}
+    assert 'no matches for kind "Gadget" in version "v1"' in kubectl("apply", "-f", "-", stdin=unknown, fails=True).stderr
 
 
 def new_event(name: str, **fields: Any) -> dict[str, Any]:
