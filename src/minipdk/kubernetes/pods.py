@@ -23,7 +23,7 @@ from minipdk.kubernetes.errors import (
 )
 from minipdk.kubernetes.resources import Object
 from minipdk.kubernetes.times import now
-from minipdk.kubernetes.validation import dns_label, no_backsteps, not_negative, within
+from minipdk.kubernetes.validation import dns_label, no_backsteps, not_negative, validate_labels, within
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
@@ -113,29 +113,37 @@ def validate_pod(pod: Object) -> Iterator[Cause]:
 
 
 def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
-    if not spec.get("containers"):
-        yield required(f"{path}.containers")
     volumes: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
         yield from _own_name(f"{path}.volumes[{index}].name", volume["name"], volumes)
         yield from _validate_source(volume, f"{path}.volumes[{index}]")
-    seen: set[str] = set()
-    for field in CONTAINER_LISTS:
-        for index, container in enumerate(spec.get(field) or ()):
-            where = f"{path}.{field}[{index}]"
-            yield from _own_name(f"{where}.name", container["name"], seen)
-            yield from validate_container(container, where, volumes, initial=field == "initContainers")
+    yield from _validate_containers(spec, path, volumes)
     for field, supported in (("restartPolicy", RESTART_POLICIES), ("dnsPolicy", DNS_POLICIES)):
         if spec[field] not in supported:
             yield unsupported_value(f"{path}.{field}", spec[field], supported)
     system = (spec.get("os") or {}).get("name")
     if system not in (None, *SYSTEMS):
         yield unsupported_value(f"{path}.os.name", system, SYSTEMS)
+    yield from validate_labels(f"{path}.nodeSelector", spec.get("nodeSelector") or {})
+    for field in ("hostname", "subdomain"):
+        if name := spec.get(field):
+            yield from dns_label(f"{path}.{field}", name)
     yield from not_negative(f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"])
     yield from within(f"{path}.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), 1, LARGEST_INT32)
     yield from validate_ids(spec["securityContext"], f"{path}.securityContext")
     for index, toleration in enumerate(spec.get("tolerations") or ()):
         yield from _validate_toleration(toleration, f"{path}.tolerations[{index}]")
+
+
+def _validate_containers(spec: Object, path: str, volumes: set[str]) -> Iterator[Cause]:
+    if not spec.get("containers"):
+        yield required(f"{path}.containers")
+    seen: set[str] = set()
+    for field in CONTAINER_LISTS:
+        for index, container in enumerate(spec.get(field) or ()):
+            where = f"{path}.{field}[{index}]"
+            yield from _own_name(f"{where}.name", container["name"], seen)
+            yield from validate_container(container, where, volumes, initial=field == "initContainers")
 
 
 def _validate_source(volume: Object, where: str) -> Iterator[Cause]:

@@ -96,7 +96,7 @@ def decode(body: bytes) -> Object:
     try:
         envelope = _message("Unknown").FromString(body[len(MAGIC) :])
         kind = envelope.typeMeta.kind
-        if kind not in _kinds():
+        if kind not in kinds():
             raise NotSupportedError(
                 f"{kind or 'an unnamed kind'} in a protobuf body", "send JSON or YAML, as `kubectl apply -f` does"
             )
@@ -149,7 +149,7 @@ def _scalar_as_json(value: Any) -> Any:
 
 
 @cache
-def _kinds() -> frozenset[str]:
+def kinds() -> frozenset[str]:
     """The messages that are whole objects, and the options of a deletion."""
     objects = {line[0] for line in lines(FIELDS) if line[1:2] == ["metadata=1:ObjectMeta"] and line[0] != "PodTemplateSpec"}
     return frozenset(objects | {"DeleteOptions"})

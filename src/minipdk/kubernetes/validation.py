@@ -58,12 +58,7 @@ def validate_metadata(resource: Resource, metadata: Object) -> Iterator[Cause]:
     """What is wrong with the metadata of one of the kind's objects, which has a name by now."""
     yield from validate_name(resource, metadata["name"])
     yield from validate_managers(metadata.get("managedFields"))
-    for key, value in (metadata.get("labels") or {}).items():
-        yield from qualified_name("metadata.labels", key)
-        if len(value) > 63:
-            yield invalid_value("metadata.labels", value, "must be no more than 63 characters")
-        elif not re.fullmatch(_LABEL_VALUE, value):
-            yield invalid_value("metadata.labels", value, _LABEL_VALUE_RULE)
+    yield from validate_labels("metadata.labels", metadata.get("labels") or {})
     annotations: dict[str, str] = metadata.get("annotations") or {}
     for key in annotations:
         yield from qualified_name("metadata.annotations", key.lower())
@@ -84,6 +79,15 @@ def _validate_owners(owners: list[Object]) -> Iterator[Cause]:
         named = f"Found {' and '.join(str(one.get('name')) for one in controllers)}"
         why = f"Only one reference can have Controller set to true. {named}"
         yield invalid_value("metadata.ownerReferences", controllers, why)
+
+
+def validate_labels(field: str, labels: dict[str, str]) -> Iterator[Cause]:
+    for key, value in labels.items():
+        yield from qualified_name(field, key)
+        if len(value) > 63:
+            yield invalid_value(field, value, "must be no more than 63 characters")
+        elif not re.fullmatch(_LABEL_VALUE, value):
+            yield invalid_value(field, value, _LABEL_VALUE_RULE)
 
 
 def validate_name(resource: Resource, name: str, field: str = "metadata.name") -> Iterator[Cause]:

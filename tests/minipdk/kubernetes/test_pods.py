@@ -185,6 +185,14 @@ RULES: dict[str, list[tuple[dict[str, Any], str]]] = {
         ),
         ({**container(), "securityContext": {"fsGroup": -1}}, "spec.securityContext.fsGroup: Invalid value: -1"),
         ({**container(), "activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and"),
+        (
+            {**container(), "nodeSelector": {"a b": "c"}},
+            'spec.nodeSelector: Invalid value: "a b": name part must consist of',
+        ),
+        (
+            {**container(), "hostname": "A_"},
+            'spec.hostname: Invalid value: "A_": a lowercase RFC 1123 label must consist of',
+        ),
         ({**container(), "os": {"name": "plan9"}}, 'spec.os.name: Unsupported value: "plan9"'),
         (
             {**container(), "ephemeralContainers": [CONTAINER]},
