@@ -23,7 +23,7 @@ from minipdk.kubernetes.errors import (
     unsupported_value,
 )
 from minipdk.kubernetes.kinds import BY_KEY, CLAIMS, NAMESPACES, PODS, VOLUMES
-from minipdk.kubernetes.queries import signed, wrong_dry_run
+from minipdk.kubernetes.queries import signed, values, wrong_dry_run
 from minipdk.kubernetes.resources import Object, Resource
 from minipdk.kubernetes.store import ObjectStore
 from minipdk.kubernetes.times import now, parse, written
@@ -76,7 +76,7 @@ def _wrong_options(body: Object, query: dict[str, str]) -> Iterator[Cause]:
         yield invalid_value("propagationPolicy", policy, why)
     elif policy not in (None, *POLICIES):
         yield unsupported_value("propagationPolicy", policy, POLICIES)
-    yield from wrong_dry_run(body.get("dryRun") or list(filter(None, [query.get("dryRun")])))
+    yield from wrong_dry_run(body.get("dryRun") or values(query, "dryRun"))
 
 
 class Deleter:

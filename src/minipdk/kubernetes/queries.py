@@ -36,6 +36,11 @@ def signed(query: Mapping[str, str], name: str) -> int | None:
     return -found if found and text.startswith("-") else found
 
 
+def values(query: Mapping[str, str], name: str) -> list[str]:
+    """A parameter that is a list of values, of which clients give one at most."""
+    return [text] if (text := query.get(name)) else []
+
+
 def wrong_dry_run(asked: Sequence[str]) -> Iterator[Cause]:
     """What is wrong with the values of dryRun."""
     if any(one != "All" for one in asked):

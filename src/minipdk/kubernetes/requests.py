@@ -20,7 +20,7 @@ from minipdk.kubernetes.errors import (
     unsupported_value,
 )
 from minipdk.kubernetes.managers import LONGEST_NAME, validate_manager
-from minipdk.kubernetes.queries import is_set, wrong_dry_run
+from minipdk.kubernetes.queries import is_set, values, wrong_dry_run
 from minipdk.kubernetes.registry import WriteOptions
 from minipdk.kubernetes.resources import READ_ONLY, Resource, Target
 
@@ -93,7 +93,7 @@ def _wrong_options(method: str, query: Mapping[str, str], *, applies: bool) -> I
     if method == "PATCH" and not applies and "force" in query:
         yield forbidden("force", "may not be specified for non-apply patch")
     yield from validate_manager("fieldManager", manager)
-    yield from wrong_dry_run(list(filter(None, [query.get("dryRun")])))
+    yield from wrong_dry_run(values(query, "dryRun"))
     if validation not in VALIDATIONS:
         yield unsupported_value("fieldValidation", validation, VALIDATIONS)
 

@@ -200,7 +200,8 @@ def test_a_name_in_yaml_is_a_string_whatever_it_looks_like(http: Http, keys: str
 
 
 @pytest.mark.parametrize(
-    "yaml", ["? [a]\n: x", "? !!binary aGk=\n: x", "!!set {a}", "a: !!binary aGk=", "a: .nan", "a: &a [*a]", 'a: "\\ud800"']
+    "yaml",
+    ["? [a]\n: x", "? !!binary aGk=\n: x", "a: !!set {b}", "a: !!binary aGk=", "a: .nan", "a: &a [*a]", 'a: "\\ud800"'],
 )
 def test_yaml_that_is_no_json_is_refused(http: Http, yaml: str) -> None:
     code, status = http("PATCH", f"{MAPS}/x?fieldManager=me", yaml, Content_Type="application/apply-patch+yaml")

@@ -27,6 +27,7 @@ from minipdk.serving.kubelet.images import Images
 from minipdk.serving.kubelet.logs import ContainerLog, last_line
 from minipdk.serving.kubelet.probes import LIVENESS, Target, read
 from minipdk.serving.kubelet.quantities import pod_request
+from minipdk.serving.kubelet.status import PodStatus
 from minipdk.serving.kubelet.turns import Turns
 from minipdk.serving.runtimes import images as built_in
 
@@ -106,6 +107,30 @@ def test_a_log_is_of_bounded_size_and_keeps_the_last_run_s(tmp_path: Path, monke
     assert last_line(path) == "line 999"
     write_in_pieces(ContainerLog(path, previous), [])
     assert (last_line(path), last_line(previous)) == ("", "line 999")
+
+
+@pytest.mark.parametrize(
+    ("known", "restarts"),
+    [
+        ({}, 0),
+        ({"restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}, 0),
+        ({"restartCount": 0, "state": {"running": {}}}, 1),
+        ({"restartCount": 3, "state": {"terminated": {"exitCode": 1}}}, 4),
+        ({"restartCount": 3, "state": {"waiting": {}}, "lastState": {"terminated": {"exitCode": 1}}}, 4),
+    ],
+)
+def test_a_start_is_a_restart_of_what_has_run_before(known: dict[str, object], restarts: int) -> None:
+    """Whatever the API remembers of a container when this service starts."""
+    statuses = [{"name": "main", **known}] if known else []
+    pod = {"spec": {"containers": [{"name": "main", "image": "a:1"}]}, "status": {"containerStatuses": statuses}}
+    [status] = PodStatus(pod).mains
+    status.running()
+    assert status.restarts == restarts
+    status.terminated(1, "")
+    status.waiting("CrashLoopBackOff")
+    assert (status.restarts, status.last_state["terminated"]["exitCode"]) == (restarts, 1)
+    status.running()
+    assert status.restarts == restarts + 1
 
 
 def test_pauses_grow_as_a_kubelets_until_a_container_has_run_for_ten_minutes() -> None:
