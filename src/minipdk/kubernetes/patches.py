@@ -139,7 +139,7 @@ def _strategic_object(target: Object, patch: Object) -> Object:
     for key, value in patch.items():
         if key.startswith("$setElementOrder/"):
             name = key.partition("/")[2]
-            merged[name] = _in_order(_list_in(merged, name), value, name)
+            merged[name] = _in_order(_list_in(merged, name), value, _list_in(target, name), name)
     return merged
 
 
@@ -165,7 +165,7 @@ def _without_deleted(target: Object, patch: Object) -> Object:
 
 def _strategic_list(target: list[Any], patch: list[Any], field: str) -> list[Any]:
     if field in PRIMITIVE_SETS:
-        return union(target, patch)
+        return _in_order(union(target, patch), patch, target, field)
     key = merge_key(field, [*target, *patch])
     if key is None or any(not isinstance(item, dict) for item in patch):
         return patch
@@ -182,19 +182,32 @@ def _strategic_list(target: list[Any], patch: list[Any], field: str) -> list[Any
             merged.append(strategic_merge_patch({}, item))
         else:
             merged[index] = strategic_merge_patch(merged[index], item)
-    return merged
+    return _in_order(merged, patch, target, field)
 
 
-def _in_order(items: list[Any], order: list[Any], field: str) -> list[Any]:
-    """``items`` in the order that the patch asks for; those it does not name keep their places behind."""
+def _in_order(items: list[Any], order: list[Any], before: list[Any], field: str) -> list[Any]:
+    """``items``, in the list ``field``: those that ``order`` names in its order, and the others as they were ``before``.
+
+    The others go between those as far as ``before`` tells; so what is new, which it does not know, comes first.
+    """
     key = merge_key(field, items)
 
-    def place(item: Any) -> int:
-        wanted = [one.get(key) if isinstance(one, dict) else one for one in order]
-        name = item.get(key) if isinstance(item, dict) else item
-        return wanted.index(name) if name in wanted else len(wanted)
+    def name(item: Any) -> Any:
+        return item.get(key) if isinstance(item, dict) else item
 
-    return sorted(items, key=place)
+    wanted, known = [name(one) for one in order], [name(one) for one in before]
+
+    def place(item: Any) -> int:
+        return known.index(name(item)) if name(item) in known else len(known)
+
+    named = sorted((one for one in items if name(one) in wanted), key=lambda one: wanted.index(name(one)))
+    others = [one for one in items if name(one) not in wanted]
+    found: list[Any] = []
+    for one in named:
+        while others and name(one) in known and place(others[0]) < place(one):
+            found.append(others.pop(0))
+        found.append(one)
+    return found + others
 
 
 def _apply_operation(document: Any, operation: Object) -> Any:

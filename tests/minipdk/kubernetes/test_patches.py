@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tests.minipdk.kubernetes.conftest import MAPS, Http, Kubectl, config_map
 
+from minipdk.kubernetes.patches import strategic_merge_patch
+
 MERGE, STRATEGIC, JSON_PATCH = "merge-patch+json", "strategic-merge-patch+json", "json-patch+json"
 
 
@@ -84,3 +86,22 @@ def test_a_failed_json_patch_names_its_reason_as_a_cause(http: Http, kept: str) 
     """Of which alone kubectl before 1.27 tells."""
     status = http.patch(kept, [{"op": "remove", "path": "/x"}], JSON_PATCH)[1]
     assert [one["reason"] for one in status["details"]["causes"]] == ["UnexpectedServerResponse"]
+
+
+@pytest.mark.parametrize(
+    ("before", "patch", "after"),
+    [
+        ("ab", {"secrets": "c"}, "cab"),  # what is new comes first
+        ("abc", {"secrets": "cb"}, "acb"),  # what the patch names has its order; the rest stays where it was
+        ("abc", {"secrets": "dc"}, "dabc"),
+        ("abc", {"$setElementOrder/secrets": "cab"}, "cab"),
+        ("abc", {"$setElementOrder/secrets": "ca"}, "bca"),
+        ("ab", {"$setElementOrder/secrets": "bda", "secrets": "d"}, "bda"),
+    ],
+)
+def test_a_strategic_merge_orders_lists_as_kubernetes_does(before: str, patch: dict[str, str], after: str) -> None:
+    def items(names: str) -> list[dict[str, str]]:
+        return [{"name": name} for name in names]
+
+    wanted = {field: items(names) for field, names in patch.items()}
+    assert strategic_merge_patch({"secrets": items(before)}, wanted)["secrets"] == items(after)
