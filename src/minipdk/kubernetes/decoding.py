@@ -14,6 +14,8 @@ JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patc
 STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
 DOCUMENTS = (JSON, YAML, PROTOBUF)
 DEEPEST = 200
+MOST_VALUES = 2_000_000
+"""Of a YAML body, each alias written out; without aliases no body is large enough for so many."""
 
 
 def read_body(content_type: str, body: bytes, accepted: tuple[str, ...] = DOCUMENTS, twice: list[str] | None = None) -> Any:
@@ -117,10 +119,21 @@ def _read_yaml(body: bytes, twice: list[str]) -> Any:
         changes = {"yaml_implicit_resolvers": _resolvers_without_dates(yaml), "construct_mapping": build}
         loader = type("_Loader", (yaml.CSafeLoader,), changes)
         document = yaml.load(body, loader)  # noqa: S506  # a safe loader
+        if _values(document, {}) > MOST_VALUES:
+            raise ValueError("document contains excessive aliasing")
         # by way of JSON, which knows no bytes, sets or dates, and whose names are strings: 1 becomes "1"
         return json.loads(json.dumps(document, allow_nan=False, ensure_ascii=False).encode())
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise BadRequestError(f"error converting YAML to JSON: {error}") from error
+
+
+def _values(found: Any, known: dict[int, int]) -> int:
+    """How many values there are in ``found``, written out. ``known``: of what has been counted, by its identity."""
+    if not isinstance(found, dict | list):
+        return 1
+    if id(found) not in known:
+        known[id(found)] = 1 + sum(_values(one, known) for one in (found.values() if isinstance(found, dict) else found))
+    return known[id(found)]
 
 
 def _resolvers_without_dates(yaml: Any) -> dict[str, Any]:

@@ -208,6 +208,13 @@ def test_yaml_that_is_no_json_is_refused(http: Http, yaml: str) -> None:
     assert (code, status["reason"]) == (400, "BadRequest")
 
 
+def test_yaml_whose_aliases_multiply_is_refused(http: Http) -> None:
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))]
+    path = f"{MAPS}/x?fieldManager=me"
+    code, status = http("PATCH", path, "\n".join(lines), Content_Type="application/apply-patch+yaml")
+    assert (code, "excessive aliasing" in status["message"]) == (400, True)
+
+
 def test_the_head_of_an_object_cannot_be_asked_for(http: Http) -> None:
     """As of a real API server, whose documents alone have one."""
     for path in (PODS, f"{PODS}/x", f"{PODS}/x/log"):

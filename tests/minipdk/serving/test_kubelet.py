@@ -360,5 +360,5 @@ def test_the_node_tells_what_it_has(machine: Machine) -> None:
     capacity = json.loads(machine.kubectl("get", "node", "minipdk", "-o", "jsonpath={.status.capacity}"))
     assert int(capacity["cpu"]) == os.cpu_count()
     lease = json.loads(machine.kubectl("get", "lease", "minipdk", "-n", "kube-node-lease", "-o", "json"))
-    assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseDurationSeconds"]) == ("minipdk", 40)
+    assert (lease["spec"]["holderIdentity"], lease["spec"]["leaseDurationSeconds"]) == ("minipdk", 120)
     assert "RenewTime:" in machine.kubectl("describe", "node", "minipdk")

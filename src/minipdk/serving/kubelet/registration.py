@@ -19,7 +19,7 @@ from .scheduler import NODE, capacity, labels
 
 HEARTBEAT_SECONDS = 60.0
 RETRY_SECONDS = 1.0
-LEASE_NAMESPACE, LEASE_SECONDS = "kube-node-lease", 40
+LEASE_NAMESPACE, LEASE_SECONDS = "kube-node-lease", 120  # two heartbeats
 PRESSURES = {
     "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     "DiskPressure": ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
