@@ -63,6 +63,8 @@ class ServiceProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        for port in self.ports:  # a child of one that was killed may take a moment longer to end
+            wait_for(lambda port=port: not is_listening(self.home.port(port)), what=f"{self.name}'s {port} port to be free")
         with self.home.log_file(self.name).open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", f"minipdk.{self.name}.server", "--home", str(self.home.path)],
