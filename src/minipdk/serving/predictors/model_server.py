@@ -25,7 +25,6 @@ import socket
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .asgi import BodyLimit, JsonByDefault, JSONResponse, V1Predict
+from .calls import Calls
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that it is never the one surprised
@@ -103,12 +103,12 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotation
         raise NotImplementedError(":explain is not supported by minipdk")
 
 
-class ThreadModel(ServedModel):
-    """A model that answers in a thread, one request at a time, so that probes are answered meanwhile."""
+class CalledModel(ServedModel):
+    """A model that is called for one request at a time."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._calls = Calls("model")
 
     def answer(self, payload: dict[str, Any] | InferRequest) -> Any:
         """The answer to a request of protocol v1 or v2. Raises InvalidInput, which names what is wrong with it."""
@@ -116,7 +116,7 @@ class ThreadModel(ServedModel):
 
     async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self.answer, payload)
+            return await self._calls.make(self.answer, payload)
         except (InvalidInput, AnswerError):
             raise
         except Exception as error:

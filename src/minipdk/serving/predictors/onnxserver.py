@@ -23,7 +23,7 @@ from kserve.errors import InvalidInput
 from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from .model_server import AnswerError, ThreadModel, arguments, serve, set_up_logging
+from .model_server import AnswerError, CalledModel, arguments, serve, set_up_logging
 from .tensors import array_of
 from .workers import become_worker
 
@@ -113,7 +113,7 @@ def find_model(folder: Path) -> Path:
     return models[0]
 
 
-class OnnxModel(ThreadModel):
+class OnnxModel(CalledModel):
     """One loaded model."""
 
     def __init__(self, name: str, path: Path) -> None:

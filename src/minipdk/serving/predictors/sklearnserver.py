@@ -25,7 +25,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
 from kserve.utils.utils import get_predict_response
 from sklearn.base import BaseEstimator
 
-from .model_server import ThreadModel, arguments, serve, set_up_logging
+from .model_server import CalledModel, arguments, serve, set_up_logging
 from .tensors import array_of
 from .workers import become_worker
 
@@ -95,7 +95,7 @@ def tensors_of(request: InferRequest, columns: list[str]) -> Any:
     return values.ravel().tolist() if request.inputs[0].datatype == "BYTES" else values
 
 
-class SklearnModel(ThreadModel):
+class SklearnModel(CalledModel):
     """One loaded model."""
 
     def __init__(self, name: str, model: Any, *, probabilities: bool) -> None:

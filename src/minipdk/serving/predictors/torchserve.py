@@ -11,14 +11,12 @@ process with a handler of its own, for each core, within the bounds of minWorker
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import subprocess
 import sys
 import tempfile
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,7 @@ from kserve.errors import InvalidInput
 from ts.utils.util import PredictionException
 
 from .archive import Model, find_archive, read_config, unpack
+from .calls import Calls
 from .model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
 from .tensors import array_of
 from .unpacking import ArchiveError
@@ -39,7 +38,7 @@ log = logging.getLogger("torchserve")
 
 
 class Worker:
-    """The loaded handler. Calls are made one at a time, in one thread, as in a TorchServe worker of its own."""
+    """The loaded handler. Calls are made one at a time, as in a TorchServe worker of its own."""
 
     def __init__(self, model: Model, protocol: str) -> None:
         import ts
@@ -61,11 +60,11 @@ class Worker:
                 raise error.__context__ from None
             raise
         self.protocol = protocol
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="handler")
+        self._calls = Calls("handler")
 
     async def handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
         """The status code, the answer and the headers of the handler to a request's ``body``."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._handle, body, headers)
+        return await self._calls.make(self._handle, body, headers)
 
     def _handle(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any, dict[str, str]]:
         from ts.context import RequestProcessor
