@@ -26,7 +26,8 @@ model-server: setup  ## From a bare clone to a server of one's own: set up, then
 	@$(BIN)/python -m course.run solutions/model-server/lab.ipynb
 
 lab: setup  ## Set up, then open JupyterLab on the first notebook
-	@$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01_connect.ipynb
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) \
+		notebooks/01_connect.ipynb
 
 setup: cluster  ## Environment, sample data, images, cluster and profile; does only what is missing
 	@$(BIN)/python sample-data/generate.py
