@@ -144,26 +144,32 @@ def inferencer() -> dict[str, Any]:
     tensor = InferInput("input-0", [2, 4], "FP64", data=np.ravel(FLOWERS).tolist())
     v2 = _asked(model, InferRequest("flowers", [tensor]))
     return found | {
-        "v1": "classes" if v1 == [0, 2] else str(v1),
+        "v1": "classes" if v1 == [0, 2] else _told(v1),
         "v1_right": v1 == {"predictions": [0, 2]},
-        "v2": str(v2),
+        "v2": _told(v2),
         "v2_right": isinstance(v2, InferResponse) and v2.outputs[0].as_numpy().tolist() == [0, 2],
         "named": getattr(v2, "model_name", ""),
-        "refuses": isinstance(_asked(model, {"instances": [[1.0]]}, say=False), InvalidInput),
+        "refuses": isinstance(_asked(model, {"instances": [[1.0]]}), InvalidInput),
     }
 
 
-def _asked(model: Any, payload: Any, *, say: bool = True) -> Any:
-    """What ``model`` answers; where it raises, the error, or with ``say`` where it was raised and what it says."""
+def _asked(model: Any, payload: Any) -> Any:
+    """What ``model`` answers; where it raises, the error, unless it is a gap's."""
     try:
         return _plain(asyncio.run(model(payload))[0])
     except NotImplementedError:
-        raise  # a gap
+        raise
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [one for one in frames if Path(one.filename).is_relative_to(Path.cwd())]
-        where = f"{Path(own[-1].filename).relative_to(Path.cwd())}, line {own[-1].lineno}: " if own else ""
-        return f"{where}{type(error).__name__}: {error}" if say else error
+        return error
+
+
+def _told(answer: Any) -> str:
+    """An answer as a text, an error as where it was raised in the package and what it says."""
+    if not isinstance(answer, Exception):
+        return str(answer)
+    own = [one for one in traceback.extract_tb(answer.__traceback__) if Path(one.filename).is_relative_to(Path.cwd())]
+    where = f"{Path(own[-1].filename).relative_to(Path.cwd())}, line {own[-1].lineno}: " if own else ""
+    return f"{where}{type(answer).__name__}: {answer}"
 
 
 def repository() -> dict[str, Any]:

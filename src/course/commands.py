@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from course.progress import wait_for
 
@@ -27,7 +28,7 @@ def run(
         process = subprocess.Popen(words, cwd=folder, stdout=output, stderr=errors, start_new_session=True)
 
         def look() -> tuple[bool, str, None]:
-            return process.poll() is not None, _last_line(output.fileno()), None
+            return process.poll() is not None, _last_line(printed(output)), None
 
         try:
             wait_for(Path(words[0]).name, look, seconds=seconds)
@@ -35,14 +36,14 @@ def run(
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        texts = (_content(file.fileno()).decode(errors="replace") for file in (output, errors))
-        return subprocess.CompletedProcess(words, process.returncode, *texts)
+        return subprocess.CompletedProcess(words, process.returncode, printed(output), printed(errors))
 
 
-def _last_line(descriptor: int) -> str:
-    lines = _content(descriptor).decode(errors="replace").split("\n")
-    return next((line.strip()[:LONGEST_SHOWN] for line in reversed(lines) if line.strip()), "running")
+def printed(file: IO[bytes]) -> str:
+    """What a process has written into ``file`` so far, whose position stays where the process has it."""
+    descriptor = file.fileno()
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
 
-def _content(descriptor: int) -> bytes:
-    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+def _last_line(text: str) -> str:
+    return next((line.strip()[:LONGEST_SHOWN] for line in reversed(text.split("\n")) if line.strip()), "running")

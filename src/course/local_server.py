@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import requests
 
+from course.commands import printed
 from course.progress import WaitTimeoutError, wait_for
 
 HOST = "127.0.0.1"
@@ -77,8 +78,7 @@ class LocalServer:
         """What it has printed, line by line."""
         if self._file.closed:
             return self._lines
-        descriptor = self._file.fileno()
-        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace").splitlines()
+        return printed(self._file).splitlines()
 
     def ask(self, model: str, instances: list[list[float]]) -> requests.Response:
         """What ``model`` answers to ``instances`` in protocol v1."""
