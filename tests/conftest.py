@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,9 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, settings
 
-from minipdk.home import HOST, VENDOR_PORTS, Home, Identity, port_is_free, save
+from minipdk.cluster.services import PROCESSES, VENDOR_PORTS
+from minipdk.common.home import Home, Identity, save
+from minipdk.common.ports import is_free, is_listening
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")  # a busy one breaks no law
@@ -40,12 +41,7 @@ SERVICE_PORTS = range(20_000, 30_000)
 def free_ports(count: int) -> list[int]:
     """Ports that nothing listens on now."""
     candidates = random.sample(SERVICE_PORTS, len(SERVICE_PORTS))
-    return list(islice(filter(port_is_free, candidates), count))
-
-
-def is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
+    return list(islice(filter(is_free, candidates), count))
 
 
 def new_home(path: Path) -> Home:
@@ -56,10 +52,11 @@ def new_home(path: Path) -> Home:
 
 
 class ServiceProcess:
-    """One service as a real process: ``python -m minipdk.<name>.server``."""
+    """One process of the cluster, by its name, without a supervisor."""
 
     def __init__(self, home: Home, name: str, *ports: str) -> None:
         self.home, self.name, self.ports = home, name, ports
+        self.module = next(process.module for process in PROCESSES if process.name == name)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -67,7 +64,7 @@ class ServiceProcess:
             wait_for(lambda port=port: not is_listening(self.home.port(port)), what=f"{self.name}'s {port} port to be free")
         with self.home.log_file(self.name).open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"minipdk.{self.name}.server", "--home", str(self.home.path)],
+                [sys.executable, "-m", self.module, "--home", str(self.home.path)],
                 stdout=log,
                 stderr=log,
             )

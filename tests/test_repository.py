@@ -117,11 +117,11 @@ def test_the_readme_names_every_make_target_and_command() -> None:
 
 
 def test_every_field_that_is_only_echoed_is_documented() -> None:
-    from minipdk.determined.config import ECHOED as EXPERIMENT_FIELDS
-    from minipdk.pachyderm.pps.validation import ACCEPTED_AND_ECHOED as PIPELINE_FIELDS
-    from minipdk.serving.controllers.fields import ECHOED as PREDICTOR_FIELDS
-    from minipdk.serving.controllers.fields import RUNTIME_ECHOED as RUNTIME_FIELDS
-    from minipdk.serving.kubelet.starting import ECHOED as POD_FIELDS
+    from minipdk.services.determined.config import ECHOED as EXPERIMENT_FIELDS
+    from minipdk.services.kserve.fields import ECHOED as PREDICTOR_FIELDS
+    from minipdk.services.kserve.fields import RUNTIME_ECHOED as RUNTIME_FIELDS
+    from minipdk.services.node.starting import ECHOED as POD_FIELDS
+    from minipdk.services.pachyderm.pps.validation import ACCEPTED_AND_ECHOED as PIPELINE_FIELDS
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
     fields = [*PIPELINE_FIELDS, *EXPERIMENT_FIELDS, *PREDICTOR_FIELDS, *RUNTIME_FIELDS, *POD_FIELDS]
@@ -129,14 +129,14 @@ def test_every_field_that_is_only_echoed_is_documented() -> None:
 
 
 def test_every_pipeline_field_that_is_refused_is_documented() -> None:
-    from minipdk.pachyderm.pps.validation import REFUSED
+    from minipdk.services.pachyderm.pps.validation import REFUSED
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
     assert [field for field in REFUSED if f"`{field}`" not in document] == []
 
 
 def test_every_field_of_a_pod_that_is_refused_is_documented() -> None:
-    from minipdk.serving.kubelet import starting
+    from minipdk.services.node import starting
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
     refused = (value for name, value in vars(starting).items() if name.startswith("REFUSED_"))
@@ -146,7 +146,7 @@ def test_every_field_of_a_pod_that_is_refused_is_documented() -> None:
 
 
 def test_every_subresource_of_kubernetes_that_is_refused_is_documented() -> None:
-    from minipdk.kubernetes.kinds import UNSUPPORTED_SUBRESOURCES
+    from minipdk.services.kubernetes.kinds import UNSUPPORTED_SUBRESOURCES
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
     refused = {part for parts in UNSUPPORTED_SUBRESOURCES.values() for part in parts}
@@ -154,7 +154,7 @@ def test_every_subresource_of_kubernetes_that_is_refused_is_documented() -> None
 
 
 def test_every_kind_that_is_decoded_from_protobuf_is_documented() -> None:
-    from minipdk.kubernetes.protobuf import kinds
+    from minipdk.services.kubernetes.protobuf import kinds
 
     document = (ROOT / "docs" / "minipdk.md").read_text()
     assert [kind for kind in kinds() if f"`{kind}`" not in document] == []

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from minipdk import __version__, cluster
-from minipdk import home as homes
+from minipdk.cluster.home import create, default_path
+from minipdk.common.home import Home, HomeError, load
 
 app = typer.Typer(
     help="An embedded Pachyderm, Determined and KServe cluster for learning, developing and CI.",
@@ -50,7 +51,7 @@ def main() -> None:
 
     try:
         app()
-    except (homes.HomeError, cluster.ClusterError, ImageError, SandboxError) as error:
+    except (HomeError, cluster.ClusterError, ImageError, SandboxError) as error:
         fail(str(error))
 
 
@@ -75,9 +76,9 @@ def start(
     ] = None,
 ) -> None:
     """Start the cluster, or find it running; returns when every service answers. A cluster keeps its settings."""
-    path = home or homes.default_path()
+    path = home or default_path()
     pools = [name.strip() for name in resource_pools.split(",") if name.strip()]
-    known = homes.load(path) if (path / "cluster.json").exists() else None
+    known = load(path) if (path / "cluster.json").exists() else None
     git_url = course_git_url or ("" if known and known.identity.course_git_url else _repository_here())
     if known and cluster.is_running(known):
         has = known.identity
@@ -85,7 +86,7 @@ def start(
         if wanted != (has.resource_pools, has.course_git_url, has.auth):
             fail("the cluster is running: `minipdk stop` first, then start it with the new settings")
     began = time.monotonic()
-    opened = cluster.start(homes.create(path, resource_pools=pools or None, course_git_url=git_url, auth=auth))
+    opened = cluster.start(create(path, resource_pools=pools or None, course_git_url=git_url, auth=auth))
     console.print(f"[green]The cluster is ready[/green] ({time.monotonic() - began:.1f} s) at {opened.path}")
     console.print(_addresses(opened))
     if known and opened.identity.auth != known.identity.auth:
@@ -103,12 +104,12 @@ def status(home: HomeOption = None) -> None:
     table = Table(box=None, header_style="bold")
     for title in ("SERVICE", "STATE", "PID", "RESTARTS", "PORTS"):
         table.add_column(title)
-    for one in cluster.status(opened):
-        ports = ", ".join(f"{name} {opened.port(name)}" for name in one.service.ports)
-        state = "ready" if one.ready else "starting"
-        table.add_row(one.service.name, state, str(one.pid or "-"), str(one.restarts), ports)
+    for running in cluster.status(opened):
+        ports = ", ".join(f"{name} {opened.port(name)}" for name in running.process.ports)
+        state = "ready" if running.ready else "starting"
+        table.add_row(running.process.name, state, str(running.pid or "-"), str(running.restarts), ports)
     console.print(table)
-    _print_requests(opened)
+    _print_service_tables(opened)
 
 
 @app.command()
@@ -154,7 +155,7 @@ def logs(
 ) -> None:
     """Print the log of one service, or of all."""
     opened = _open(home)
-    names = [one.name for one in cluster.SERVICES] + ["supervisor"]
+    names = [process.name for process in cluster.PROCESSES] + ["supervisor"]
     if service and service not in names:
         fail(f"there is no service {service!r}: choose one of {', '.join(names)}")
     files = [str(opened.log_file(name)) for name in ([service] if service else names) if opened.log_file(name).exists()]
@@ -168,14 +169,14 @@ def logs(
 
 @app.command()
 def doctor(home: HomeOption = None) -> None:
-    """Check whether this machine can run a cluster, and say how to mend what it lacks."""
+    """Check whether this machine can run a cluster, and show how to fix what is missing."""
     from minipdk.doctor import examine
 
-    findings = examine(_open_or_create(home))
-    for one in findings:
-        mark = "[green]ok[/green]     " if one.ok else "[red]missing[/red]" if one.needed else "[yellow]note[/yellow]   "
-        console.print(f"{mark} {one.what}: {one.detail}" + ("" if one.ok else f"\n        mend: {one.mend}"))
-    if any(one.needed and not one.ok for one in findings):
+    checks = examine(_open_or_create(home))
+    for check in checks:
+        mark = "[green]ok[/green]     " if check.ok else "[red]missing[/red]" if check.needed else "[yellow]note[/yellow]   "
+        console.print(f"{mark} {check.subject}: {check.detail}" + ("" if check.ok else f"\n        remedy: {check.remedy}"))
+    if any(check.needed and not check.ok for check in checks):
         sys.exit(1)
 
 
@@ -259,14 +260,14 @@ def _show_step(line: str) -> None:
         typer.echo(line)
 
 
-def _open(home: Path | None) -> homes.Home:
-    return homes.load(home or homes.default_path())
+def _open(home: Path | None) -> Home:
+    return load(home or default_path())
 
 
-def _open_or_create(home: Path | None) -> homes.Home:
+def _open_or_create(home: Path | None) -> Home:
     """The cluster's folder, made where it is not there: looking at a machine and building images need no running cluster."""
-    path = home or homes.default_path()
-    return homes.load(path) if (path / "cluster.json").exists() else homes.create(path)
+    path = home or default_path()
+    return load(path) if (path / "cluster.json").exists() else create(path)
 
 
 def _repository_here() -> str:
@@ -275,25 +276,17 @@ def _repository_here() -> str:
     return f"file://{found.stdout.strip()}" if found.returncode == 0 else ""
 
 
-def _print_requests(home: homes.Home) -> None:
-    """What each InferenceService was asked since the ingress started; nothing where none was."""
-    from minipdk.serving.gateway.counts import read_counts
-
-    table = Table(box=None, header_style="bold")
-    for title in ("INFERENCESERVICE", "REQUESTS", "2XX", "4XX", "5XX", "MEAN MS"):
-        table.add_column(title)
-    for name, counts in sorted(read_counts(home.port("ingress")).items()):
-        answers = (str(counts.classes[digit]) for digit in "245")
-        table.add_row(name, str(counts.total), *answers, "-" if counts.mean is None else f"{counts.mean:.1f}")
-    if table.row_count:
+def _print_service_tables(home: Home) -> None:
+    """What services show of themselves, such as the requests that the ingress has forwarded."""
+    for shown in (table for service in cluster.SERVICES for table in service.tables(home) if table.rows):
+        table = Table(*shown.columns, box=None, header_style="bold")
+        for row in shown.rows:
+            table.add_row(*row)
         console.print(table)
 
 
-def _addresses(home: homes.Home) -> Table:
+def _addresses(home: Home) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row("Pachyderm", home.pachd_address + ("" if home.session_token else "  (no authentication)"))
-    table.add_row("Pachyderm S3", home.s3_endpoint)
-    table.add_row("Determined", f"{home.determined_master}  (user {homes.DETERMINED_USER})")
-    table.add_row("Kubernetes", home.kubernetes_server)
-    table.add_row("Ingress", f"http://{homes.HOST}:{home.port('ingress')}")
+    for title, address in (address for service in cluster.SERVICES for address in service.addresses(home)):
+        table.add_row(title, address)
     return table

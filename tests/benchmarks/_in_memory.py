@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from minipdk.pachyderm import rpc, wire
+from minipdk.services.pachyderm import rpc, wire
 
 CHUNK = 2 << 20
 

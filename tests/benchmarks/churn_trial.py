@@ -145,7 +145,7 @@ def _trial(service: ServiceProcess, folder: Path) -> float:
 
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        sdk = Determined(master=service.home.determined_master, user="determined", password=service.home.token)
+        sdk = Determined(master=service.home.url("determined"), user="determined", password=service.home.token)
         started = time.monotonic()
         experiment = sdk.create_experiment(CONFIG, str(folder))
         experiment.wait(interval=0.05)

@@ -15,7 +15,8 @@ from pathlib import Path
 from tests.conftest import free_ports, new_home, wait_for
 
 from minipdk import sandbox
-from minipdk.home import HOST, Home
+from minipdk.common.home import Home
+from minipdk.common.ports import HOST
 from minipdk.images import ImageStore
 
 DOCKERFILE = """\

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from tests.conftest import free_ports, is_listening, wait_for
 
-from minipdk.serving.gateway.gateway import gateway
-from minipdk.serving.gateway.routes import Backend, Route, Routes, Traffic
+from minipdk.controller.routes import Backend, Route, Routes, Traffic
+from minipdk.services.ingress.gateway import gateway
 
 ROUNDS, SECONDS = 5, 2.0
 CONNECTIONS = (1, 8, 64)

@@ -19,9 +19,9 @@ from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-from tests.minipdk.kubernetes.conftest import inference_service, start_server
+from tests.minipdk.services.kubernetes.conftest import inference_service, start_server
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 
 SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/models/inferenceservices"
 MAPS = "/api/v1/namespaces/models/configmaps"

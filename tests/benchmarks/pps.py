@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from tests.conftest import is_listening, new_home, wait_for  # noqa: E402
 
-from minipdk.home import HOST, Home  # noqa: E402
+from minipdk.common.home import Home  # noqa: E402
+from minipdk.common.ports import HOST  # noqa: E402
 
 RUNS = 20
 BATCHED = """
@@ -102,7 +103,7 @@ def run(home: Home, count: int, *, batched: bool) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = new_home(Path(folder) / "home")
-        command = [sys.executable, "-m", "minipdk.pachyderm.server", "--home", str(home.path)]
+        command = [sys.executable, "-m", "minipdk.services.pachyderm.server", "--home", str(home.path)]
         with home.log_file("pachyderm").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:

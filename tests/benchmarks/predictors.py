@@ -26,8 +26,8 @@ from kubernetes import client as k8s
 from sklearn.linear_model import LinearRegression
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import wait_for
-from tests.minipdk.serving.conftest import EXPORT_ONNX, archiver
-from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster, predictors, torchserve
+from tests.minipdk.services.kserve.conftest import EXPORT_ONNX, archiver
+from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster, predictors, torchserve
 
 from minipdk.images import ImageStore
 

@@ -25,8 +25,8 @@ import aiohttp
 from kubernetes import client as k8s
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import wait_for
-from tests.minipdk.serving.conftest import archiver
-from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster, inference_service, predictors
+from tests.minipdk.services.kserve.conftest import archiver
+from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster, inference_service, predictors
 
 RATE = 50
 SECONDS = 60.0

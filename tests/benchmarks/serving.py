@@ -30,10 +30,10 @@ from tests.benchmarks import _bare_model
 from tests.benchmarks._load import Load, measure
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import free_ports, wait_for
-from tests.minipdk.serving.test_inference_service import NAMESPACE, Cluster
+from tests.minipdk.services.kserve.conftest import build_image
+from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster
 
 from minipdk.sandbox import ContainerSpec, Mount, start
-from minipdk.serving.runtimes import images
 
 SECONDS = 3.0
 CONNECTIONS, ROWS = (1, 8, 64), (1, 10)
@@ -76,7 +76,7 @@ def bare_model(made: Cluster, folder: Path) -> Iterator[str]:
     shutil.copy(folder / ENDPOINT / "scriptmodule.pt", models)
     shutil.copy(BARE_MODEL, models / "bare.py")
     command = ["python", "/mnt/models/bare.py", "/mnt/models/scriptmodule.pt", f"--http_port={port}", "--enable_grpc=false"]
-    spec = ContainerSpec(images.build(made.home, IMAGE), command, mounts=[Mount(models, "/mnt/models", read_only=True)])
+    spec = ContainerSpec(build_image(made.home, IMAGE), command, mounts=[Mount(models, "/mnt/models", read_only=True)])
     with (folder / "bare.log").open("wb") as log:
         container = start(made.home, spec, stdout=log, stderr=subprocess.STDOUT)
     try:

@@ -16,8 +16,8 @@ import yaml
 from pachyderm_sdk import Client
 from pachyderm_sdk.api.pfs import Branch, Project, Repo
 
-from minipdk.certificates import ensure_tls, write_kubeconfig
-from minipdk.home import Home
+from minipdk.common.home import Home
+from minipdk.services.kubernetes.certificates import ensure_tls, write_kubeconfig
 
 ROOT = Path(__file__).parents[2]
 PROJECT, REPO, MODEL = "pdk-customer-churn", "customer-churn-data", "customer-churn"

@@ -19,7 +19,7 @@ import yaml
 from kubernetes.client import CustomObjectsApi
 from kubernetes.config import new_client_from_config
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE, SERVICE, MODEL = "models", "customer-churn", "customer-churn"

@@ -11,10 +11,10 @@ import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
 from tests.conftest import new_home
-from tests.minipdk.pachyderm.conftest import head, new_repo, read
+from tests.minipdk.services.pachyderm.conftest import head, new_repo, read
 
 from course import transfer
-from minipdk.home import HOST
+from minipdk.common.ports import HOST
 from pachctl.errors import PachctlError
 
 

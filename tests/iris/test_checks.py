@@ -12,7 +12,8 @@ import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs, pps
 
-from minipdk.home import HOST, Home
+from minipdk.common.home import Home
+from minipdk.common.ports import HOST
 
 ROOT = Path(__file__).parents[2]
 IRIS = ROOT / "sample-data" / "iris"

@@ -17,9 +17,8 @@ import pytest
 from tests.conftest import is_listening, new_home, wait_for
 
 from minipdk import cli, cluster
-from minipdk import home as homes
-from minipdk.home import Home
-from minipdk.serving.gateway import counts
+from minipdk.common.home import Home, load, save
+from minipdk.services.ingress import counts
 
 MINIPDK = Path(sys.executable).with_name("minipdk")
 
@@ -33,19 +32,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = new_home(tmp_path_factory.mktemp("cluster") / "home")
     result = minipdk(home, "start")
     assert result.returncode == 0, result.stderr
-    yield homes.load(home.path)
+    yield load(home.path)
     minipdk(home, "stop")
 
 
 def pid_of(home: Home, service: str) -> int:
-    return next(one.pid for one in cluster.status(home) if one.service.name == service)
+    return next(one.pid for one in cluster.status(home) if one.process.name == service)
 
 
 def test_start_returns_when_every_service_answers_and_prints_the_addresses(running: Home) -> None:
     assert all(one.ready for one in cluster.status(running))
     again = minipdk(running, "start")
     assert again.returncode == 0
-    for address in (running.pachd_address, running.determined_master, running.kubernetes_server):
+    for address in (running.url("pachd", "grpc"), running.url("determined"), running.url("kubernetes", "https")):
         assert address in again.stdout
     assert "Next:" in again.stdout
 
@@ -71,7 +70,7 @@ def test_env_tells_the_same_truth_in_every_format(running: Home, output: str) ->
     assert found == cluster.environment(running)
 
 
-@pytest.mark.parametrize("service", [one.name for one in cluster.SERVICES])
+@pytest.mark.parametrize("service", [one.name for one in cluster.PROCESSES])
 def test_a_service_that_is_killed_comes_back(running: Home, service: str) -> None:
     before = pid_of(running, service)
     os.kill(before, signal.SIGKILL)
@@ -92,7 +91,7 @@ def test_services_die_with_their_supervisor(tmp_path: Path) -> None:
 
 
 def test_two_clusters_run_side_by_side_and_a_taken_port_moves(running: Home, tmp_path: Path) -> None:
-    other = homes.save(tmp_path / "home", running.identity) if (tmp_path / "home").mkdir() is None else None
+    other = save(tmp_path / "home", running.identity) if (tmp_path / "home").mkdir() is None else None
     assert other is not None
     with socket.socket():
         started = cluster.start(other)
@@ -100,7 +99,7 @@ def test_two_clusters_run_side_by_side_and_a_taken_port_moves(running: Home, tmp
         assert not set(started.identity.ports.values()) & set(running.identity.ports.values())
         assert all(one.ready for one in cluster.status(started))
         assert all(one.ready for one in cluster.status(running))
-        assert homes.load(other.path).identity.ports == started.identity.ports
+        assert load(other.path).identity.ports == started.identity.ports
     finally:
         cluster.stop(started)
 
@@ -122,7 +121,7 @@ def test_reset_forgets_everything_but_identity_and_images(tmp_path: Path) -> Non
     assert minipdk(home, "reset", "--yes").returncode == 0
     assert (home.path / "images" / "kept").exists()
     assert not (home.path / "shared_fs").exists()
-    assert homes.load(home.path).identity == home.identity
+    assert load(home.path).identity == home.identity
 
 
 def test_what_is_not_there_is_said_in_one_line_with_the_mend(tmp_path: Path, running: Home) -> None:

@@ -8,51 +8,53 @@ from pathlib import Path
 import pytest
 from tests.conftest import new_home
 
-from minipdk import home as homes
+from minipdk.cluster.home import create, default_path
+from minipdk.common.home import HomeError, load
+from minipdk.common.ports import HOST
 
 
 def test_a_new_home_and_its_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
-    home = homes.create(tmp_path / "home")
+    home = create(tmp_path / "home")
     assert home.path.stat().st_mode & 0o077 == 0
     assert (home.path / "cluster.json").stat().st_mode & 0o077 == 0
     assert home.folder("logs").stat().st_mode & 0o077 == 0
 
 
 def test_a_home_keeps_its_identity_when_it_is_opened_again(tmp_path: Path) -> None:
-    first = homes.create(tmp_path / "home")
-    assert homes.create(tmp_path / "home").identity == first.identity == homes.load(tmp_path / "home").identity
+    first = create(tmp_path / "home")
+    assert create(tmp_path / "home").identity == first.identity == load(tmp_path / "home").identity
 
 
 def test_two_homes_have_tokens_and_ports_of_their_own(tmp_path: Path) -> None:
-    one = homes.create(tmp_path / "one")
+    one = create(tmp_path / "one")
     with socket.socket() as taken:
-        taken.bind((homes.HOST, one.port("ingress")))
-        other = homes.create(tmp_path / "two")
+        taken.bind((HOST, one.port("ingress")))
+        other = create(tmp_path / "two")
     assert one.token != other.token
     assert one.port("ingress") != other.port("ingress")
 
 
 def test_resource_pools_can_be_changed_later(tmp_path: Path) -> None:
-    homes.create(tmp_path / "home")
-    assert homes.create(tmp_path / "home", resource_pools=["default", "gpu-pool"]).identity.resource_pools[1] == "gpu-pool"
+    create(tmp_path / "home")
+    assert create(tmp_path / "home", resource_pools=["default", "gpu-pool"]).identity.resource_pools[1] == "gpu-pool"
 
 
 def test_a_missing_home_is_named_with_the_command_that_makes_one(tmp_path: Path) -> None:
-    with pytest.raises(homes.HomeError, match=r"no cluster at .*nowhere: create one with `minipdk start --home"):
-        homes.load(tmp_path / "nowhere")
+    with pytest.raises(HomeError, match=r"no cluster at .*nowhere: create one with `minipdk start --home"):
+        load(tmp_path / "nowhere")
 
 
 def test_a_folder_that_holds_something_else_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(homes.HomeError, match="not empty and not a minipdk home"):
-        homes.create(tmp_path)
+    with pytest.raises(HomeError, match="not empty and not a minipdk home"):
+        create(tmp_path)
 
 
 def test_a_damaged_home_says_so(tmp_path: Path) -> None:
     home = new_home(tmp_path / "home")
     (home.path / "cluster.json").write_text("{")
-    with pytest.raises(homes.HomeError, match=r"cluster\.json is damaged"):
-        homes.load(home.path)
+    with pytest.raises(HomeError, match=r"cluster\.json is damaged"):
+        load(home.path)
 
 
 def test_the_nearest_cluster_above_the_current_folder_is_the_default(
@@ -62,6 +64,6 @@ def test_the_nearest_cluster_above_the_current_folder_is_the_default(
     (tmp_path / "notebooks").mkdir()
     monkeypatch.delenv("MINIPDK_HOME", raising=False)
     monkeypatch.chdir(tmp_path / "notebooks")
-    assert homes.default_path() == tmp_path / ".minipdk"
+    assert default_path() == tmp_path / ".minipdk"
     monkeypatch.setenv("MINIPDK_HOME", "/elsewhere")
-    assert homes.default_path() == Path("/elsewhere")
+    assert default_path() == Path("/elsewhere")

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import requests
 
-from minipdk import home as homes
+from minipdk.common import home as homes
 from tests.conftest import wait_for
 from tests.notebooks.conftest import ROOT, CourseCluster
 

@@ -18,7 +18,7 @@ from course import endpoint, load, pipelines
 from course.catch_up import catch_up
 from course.profile import REQUIRED, Profile
 from minipdk import cluster
-from minipdk import home as homes
+from minipdk.common import home as homes
 from tests.conftest import wait_for
 from tests.notebooks.conftest import ROOT, CourseCluster
 

@@ -17,7 +17,8 @@ from typing import IO, Any
 
 import pytest
 
-from minipdk.home import HOST, Home
+from minipdk.common.home import Home
+from minipdk.common.ports import HOST
 
 
 @dataclass

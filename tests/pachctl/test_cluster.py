@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.pachctl.conftest import Pachctl
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 
 
 def test_versions_are_compared_and_printed_raw(pachctl: Pachctl) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import wait_for
 from tests.pachctl.conftest import Pachctl
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 
 IMAGE = "python:3.11"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from minipdk import sandbox
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.images import copier, names
 from minipdk.images.context import Source
 from minipdk.images.errors import StepFailedError

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.images.image import ImageConfig
 from minipdk.sandbox import Container, ContainerSpec, create_network, start
 

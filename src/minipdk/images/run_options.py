@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from minipdk.home import HOST
+from minipdk.common.ports import HOST
 from minipdk.images.errors import RunOptionError
 from minipdk.sandbox import Mount
 

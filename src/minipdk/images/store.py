@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from minipdk.home import Home, write_private
+from minipdk.common.home import Home, write_private
 from minipdk.images import names
 from minipdk.images.errors import ImageNotFoundError, ImageStaleError
 from minipdk.images.image import Image, ImageConfig

@@ -44,8 +44,8 @@ TYPE_CHECKING = False  # importing typing would slow the launcher down
 if TYPE_CHECKING:
     from subprocess import DEVNULL, PIPE, STDOUT
 
+    from minipdk.sandbox.checks import probe
     from minipdk.sandbox.container import Container, Inside, enter, start
-    from minipdk.sandbox.findings import Finding, probe
     from minipdk.sandbox.folders import sweep
     from minipdk.sandbox.network import Network
     from minipdk.sandbox.network import create as create_network
@@ -57,13 +57,12 @@ _EXPORTS = {
     "STDOUT": "subprocess",
     "Container": "minipdk.sandbox.container",
     "ContainerSpec": "minipdk.sandbox.spec",
-    "Finding": "minipdk.sandbox.findings",
     "Inside": "minipdk.sandbox.container",
     "Mount": "minipdk.sandbox.spec",
     "Network": "minipdk.sandbox.network",
     "create_network": "minipdk.sandbox.network",
     "enter": "minipdk.sandbox.container",
-    "probe": "minipdk.sandbox.findings",
+    "probe": "minipdk.sandbox.checks",
     "start": "minipdk.sandbox.container",
     "sweep": "minipdk.sandbox.folders",
 }
@@ -76,7 +75,6 @@ __all__ = [
     "STDOUT",
     "Container",
     "ContainerSpec",
-    "Finding",
     "Inside",
     "Mount",
     "Network",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.sandbox import bare, diagnosis, executor, folders, launcher, plan
 from minipdk.sandbox.bare import Stream
 from minipdk.sandbox.errors import ContainerSpecError, LaunchError

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 from typing import Any
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.sandbox.errors import ContainerSpecError, LaunchError, SandboxError, SandboxUnavailableError
 
 FORBIDDEN = (errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EUSERS, errno.EINVAL, errno.ENOSYS)

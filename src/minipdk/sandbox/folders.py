@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.sandbox import launcher
 from minipdk.sandbox.errors import ContainerSpecError
 

@@ -14,7 +14,7 @@ from minipdk.sandbox.errors import ContainerSpecError
 from minipdk.sandbox.relay import REACHED
 
 if TYPE_CHECKING:
-    from minipdk.home import Home
+    from minipdk.common.home import Home
 
 HOST = "127.0.0.1"
 BACKLOG = 1024

@@ -18,7 +18,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.sandbox import host
 from minipdk.sandbox.folders import remove_unused
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from minipdk.home import HOST, Home
+from minipdk.common.home import Home
+from minipdk.common.ports import HOST
 from minipdk.sandbox import host, owned, rootfs
 from minipdk.sandbox.errors import ContainerSpecError
 from minipdk.sandbox.spec import ContainerSpec

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.images import Image, ImageStore
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import free_ports
 
-from minipdk.home import HOST, Home
+from minipdk.common.home import Home
+from minipdk.common.ports import HOST
 from minipdk.images import ImageConfig, run
 
 MINIPDK = Path(sys.executable).with_name("minipdk")

@@ -120,7 +120,7 @@ def test_builds_side_by_side_do_not_disturb_each_other(store, tmp_path):
 BUILD = """
 import sys
 from pathlib import Path
-from minipdk import home
+from minipdk.common import home
 from minipdk.images import ImageStore
 ImageStore(home.load(Path(sys.argv[1]))).build(Path(sys.argv[2]), "killed", progress=lambda line: print(line, flush=True))
 """

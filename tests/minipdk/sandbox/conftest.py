@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.images import Image
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
 

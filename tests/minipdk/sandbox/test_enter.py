@@ -16,7 +16,7 @@ PROGRAM = textwrap.dedent("""
     import os, sys
     from pathlib import Path
     import colorsys  # stays imported
-    from minipdk import home as homes
+    from minipdk.common import home as homes
     from minipdk.images import Image
     from minipdk.sandbox import ContainerSpec, Mount, enter
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import wait_for
 
-from minipdk.home import HOST, Home
+from minipdk.common.home import Home
+from minipdk.common.ports import HOST
 from minipdk.images import Image
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, Network, create_network, start
 
@@ -145,7 +146,8 @@ def test_a_network_ends_with_the_service_that_made_it(home: Home) -> None:
     script = """
         import sys, time
         from pathlib import Path
-        from minipdk import home as homes, sandbox
+        from minipdk import sandbox
+        from minipdk.common import home as homes
         print(sandbox.create_network(homes.load(Path(sys.argv[1])), (8080,), ()).ports[8080], flush=True)
         time.sleep(1000)
     """

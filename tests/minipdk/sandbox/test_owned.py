@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minipdk import home, sandbox
+from minipdk import sandbox
+from minipdk.common import home
 from minipdk.sandbox import owned
 
 SYSTEM_PYTHON = "/usr/bin/python3"
@@ -18,12 +19,13 @@ PROGRAM = textwrap.dedent("""
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
-    from minipdk import home as homes
+    from minipdk.common.home import Identity, save
     from minipdk.images import Image
     from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, create_network, owned, start
 
     owned.WITHOUT_FOLDERS += ("/usr/lib", "/usr/share", "/usr/include")  # their thousands of folders would take seconds
-    home = homes.create(Path(sys.argv[2]) / "home")
+    (folder := Path(sys.argv[2]) / "home").mkdir(mode=0o700)
+    home = save(folder, Identity("cluster", "token", {}))
     network = create_network(home, (80,), ())
     spec = ContainerSpec(Image("x", "x"), ["sh", "-ec", sys.argv[3]], network=network)
     container = start(home, spec, stdout=PIPE, stderr=STDOUT)

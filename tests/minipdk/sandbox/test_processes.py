@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import new_home, wait_for
 
 from minipdk import sandbox
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.images import Image, ImageConfig
 from minipdk.sandbox import PIPE, ContainerSpec, start
 from minipdk.sandbox.errors import ContainerSpecError, SandboxError
@@ -190,7 +190,7 @@ def test_killing_the_service_kills_its_containers_and_cleans_up(home):
 SERVICE = textwrap.dedent("""
     import sys, threading, time
     from pathlib import Path
-    from minipdk import home as homes
+    from minipdk.common import home as homes
     from minipdk.images import Image
     from minipdk.sandbox import ContainerSpec, start
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from minipdk import sandbox
-from minipdk.home import Home
+from minipdk.common.home import Home
 from minipdk.sandbox.errors import ContainerSpecError
 
 MINIPDK_SOURCE = Path(sandbox.__file__).parents[2]

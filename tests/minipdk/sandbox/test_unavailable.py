@@ -15,9 +15,10 @@ from minipdk.sandbox.errors import ContainerSpecError, LaunchError, SandboxUnava
 PROBE = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from minipdk import home as homes, sandbox
-    for finding in sandbox.probe(homes.load(Path(sys.argv[1]))):
-        print(finding.what, finding.ok, finding.detail, finding.mend, sep="|")
+    from minipdk import sandbox
+    from minipdk.common import home as homes
+    for check in sandbox.probe(homes.load(Path(sys.argv[1]))):
+        print(check.subject, check.ok, check.detail, check.remedy, sep="|")
 """)
 
 
@@ -31,7 +32,7 @@ def probe_in_a_namespace(setup: str, home: object, what: str = "containers") -> 
 
 
 def test_this_machine_can(home):
-    assert all(finding.ok for finding in sandbox.probe(home))
+    assert all(check.ok for check in sandbox.probe(home))
 
 
 def test_forbidden_user_namespaces_are_named_with_their_setting(home):

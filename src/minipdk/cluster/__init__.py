@@ -1,0 +1,25 @@
+"""A cluster: a folder, the services that keep their state in it, and the processes that run them.
+
+`services` lists what makes a cluster, each declared by its own ``service.py``; `home` makes a cluster's folder; `lifecycle`
+starts, stops and looks at a cluster, whose processes the `supervisor` keeps running; `controllers` is the process that the
+controllers share; `profile` is what clients read.
+"""
+
+from minipdk.cluster.lifecycle import ClusterError, ProcessStatus, is_running, reset, start, status, stop
+from minipdk.cluster.profile import environment
+from minipdk.cluster.services import PROCESSES, SERVICES
+from minipdk.cluster.supervisor import supervisor_pid
+
+__all__ = [
+    "PROCESSES",
+    "SERVICES",
+    "ClusterError",
+    "ProcessStatus",
+    "environment",
+    "is_running",
+    "reset",
+    "start",
+    "status",
+    "stop",
+    "supervisor_pid",
+]

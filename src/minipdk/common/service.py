@@ -1,0 +1,113 @@
+"""What a service declares about itself, and how its process runs.
+
+Each service's ``service.py`` holds one ``SERVICE = Service(...)``. The cluster, ``minipdk env``, ``doctor`` and ``status``
+derive everything that they know about services from these declarations, so they are imported early and import little.
+
+A service with a process of its own ends its ``server.py`` with::
+
+    if __name__ == "__main__":
+        service.run(serve)
+
+where ``serve(home)`` binds its loopback ports, prints nothing, and returns once `stopping` is set. Controllers share a
+process: their ``server.py`` has ``running(workspace)``, a context within which the controller runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minipdk.common.home import Home, load
+from minipdk.common.ports import is_listening
+from minipdk.common.processes import die_with_parent
+
+CONTROLLERS = "serving"
+"""The process that all controllers share."""
+
+stopping = threading.Event()
+"""Set by SIGTERM or SIGINT: a service that waits for something waits on this too."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port on loopback: its key in cluster.json, and the vendor's number, which is taken when it is free."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of ``minipdk doctor``. ``remedy`` is the fix unless it is ``ok``; ``needed``: nothing runs without it."""
+
+    subject: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    needed: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that ``minipdk status`` prints below the services; nothing is printed without rows."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """An image that comes with minipdk and is built on first use: its build context and Dockerfile."""
+
+    context: Path
+    dockerfile: Path
+
+
+@dataclass(frozen=True)
+class Service:
+    """A part of the cluster.
+
+    ``process`` is the process that runs it, by default one of its own; ``folders`` are the cluster's folders that hold its
+    state, which ``reset`` removes, beside its database. The callables get the cluster's folder: ``variables`` are its
+    part of the profile, ``addresses`` pairs of a title and an address, ``write_client_files`` writes what the vendor's
+    clients read from files, ``checks`` and ``tables`` are its lines in ``doctor`` and ``status``.
+    """
+
+    name: str
+    title: str
+    ports: tuple[Port, ...] = ()
+    process: str = ""
+    folders: tuple[str, ...] = ()
+    images: Mapping[str, ImageSource] = field(default_factory=dict)
+    variables: Callable[[Home], Mapping[str, str]] = lambda _home: {}
+    addresses: Callable[[Home], Iterable[tuple[str, str]]] = lambda _home: ()
+    write_client_files: Callable[[Home], None] = lambda _home: None
+    checks: Callable[[], Iterable[Check]] = lambda: ()
+    tables: Callable[[Home], Iterable[Table]] = lambda _home: ()
+
+    def is_ready(self, home: Home) -> bool:
+        """Whether each of its ports answers: a service binds them last."""
+        return all(is_listening(home.port(port.name)) for port in self.ports)
+
+
+def run(serve: Callable[[Home], None]) -> None:
+    """Open the home named by --home and serve until told to stop. A service dies with its supervisor."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--supervisor", type=int, help="process id to die with")
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    if arguments.supervisor and not die_with_parent(arguments.supervisor):
+        sys.exit("the supervisor has ended")
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())  # the supervisor blocks some and children inherit that
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    serve(load(arguments.home))

@@ -1,0 +1,29 @@
+"""Every way in which the Kubernetes API refuses a controller's request.
+
+ApiError
+|-- NotFoundError    404
+|-- ConflictError    409, the object changed meanwhile: read it again
+`-- GoneError        410, the watch is too old: list again
+"""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """The Kubernetes API answered ``status``."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class NotFoundError(ApiError):
+    """There is no such object."""
+
+
+class ConflictError(ApiError):
+    """The object has changed or exists already."""
+
+
+class GoneError(ApiError):
+    """The resource version is too old to watch from."""

@@ -1,0 +1,342 @@
+"""The experiment configuration: every key that Determined 0.38.1 knows, its default, and what this master can do.
+
+The rules are those of the expconf v0 schema in Determined's sources (no JSON schema ships with the package). A key that the
+schema does not have is refused with its full path; one that it has and this master cannot honour is refused as
+unsupported; ``null`` means the default. Accepted and only recorded, as they change nothing on one machine: `ECHOED`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from minipdk.services.determined.config_faults import describe, unsupported
+from minipdk.services.determined.errors import ConfigError
+from minipdk.services.determined.hyperparameters import normalize
+
+ECHOED = (
+    "integrations.pachyderm",  # lineage: read back by Checkpoint.get_pachyderm_commit(), as on any master
+    "optimizations.auto_tune_tensor_fusion",
+    "optimizations.grad_updates_size_file",
+    "optimizations.mixed_precision",
+    "optimizations.tensor_fusion_cycle_time",
+    "optimizations.tensor_fusion_threshold",
+    "resources.agent_label",
+    "resources.is_single_node",
+    "resources.native_parallel",
+    "resources.shm_size",  # trials use the host's /dev/shm
+    "resources.weight",  # for the fair-share scheduler; this one goes by priority, then by age
+    "data_layer",
+)
+CPU_IMAGE = "determinedai/pytorch-ngc-dev:0736b6d"
+NonNegative = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A mapping with known keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_default(cls, value: Any) -> Any:
+        return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
+def _refuse_if_set(value: Any) -> Any:
+    if value:
+        raise unsupported()
+    return value
+
+
+Refused = Annotated[Any, BeforeValidator(_refuse_if_set)]
+
+
+def _length(value: Any) -> Any:
+    units = ("batches", "records", "epochs")
+    if not isinstance(value, dict) or len(value) != 1 or next(iter(value)) not in units:
+        raise ValueError('must have exactly one key: "batches", "records" or "epochs"')
+    unit, count = next(iter(value.items()))
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise ValueError(f"{unit} must be a number of 0 or more, not {count!r}")
+    return value
+
+
+def _training_length(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value, bare = {"batches": value}, value
+    else:
+        bare = value
+    if next(iter(_length(value).values())) == 0:
+        raise ValueError("must be 1 or more")
+    return bare
+
+
+def _words(value: Any) -> Any:
+    texts = isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+    if not texts or not any(value):
+        raise ValueError("must be a command, or a list of its words")
+    return value
+
+
+def _memory_size(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"([0-9]*[.])?[0-9]+ ?([kmgtpKMGTP]([iI]?[bB])?|[bB])?", value):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"must be a memory size such as 4g, not {value!r}")
+
+
+Words = Annotated[Any, BeforeValidator(_words)]
+MemorySize = Annotated[Any, BeforeValidator(_memory_size)]
+Length = Annotated[dict[str, int], BeforeValidator(_length)]
+TrainingLength = Annotated[dict[str, int] | int, BeforeValidator(_training_length)]
+
+
+class Searcher(Section):
+    name: Literal["single", "random", "grid"]
+    metric: str
+    smaller_is_better: bool = True
+    max_length: TrainingLength | None = None
+    max_trials: Positive | None = None
+    max_concurrent_trials: NonNegative | None = None
+    source_trial_id: int | None = None
+    source_checkpoint_uuid: str | None = None
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _known(cls, name: Any) -> Any:
+        if name in ("adaptive_asha", "async_halving", "custom", "adaptive", "adaptive_simple", "sync_halving"):
+            raise unsupported()
+        return name
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.name != "random" and self.max_trials is not None:
+            raise ValueError(f"max_trials is not a setting of the searcher {self.name}")
+        if self.name == "random" and self.max_trials is None:
+            raise ValueError("max_trials is required for the searcher random")
+        if self.name == "single" and self.max_concurrent_trials is not None:
+            raise ValueError("max_concurrent_trials is not a setting of the searcher single")
+        if self.source_trial_id is not None and self.source_checkpoint_uuid is not None:
+            raise ValueError("source_trial_id and source_checkpoint_uuid exclude each other: set one")
+        return self
+
+
+class ImageMap(Section):
+    cpu: str = CPU_IMAGE
+    cuda: str = ""
+    rocm: str = ""
+
+
+class VariablesMap(Section):
+    cpu: list[str] = []
+    cuda: list[str] = []
+    rocm: list[str] = []
+
+    @field_validator("cpu")
+    @classmethod
+    def _assignments(cls, variables: list[str]) -> list[str]:
+        for one in variables:
+            if not re.match(r"[A-Za-z_][A-Za-z0-9_]*(=|$)", one):
+                raise ValueError(f"{one!r} is not of the form NAME=value")
+        return variables
+
+
+class Environment(Section):
+    image: ImageMap = ImageMap()
+    environment_variables: VariablesMap = VariablesMap()
+    proxy_ports: Refused = []
+    ports: Refused = {}
+    force_pull_image: Refused = False
+    registry_auth: Refused = None
+    add_capabilities: Refused = []
+    drop_capabilities: Refused = []
+    pod_spec: Refused = None
+
+    @field_validator("image", mode="before")
+    @classmethod
+    def _one_image(cls, image: Any) -> Any:
+        return dict.fromkeys(("cpu", "cuda", "rocm"), image) if isinstance(image, str) else image
+
+    @field_validator("environment_variables", mode="before")
+    @classmethod
+    def _one_list(cls, variables: Any) -> Any:
+        return dict.fromkeys(("cpu", "cuda", "rocm"), variables) if isinstance(variables, list) else variables
+
+
+class Resources(Section):
+    resource_pool: str = ""
+    slots_per_trial: NonNegative = 1
+    max_slots: NonNegative | None = None
+    priority: Annotated[int, Field(ge=1, le=99)] | None = None
+    weight: Annotated[float, Field(strict=False)] = 1
+    shm_size: MemorySize = None
+    agent_label: str | None = None
+    is_single_node: bool | None = None
+    native_parallel: bool = False
+    devices: Refused = []
+
+    @field_validator("slots_per_trial")
+    @classmethod
+    def _one_slot(cls, slots: int) -> int:
+        if slots > 1:
+            raise unsupported(f"training one trial on {slots} slots (set 1)")
+        return slots
+
+
+class CheckpointStorage(Section):
+    type: Literal["shared_fs"] = "shared_fs"
+    host_path: str = ""
+    storage_path: str | None = None
+    propagation: Literal["rprivate"] = "rprivate"
+    save_experiment_best: NonNegative = 0
+    save_trial_best: NonNegative = 1
+    save_trial_latest: NonNegative = 1
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _known(cls, kind: Any) -> Any:
+        if kind in ("s3", "gcs", "azure", "directory"):
+            raise unsupported()
+        return kind
+
+    @field_validator("host_path")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        if path and not path.startswith("/"):
+            raise ValueError("must be an absolute path")
+        return path
+
+    @field_validator("storage_path")
+    @classmethod
+    def _inside(cls, path: str | None) -> str | None:
+        if path is not None and (path.startswith("/") or ".." in path.split("/")):
+            raise ValueError("must be a relative path below host_path")
+        return path
+
+
+class BindMount(Section):
+    host_path: Annotated[str, Field(pattern="^/")]
+    container_path: Annotated[str, Field(pattern="[^.]")]
+    read_only: bool = False
+    propagation: Literal["rprivate"] = "rprivate"
+
+
+class Optimizations(Section):
+    aggregation_frequency: Positive = 1
+    auto_tune_tensor_fusion: bool = False
+    average_aggregated_gradients: bool = True
+    average_training_metrics: bool = True
+    grad_updates_size_file: str | None = None
+    gradient_compression: bool = False
+    mixed_precision: Literal["O0", "O1", "O2", "O3"] = "O0"
+    tensor_fusion_cycle_time: NonNegative = 1
+    tensor_fusion_threshold: NonNegative = 64
+
+
+class Profiling(Section):
+    enabled: bool = False
+    begin_on_batch: NonNegative = 0
+    end_after_batch: NonNegative | None = None
+    sync_timings: bool = True
+
+
+class Reproducibility(Section):
+    experiment_seed: NonNegative | None = None
+
+
+class PachydermDataset(Section):
+    project: str | None = None
+    repo: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    token: str | None = None
+
+
+class PachydermPachd(Section):
+    host: str | None = None
+    port: int | None = None
+
+
+class PachydermProxy(Section):
+    scheme: str | None = None
+    host: str | None = None
+    port: int | None = None
+
+
+class Pachyderm(Section):
+    dataset: PachydermDataset | None = None
+    pachd: PachydermPachd | None = None
+    proxy: PachydermProxy | None = None
+
+
+class Integrations(Section):
+    pachyderm: Pachyderm | None = None
+    webhooks: Refused = None
+
+
+class ExperimentConfig(Section):
+    name: str = ""
+    description: str = ""
+    labels: list[str] = []
+    entrypoint: Words
+    hyperparameters: dict[str, Any] = {}
+    searcher: Searcher
+    data: dict[str, Any] = {}
+    environment: Environment = Environment()
+    resources: Resources = Resources()
+    checkpoint_storage: CheckpointStorage = CheckpointStorage()
+    checkpoint_policy: Literal["best", "all", "none"] = "best"
+    min_checkpoint_period: Length = {"batches": 0}
+    min_validation_period: Length = {"batches": 0}
+    scheduling_unit: Positive = 100
+    records_per_epoch: NonNegative = 0
+    perform_initial_validation: bool = False
+    max_restarts: NonNegative = 5
+    preemption_timeout: NonNegative = 3600
+    optimizations: Optimizations = Optimizations()
+    profiling: Profiling = Profiling()
+    reproducibility: Reproducibility = Reproducibility()
+    bind_mounts: list[BindMount] = []
+    integrations: Integrations | None = None
+    workspace: str = ""
+    project: str = ""
+    debug: bool = False
+    data_layer: dict[str, Any] | None = None
+    log_policies: Refused = []
+    retention_policy: Refused = None
+    pbs: Refused = {}
+    slurm: Refused = {}
+    security: Refused = None
+    tensorboard_storage: Refused = None
+    internal: Refused = None
+
+
+def parse_yaml(text: str) -> dict[str, Any]:
+    """The configuration as a mapping. Raises ConfigError, with line and column, when it is not YAML or not a mapping."""
+    try:
+        value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigError([f"not YAML: {where}{getattr(error, 'problem', error)}"]) from None
+    if not isinstance(value, dict):
+        raise ConfigError(["must be a mapping of settings, such as `name: my-experiment`"])
+    return value
+
+
+def complete(given: dict[str, Any]) -> dict[str, Any]:
+    """``given`` with every default, in the shape that Determined's harness reads. Raises ConfigError with all faults."""
+    try:
+        config = ExperimentConfig.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(describe(error, ExperimentConfig)) from None
+    full = config.model_dump(mode="json")
+    full["hyperparameters"] = normalize(config.hyperparameters, for_grid=config.searcher.name == "grid")
+    full["searcher"] = {key: value for key, value in full["searcher"].items() if value is not None or key != "max_trials"}
+    return full

@@ -1,0 +1,39 @@
+"""Serve the Determined master on its port: ``python -m minipdk.services.determined.server --home PATH``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from minipdk.common import service, web
+from minipdk.common.home import Home
+from minipdk.services.determined.http import application
+from minipdk.services.determined.master import Master
+from minipdk.services.determined.routes import ENDPOINTS, OPEN
+
+
+def serve(home: Home) -> None:
+    """Serve until `service.stopping` is set."""
+    master = Master(home)
+
+    def answer_waiting_requests() -> None:
+        """Long polls and log streams would hold up the end of the server."""
+        service.stopping.wait()
+        master.changes.close()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        master.changes.bind()
+        master.start()
+        threading.Thread(target=answer_waiting_requests, daemon=True).start()
+        yield
+        master.stop()
+
+    web.serve(application(master, ENDPOINTS, OPEN, lifespan=lifespan), home.port("determined"))
+
+
+if __name__ == "__main__":
+    service.run(serve)

@@ -1,0 +1,120 @@
+"""What Envoy starts with: listeners, filters and limits. Clusters and routes are files that it follows (`config`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from minipdk.services.ingress.config import CLUSTERS, ROUTES, TYPE, Limits, address, assignment, seconds
+from minipdk.services.ingress.origins import ORIGINS
+from minipdk.services.ingress.replies import Config, local_replies
+
+BOOTSTRAP = "bootstrap.json"
+ADMIN_SOCKET, VERSION_SOCKET = "admin.sock", "version.sock"
+"""Named relatively to Envoy's folder: the path of a socket must be short."""
+DOWNSTREAM_IDLE = 75.0  # longer than clients keep an idle connection, so that none is closed as it is used again
+HEADERS_TIMEOUT = 60.0
+NOT_LIMITED = {"ignore_global_conn_limit": True}
+
+
+def bootstrap(folder: Path, port: int, limits: Limits) -> Config:
+    """The file that Envoy starts with; the other two below ``folder`` are followed while it runs."""
+    connections = {
+        "@type": f"{TYPE}.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        "max_active_downstream_connections": limits.connections,
+    }
+    admin = {"name": "admin", "load_assignment": assignment("admin", [{"pipe": {"path": ADMIN_SOCKET}}])}
+    return {
+        "node": {"id": "ingress", "cluster": "minipdk"},
+        "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}, **NOT_LIMITED},
+        "dynamic_resources": {"cds_config": _file(folder / CLUSTERS)},
+        "static_resources": {"listeners": [_ingress(folder, port, limits), _version(folder)], "clusters": [admin]},
+        "overload_manager": {
+            "resource_monitors": [
+                {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": connections}
+            ]
+        },
+    }
+
+
+def _ingress(folder: Path, port: int, limits: Limits) -> Config:
+    manager = {
+        **_manager("ingress", folder),
+        "http_filters": _filters(limits),
+        "local_reply_config": local_replies(limits.body),
+        "use_remote_address": True,  # so that the headers by which Envoys command each other are not taken from clients
+        "skip_xff_append": True,
+        "preserve_external_request_id": True,
+        "generate_request_id": False,
+        "server_header_transformation": "PASS_THROUGH",
+        "http_protocol_options": {"accept_http_10": True},
+        "common_http_protocol_options": {"idle_timeout": seconds(DOWNSTREAM_IDLE)},
+        "request_headers_timeout": seconds(HEADERS_TIMEOUT),
+        "access_log": [_failures_log()],
+    }
+    # A second Envoy on this port must fail, not share it.
+    return {**_listener("ingress", address(port), manager), "enable_reuse_port": False}
+
+
+def _version(folder: Path) -> Config:
+    """A listener on a socket of this Envoy's own, by which to see which routes its worker has."""
+    manager = {**_manager("version", folder), "http_filters": [_router()]}
+    return {**_listener("version", {"pipe": {"path": VERSION_SOCKET, "mode": 0o600}}, manager), **NOT_LIMITED}
+
+
+def _manager(name: str, folder: Path) -> Config:
+    return {
+        "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": name,
+        "codec_type": "AUTO",
+        "rds": {"route_config_name": "ingress", "config_source": _file(folder / ROUTES)},
+    }
+
+
+def _listener(name: str, address: Config, manager: Config) -> Config:
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    return {"name": name, "address": address, "filter_chains": [{"filters": filters}]}
+
+
+def _filters(limits: Limits) -> list[Config]:
+    return [
+        {
+            "name": "envoy.filters.http.lua",
+            "typed_config": {
+                "@type": f"{TYPE}.extensions.filters.http.lua.v3.Lua",
+                "default_source_code": {"inline_string": ORIGINS},
+            },
+        },
+        {
+            "name": "envoy.filters.http.body_size_limit",
+            "typed_config": {
+                "@type": f"{TYPE}.extensions.filters.http.body_size_limit.v3.BodySizeLimit",
+                "max_request_bytes": limits.body,
+            },
+        },
+        _router(),
+    ]
+
+
+def _router() -> Config:
+    options = {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
+    return {"name": "envoy.filters.http.router", "typed_config": options}
+
+
+def _failures_log() -> Config:
+    """A line in the service's log for each request that Envoy could not bring to a predictor's answer."""
+    line = (
+        "%START_TIME% %REQ(:METHOD)% %REQ(:AUTHORITY)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% "
+        "%RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\n"
+    )
+    return {
+        "name": "envoy.access_loggers.stderr",
+        "filter": {"response_flag_filter": {}},
+        "typed_config": {
+            "@type": f"{TYPE}.extensions.access_loggers.stream.v3.StderrAccessLog",
+            "log_format": {"text_format_source": {"inline_string": line}},
+        },
+    }
+
+
+def _file(path: Path) -> Config:
+    return {"resource_api_version": "V3", "path_config_source": {"path": str(path)}}

@@ -1,0 +1,61 @@
+"""The Pods of a revision, as Knative, a Deployment and KServe's webhook would together make them."""
+
+from __future__ import annotations
+
+import secrets
+
+from minipdk.controller.api import Object
+from minipdk.services.kserve.revisions import HASH_LABEL, REVISION_LABEL, owned_by
+from minipdk.services.kserve.storage import provide_model
+
+
+def revision_of(pod: Object) -> str:
+    """The name of the revision that ``pod`` belongs to."""
+    return str(pod["metadata"]["labels"].get(REVISION_LABEL, ""))
+
+
+def is_ending(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def pod_for(revision: Object, environment: list[Object]) -> Object:
+    """A Pod of ``revision``, whose storage initializer has ``environment``."""
+    metadata, template = revision["metadata"], revision["spec"]
+    name, template_hash = metadata["name"], metadata["labels"][HASH_LABEL]
+    spec = {key: value for key, value in template.items() if key != "timeoutSeconds"}
+    spec |= {
+        "containers": [
+            _told_who_it_is(one, metadata, port=not template.get("hostNetwork")) for one in template["containers"]
+        ],
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": template["timeoutSeconds"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            # Kubernetes would shorten the prefix too: a Pod's name is at most 63 characters where it becomes a label.
+            "name": f"{name}-deployment-{template_hash}-{secrets.token_hex(3)[:5]}",
+            "namespace": metadata["namespace"],
+            "labels": {**metadata["labels"], "app": name, REVISION_LABEL: name},
+            "annotations": metadata["annotations"],
+            "ownerReferences": owned_by(revision),
+        },
+        "spec": provide_model(spec, metadata["annotations"], environment),
+    }
+
+
+def _told_who_it_is(container: Object, revision: Object, *, port: bool) -> Object:
+    """The container with what Knative's runtime contract promises it: which revision it is, and with ``port`` where it is to
+    listen (what shares the machine's loopback learns that from the kubelet)."""
+    labels = revision["labels"]
+    known = {
+        "K_REVISION": revision["name"],
+        "K_CONFIGURATION": labels["serving.knative.dev/configuration"],
+        "K_SERVICE": labels["serving.knative.dev/service"],
+        **({"PORT": str(container["ports"][0]["containerPort"])} if port and container.get("ports") else {}),
+    }
+    env = container.get("env") or []
+    own = {one["name"] for one in env}
+    added = [{"name": name, "value": value} for name, value in known.items() if name not in own]
+    return {"terminationMessagePolicy": "FallbackToLogsOnError", **container, "env": [*env, *added]}

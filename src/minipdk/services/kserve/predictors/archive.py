@@ -1,0 +1,143 @@
+"""TorchServe's model archives (`.mar`): find the one to serve, unpack it safely, read its manifest.
+
+A model folder is laid out as TorchServe wants it, ``model-store/<name>.mar`` and ``config/config.properties``, or flat, as
+KServe's storage initializer leaves it for an archive whose name begins with the last part of its storageUri.
+Format: https://github.com/pytorch/serve/blob/master/model-archiver/README.md
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minipdk.services.kserve.predictors.unpacking import ArchiveError, unpack_zip
+
+TORCHSERVE_MAX_REQUEST_SIZE = 6_553_500
+MOST_WORKERS = 4  # where nothing says how many: each has a model of its own in memory
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What a `config.properties` says that this server honours.
+
+    ``models`` maps each name of its model_snapshot to that model's archive name, ``worker_bounds`` to its fewest and most
+    workers. Its addresses, thread counts and queue sizes are TorchServe's own and have no meaning here.
+    """
+
+    models: dict[str, str]
+    max_request_size: int = TORCHSERVE_MAX_REQUEST_SIZE
+    install_requirements: bool = False
+    worker_bounds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    default_bounds: tuple[int, int] = (1, MOST_WORKERS)
+
+    def workers(self, model: str, cores: int) -> int:
+        """How many processes serve ``model``: one for each core, within the model's bounds."""
+        fewest, most = self.worker_bounds.get(model, self.default_bounds)
+        return max(1, fewest, min(cores, most))
+
+
+@dataclass(frozen=True)
+class Model:
+    """An unpacked archive. ``name`` is what clients call it, ``handler`` as TorchServe's loader takes it."""
+
+    name: str
+    version: str
+    folder: Path
+    handler: str
+    requirements: Path | None
+
+    @property
+    def handler_file(self) -> Path:
+        """Where the handler's module would be; a built-in handler such as image_classifier has none."""
+        return self.folder / f"{self.handler.partition(':')[0].removesuffix('.py').rpartition('/')[2]}.py"
+
+
+def read_config(model_dir: Path, named: Path | None = None) -> ServerConfig:
+    """The settings in ``named``, else ``config/config.properties`` or ``config.properties``, or TorchServe's defaults."""
+    if named and not named.is_file():
+        raise ArchiveError(f"there is no {named}, which --ts-config names")
+    for path in [named] if named else [model_dir / "config" / "config.properties", model_dir / "config.properties"]:
+        if path.is_file():
+            return _parse_config(path)
+    return ServerConfig({})
+
+
+def _parse_config(path: Path) -> ServerConfig:
+    properties: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        key, separator, value = line.strip().partition("=")
+        if separator and not key.startswith(("#", "!")):
+            properties[key.strip()] = value.strip()
+    try:
+        snapshot = json.loads(properties.get("model_snapshot", "{}")).get("models", {})
+        models = {
+            name: str(next(iter(versions.values())).get("marName", f"{name}.mar")) for name, versions in snapshot.items()
+        }
+        default = properties.get("default_workers_per_model")
+        return ServerConfig(
+            models,
+            int(properties.get("max_request_size", TORCHSERVE_MAX_REQUEST_SIZE)),
+            properties.get("install_py_dep_per_model", "false").lower() == "true",
+            {name: _worker_bounds(next(iter(versions.values()))) for name, versions in snapshot.items()},
+            (int(default), int(default)) if default else (1, MOST_WORKERS),
+        )
+    except (ValueError, TypeError, AttributeError, StopIteration) as error:
+        raise ArchiveError(f"{path.name} is malformed: {type(error).__name__}: {error}") from None
+
+
+def _worker_bounds(version: dict[str, Any]) -> tuple[int, int]:
+    fewest = int(version.get("minWorkers", 1))
+    return fewest, int(version.get("maxWorkers", max(fewest, MOST_WORKERS)))
+
+
+def find_archive(model_dir: Path, config: ServerConfig, store: Path | None = None) -> tuple[Path, str | None]:
+    """The archive to serve and the name that the configuration gives it, if any.
+
+    ``store`` is TorchServe's --model-store: the only folder to look in.
+    """
+    places = [store] if store else [model_dir, model_dir / "model-store"]
+    archives = sorted(archive for place in places for archive in place.glob("*.mar"))
+    if not archives:
+        there = ", ".join(sorted(path.name for path in model_dir.rglob("*") if path.is_file())[:10]) or "nothing"
+        raise ArchiveError(
+            f"no .mar archive in {store or 'the top of the storageUri or its model-store folder'} (found: {there}): "
+            "make one with torch-model-archiver"
+        )
+    named = {name: path for name, mar in config.models.items() for path in archives if path.name == mar}
+    if config.models and not named:
+        raise ArchiveError(
+            f"config.properties names {', '.join(sorted(config.models.values()))}, "
+            f"but the storageUri holds {', '.join(path.name for path in archives)}"
+        )
+    if len(named or archives) > 1:
+        raise ArchiveError(
+            f"{len(named or archives)} models in one InferenceService are not supported by minipdk "
+            f"({', '.join(path.name for path in archives)}): make one InferenceService for each"
+        )
+    if named:
+        [(name, archive)] = named.items()
+        return archive, name
+    return archives[0], None
+
+
+def unpack(archive: Path, folder: Path, name: str | None = None) -> Model:
+    """Unpack ``archive`` below ``folder`` and read its manifest. Nothing is written outside ``folder``."""
+    unpack_zip(archive, folder)
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "MAR-INF" / "MANIFEST.json").read_text())
+        model = manifest["model"]
+        handler, model_name = str(model["handler"]), str(model["modelName"])
+    except FileNotFoundError:
+        raise ArchiveError(f"{archive.name} has no MAR-INF/MANIFEST.json: make it with torch-model-archiver") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArchiveError(f"the manifest of {archive.name} is malformed: {type(error).__name__}: {error}") from None
+    requirements = model.get("requirementsFile")
+    return Model(
+        name=name or model_name,
+        version=str(model.get("modelVersion", "1.0")),
+        folder=folder,
+        handler=handler,
+        requirements=folder / requirements if requirements else None,
+    )

@@ -1,0 +1,275 @@
+"""What the model servers share: KServe's data plane on loopback, protocols v1 and v2 over REST, v2 over gRPC.
+
+A server's program parses its `arguments`, loads a `ServedModel` and calls `serve`. One clear answer for each way to fail,
+by HTTP status and, over gRPC, by the code that corresponds to it:
+
+400  INVALID_ARGUMENT    the body is not JSON, or is not what the protocol or the model wants; the message names it
+404  NOT_FOUND           no such model
+413  RESOURCE_EXHAUSTED  the body is larger than the limit
+500  INTERNAL            the model raised; the answer has the exception's class and message, the pod's log the traceback
+501  UNIMPLEMENTED       explanations, loading and unloading models
+xxx                      the model raised AnswerError with the status xxx
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import orjson
+import uvicorn
+import uvloop
+from fastapi.exceptions import RequestValidationError
+from kserve import InferRequest, Model, ModelRepository
+from kserve.errors import InferenceError, InvalidInput, ModelNotFound
+from kserve.model_server import app
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
+from kserve.protocol.grpc.servicer import InferenceServicer
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+from kserve.protocol.rest.server import RESTServer
+from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from minipdk.services.kserve.predictors.asgi import BodyLimit, JsonByDefault, JSONResponse, V1Predict
+from minipdk.services.kserve.predictors.calls import Calls
+
+HOST = "127.0.0.1"
+KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that it is never the one surprised
+GRACE_SECONDS = 3600.0  # as long as a request may take: who stops the server decides when to kill it
+MAX_BODY = 100 << 20
+SWITCH_SECONDS = 0.0005  # Python's 5 ms would have the loop wait that long for a thread that computes, and the reverse
+MAX_DETAILS = 20  # of what is wrong with the tensors of one request
+GRPC_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.ABORTED,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+    504: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+CLIENTS_MISTAKES = {InvalidInput: GRPC_CODES[400], ModelNotFound: GRPC_CODES[404]}
+"""Answered as by kserve, which would also log each with its traceback."""
+log = logging.getLogger("predictor")
+
+
+class AnswerError(Exception):
+    """A model's own answer with a status other than 200."""
+
+    def __init__(self, status: int, answer: Any) -> None:
+        super().__init__(status, answer)
+        self.status, self.answer = status, answer
+
+
+class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotations
+    """A loaded model under one of its names."""
+
+    def __init__(self, name: str, *, return_response_headers: bool = False) -> None:
+        super().__init__(name, return_response_headers)
+        self.ready = True
+
+    async def preprocess(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
+        """A request of protocol v1 has instances, which may be called inputs; those of v2 kserve has checked."""
+        if isinstance(payload, InferRequest):
+            return payload
+        if isinstance(payload, dict) and "inputs" in payload:
+            payload = {**payload, "instances": payload["inputs"]}
+        if not isinstance(payload, dict) or not isinstance(payload.get("instances"), list) or not payload["instances"]:
+            raise InvalidInput('Expected a body of the form {"instances": [...]} with at least one instance')
+        return payload
+
+    async def explain(self, payload: Any, headers: dict[str, str] | None = None) -> Any:
+        raise NotImplementedError(":explain is not supported by minipdk")
+
+
+class CalledModel(ServedModel):
+    """A model that is called for one request at a time."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._calls = Calls("model")
+
+    def answer(self, payload: dict[str, Any] | InferRequest) -> Any:
+        """The answer to a request of protocol v1 or v2. Raises InvalidInput, which names what is wrong with it."""
+        raise NotImplementedError
+
+    async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
+        try:
+            return await self._calls.make(self.answer, payload)
+        except (InvalidInput, AnswerError):
+            raise
+        except Exception as error:
+            log.exception("the model failed")
+            raise AnswerError(500, {"error": f"{type(error).__name__}: {error}"}) from error
+
+
+async def _answer_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AnswerError)
+    return JSONResponse(error.answer, status_code=error.status)
+
+
+async def _answer_invalid_input(_: Request, error: Exception) -> Response:
+    """As kserve's, which would also log each with its traceback, for whoever likes to fill the log."""
+    return JSONResponse({"error": str(error)}, status_code=400)
+
+
+async def _answer_invalid_tensors(_: Request, error: Exception) -> Response:
+    """As FastAPI's, without the input, which may be large or, as NaN and lone surrogates, not to be said in JSON."""
+    assert isinstance(error, RequestValidationError)
+    details = [{"type": one["type"], "loc": one["loc"], "msg": one["msg"]} for one in error.errors()]
+    return Response(json.dumps({"detail": details[:MAX_DETAILS]}), 422, media_type="application/json")
+
+
+async def _metrics_of_all_workers(request: Request) -> Response:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client's
+    encode, media_type = exposition.choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(registry), headers={"content-type": media_type})
+
+
+class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kserve has no type annotations
+    """gRPC's statuses for what kserve has none for, or loses the reason of."""
+
+    async def handle_exception(self, ex: Exception, request_or_iterator: Any, context: Any, method_name: str) -> None:
+        if isinstance(ex, AnswerError):
+            message = ex.answer.get("error") if isinstance(ex.answer, dict) else None
+            code = GRPC_CODES.get(ex.status, GRPC_CODES[400 if ex.status < 500 else 500])
+            await context.abort(code, message or orjson.dumps(ex.answer, default=str).decode())
+        elif isinstance(ex, NotImplementedError):
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(ex))
+        elif isinstance(ex, InferenceError):
+            await context.abort(grpc.StatusCode.INTERNAL, str(ex))
+        elif code := CLIENTS_MISTAKES.get(type(ex)):
+            await context.abort(code, str(ex))
+        else:
+            await super().handle_exception(ex, request_or_iterator, context, method_name)
+
+
+class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]  # kserve has no type annotations
+    """Models are not loaded and unloaded by requests: to do so to one of several workers would leave them at odds."""
+
+    async def load(self, model_name: str) -> None:
+        raise NotImplementedError(f"loading {model_name} by request is not supported by minipdk")
+
+    async def unload(self, model_name: str) -> None:
+        raise NotImplementedError(f"unloading {model_name} by request is not supported by minipdk")
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn that leaves the signals to `serve`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The options that every model server takes. Its ports come from the environment (see minipdk.serving)."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--model_name", default="model", help="the name in the request's path")
+    parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the folder of the model's files")
+    parser.add_argument("--http_port", type=int, default=int(os.environ.get("PORT", "8080")))
+    parser.add_argument("--grpc_port", type=int, default=int(os.environ.get("GRPC_PORT", "8081")))
+    parser.add_argument("--workers", type=_positive, help="the number of processes, each with the model of its own")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def set_up_logging() -> None:
+    """Log to stderr, the pod's log; without the lines for each request, which cost a tenth of a request's time."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("kserve.trace").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # kserve's, not the reader's to mend
+
+
+def serve(
+    models: Sequence[Model],
+    *,
+    http_port: int,
+    grpc_port: int,
+    max_body: int = MAX_BODY,
+    workers: int = 1,
+) -> None:
+    """Serve ``models`` on loopback until SIGTERM; requests in flight are finished.
+
+    Where this process is one of several ``workers``, the kernel shares out connections to their ports (SO_REUSEPORT).
+    """
+    repository = ModelRepository()
+    for model in models:
+        repository.update(model)
+    plane, extension = DataPlane(repository), FixedModels(repository)
+    app.add_exception_handler(AnswerError, _answer_error)
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        app.add_route("/metrics", _metrics_of_all_workers)  # before kserve's, which tells of one
+    RESTServer(app, plane, extension, http_port).create_application()
+    app.add_exception_handler(InvalidInput, _answer_invalid_input)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_tensors)
+    application = BodyLimit(JsonByDefault(V1Predict(app, plane)), max_body)
+    config = uvicorn.Config(
+        application,
+        HOST,
+        http_port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what is loaded stays: no later collection has to look through it, which takes hundreds of milliseconds
+    uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body, workers > 1))
+
+
+async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, max_body: int, shared: bool) -> None:
+    lengths = [("grpc.max_receive_message_length", max_body), ("grpc.max_send_message_length", -1)]
+    sharing = [("grpc.so_reuseport", int(shared))]
+    server = grpc.aio.server(interceptors=(ErrorStatuses(),), options=lengths + sharing)
+    add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    server.add_insecure_port(f"{HOST}:{grpc_port}")
+    await server.start()
+    stopping: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        http.should_exit = True
+        stopping.append(asyncio.ensure_future(server.stop(GRACE_SECONDS)))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    log.info("serving http://%s:%d and grpc://%s:%d", HOST, http.config.port, HOST, grpc_port)
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+        try:
+            listening.bind((HOST, http.config.port))
+        except OSError as error:
+            sys.exit(f"cannot listen on {HOST}:{http.config.port}: {error.strerror}")
+        await http.serve([listening])
+    await asyncio.gather(*stopping)

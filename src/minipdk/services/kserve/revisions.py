@@ -1,0 +1,65 @@
+"""Revisions: each is one version of a predictor, kept as Knative's own object, with the template of its Pods."""
+
+from __future__ import annotations
+
+from minipdk.controller.api import Object
+from minipdk.controller.routes import PREDICTOR_SUFFIX
+from minipdk.services.kserve.predictor import MIN_SCALE, Template
+
+REVISION_LABEL = "serving.knative.dev/revision"
+HASH_LABEL = "pod-template-hash"
+
+
+def predictor_name(isvc: Object) -> str:
+    return f"{isvc['metadata']['name']}{PREDICTOR_SUFFIX}"
+
+
+def revision_number(revision: str) -> int:
+    """The number at the end of a revision's name; 0 for the empty name."""
+    return int(revision.rpartition("-")[2] or 0)
+
+
+def replicas(revision: Object) -> int:
+    """How many Pods it has while it is in use: nothing here would start one on the first request, so at least one."""
+    return max(1, int(revision["metadata"]["annotations"][MIN_SCALE]))
+
+
+def is_owned(thing: Object, owner: Object) -> bool:
+    return any(one["uid"] == owner["metadata"]["uid"] for one in thing["metadata"].get("ownerReferences") or [])
+
+
+def owned_by(owner: Object) -> list[Object]:
+    """The ownerReferences of what ``owner`` controls."""
+    return [
+        {
+            "apiVersion": owner["apiVersion"],
+            "kind": owner["kind"],
+            "name": owner["metadata"]["name"],
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
+
+
+def revision_for(isvc: Object, template: Template, number: int) -> Object:
+    """The Revision object that ``template`` makes, the ``number``-th of its service."""
+    name = predictor_name(isvc)
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Revision",
+        "metadata": {
+            "name": f"{name}-{number:05}",
+            "namespace": isvc["metadata"]["namespace"],
+            "labels": {
+                **template.labels,
+                "serving.knative.dev/service": name,
+                "serving.knative.dev/configuration": name,
+                "serving.knative.dev/configurationGeneration": str(number),
+                HASH_LABEL: template.hash(),
+            },
+            "annotations": template.annotations,
+            "ownerReferences": owned_by(isvc),
+        },
+        "spec": template.spec,
+    }

@@ -1,0 +1,123 @@
+"""Brings a service's revisions and Pods in line with what it asks for, as Knative's controllers do."""
+
+from __future__ import annotations
+
+import contextlib
+
+from minipdk.controller.api import INFERENCE_SERVICES, PODS, REVISIONS, Informer, Object, Resource, key_of, version_of
+from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
+from minipdk.controller.events import NORMAL, Recorder
+from minipdk.controller.workspace import Workspace
+from minipdk.services.kserve.credentials import storage_environment
+from minipdk.services.kserve.errors import InvalidSpecError
+from minipdk.services.kserve.pods import is_ending, pod_for, revision_of
+from minipdk.services.kserve.predictor import SERVICE_LABEL, Template
+from minipdk.services.kserve.revisions import HASH_LABEL, is_owned, replicas, revision_for, revision_number
+from minipdk.services.kserve.storage import check_source
+from minipdk.services.kserve.traffic import CREATED
+
+UNPROCESSABLE = 422
+
+
+class Rollout:
+    """The revisions of InferenceServices and their Pods: finds, makes and removes them."""
+
+    def __init__(self, workspace: Workspace, revisions: Informer, recorder: Recorder) -> None:
+        self._home, self._api, self._pods = workspace.home, workspace.api, workspace.pods
+        self._revisions, self._recorder = revisions, recorder
+
+    def revisions_of(self, isvc: Object) -> list[Object]:
+        """The service's revisions, the oldest first."""
+        found = [one for one in _of_service(self._revisions, isvc) if is_owned(one, isvc) and not is_ending(one)]
+        return sorted(found, key=lambda one: revision_number(one["metadata"]["name"]))
+
+    def pods_of(self, revision: Object) -> list[Object]:
+        """The revision's Pods, but for those that are ending."""
+        return [one for one in self._pods.informer.all() if is_owned(one, revision) and not is_ending(one)]
+
+    async def ensure_latest(self, isvc: Object, template: Template, revisions: list[Object]) -> list[Object]:
+        """The revisions, of which the last is made from ``template``."""
+        if revisions and revisions[-1]["metadata"]["labels"][HASH_LABEL] == template.hash():
+            return revisions
+        known = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
+        names = [known.get(CREATED, ""), *(one["metadata"]["name"] for one in _of_service(self._revisions, isvc))]
+        # The watch may lag: a service that was deleted or changed meanwhile must not get a revision.
+        current = await self._api.get(INFERENCE_SERVICES, *key_of(isvc))
+        if version_of(current) != version_of(isvc):
+            raise ConflictError(409, f"{isvc['metadata']['name']} has changed")
+        number = 1 + max(revision_number(name) for name in names)
+        made = await self._create(REVISIONS, revision_for(isvc, template, number))
+        self._revisions.remember(made)
+        self._recorder.emit(isvc, NORMAL, "Created", f"Created Revision {made['metadata']['name']}")
+        return [*revisions, made]
+
+    async def ensure_pods(self, isvc: Object, revision: Object) -> None:
+        """Make the Pods that ``revision`` lacks. Raises InvalidSpecError when they cannot be made."""
+        missing = replicas(revision) - len(self.pods_of(revision))
+        if missing <= 0:
+            return
+        # A Pod would keep what is being deleted in the foreground.
+        await self._refuse_ending(INFERENCE_SERVICES, isvc)
+        await self._refuse_ending(REVISIONS, revision)
+        metadata, account = revision["metadata"], revision["spec"]["serviceAccountName"]
+        check_source(metadata["annotations"])
+        environment = await storage_environment(self._api, self._home, metadata["namespace"], account)
+        for _ in range(missing):
+            pod = await self._create(PODS, pod_for(revision, environment))
+            about = f"Created Pod {pod['metadata']['name']} for revision {metadata['name']}"
+            self._recorder.emit(isvc, NORMAL, "Created", about)
+            self._pods.admit(pod)
+
+    async def end_pods(self, revision: Object) -> None:
+        for pod in self.pods_of(revision):
+            await self._delete(PODS, pod)
+
+    async def forget(self, revision: Object) -> None:
+        """Remove a revision; the API server removes its Pods with it."""
+        await self._delete(REVISIONS, revision)
+
+    async def remove_strangers(self, isvc: Object) -> None:
+        """Remove the revisions and Pods that carry the service's name and are not its own: those of an earlier one."""
+        revisions = _of_service(self._revisions, isvc)
+        known = {one["metadata"]["name"] for one in revisions}
+        foreign = [one for one in revisions if not is_owned(one, isvc)]
+        lost = [
+            one
+            for one in _of_service(self._pods.informer, isvc)
+            if revision_of(one) not in known | {""} and not is_ending(one)
+        ]
+        if foreign or lost:  # the watch may lag: a service that has just been deleted may have left them on purpose
+            await self._refuse_ending(INFERENCE_SERVICES, isvc)
+        for revision in foreign:
+            await self.forget(revision)
+        for pod in lost:
+            await self._delete(PODS, pod)
+
+    async def _refuse_ending(self, resource: Resource, found: Object) -> None:
+        """Raise ConflictError or NotFoundError for an object that is being deleted, even if no watch has told of it yet."""
+        current = await self._api.get(resource, *key_of(found))
+        if is_ending(current) or current["metadata"]["uid"] != found["metadata"]["uid"]:
+            raise ConflictError(409, f"{found['metadata']['name']} is being deleted")
+
+    async def _create(self, resource: Resource, wanted: Object) -> Object:
+        """Raises InvalidSpecError for what the API server says that no Pod can be."""
+        try:
+            return await self._api.create(resource, wanted["metadata"]["namespace"], wanted)
+        except ApiError as error:
+            if error.status == UNPROCESSABLE:
+                raise InvalidSpecError(str(error)) from error
+            raise
+
+    async def _delete(self, resource: Resource, found: Object) -> None:
+        with contextlib.suppress(NotFoundError, ConflictError):
+            await self._api.delete(resource, *key_of(found), found["metadata"]["uid"])
+
+
+def _of_service(informer: Informer, isvc: Object) -> list[Object]:
+    """The objects in ``informer`` that carry the service's name."""
+    namespace, name = key_of(isvc)
+    return [
+        one
+        for one in informer.all()
+        if one["metadata"]["namespace"] == namespace and (one["metadata"].get("labels") or {}).get(SERVICE_LABEL) == name
+    ]

@@ -1,0 +1,15 @@
+"""What the cluster knows about KServe."""
+
+from __future__ import annotations
+
+from minipdk.common.home import MODELS_NAMESPACE
+from minipdk.common.service import CONTROLLERS, Service
+from minipdk.services.kserve.runtimes.images import IMAGES
+
+SERVICE = Service(
+    name="kserve",
+    title="KServe",
+    process=CONTROLLERS,
+    images=IMAGES,
+    variables=lambda _home: {"KSERVE_NAMESPACE": MODELS_NAMESPACE},
+)

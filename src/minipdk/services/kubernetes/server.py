@@ -1,0 +1,46 @@
+"""The Kubernetes API as a process: https on loopback until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+
+from minipdk.common import service, web
+from minipdk.common.home import Home
+from minipdk.services.kubernetes.app import Api
+from minipdk.services.kubernetes.bootstrap import furnish_cluster
+from minipdk.services.kubernetes.certificates import ensure_tls, server_certificate, server_key
+from minipdk.services.kubernetes.registry import Registry
+from minipdk.services.kubernetes.store import ObjectStore
+
+
+def serve(home: Home) -> None:
+    """Serve the API on the home's kubernetes port until `service.stopping` is set."""
+    ensure_tls(home)
+    registry = Registry(ObjectStore(home.database("kubernetes")), home.folder("volumes"))
+    furnish_cluster(registry, home.ca_certificate.read_text())
+    registry.volumes.keep_reclaiming()
+    api = Api(home, registry)
+
+    @asynccontextmanager
+    async def stop_watches_when_told(_: Starlette) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+
+        def wait() -> None:
+            service.stopping.wait()
+            loop.call_soon_threadsafe(api.stop)
+
+        threading.Thread(target=wait, daemon=True).start()
+        yield
+
+    app = api.app(lifespan=stop_watches_when_told)
+    port = home.port("kubernetes")
+    web.serve(app, port, certificate=server_certificate(home), key=server_key(home))
+
+
+if __name__ == "__main__":
+    service.run(serve)

@@ -1,0 +1,7 @@
+"""What the cluster knows about the node."""
+
+from __future__ import annotations
+
+from minipdk.common.service import CONTROLLERS, Service
+
+SERVICE = Service(name="node", title="", process=CONTROLLERS, folders=("containers",))

@@ -1,0 +1,175 @@
+"""A Pod's volumes: folders below its own, and what a container sees of them.
+
+``serving/<uid>/volumes/<name>`` holds a volume, ``serving/<uid>/done/<container>`` says that an init container has done its
+work. Both outlive a restart of this service.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minipdk.common.home import Home
+from minipdk.controller.api import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Api, Object
+from minipdk.controller.errors import NotFoundError
+from minipdk.services.node import environment
+from minipdk.services.node.errors import ContainerError
+from minipdk.services.node.status import CONFIG_ERROR, CREATING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from minipdk.sandbox import Mount
+
+CONTENT = {"configMap": (CONFIG_MAPS, "name"), "secret": (SECRETS, "secretName")}
+READ_ONLY = frozenset(CONTENT)
+
+
+def folders(home: Home) -> Path:
+    """The folder that holds a folder for each Pod, named by its uid."""
+    return home.folder("serving")
+
+
+class Volumes:
+    """The volumes of ``pod``."""
+
+    def __init__(self, home: Home, api: Api, pod: Object) -> None:
+        self._home, self._api, self._pod = home, api, pod
+        self.folder = folders(home) / str(pod["metadata"]["uid"])
+
+    def is_done(self, init_container: str) -> bool:
+        return (self.folder / "done" / init_container).exists()
+
+    def set_done(self, init_container: str) -> None:
+        _private(self.folder / "done")
+        (self.folder / "done" / init_container).touch()
+
+    def termination_log(self, container: str) -> Path:
+        """A new empty file, for the container to say in why it ends."""
+        path = _private(self.folder / "termination") / container
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o666)
+        return path
+
+    async def mounts(self, container: Object, variables: Mapping[str, str]) -> list[Mount]:
+        """What ``container`` mounts, once all volumes of the Pod are there. Raises ContainerError for those that are not."""
+        from minipdk.sandbox import Mount
+
+        volumes = {one["name"]: one for one in self._pod["spec"].get("volumes") or ()}
+        sources = {name: await self._source(volume) for name, volume in volumes.items()}
+        mounts = []
+        for mount in container.get("volumeMounts") or ():
+            read_only = bool(mount.get("readOnly")) or bool(READ_ONLY & volumes[mount["name"]].keys())
+            mounts.append(Mount(_below(sources[mount["name"]], mount, variables), mount["mountPath"], read_only))
+        return mounts
+
+    async def _source(self, volume: Object) -> Path:
+        """The file or folder that holds ``volume``, with its content."""
+        name = volume["name"]
+        kind = next((key for key in volume if key != "name"), "emptyDir")
+        settings = volume.get(kind) or {}
+        if kind == "emptyDir":
+            return _private(self.folder / "volumes" / name, 0o777)
+        if kind == "hostPath":
+            return _host_path(name, settings)
+        if kind == "persistentVolumeClaim":
+            return await self._claim(name, settings["claimName"])
+        if kind in CONTENT:
+            return await self._content(name, kind, settings)
+        raise _cannot_mount(name, f"volumes of the kind {kind} are not supported by minipdk")
+
+    async def _claim(self, name: str, claim: str) -> Path:
+        namespace = self._pod["metadata"]["namespace"]
+        try:
+            await self._api.get(PERSISTENT_VOLUME_CLAIMS, namespace, claim)
+        except NotFoundError:
+            raise _cannot_mount(name, f'persistentvolumeclaim "{claim}" not found') from None
+        return _private(self._home.folder("volumes") / namespace / claim)
+
+    async def _content(self, name: str, kind: str, settings: Object) -> Path:
+        """The folder with the files of a ConfigMap or a Secret, as they are now."""
+        resource, name_field = CONTENT[kind]
+        reference = {"name": settings[name_field], "optional": settings.get("optional")}
+        try:
+            data = await environment.read(self._api, resource, self._pod["metadata"]["namespace"], reference) or {}
+        except ContainerError as error:
+            raise _cannot_mount(name, str(error)) from error
+        items = settings.get("items") or [{"key": key, "path": key} for key in data]
+        mode = settings.get("defaultMode", 0o644)
+        folder = _private(self.folder / "volumes" / name, 0o755)
+        wanted = {folder / item["path"]: (data.get(item["key"]), item.get("mode", mode), item["key"]) for item in items}
+        for old in [path for path in folder.rglob("*") if path.is_file() and path not in wanted]:
+            old.unlink()
+        for path, (content, permissions, key) in wanted.items():
+            if content is None and not settings.get("optional"):
+                raise _cannot_mount(name, f"references non-existent {environment.KINDS[resource]} key: {key}")
+            if content is not None:
+                _write(path, content, permissions)
+        return folder
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def sweep(home: Home, pods: Iterable[Object]) -> None:
+    """Remove the volumes and logs of Pods other than ``pods``, which went while nobody looked."""
+    known = [pod["metadata"] for pod in pods]
+    wanted = {folders(home) / metadata["uid"] for metadata in known}
+    wanted |= {home.pod_log(metadata["namespace"], metadata["name"], "any").parent for metadata in known}
+    logs = home.pod_log("any", "any", "any").parents[2]
+    for folder in (*folders(home).iterdir(), *logs.glob("*/*")):
+        if folder not in wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _below(source: Path, mount: Object, variables: Mapping[str, str]) -> Path:
+    """The part of a volume that ``mount`` asks for, made where it is missing."""
+    path = mount.get("subPath") or environment.expand(mount.get("subPathExpr") or "", variables)
+    if not path:
+        return source
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ContainerError(
+            CONFIG_ERROR, f'volume mount "{mount["name"]}": subPath {path!r} must be a path below the volume'
+        )
+    found = source / path
+    if not found.resolve().is_relative_to(source.resolve()):
+        raise ContainerError(CONFIG_ERROR, f'volume mount "{mount["name"]}": subPath {path!r} leads out of the volume')
+    if not found.exists():
+        found.mkdir(parents=True)
+    return found
+
+
+def _host_path(name: str, settings: Object) -> Path:
+    path, kind = Path(settings["path"]), settings.get("type") or ""
+    if kind == "DirectoryOrCreate":
+        path.mkdir(parents=True, exist_ok=True)
+    elif kind not in ("", "Directory", "File"):
+        raise _cannot_mount(name, f"hostPath.type {kind} is not supported by minipdk")
+    wrong = not path.exists() or (kind == "Directory" and not path.is_dir()) or (kind == "File" and not path.is_file())
+    if wrong:
+        what = {"Directory": "directory", "File": "file"}.get(kind, "file or directory")
+        raise _cannot_mount(name, f"hostPath type check failed: {path} is not a {what}")
+    return path
+
+
+def _cannot_mount(volume: str, why: str) -> ContainerError:
+    return ContainerError(CREATING, f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content)
+    temporary.chmod(mode | 0o400)
+    temporary.replace(path)
+
+
+def _private(path: Path, mode: int = 0o700) -> Path:
+    """The folder ``path``; those above it are for their owner alone."""
+    if not path.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.mkdir(exist_ok=True)
+        os.chmod(path, mode)  # noqa: PTH101  (whatever the umask)
+    return path

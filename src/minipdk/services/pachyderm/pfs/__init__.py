@@ -1,0 +1,108 @@
+"""PFS: projects, repos, branches, commits and files.
+
+`Pfs` is the state and its rules, used by the gRPC layer (``pfs.service``), the S3 gateway and, in the same process, by PPS.
+The interface that PPS builds on (all blocking, safe from any thread)::
+
+    pfs = Pfs(home)
+    pfs.db                                    # minipdk.storage.Database; PPS keeps its own tables in it
+    Repo("default", "images")                 # project, name, type="user"|"spec"|"meta"; str() is pachd's wording
+    repo.branch("master"), repo.commit(id)    # Branch, Commit: frozen, hashable
+
+    with pfs.transaction() as txn:            # one database transaction and one commit set; nests (joins the outer one)
+        txn.id                                # the global id every commit made inside gets: commit set = job id
+        txn.now                               # its time, integer nanoseconds since 1970
+        txn.after(callable)                   # runs once it is committed, outside the lock
+        pfs.create_repo(repo, description="", update=False)
+        pfs.delete_repo(repo, force=False) -> bool                  # False: there was none
+        pfs.repos.delete_pipeline_repo(repo, force=False)           # PPS's own way, past is_pipeline_repo
+        pfs.create_branch(branch, provenance=[Branch, ...], head=None, trigger=None, never=[])
+                                                  # provenance replaces the old one; new heads of `never` start nothing
+        pfs.delete_branch(branch, force=False)
+        commit = pfs.start_commit(branch, parent=None, description="")    # a user's commit, on source branches only
+        pfs.open_commit(branch, ...)                                # a system's commit (spec repos), on any branch
+        pfs.set_contents(commit, [fileset ids], since=Contents(commit, [fileset ids]))
+                                                  # the commit's tree becomes the union of these file sets; quicker with
+                                                  # `since`, a finished commit and the file sets that it is the union of
+        pfs.write_files(commit, {"/path": b"..."})                  # small files, overwriting
+        pfs.finish_commit(commit, error="", force=True)             # force: PPS may finish pipeline outputs
+        pfs.clear_commit(commit)
+    # On leaving the outermost `with`: changed branches propagate (every downstream branch gets an open AUTO commit with
+    # txn.id, parent = its old head), hooks run, all is written and synced, then waiters wake. An exception undoes it all.
+
+    pfs.inspect_project(name), pfs.list_repos(...), pfs.inspect_repo(repo) -> RepoInfo
+    pfs.inspect_branch(branch) -> BranchInfo     # .branch .head: Commit .direct_provenance .provenance .subvenance
+    pfs.inspect_commit(commit) -> CommitInfo     # .commit .branch .parent .origin .started .finishing .finished .error
+                                                 # .direct_provenance .size; commit.id may be a branch name, an ancestry
+                                                 # expression (master^2, master.1), or any commit set's id (alias)
+    pfs.wait_commit(commit, CommitState.FINISHED, stop=None) -> CommitInfo
+    pfs.commit_set(id) -> list[CommitInfo]       # provenance first; members only, without aliases
+    pfs.wait(predicate, stop=None, timeout=None) # value of predicate() once it is true; called again after each commit
+                                                 # of a transaction; None when `stop` (an Event) is set or time is up
+
+    pfs.files.glob(commit, "/*") -> Iterator[FileInfo]   # .path (directories end in "/") .is_dir .size .hash (bytes)
+    pfs.files.glob_captures(commit, pattern) -> Iterator[tuple[FileInfo, list[str]]]
+    pfs.files.children(commit, "/dir"), .walk(commit, "/dir"), .inspect(commit, "/path")
+    pfs.files.read(commit, "/path", offset=0) -> Iterator[bytes]
+    pfs.files.download(commit, "/path", folder, empty=False, link=False)
+                                                 # writes the file, or the directory's files, below `folder` at their full
+                                                 # paths; empty: sizes zero; link: hard links to the store: only where a
+                                                 # read-only mount keeps the user's code from writing through them
+    upload = pfs.files.prepare(folder, pfs_root=None)    # everything below `folder`, large contents on disk already;
+                                                 # absolute links below /pfs are read from `pfs_root`; others out: refused
+    pfs.files.keep(upload) -> str                # as a file set; its id is durable once the transaction is committed.
+    pfs.files.delete_fileset(id)
+    writer = pfs.files.writer(); parts = writer.put(pieces)     # chunks: they are on disk after writer.flush(), and they
+                                                 # stay while the writer exists, or once a transaction has named them:
+                                                 # keep it until that has begun
+    pfs.files.diff(new, path, old, old_path) -> Iterator[tuple[new FileInfo | None, old FileInfo | None]]
+
+    pfs.on_commit_created: list[Callable[[Transaction, CommitInfo], None]]    # inside the transaction, once for each new
+        # open commit on a branch with provenance (propagation, or create_branch): PPS makes its job here
+    pfs.on_commit_finished: list[...]            # inside the transaction that finished it
+    pfs.on_commit_deleted: list[...]             # inside the transaction that squashed, dropped or deleted it
+    pfs.is_pipeline_repo: Callable[[Repo], bool] # PPS sets it; such repos refuse delete_repo and finish_commit by users
+
+Failures are `minipdk.services.pachyderm.errors`.
+"""
+
+from minipdk.services.pachyderm.pfs.commits import Contents
+from minipdk.services.pachyderm.pfs.core import Pfs
+from minipdk.services.pachyderm.pfs.files import Upload
+from minipdk.services.pachyderm.pfs.model import (
+    DEFAULT_PROJECT,
+    META,
+    SPEC,
+    USER,
+    Branch,
+    BranchInfo,
+    Commit,
+    CommitInfo,
+    CommitState,
+    FileInfo,
+    Origin,
+    Repo,
+    RepoInfo,
+    Trigger,
+)
+from minipdk.services.pachyderm.pfs.transaction import Transaction
+
+__all__ = [
+    "DEFAULT_PROJECT",
+    "META",
+    "SPEC",
+    "USER",
+    "Branch",
+    "BranchInfo",
+    "Commit",
+    "CommitInfo",
+    "CommitState",
+    "Contents",
+    "FileInfo",
+    "Origin",
+    "Pfs",
+    "Repo",
+    "RepoInfo",
+    "Transaction",
+    "Trigger",
+    "Upload",
+]

@@ -1,0 +1,143 @@
+"""Glob patterns as pachd understands them: ``* ? [a-z] [!a] {a,b} **`` and ``@() +() *() ?() !() ()`` with captures.
+
+``*`` and ``?`` stay within one name, ``**`` crosses slashes. What the n-th parentheses matched is capture n ($1 ...).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.pfs import paths
+
+_EXTENDED = "@+*?!"
+
+
+@dataclass(frozen=True)
+class Glob:
+    """A compiled pattern. ``prefix`` is its literal beginning; ``depth`` how many names deep a match lies, 0: any."""
+
+    pattern: str
+    regex: re.Pattern[str]
+    prefix: str
+    depth: int
+
+    def match(self, path: str) -> list[str] | None:
+        """What the parentheses captured, or None when ``path`` (a directory's may end in "/") does not match."""
+        if path == "/":
+            return [] if self.pattern == "/" else None
+        found = self.regex.fullmatch(path.rstrip("/"))
+        return None if found is None else [group or "" for group in found.groups()]
+
+    @property
+    def folder(self) -> str:
+        """The deepest directory that every match lies in (or is)."""
+        return self.prefix[: self.prefix.rfind("/") + 1] or "/"
+
+    def may_hold(self, directory: str) -> bool:
+        """Whether something below ``directory`` could match, by depth and literal beginning."""
+        if self.depth and directory.count("/") > self.depth:
+            return False
+        return directory.startswith(self.prefix) or self.prefix.startswith(directory)
+
+
+@lru_cache(maxsize=512)
+def compile_glob(pattern: str) -> Glob:
+    """Raises PachydermError for a pattern that is not well formed."""
+    cleaned = paths.clean(pattern)
+    parser = _Parser(cleaned)
+    try:
+        regex = re.compile(parser.parse())
+    except (re.error, IndexError, ValueError) as error:
+        raise PachydermError(f'glob "{pattern}" is not well formed: {error}') from None
+    found = paths.GLOB_CHARACTERS.search(cleaned)
+    prefix = cleaned[: found.start()] if found else cleaned
+    return Glob(cleaned, regex, prefix, 0 if parser.crosses else cleaned.count("/"))
+
+
+class _Parser:
+    """Translates a glob into a regular expression, from left to right."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern, self._at = pattern, 0
+        self.crosses = False
+
+    def parse(self) -> str:
+        text = self._sequence("", capture=True)
+        if self._at < len(self._pattern):
+            raise ValueError(f"unexpected {self._pattern[self._at]!r}")
+        return text
+
+    def _peek(self, ahead: int = 0) -> str:
+        return self._pattern[self._at + ahead : self._at + ahead + 1]
+
+    def _sequence(self, stops: str, *, capture: bool) -> str:
+        parts = []
+        while (one := self._peek()) and one not in stops:
+            if one in _EXTENDED and self._peek(1) == "(":
+                parts.append(self._extended(one, stops, capture=capture))
+            elif one == "(":
+                self._at += 1
+                parts.append(self._group(self._alternatives("|", ")", capture=capture), "", capture=capture))
+            elif one == "{":
+                self._at += 1
+                parts.append(f"(?:{self._alternatives(',', '}', capture=capture)})")
+            else:
+                parts.append(self._single(one))
+        return "".join(parts)
+
+    def _single(self, one: str) -> str:
+        self._at += 1
+        if one == "*":
+            if self._peek() == "*":
+                self._at += 1
+                self.crosses = True
+                return ".*"
+            return "[^/]*"
+        if one == "?":
+            return "[^/]"
+        if one == "[":
+            return self._class()
+        if one == "\\":
+            one, self._at = self._pattern[self._at], self._at + 1
+        elif one in "]})":
+            raise ValueError(f"unexpected {one!r}")
+        return re.escape(one)
+
+    def _class(self) -> str:
+        negated = self._peek() in ("!", "^") and bool(self._peek())
+        end = self._pattern.index("]", self._at + negated + 1)
+        members = self._pattern[self._at + negated : end]
+        self._at = end + 1
+        escaped = re.sub(r"([\\\[\]^&~|])", r"\\\1", members)
+        return f"(?!/)[{'^' if negated else ''}{escaped}]"
+
+    def _alternatives(self, separator: str, close: str, *, capture: bool) -> str:
+        start = self._at
+        arms = [self._sequence(separator + close, capture=capture)]
+        while self._peek() == separator:
+            self._at += 1
+            arms.append(self._sequence(separator + close, capture=capture))
+        if self._peek() != close:
+            raise ValueError(f"no closing {close!r}")
+        if "/" in self._pattern[start : self._at]:
+            self.crosses = True
+        self._at += 1
+        return "|".join(arms)
+
+    def _extended(self, kind: str, stops: str, *, capture: bool) -> str:
+        self._at += 2
+        if kind != "!":
+            arms = self._alternatives("|", ")", capture=False)
+            return self._group(arms, "" if kind == "@" else kind, capture=capture)
+        arms = self._alternatives("|", ")", capture=False)
+        here = self._at
+        rest = self._sequence(stops, capture=False)  # what must follow decides how much the negation may take
+        self._at = here
+        return self._group(f"(?!(?:{arms}){rest}(?:/|$))[^/]*", "", capture=capture)
+
+    @staticmethod
+    def _group(inside: str, repeat: str, *, capture: bool) -> str:
+        return f"{'(' if capture else '(?:'}(?:{inside}){repeat})"

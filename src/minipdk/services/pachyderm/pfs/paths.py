@@ -1,0 +1,48 @@
+"""File paths: one spelling for each, and what may be written."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from minipdk.services.pachyderm.errors import PachydermError
+
+GLOB_CHARACTERS = re.compile(r"[*?\[\]{}!()@+^]")
+_PRINTABLE = re.compile(r"[ -~]+")
+
+
+def clean(path: str) -> str:
+    """The one spelling of ``path``: absolute, no doubled and no trailing slashes, "." and ".." resolved. "" is "/"."""
+    cleaned = posixpath.normpath("/" + path.strip("/"))
+    return "/" if cleaned == "//" else cleaned
+
+
+def clean_for_write(path: str) -> str:
+    """The one spelling of a path that is to be written. Raises PachydermError for a name that PFS does not allow."""
+    if not path.strip("/"):
+        raise PachydermError(f"path ({path}) invalid: a file needs a name")
+    validate(path)
+    return clean(path)
+
+
+def validate(path: str) -> None:
+    """Refuse what could not be read back or would mean something else: globs, relative elements, control characters."""
+    if not _PRINTABLE.fullmatch(path):
+        raise PachydermError(f"path ({path!r}) invalid: only printable ASCII characters allowed")
+    if found := GLOB_CHARACTERS.search(path):
+        raise PachydermError(f"path ({path}) invalid: globbing character ({found[0]}) not allowed in path")
+    if any(element in (".", "..") for element in path.split("/")):
+        raise PachydermError(f"path ({path}) invalid: relative file paths are not allowed")
+
+
+def split(path: str) -> tuple[str, str]:
+    """The directory and the name of a clean path: /a/b -> ("/a/", "b"); /a/b/ -> ("/a/", "b/"); / -> ("", "/")."""
+    if path == "/":
+        return "", "/"
+    head, _, tail = path.rstrip("/").rpartition("/")
+    return head + "/", tail + ("/" if path.endswith("/") else "")
+
+
+def as_directory(path: str) -> str:
+    """A clean path as a directory is listed: with a slash at the end."""
+    return path if path.endswith("/") else path + "/"

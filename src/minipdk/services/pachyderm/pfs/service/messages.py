@@ -1,0 +1,213 @@
+"""From the protocol's messages to PFS's nouns, and back.
+
+The SDK sends an empty Repo where none is meant, so a repo without a name counts as unset, as does a handle without one.
+Responses leave ``commit.branch`` out, as pachd's do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from minipdk.services.pachyderm import wire
+from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
+from minipdk.services.pachyderm.pfs.model import (
+    DEFAULT_PROJECT,
+    USER,
+    Branch,
+    BranchInfo,
+    Commit,
+    CommitInfo,
+    FileInfo,
+    ProjectInfo,
+    Repo,
+    RepoInfo,
+    Trigger,
+    is_commit_id,
+)
+from minipdk.services.pachyderm.pfs.ranges import PathRange
+
+Message = Any
+"""A message of `wire`; protobuf's runtime classes have no static types."""
+
+
+def repo_from(message: Message) -> Repo:
+    """Raises PachydermError when no repo is named."""
+    if not message.name:
+        raise PachydermError("repo cannot be nil")
+    return Repo(message.project.name or DEFAULT_PROJECT, message.name, message.type or USER)
+
+
+def branch_from(message: Message) -> Branch:
+    if not message.repo.name:
+        raise PachydermError("branch repo cannot be nil" if message.name else "branch cannot be nil")
+    return Branch(repo_from(message.repo), message.name)
+
+
+def trigger_from(message: Message) -> Trigger:
+    """A trigger of either service's messages."""
+    rate, cron = message.rate_limit_spec, message.cron_spec
+    return Trigger(message.branch, message.all, rate, message.size, message.commits, cron)
+
+
+def commit_from(message: Message) -> Commit:
+    """The commit that a message means: its id, its branch's head, or an ancestry expression over either."""
+    named = message.repo if message.repo.name else message.branch.repo
+    if not named.name:
+        raise PachydermError("commit must have a repo")
+    commit_id = message.id
+    if not commit_id or commit_id[0] in ".^~":
+        commit_id = message.branch.name + commit_id
+    if not commit_id:
+        raise PachydermError("cannot pick commit with no ID or branch")
+    return Commit(repo_from(named), commit_id)
+
+
+def optional_commit(holder: Message, field: str) -> Commit | None:
+    """The commit in ``field``; None where it is unset or hollow."""
+    if not holder.HasField(field):
+        return None
+    message = getattr(holder, field)
+    if not (message.id or message.branch.name):
+        return None
+    return commit_from(message)
+
+
+def file_from(message: Message) -> tuple[Commit, str]:
+    if message.datum and message.datum != "default":
+        raise UnsupportedError("File.datum")
+    return commit_from(message.commit), message.path
+
+
+def range_from(message: Message) -> PathRange:
+    return PathRange(message.lower, message.upper)
+
+
+def picked_commit(picker: Message) -> Commit:
+    """A CommitPicker as the commit expression that means the same."""
+    kind = picker.WhichOneof("picker")
+    if kind == "id":
+        return Commit(picked_repo(picker.id.repo), picker.id.id)
+    if kind == "branch_head":
+        branch = picked_branch(picker.branch_head)
+        return Commit(branch.repo, branch.name)
+    if kind == "branch_root":
+        branch = picked_branch(picker.branch_root.branch)
+        return Commit(branch.repo, f"{branch.name}.{picker.branch_root.offset + 1}")
+    if kind == "ancestor":
+        start = picked_commit(picker.ancestor.start)
+        head, caret, back = start.id.partition("^")
+        total = picker.ancestor.offset + (int(back) if caret else 0)
+        return Commit(start.repo, f"{head}^{total}")
+    raise PachydermError("commit picker cannot be nil")
+
+
+def picked_branch(picker: Message) -> Branch:
+    if not picker.HasField("name"):
+        raise PachydermError("branch picker cannot be nil")
+    if is_commit_id(picker.name.name):
+        raise PachydermError("invalid branch picker: name refers to a commit, not a branch")
+    return Branch(picked_repo(picker.name.repo), picker.name.name)
+
+
+def picked_repo(picker: Message) -> Repo:
+    if not picker.name.name:
+        raise PachydermError("repo picker cannot be nil")
+    return Repo(picker.name.project.name or DEFAULT_PROJECT, picker.name.name, picker.name.type or USER)
+
+
+def timestamp(nanoseconds: int) -> Message:
+    message = wire.Timestamp()
+    message.FromNanoseconds(nanoseconds)
+    return message
+
+
+def repo_message(repo: Repo) -> Message:
+    return wire.pfs.Repo(name=repo.name, type=repo.type, project=wire.pfs.Project(name=repo.project))
+
+
+def branch_message(branch: Branch) -> Message:
+    return wire.pfs.Branch(repo=repo_message(branch.repo), name=branch.name)
+
+
+def commit_message(commit: Commit) -> Message:
+    return wire.pfs.Commit(repo=repo_message(commit.repo), id=commit.id)
+
+
+def project_info_message(info: ProjectInfo) -> Message:
+    return wire.pfs.ProjectInfo(
+        project=wire.pfs.Project(name=info.name),
+        description=info.description,
+        created_at=timestamp(info.created),
+        metadata=info.metadata,
+    )
+
+
+def repo_info_message(info: RepoInfo, *, details: bool = False) -> Message:
+    message = wire.pfs.RepoInfo(
+        repo=repo_message(info.repo),
+        created=timestamp(info.created),
+        size_bytes_upper_bound=info.size,
+        description=info.description,
+        branches=[branch_message(branch) for branch in info.branches],
+        metadata=info.metadata,
+    )
+    if details:
+        message.details.size_bytes = info.size
+    return message
+
+
+def branch_info_message(info: BranchInfo) -> Message:
+    message = wire.pfs.BranchInfo(
+        branch=branch_message(info.branch),
+        head=commit_message(info.head),
+        provenance=[branch_message(one) for one in info.provenance],
+        subvenance=[branch_message(one) for one in info.subvenance],
+        direct_provenance=[branch_message(one) for one in info.direct_provenance],
+        created_at=timestamp(info.created),
+        updated_at=timestamp(info.updated),
+        metadata=info.metadata,
+    )
+    if info.trigger is not None:
+        message.trigger.CopyFrom(wire.pfs.Trigger(**dataclasses.asdict(info.trigger)))
+    for one in info.never:
+        message.branch_propagation_specs.add(branch=branch_message(one)).propagation_spec.never = True
+    return message
+
+
+def commit_info_message(info: CommitInfo) -> Message:
+    message = wire.pfs.CommitInfo(
+        commit=commit_message(info.commit),
+        origin=wire.pfs.CommitOrigin(kind=int(info.origin)),
+        description=info.description,
+        child_commits=[commit_message(one) for one in info.children],
+        started=timestamp(info.started),
+        direct_provenance=[commit_message(one) for one in info.direct_provenance],
+        direct_subvenance=[commit_message(one) for one in info.direct_subvenance],
+        error=info.error,
+        size_bytes_upper_bound=info.size,
+        metadata=info.metadata,
+        created_at=timestamp(info.created),
+        updated_at=timestamp(info.updated),
+    )
+    if info.parent:
+        message.parent_commit.CopyFrom(commit_message(info.parent))
+    if info.finishing:
+        message.finishing.CopyFrom(timestamp(info.finishing))
+    if info.finished:
+        message.finished.CopyFrom(timestamp(info.finished))
+        message.details.size_bytes = info.size
+    return message
+
+
+def file_info_message(info: FileInfo) -> Message:
+    kinds = wire.pfs.FileType
+    message = wire.pfs.FileInfo(
+        file=wire.pfs.File(commit=commit_message(info.commit), path=info.path),
+        file_type=kinds.DIR if info.is_dir else kinds.FILE,
+        size_bytes=info.size,
+        hash=info.hash,
+    )
+    if info.committed:
+        message.committed.CopyFrom(timestamp(info.committed))
+    return message

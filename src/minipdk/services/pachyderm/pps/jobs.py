@@ -1,0 +1,191 @@
+"""Jobs: made by a commit on a pipeline's output branch, moved through their states, stopped and described.
+
+A job has the id of the commit set it belongs to. Its states are CREATED, STARTING (inputs are awaited), RUNNING, and one of
+the four terminal ones SUCCESS, FAILURE, KILLED, UNRUNNABLE; a terminal job never changes. It ends in the same transaction
+that finishes its output and meta commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minipdk.services.pachyderm import wire
+from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.services.pachyderm.pfs import Contents, Pfs
+from minipdk.services.pachyderm.pfs.model import META, USER, Commit, CommitInfo, Repo
+from minipdk.services.pachyderm.pps import inputs, messages
+from minipdk.services.pachyderm.pps.messages import enum
+from minipdk.services.pachyderm.pps.store import Key, Store, is_terminal
+
+DETAIL_FIELDS = (
+    "transform",
+    "parallelism_spec",
+    "egress",
+    "service",
+    "spout",
+    "resource_requests",
+    "resource_limits",
+    "sidecar_resource_limits",
+    "sidecar_resource_requests",
+    "datum_set_spec",
+    "datum_timeout",
+    "job_timeout",
+    "scheduling_spec",
+)
+DETAIL_VALUES = ("salt", "datum_tries", "pod_spec", "pod_patch")
+
+
+class JobFinishedError(PachydermError):
+    """A job that is terminal cannot change."""
+
+
+class Jobs:
+    """The jobs of ``store``, whose commits are in ``pfs``.
+
+    ``wake`` is called after a transaction that made work; ``cancel`` with the keys of jobs that were ended from outside.
+    """
+
+    def __init__(self, store: Store, pfs: Pfs, wake: Callable[[], None], cancel: Callable[[Key], None]) -> None:
+        self._store, self._pfs, self.wake, self._cancel = store, pfs, wake, cancel
+        pfs.on_commit_created.append(self._commit_created)
+        pfs.on_commit_finished.append(self._commit_finished)
+        pfs.on_commit_deleted.append(self._commit_deleted)
+
+    def _commit_created(self, txn: Any, info: CommitInfo) -> None:
+        """Make the job of a new output commit."""
+        repo = info.commit.repo
+        if repo.type != USER or info.finished:
+            return
+        pipeline = self._store.pipeline(Key(repo.project, repo.name))
+        key = Key(repo.project, repo.name, info.commit.id)
+        if pipeline is None or pipeline.type == messages.SPOUT:
+            return
+        if info.branch.name != pipeline.details.output_branch or self._store.job(key):
+            return
+        job = wire.pps.JobInfo(
+            job=messages.job(key),
+            pipeline_version=pipeline.version,
+            output_commit=messages.commit(info.commit, info.branch),
+            state=enum("JobState", "JOB_CREATED"),
+            stats=wire.pps.ProcessStats(),
+        )
+        messages.set_time(job.created, txn.now // 1000 * 1000)  # microseconds are what the SDK can tell apart
+        self._store.put_job(job)
+        txn.after(self.wake)
+
+    def _commit_finished(self, txn: Any, _info: CommitInfo) -> None:
+        txn.after(self.wake)
+
+    def _commit_deleted(self, txn: Any, info: CommitInfo) -> None:
+        """A job does not outlive its output commit."""
+        repo = info.commit.repo
+        key = Key(repo.project, repo.name, info.commit.id)
+        if repo.type == USER and self._store.job(key):
+            for fileset in self._store.delete_job(key):
+                self._pfs.files.delete_fileset(fileset)
+            txn.after(lambda: self._cancel(key))
+
+    # Changing
+
+    def advance(self, key: Key, state: str) -> Any:
+        """Move a job on to a state that is not terminal; returns its JobInfo. Raises JobFinishedError."""
+        with self._pfs.transaction() as txn:
+            job = self.get(key)
+            self._refuse_finished(job)
+            if job.state == enum("JobState", "JOB_RUNNING"):
+                job.restart += 1  # a killed pachd left it behind
+            if state == "JOB_RUNNING" and not job.HasField("started"):
+                messages.set_time(job.started, txn.now)
+            job.state = enum("JobState", state)
+            job.reason = ""
+            self._store.put_job(job)
+            return job
+
+    def finish(
+        self, key: Key, state: str, reason: str = "", filesets: list[str] | None = None, since: Contents | None = None
+    ) -> None:
+        """End a job: its commits get their contents and are finished, with ``reason`` as their error. JobFinishedError.
+
+        ``since`` are the contents of an earlier job's output, of which these are mostly the same.
+        """
+        with self._pfs.transaction() as txn:
+            job = self.get(key)
+            self._refuse_finished(job)
+            output = messages.to_commit(job.output_commit)
+            if filesets is not None:
+                self._pfs.set_contents(output, filesets, since)
+            if refused := self._finish_commits(output, reason):
+                state, reason = ("JOB_FAILURE", refused) if state == "JOB_SUCCESS" else (state, reason)
+            if not job.HasField("started"):
+                messages.set_time(job.started, txn.now)
+            messages.set_time(job.finished, txn.now)
+            job.state, job.reason = enum("JobState", state), reason
+            self._store.put_job(job)
+            txn.after(self.wake)
+
+    def stop(self, key: Key, reason: str) -> None:
+        """Kill a job. One that has finished stays as it is."""
+        with self._pfs.transaction() as txn:
+            if not is_terminal(self.get(key).state):
+                self.finish(key, "JOB_KILLED", reason)
+                txn.after(lambda: self._cancel(key))
+
+    def stop_all(self, pipeline: Key, reason: str) -> None:
+        """Kill every unfinished job of a pipeline."""
+        with self._pfs.transaction():
+            for job in self._store.open_jobs(pipeline):
+                self.stop(Key.of(job.job.pipeline, job.job.id), reason)
+
+    def delete(self, key: Key) -> None:
+        with self._pfs.transaction():
+            self.stop(key, "job deleted")
+            for fileset in self._store.delete_job(key):
+                self._pfs.files.delete_fileset(fileset)
+
+    def _finish_commits(self, output: Commit, error: str) -> str:
+        """Finish a job's meta and output commits; returns why the output's contents cannot be, if they cannot."""
+        meta = Repo(output.repo.project, output.repo.name, META).commit(output.id)
+        for commit in (meta, output):
+            try:
+                if not self._pfs.inspect_commit(commit).finished:
+                    self._pfs.finish_commit(commit, error=error, force=True)
+            except NotFoundError:
+                continue  # deleted, by a squash or with its repo
+        return self._error_of(output)
+
+    def _error_of(self, output: Commit) -> str:
+        try:
+            return self._pfs.inspect_commit(output).error
+        except NotFoundError:
+            return ""
+
+    @staticmethod
+    def _refuse_finished(job: Any) -> None:
+        if is_terminal(job.state):
+            raise JobFinishedError(f"job {Key.of(job.job.pipeline, job.job.id)} has already finished")
+
+    # Looking
+
+    def get(self, key: Key) -> Any:
+        """The JobInfo, without details. Raises NotFoundError."""
+        if (job := self._store.job(key)) is None:
+            raise NotFoundError(f"jobs {key} not found")
+        return job
+
+    def add_details(self, job: Any) -> Any:
+        """``job`` with what the version of the pipeline says that it belongs to."""
+        key = Key.of(job.job.pipeline, job.job.id)
+        pipeline = self._store.pipeline(key, job.pipeline_version)
+        if pipeline is None:
+            raise NotFoundError(f'pipeline "{Key(key.project, key.pipeline)}" not found')
+        details = job.details
+        for name in DETAIL_FIELDS:
+            if pipeline.details.HasField(name):
+                getattr(details, name).CopyFrom(getattr(pipeline.details, name))
+        for name in DETAIL_VALUES:
+            setattr(details, name, getattr(pipeline.details, name))
+        details.input.CopyFrom(pipeline.details.input)
+        for leaf in inputs.leaves(details.input):
+            (leaf.pfs if leaf.HasField("pfs") else leaf.cron).commit = key.id
+        return job

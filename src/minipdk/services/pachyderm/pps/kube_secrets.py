@@ -1,0 +1,120 @@
+"""Secrets, which are the Kubernetes API's: pachd keeps none, it reads and writes those of its own namespace."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from minipdk.common.home import Home
+from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.pps.environment import NAMESPACE
+
+if TYPE_CHECKING:
+    import requests
+
+SOURCE_LABEL, SOURCE = "secret-source", "pachyderm-user"
+TIMEOUT_S = 10.0
+
+
+class Secrets:
+    """The secrets of pachd's namespace, over https with the cluster's token."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._server = home.url("kubernetes", "https")
+        self._url = f"{self._server}/api/v1/namespaces/{NAMESPACE}/secrets"
+        self._lazy_session: requests.Session | None = None
+
+    def create(self, file: bytes) -> None:
+        """Create the Secret that ``file`` holds as JSON, labelled as one that came through Pachyderm."""
+        try:
+            secret = json.loads(file)
+        except ValueError as error:
+            raise PachydermError(f"failed to unmarshal secret: {error}") from None
+        if (
+            not isinstance(secret, dict)
+            or not isinstance(secret.get("metadata"), dict)
+            or not secret["metadata"].get("name")
+        ):
+            raise PachydermError('failed to unmarshal secret: it must be a Kubernetes Secret with "metadata": {"name": ...}')
+        metadata = {name: value for name, value in secret["metadata"].items() if value is not None}
+        labels = dict(metadata.get("labels") or {})
+        if labels.get("suite") not in (None, "", "pachyderm"):
+            raise PachydermError(f"invalid suite label set on secret: suite={labels['suite']}")
+        metadata["labels"] = {**labels, "suite": "pachyderm", SOURCE_LABEL: SOURCE}
+        self._call(
+            "failed to create secret", "POST", json={"apiVersion": "v1", "kind": "Secret", **secret, "metadata": metadata}
+        )
+
+    def delete(self, name: str) -> None:
+        self._call("failed to delete secret", "DELETE", name)
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        """The Secret object as Kubernetes keeps it; its data are base64."""
+        return self._call("failed to get secret", "GET", name)
+
+    def list(self) -> list[dict[str, Any]]:
+        """The secrets that were created through Pachyderm."""
+        items = self._call("failed to list secrets", "GET", params={"labelSelector": f"{SOURCE_LABEL}={SOURCE}"}).get(
+            "items"
+        )
+        return items or []
+
+    def delete_all(self) -> None:
+        """Delete every secret that was created through Pachyderm."""
+        for secret in self.list():
+            self.delete(secret["metadata"]["name"])
+
+    def values(self, name: str) -> dict[str, bytes]:
+        """The decoded data of the secret ``name``. Raises PachydermError when there is none."""
+        response = self._request("GET", name)
+        if response.status_code == 404:
+            raise PachydermError(
+                f"missing Kubernetes secret {name}: create it with `pachctl create secret -f FILE` or kubectl first"
+            )
+        secret = self._checked(response, f"could not get Kubernetes secret {name}")
+        try:
+            return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+        except (binascii.Error, TypeError) as error:
+            raise PachydermError(f"Kubernetes secret {name} is damaged: {error}") from None
+
+    def _call(self, doing: str, method: str, name: str = "", **arguments: Any) -> dict[str, Any]:
+        return self._checked(self._request(method, name, **arguments), doing)
+
+    def _request(self, method: str, name: str = "", **arguments: Any) -> requests.Response:
+        import requests
+
+        if self._lazy_session is None:
+            self._lazy_session = requests.Session()
+            self._lazy_session.trust_env = False  # no proxy stands between local services
+            self._lazy_session.headers["Authorization"] = f"Bearer {self._home.token}"
+            self._lazy_session.headers["Connection"] = "close"  # calls are rare: an idle connection may be gone by the next
+            self._lazy_session.verify = str(self._home.ca_certificate)
+        url = f"{self._url}/{quote(name, safe='')}" if name else self._url
+        try:
+            return self._lazy_session.request(method, url, timeout=TIMEOUT_S, **arguments)
+        except (requests.RequestException, OSError) as error:
+            raise PachydermError(
+                f"the Kubernetes API at {self._server} did not answer: see `minipdk status` ({error})"
+            ) from None
+
+    @staticmethod
+    def _checked(response: requests.Response, doing: str) -> dict[str, Any]:
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = {}
+        if not response.ok:
+            raise PachydermError(f"{doing}: {answer.get('message') or response.reason}")
+        return answer if isinstance(answer, dict) else {}
+
+
+def check(secrets: Secrets, mounts: Any) -> None:
+    """Refuse SecretMounts that name a secret or a key that is not there."""
+    for mount in mounts:
+        values = secrets.values(mount.name)
+        if mount.key and mount.key not in values:
+            raise PachydermError(f"Kubernetes secret {mount.name} missing key {mount.key}")

@@ -1,0 +1,247 @@
+"""The log lines of pipelines: written as they come, one file a job, and read back filtered or followed.
+
+A file holds one JSON value a line: ``[time in ns, worker, datum, source, message]``, and before a datum's first line
+``{"datum": id, "data": [[path, hash in hex], ...]}``. What has been written survives pachd.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minipdk.common.home import Home
+from minipdk.services.pachyderm.pps.datums import Datum
+from minipdk.services.pachyderm.pps.store import Key
+
+USER, WORKER, MASTER = "user", "worker", "master"
+"""Who wrote a line: user code, the worker that ran it, or what distributes a job's datums."""
+MAX_LINE = 1 << 16
+POLL_S = 60.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: ``ts`` in ns since 1970, ``source`` who wrote it, ``data`` the datum's (path, hash) pairs."""
+
+    ts: int
+    job: str
+    worker: str
+    datum: str
+    source: str
+    message: str
+    data: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which lines to read: of a job, of a datum ("": of all), with these input paths or hashes, not older than ``since``."""
+
+    job: str = ""
+    datum: str = ""
+    data: tuple[str, ...] = ()
+    since: int = 0
+    master: bool = False
+
+    def allows(self, line: Line) -> bool:
+        return (
+            line.ts >= self.since
+            and self.master == (line.source == MASTER)
+            and self.datum in ("", line.datum)
+            and all(any(wanted in (path, digest.hex()) for path, digest in line.data) for wanted in self.data)
+        )
+
+
+class Logs:
+    """Every pipeline's lines, below the cluster's logs folder."""
+
+    def __init__(self, home: Home) -> None:
+        self._root = home.folder("logs") / "pipelines"
+        self._grown = threading.Condition()
+        self._generation = 0
+
+    def job(self, key: Key) -> JobLog:
+        """Where a job's lines go."""
+        return JobLog(self._path(key), self._notify)
+
+    def delete_pipeline(self, key: Key) -> None:
+        shutil.rmtree(self._folder(key), ignore_errors=True)
+
+    def delete_job(self, key: Key) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+    def read(self, key: Key, wanted: Filter, tail: int = 0) -> Iterator[Line]:
+        """The lines there are, by time; with ``tail`` only the last so many of each worker."""
+        lines = (line for tailer in self._tailers(key, wanted) for line in tailer.read())
+        found = sorted((line for line in lines if wanted.allows(line)), key=lambda line: line.ts)
+        return iter(_last(found, tail) if tail > 0 else found)
+
+    def follow(self, key: Key, wanted: Filter, stop: threading.Event, tail: int = 0) -> Iterator[Line]:
+        """As `read`, then every new line as it is written, until ``stop`` is set and `wake` called."""
+        tailers: dict[Path, _Tailer] = {}
+        first = True
+        while not stop.is_set():
+            generation = self._generation
+            for tailer in self._tailers(key, wanted):
+                tailers.setdefault(tailer.path, tailer)
+            found = sorted((line for tailer in tailers.values() for line in tailer.read()), key=lambda line: line.ts)
+            found = [line for line in found if wanted.allows(line)]
+            yield from _last(found, tail) if first and tail > 0 else found
+            first = False
+            self._wait_for_more(generation, stop)
+
+    def _wait_for_more(self, seen: int, stop: threading.Event) -> None:
+        with self._grown:
+            self._grown.wait_for(lambda: self._generation != seen or stop.is_set(), POLL_S)
+
+    def wake(self) -> None:
+        """Let followers look whether they have been stopped."""
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._grown:
+            self._generation += 1
+            self._grown.notify_all()
+
+    def _folder(self, key: Key) -> Path:
+        return self._root / key.project / key.pipeline
+
+    def _path(self, key: Key) -> Path:
+        if not re.fullmatch(r"[0-9a-zA-Z_-]+", key.id):
+            raise ValueError(f"not a job id: {key.id!r}")
+        return self._folder(key) / f"{key.id}.jsonl"
+
+    def _tailers(self, key: Key, wanted: Filter) -> list[_Tailer]:
+        if wanted.job:
+            path = self._path(Key(key.project, key.pipeline, wanted.job))
+            return [_Tailer(path)] if path.exists() else []
+        return [_Tailer(path) for path in sorted(self._folder(key).glob("*.jsonl"))]
+
+
+def _last(lines: list[Line], count: int) -> list[Line]:
+    kept: dict[str, deque[Line]] = {}
+    for line in lines:
+        kept.setdefault(line.worker, deque(maxlen=count)).append(line)
+    return sorted((line for some in kept.values() for line in some), key=lambda line: line.ts)
+
+
+class JobLog:
+    """Appends one job's lines; safe from any thread."""
+
+    def __init__(self, path: Path, notify: Callable[[], None]) -> None:
+        self._path, self._notify = path, notify
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._announced: set[str] = set()
+
+    def write(self, worker: str, datum: Datum | None, message: str, source: str = WORKER) -> None:
+        """Append a line; ``datum`` None where it concerns the job as a whole."""
+        records: list[Any] = []
+        with self._lock:
+            if datum is not None and datum.id not in self._announced:
+                self._announced.add(datum.id)
+                records.append({"datum": datum.id, "data": [[one.path, one.file.hash.hex()] for one in datum.inputs]})
+            records.append([time.time_ns(), worker, datum.id if datum else "", source, message])
+            text = "".join(json.dumps(record) + "\n" for record in records)
+            os.write(self._open(), text.encode())
+        self._notify()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def _open(self) -> int:
+        if self._descriptor is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return self._descriptor
+
+
+class OutputCopier:
+    """Appends what user code writes to a pipe, line by line, in a thread of its own until the pipe ends."""
+
+    def __init__(self, log: JobLog, descriptor: int, worker: str, datum: Datum | None) -> None:
+        self._log, self._descriptor, self._worker, self._datum = log, descriptor, worker, datum
+        self._rest = b""
+        self._ended = False
+        self._lock = threading.Lock()
+        self.last_line: str | None = None
+        os.set_blocking(descriptor, False)
+        self._thread = threading.Thread(target=self._copy, name="output", daemon=True)
+        self._thread.start()
+
+    def attribute(self, datum: Datum | None) -> None:
+        """Let what is written from now on be ``datum``'s; what has been written so far is the last one's."""
+        with self._lock:
+            self._drain()
+            self._datum = datum
+
+    def join(self) -> None:
+        """Wait until the pipe has ended and all is in the log."""
+        self._thread.join()
+
+    def _copy(self) -> None:
+        while not self._ended:
+            select.select([self._descriptor], [], [])
+            with self._lock:
+                self._drain()
+        os.close(self._descriptor)
+
+    def _drain(self) -> None:
+        """Append what is in the pipe now. Holding the lock."""
+        while not self._ended:
+            try:
+                read = os.read(self._descriptor, MAX_LINE)
+            except BlockingIOError:
+                return
+            *lines, self._rest = (self._rest + read).split(b"\n")
+            if not read or len(self._rest) >= MAX_LINE:
+                lines, self._rest = [*lines, *filter(None, [self._rest])], b""
+            for line in lines:
+                self.last_line = line.decode(errors="replace").rstrip("\r")
+                self._log.write(self._worker, self._datum, self.last_line, USER)
+            self._ended = not read
+
+
+class _Tailer:
+    """Reads a job's file on from where it stopped, whole lines only."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+        self._data: dict[str, tuple[tuple[str, bytes], ...]] = {}
+
+    def read(self) -> Iterator[Line]:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                for raw in file:
+                    if not raw.endswith(b"\n"):
+                        return
+                    self._offset += len(raw)
+                    if line := self._parse(raw):
+                        yield line
+        except FileNotFoundError:
+            return
+
+    def _parse(self, raw: bytes) -> Line | None:
+        try:
+            record = json.loads(raw)
+        except ValueError:  # a torn write of a killed pachd, completed by its successor's first line
+            return None
+        if isinstance(record, dict):
+            self._data[record["datum"]] = tuple((path, bytes.fromhex(digest)) for path, digest in record["data"])
+            return None
+        ts, worker, datum, source, message = record
+        return Line(ts, self.path.stem, worker, datum, source, message, self._data.get(datum, ()))

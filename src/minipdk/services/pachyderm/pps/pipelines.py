@@ -1,0 +1,286 @@
+"""Pipelines: created, updated, stopped, started, deleted and described.
+
+A pipeline owns three repos: its output, its specs (one commit a version) and its datums' meta data. Its output branch has
+its inputs and its spec branch as provenance, so that a commit on any of them opens an output commit, which is a job.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from minipdk.services.pachyderm import callers, wire
+from minipdk.services.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
+from minipdk.services.pachyderm.pfs import Pfs
+from minipdk.services.pachyderm.pfs.model import META, SPEC, Branch, Commit, Repo
+from minipdk.services.pachyderm.pps import branches, inputs, kube_secrets, messages, service_ports, spec, validation
+from minipdk.services.pachyderm.pps.jobs import Jobs
+from minipdk.services.pachyderm.pps.kube_secrets import Secrets
+from minipdk.services.pachyderm.pps.logs import Logs
+from minipdk.services.pachyderm.pps.messages import SERVICE, SPOUT, TRANSFORM, enum
+from minipdk.services.pachyderm.pps.store import CLUSTER, Key, Store
+
+COPIED = (
+    "transform",
+    "tf_job",
+    "parallelism_spec",
+    "input",
+    "egress",
+    "resource_requests",
+    "resource_limits",
+    "sidecar_resource_limits",
+    "sidecar_resource_requests",
+    "service",
+    "spout",
+    "datum_set_spec",
+    "datum_timeout",
+    "job_timeout",
+    "scheduling_spec",
+    "metadata",
+    "determined",
+    "maximum_expected_uptime",
+)
+COPIED_VALUES = (
+    "output_branch",
+    "description",
+    "salt",
+    "datum_tries",
+    "pod_spec",
+    "pod_patch",
+    "s3_out",
+    "reprocess_spec",
+    "autoscaling",
+)
+DEFAULT_TRIES = 3
+
+
+class Pipelines:
+    """The pipelines of ``store``."""
+
+    def __init__(self, store: Store, pfs: Pfs, jobs: Jobs, secrets: Secrets, logs: Logs) -> None:
+        self._store, self._pfs, self._jobs, self._secrets, self._logs = store, pfs, jobs, secrets, logs
+        pfs.is_pipeline_repo = lambda repo: store.is_pipeline(repo.project, repo.name)
+        pfs.state.hooks.is_transform_repo = self._is_transform_repo
+        pfs.state.hooks.output_filesets = self._output_filesets
+        pfs.state.hooks.is_own_output = self._is_own_output
+
+    # Creating
+
+    def effective_spec(self, user_json: str) -> tuple[spec.Json, Any]:
+        """The spec that ``user_json`` and the defaults make, as canonical JSON and as a CreatePipelineRequest."""
+        try:
+            user = spec.canonical(spec.parse_object(user_json, "the pipeline spec"))
+            project = str((user.get("pipeline") or {}).get("project", {}).get("name", "") or "default")
+            effective = spec.effective(self._defaults(CLUSTER), self._defaults(project), user)
+            request = spec.to_request(effective)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"could not make effective spec: {error}") from None
+        if not request.HasField("pipeline"):
+            raise PachydermError("request.Pipeline cannot be nil")
+        request.pipeline.project.name = request.pipeline.project.name or "default"
+        return effective, request
+
+    def _defaults(self, project: str) -> spec.Json:
+        return spec.parse_object(self._store.defaults(project)[0], "the defaults")
+
+    def create(self, user_json: str, *, update: bool, reprocess: bool, dry_run: bool) -> str:
+        """Create or update a pipeline from the JSON of a CreatePipelineRequest; returns the effective spec as JSON."""
+        effective, request = self.effective_spec(user_json)
+        request.update, request.reprocess = update, reprocess
+        answer = spec.to_json(request)
+        if dry_run:
+            return answer
+        validation.validate_request(request)
+        kube_secrets.check(self._secrets, request.transform.secrets)
+        with self._pfs.transaction() as txn:
+            self._create(txn, request, user_json, json.dumps(effective))
+        return answer
+
+    def rerun(self, key: Key, *, reprocess: bool) -> None:
+        """Run a pipeline's newest version again as a new one; with ``reprocess`` every datum."""
+        pipeline = self.get(key)
+        self.create(pipeline.user_spec_json, update=True, reprocess=reprocess, dry_run=False)
+
+    def _create(self, txn: Any, request: Any, user_json: str, effective_json: str) -> None:
+        key = Key.of(request.pipeline)
+        old = self._store.pipeline(key)
+        if old is not None and not request.update:
+            raise AlreadyExistsError(f'pipeline "{key}" already exists: pass update to change it')
+        info = self._info(txn, request, old)
+        info.user_spec_json, info.effective_spec_json = user_json, effective_json
+        branches.make_cron_repos(self._pfs, info)
+        for branch in branches.read(info):
+            self._pfs.inspect_repo(branch.repo)
+        if old is None:
+            branches.create_repos(self._pfs, key)
+        spec_branch = Repo(key.project, key.pipeline, SPEC).branch("master")
+        commit = self._pfs.open_commit(spec_branch)
+        self._pfs.finish_commit(commit)
+        info.spec_commit.CopyFrom(messages.commit(commit, spec_branch))
+        self._store.put_pipeline(info)
+        if old is not None:
+            self._jobs.stop_all(key, "all jobs killed because pipeline was updated")
+            if set(branches.written(old)) - set(branches.written(info)):
+                branches.disconnect(self._pfs, old)
+        branches.set_triggers(self._pfs, info)
+        branches.connect(self._pfs, info)
+        txn.after(self._jobs.wake)
+
+    def _info(self, txn: Any, request: Any, old: Any | None) -> Any:
+        """The PipelineInfo of a new version, with the defaults filled in."""
+        info = wire.pps.PipelineInfo(pipeline=request.pipeline, version=1)
+        details = info.details
+        for name in COPIED:
+            if request.HasField(name):
+                getattr(details, name).CopyFrom(getattr(request, name))
+        for name in COPIED_VALUES:
+            setattr(details, name, getattr(request, name))
+        details.tolerations.extend(request.tolerations)
+        details.datum_tries = details.datum_tries or DEFAULT_TRIES
+        details.output_branch = details.output_branch or "master"
+        details.reprocess_spec = details.reprocess_spec or validation.UNTIL_SUCCESS
+        key = Key.of(request.pipeline)
+        inputs.set_defaults(
+            details.input,
+            pipeline=key.pipeline,
+            project=key.project,
+            now=lambda timestamp: messages.set_time(timestamp, txn.now),
+        )
+        if (service := service_ports.service_of(details)) is not None:
+            service.type = service.type or "NodePort"
+        validation.validate_info(details)
+        info.parallelism = details.parallelism_spec.constant or 1
+        info.state = enum("PipelineState", "PIPELINE_STARTING")
+        info.type = _type_of(details)
+        self._choose_port(details, old)
+        messages.set_time(details.updated_at, txn.now)
+        if not details.salt or request.reprocess:
+            details.salt = uuid.uuid4().hex
+        if old is None:
+            details.created_at.CopyFrom(details.updated_at)
+        else:
+            info.version, info.stopped = old.version + 1, old.stopped
+            details.created_at.CopyFrom(old.details.created_at)
+            if not request.reprocess:
+                details.salt = old.details.salt
+        return info
+
+    def _choose_port(self, details: Any, old: Any | None) -> None:
+        """Give a service that names no external port the one it had before, or a free one."""
+        service = service_ports.service_of(details)
+        if service is None or service.external_port:
+            return
+        before = service_ports.service_of(old.details) if old is not None else None
+        services = [service_ports.service_of(info.details) for info in self._store.pipelines()]
+        taken = {one.external_port for one in services if one is not None}
+        try:
+            service.external_port = before.external_port if before is not None else service_ports.choose(taken)
+        except OSError as error:
+            raise PachydermError(f"there is no port for the service: {error}") from None
+
+    # Stopping, starting and deleting
+
+    def stop(self, key: Key) -> None:
+        """Disconnect a pipeline from its inputs and kill its jobs."""
+        with self._pfs.transaction() as txn:
+            info = self.get(key)
+            info.stopped = True
+            info.state, info.reason = enum("PipelineState", "PIPELINE_PAUSED"), ""
+            self._store.put_pipeline(info)
+            branches.connect(self._pfs, info)
+            self._jobs.stop_all(key, "all jobs killed because pipeline was stopped")
+            txn.after(self._jobs.wake)
+
+    def start(self, key: Key) -> None:
+        """Connect a stopped pipeline again; what was committed meanwhile makes a job."""
+        with self._pfs.transaction() as txn:
+            info = self.get(key)
+            if info.stopped:
+                info.state = enum("PipelineState", "PIPELINE_STARTING")
+            info.stopped = False
+            self._store.put_pipeline(info)
+            branches.connect(self._pfs, info)
+            txn.after(self._jobs.wake)
+
+    def delete(self, key: Key, *, keep_repo: bool, force: bool) -> None:
+        """Delete a pipeline with its jobs and repos; with ``keep_repo`` its output stays, as a user's repo."""
+        with self._pfs.transaction() as txn:
+            info = self.get(key)
+            self._jobs.stop_all(key, "pipeline deleted")
+            for job in list(self._store.jobs(key)):
+                self._jobs.delete(Key.of(job.job.pipeline, job.job.id))
+            self._store.delete_pipeline(key)
+            txn.after(self._jobs.wake)
+            output = Repo(key.project, key.pipeline)
+            if keep_repo:
+                self._pfs.create_branch(output.branch(info.details.output_branch), provenance=[])
+            else:
+                self._pfs.delete_repo(output, force=force)
+            for kind in (META, SPEC):
+                self._pfs.delete_repo(Repo(key.project, key.pipeline, kind), force=force)
+            for repo in branches.cron_repos(info):
+                self._pfs.delete_repo(repo, force=force)
+            txn.after(lambda: self._logs.delete_pipeline(key))
+
+    # Looking
+
+    def _is_transform_repo(self, repo: Repo) -> bool:
+        info = self._store.pipeline(Key(repo.project, repo.name))
+        return info is not None and info.type == TRANSFORM
+
+    def _output_filesets(self, commit: Commit) -> list[str] | None:
+        key = Key(commit.repo.project, commit.repo.name, commit.id)
+        if self._store.job(key) is None:
+            return None
+        return [datum.fileset for datum in self._store.datums(key).values() if datum.fileset]
+
+    def _is_own_output(self, branch: Branch) -> bool:
+        caller = callers.current.get()
+        info = self._store.pipeline(Key(caller.project, caller.pipeline)) if caller else None
+        return info is not None and info.type == SPOUT and branch in branches.written(info)
+
+    def get(self, key: Key, version: int | None = None) -> Any:
+        """The PipelineInfo of the newest version, or of another. Raises NotFoundError."""
+        if (info := self._store.pipeline(key, version)) is None:
+            raise NotFoundError(
+                f'pipeline was not inspected: couldn\'t find up to date spec for pipeline "{key}": '
+                f'pipeline "{key}" not found'
+            )
+        return info
+
+    def at(self, info: Any, commit_set: str) -> Any | None:
+        """The version of a pipeline that was in force in a commit set, with its last job then; None where it had no part."""
+        key = Key.of(info.pipeline)
+        try:
+            spec_commit = self._pfs.inspect_commit(Repo(key.project, key.pipeline, SPEC).commit(commit_set)).commit.id
+        except NotFoundError:
+            return None
+        versions = (one for one in self._store.pipelines(key, -1) if one.spec_commit.id == spec_commit)
+        if (then := next(versions, None)) is not None:
+            jobs = (job for job in self._store.jobs(key) if job.pipeline_version <= then.version)
+            then.last_job_state = getattr(next(jobs, None), "state", enum("JobState", "JOB_STATE_UNKNOWN"))
+        return then
+
+    def list(self, key: Key | None = None, history: int = 0) -> Iterator[Any]:
+        """PipelineInfos with their last job's state, newest first. NotFoundError when the one asked for is not there."""
+        if key is not None:
+            self.get(key)
+        return (self.with_last_job(info) for info in self._store.pipelines(key, history))
+
+    def depth(self, info: Any) -> int:
+        """How many branches a pipeline depends on: more than any pipeline upstream of it."""
+        key = Key.of(info.pipeline)
+        return len(self._pfs.inspect_branch(Repo(key.project, key.pipeline).branch(info.details.output_branch)).provenance)
+
+    def with_last_job(self, info: Any) -> Any:
+        if (job := self._store.last_job(Key.of(info.pipeline))) is not None:
+            info.last_job_state = job.state
+        return info
+
+
+def _type_of(details: Any) -> int:
+    if details.HasField("spout"):
+        return SPOUT
+    return SERVICE if details.HasField("service") else TRANSFORM

@@ -1,0 +1,140 @@
+"""From the JSON a user wrote to the effective pipeline spec: strict parsing, and merging with the defaults.
+
+A spec is merged, as a JSON merge patch (RFC 7396), over the project's defaults, those over the cluster's and those over the
+built-in ones. Field names may be spelled in snake_case or camelCase. An unknown field, a wrong type or a duration that is
+not in seconds is refused with the field's path.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import Any
+
+from google.protobuf import json_format
+
+from minipdk.common.merge_patch import merge_patch
+from minipdk.services.pachyderm import wire
+from minipdk.services.pachyderm.errors import InvalidRequestError
+
+DEFAULT_IMAGE = "ubuntu:20.04"
+BUILT_IN_DEFAULTS: dict[str, Any] = {
+    "createPipelineRequest": {
+        "transform": {"image": DEFAULT_IMAGE},
+        "outputBranch": "master",
+        "datumTries": "3",
+        "reprocessSpec": "until_success",
+    }
+}
+REQUEST, DEFAULTS = "CreatePipelineRequest", "ClusterDefaults"
+
+Json = dict[str, Any]
+
+
+def parse_object(text: str, what: str) -> Json:
+    """``text`` as a JSON object. Raises InvalidRequestError naming ``what`` and the line otherwise."""
+    try:
+        value = json.loads(text or "{}", object_pairs_hook=_without_duplicates)
+    except ValueError as error:
+        raise InvalidRequestError(f"{what} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidRequestError(f"{what} must be a JSON object, not {_json_type(value)}")
+    return value
+
+
+def canonical(value: Json, message: str = REQUEST) -> Json:
+    """``value`` with every field of the PPS message ``message`` under its camelCase name; unknown fields are refused."""
+    return _canonical(value, getattr(wire.pps, message).DESCRIPTOR, "")
+
+
+def merged(*layers: Json) -> Json:
+    """The layers merged as JSON merge patches: later ones win, a null removes."""
+    result: Json = {}
+    for layer in layers:
+        result = merge_patch(result, layer)
+    return result
+
+
+def effective(cluster: Json, project: Json, user: Json) -> Json:
+    """The effective spec: canonical JSON of a CreatePipelineRequest."""
+    defaults = [canonical(layer, DEFAULTS) for layer in (cluster, project)]
+    wrapped = merged(BUILT_IN_DEFAULTS, *defaults, {"createPipelineRequest": canonical(user)})
+    request: Json = wrapped["createPipelineRequest"]
+    return request
+
+
+def to_request(spec: Json) -> Any:
+    """``spec`` as a CreatePipelineRequest message. Raises InvalidRequestError naming the field that does not fit."""
+    request = wire.pps.CreatePipelineRequest()
+    try:
+        json_format.ParseDict(spec, request)
+    except json_format.ParseError as error:
+        raise InvalidRequestError(_explain(str(error))) from None
+    return request
+
+
+def to_json(message: Any) -> str:
+    """A message as the canonical JSON that pachd answers with. InvalidRequestError for a time that JSON cannot tell."""
+    try:
+        text: str = json_format.MessageToJson(message, indent=None)
+    except (json_format.Error, OverflowError) as error:
+        raise InvalidRequestError(f"the request has no JSON form: {error}") from None
+    return text
+
+
+def _canonical(value: Any, descriptor: Any, path: str) -> Json:
+    if not isinstance(value, dict):
+        where = f"field {path}" if path else "a pipeline spec"
+        raise InvalidRequestError(f"{where} must be a JSON object, not {_json_type(value)}")
+    fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
+    result: Json = {}
+    for name, inner in value.items():
+        where = f"{path}.{name}" if path else name
+        if name not in fields:
+            raise InvalidRequestError(f'unknown field "{where}" in {descriptor.full_name}{_closest(name, descriptor)}')
+        field = fields[name]
+        if field.json_name in result:
+            raise InvalidRequestError(f'field "{where}" is set twice, as {field.name} and as {field.json_name}')
+        result[field.json_name] = _canonical_field(inner, field, where)
+    return result
+
+
+def _canonical_field(value: Any, field: Any, path: str) -> Any:
+    kind = field.message_type
+    if value is None or kind is None or kind.file.package == "google.protobuf" or kind.full_name.startswith("google."):
+        return value
+    if kind.GetOptions().map_entry:
+        return value
+    if field.label == field.LABEL_REPEATED:
+        if not isinstance(value, list):
+            raise InvalidRequestError(f"field {path} must be a list, not {_json_type(value)}")
+        return [_canonical(one, kind, f"{path}[{index}]") for index, one in enumerate(value)]
+    return _canonical(value, kind, path)
+
+
+def _json_type(value: Any) -> str:
+    """What JSON calls a value's type."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _closest(name: str, descriptor: Any) -> str:
+    near = difflib.get_close_matches(name, [field.name for field in descriptor.fields], n=1)
+    return f': did you mean "{near[0]}"?' if near else ""
+
+
+def _explain(reason: str) -> str:
+    """The parser's reason in one line, with the mend where it is known."""
+    line = " ".join(reason.split())
+    if "duration" in line.lower():
+        line += '; a duration is a number of seconds followed by s, such as "300s" for five minutes'
+    return line
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> Json:
+    result: Json = {}
+    for name, value in pairs:
+        if name in result:
+            raise ValueError(f'field "{name}" is set twice')
+        result[name] = value
+    return result

@@ -1,0 +1,287 @@
+"""Runs user code on one datum: its private /pfs, its container, its log lines, and what it leaves in /pfs/out.
+
+Inputs are hard links to the store in a layer of their own on top of the image's, so that user code may change or move its
+inputs as on a real cluster, and only its container's private layer takes note.
+
+A try ends well when the command exits with 0 or an accepted return code and everything below /pfs/out could be stored. After
+a try that failed the error command runs in the same /pfs; if it succeeds the datum may be RECOVERED. A datum gets
+``datum_tries`` tries.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minipdk.common.home import Home
+from minipdk.sandbox import Mount
+from minipdk.services.pachyderm import wire
+from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.pfs import Pfs, Upload
+from minipdk.services.pachyderm.pps import messages
+from minipdk.services.pachyderm.pps.datums import Datum
+from minipdk.services.pachyderm.pps.environment import datum_variables, dotenv, user_environment
+from minipdk.services.pachyderm.pps.logs import JobLog
+from minipdk.services.pachyderm.pps.messages import enum
+from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pps.user_code import (
+    Command,
+    FailedTryError,
+    Plan,
+    UserCode,
+    describe_exit,
+    new_folder,
+    remove_folder,
+)
+
+ENV_FILE = ".env"
+
+
+@dataclass
+class Result:
+    """What became of a datum: a DatumState's name, what it wrote, why it failed; times in ns, sizes in bytes."""
+
+    state: str = "FAILED"
+    upload: Upload | None = None
+    reason: str = ""
+    download_time: int = 0
+    process_time: int = 0
+    upload_time: int = 0
+    download_bytes: int = 0
+    upload_bytes: int = 0
+
+
+class StoppedError(Exception):
+    """The job was ended from outside while the datum ran."""
+
+
+@dataclass
+class DatumRun:
+    """One datum on its way. `cancel` ends it for good, `restart` ends only the try that is running."""
+
+    home: Home
+    pfs: Pfs
+    plan: Plan
+    datum: Datum
+    log: JobLog
+    worker_id: str
+    gpus: tuple[int, ...] = ()
+    started: int = field(default_factory=time.time_ns)
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._code: UserCode | None = None
+        self._cancelled = False
+        self._restarted = False
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._cancelled = True
+        self._interrupt()
+
+    def restart(self) -> None:
+        with self._lock:
+            self._restarted = True
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """End what runs now."""
+        with self._lock:
+            code = self._code
+        if code is not None:
+            code.stop()
+
+    def matches(self, filters: Iterable[str]) -> bool:
+        """Whether the datum's inputs hold every one of these paths or hashes (in hex)."""
+        return all(any(one in (found.path, found.file.hash.hex()) for found in self.datum.inputs) for one in filters)
+
+    def status(self) -> Any:
+        """The worker as a WorkerStatus message."""
+        status = wire.pps.WorkerStatus(worker_id=self.worker_id, job_id=self.plan.worker.job)
+        messages.set_time(status.datum_status.started, self.started)
+        for one in self.datum.inputs:
+            status.datum_status.data.add(path=one.path, hash=one.file.hash)
+        return status
+
+    def info(self, result: Result) -> Any:
+        """The datum and what became of it as a DatumInfo message."""
+        worker, datum = self.plan.worker, self.datum
+        info = wire.pps.DatumInfo(state=enum("DatumState", result.state), image_id=self.plan.transform.image)
+        info.datum.id = datum.id
+        info.datum.job.CopyFrom(messages.job(Key(worker.project, worker.pipeline, worker.job)))
+        info.data.extend(messages.file_info(one.file) for one in datum.inputs)
+        for name in ("download_time", "process_time", "upload_time"):
+            messages.set_time(getattr(info.stats, name), getattr(result, name))
+        info.stats.download_bytes, info.stats.upload_bytes = result.download_bytes, result.upload_bytes
+        return info
+
+    def run(self) -> Result:
+        """Try until it succeeds or the tries are used up. Raises StoppedError once cancelled."""
+        result = Result()
+        recovered = False
+        for number in range(1, self.plan.tries + 1):
+            folder = new_folder(self.home)
+            try:
+                self._try(folder, result)
+            except FailedTryError as failure:
+                result.reason = str(failure)
+                self.log.write(self.worker_id, self.datum, f"try {number} of {self.plan.tries} failed: {failure}")
+                recovered = self._recover(folder) or recovered
+            else:
+                result.state, result.reason = "SUCCESS", ""
+                return result
+            finally:
+                remove_folder(folder)
+        if recovered:
+            result.state, result.reason = "RECOVERED", ""
+        return result
+
+    def _try(self, folder: Path, result: Result) -> None:
+        result.download_bytes, result.download_time = self._timed(lambda: self._download(folder))
+        began = time.perf_counter_ns()
+        try:
+            self._run_user_code(folder)
+        finally:
+            result.process_time = time.perf_counter_ns() - began
+        began = time.perf_counter_ns()
+        result.upload_bytes, result.upload = self._upload(folder)
+        result.upload_time = time.perf_counter_ns() - began
+
+    @staticmethod
+    def _timed(call: Any) -> tuple[int, int]:
+        began = time.perf_counter_ns()
+        return call(), time.perf_counter_ns() - began
+
+    def _download(self, folder: Path) -> int:
+        """Lay out /pfs: each input below its name, linked to the store, and an empty out. Returns the bytes."""
+        (folder / "out").mkdir(parents=True, mode=0o700)
+        inputs = self._inputs(folder)
+        for one in self.datum.inputs:
+            target = inputs / one.name
+            target.mkdir(parents=True, exist_ok=True)
+            if not one.s3:
+                self.pfs.files.download(one.commit, one.path, target, empty=one.empty_files, link=self._link)
+        (inputs / ENV_FILE).write_text(dotenv(datum_variables(self.datum)))
+        return sum(one.file.size for one in self.datum.inputs if not one.empty_files and not one.s3)
+
+    _link = True
+    """Whether inputs are hard links to the store: nothing that the container does may write through them."""
+
+    @staticmethod
+    def _inputs(folder: Path) -> Path:
+        """Where a try's inputs lie: what its container sees as /pfs, but for /pfs/out."""
+        return folder / "layer" / "root" / "pfs"
+
+    def _run_user_code(self, folder: Path) -> None:
+        transform = self.plan.transform
+        self.log.write(self.worker_id, self.datum, "beginning to run user code")
+        began = time.monotonic()
+        status, code = self._run_container(self._command(folder, transform.cmd, transform.stdin))
+        took = f"{time.monotonic() - began:.3f}s"
+        if status != 0 and status not in transform.accept_return_code:
+            raise FailedTryError(code.failure(status))
+        self.log.write(self.worker_id, self.datum, f"finished running user code after {took}")
+
+    def _recover(self, folder: Path) -> bool:
+        """Run the error command in the failed try's /pfs; whether there is one and it succeeded."""
+        transform = self.plan.transform
+        if not transform.err_cmd or not folder.exists():
+            return False
+        try:
+            status, _ = self._run_container(self._command(folder, transform.err_cmd, transform.err_stdin))
+        except FailedTryError as failure:
+            self.log.write(self.worker_id, self.datum, f"the error command failed: {failure}")
+            return False
+        if status != 0 and status not in transform.accept_return_code:
+            self.log.write(self.worker_id, self.datum, f"the error command failed: {describe_exit(status)}")
+            return False
+        return True
+
+    def _command(self, folder: Path, argv: Any, stdin: Any) -> Command:
+        """A command with this try's /pfs."""
+        mounts = () if self.plan.s3_out else (Mount(source=folder / "out", target="/pfs/out"),)
+        return Command(list(argv), list(stdin), self._environment(), self.datum, mounts, (folder / "layer",))
+
+    def _run_container(self, command: Command) -> tuple[int, UserCode]:
+        """Run a command until it ends; its exit status, and the code for what there is to say of it."""
+        code = self._start(command)
+        try:
+            return code.wait(self.plan.timeout), code
+        except TimeoutError:
+            code.stop()
+            code.wait()
+            raise FailedTryError(self._too_long()) from None
+        finally:
+            self._end()
+
+    def _too_long(self) -> str:
+        return f"it ran longer than the datum_timeout of {self.plan.timeout:g}s"
+
+    def _start(self, command: Command) -> UserCode:
+        with self._lock:
+            if self._cancelled:
+                raise StoppedError
+            self._code = UserCode(self.home, self.plan, command, self.log, self.worker_id)
+            return self._code
+
+    def _end(self) -> None:
+        """Forget the code that has ended, and say if it was ended from outside."""
+        with self._lock:
+            self._code = None
+            if self._cancelled:
+                raise StoppedError
+            if self._restarted:
+                self._restarted = False
+                raise FailedTryError("the datum was restarted by a user")
+
+    def _environment(self) -> Mapping[str, str]:
+        visible = ",".join(map(str, self.gpus))
+        return {"CUDA_VISIBLE_DEVICES": visible, **user_environment(self.home, self.plan.worker, self.datum)}
+
+    def _upload(self, folder: Path) -> tuple[int, Upload | None]:
+        """Read what user code left in /pfs/out, and its size in bytes."""
+        if not self.plan.keeps_output:
+            return 0, None
+        out = folder / "out"
+        if out.is_symlink() or not out.is_dir():
+            raise FailedTryError("its /pfs/out is no longer the folder that it was")
+        try:
+            for link in (path for path in walk_files(out) if path.is_symlink()):
+                self._point_outside(link, folder)
+            upload = self.pfs.files.prepare(out, pfs_root=self._inputs(folder))
+            return sum(path.stat().st_size for path in walk_files(out) if path.is_file()), upload
+        except (PachydermError, OSError) as error:
+            raise FailedTryError(f"what it wrote to /pfs/out could not be stored: {error}") from error
+
+    def _point_outside(self, link: Path, folder: Path) -> None:
+        """Let a link to a place below /pfs, as the container saw it, point there as seen from outside."""
+        parts = link.readlink().parts
+        if parts[:2] != ("/", "pfs"):
+            return
+        if parts[2:3] == ("out",):
+            target = (folder / "out").joinpath(*parts[3:])
+        else:
+            target = self._inputs(folder).joinpath(*parts[2:])
+            self._fill_empty_file(target, parts[2:])
+        link.unlink()
+        link.symlink_to(target)
+
+    def _fill_empty_file(self, target: Path, parts: tuple[str, ...]) -> None:
+        """A link to what was given as empty files means the files themselves: fetch them. ``parts``: input, then path."""
+        for one in self.datum.inputs:
+            if one.empty_files and one.name == parts[0] and target.exists():
+                self.pfs.files.download(one.commit, "/" + "/".join(parts[1:]), target.parents[len(parts) - 2], link=True)
+
+
+def walk_files(folder: Path) -> list[Path]:
+    """Every file and link below ``folder``, links not followed."""
+    return [Path(root) / name for root, folders, names in os.walk(folder) for name in (*names, *_links(root, folders))]
+
+
+def _links(root: str, folders: list[str]) -> list[str]:
+    return [name for name in folders if (Path(root) / name).is_symlink()]

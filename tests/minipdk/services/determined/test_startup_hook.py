@@ -1,0 +1,58 @@
+"""startup-hook.sh runs before the trial, in the trial's own layer."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import zipfile
+
+from tests.minipdk.services.determined.conftest import Cluster, finish
+
+
+def wheel() -> bytes:
+    """A package that nothing else installs."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("minipdk_hooked/__init__.py", "VALUE = 'from the hook'\n")
+        info = "minipdk_hooked-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: minipdk-hooked\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return buffer.getvalue()
+
+
+WHEEL = "minipdk_hooked-1.0-py3-none-any.whl"
+INSTALL = f"pip install --quiet --no-index --no-deps --disable-pip-version-check ./{WHEEL}\n"
+SCRIPT = "import minipdk_hooked; print(minipdk_hooked.VALUE)"
+
+
+def test_what_the_hook_installs_is_there_for_this_trial_alone(cluster: Cluster) -> None:
+    files = {"startup-hook.sh": INSTALL, WHEEL: wheel(), "main.py": SCRIPT}
+    one = cluster.submit(files, entrypoint="python3 main.py")
+    assert finish(one) == "COMPLETED", cluster.logs(one)
+    assert "from the hook" in cluster.logs(one)
+    assert importlib.util.find_spec("minipdk_hooked") is None
+    other = cluster.submit({"main.py": SCRIPT}, entrypoint="python3 main.py")
+    assert finish(other) == "ERROR"
+    assert "ModuleNotFoundError: No module named 'minipdk_hooked'" in cluster.logs(other)
+
+
+def test_the_hooks_variables_and_folder_reach_the_trial(cluster: Cluster) -> None:
+    hook = "export COLOUR='dark  red'\ntouch made-by-hook\necho hook in $PWD\n"
+    script = "import os; print(os.environ['COLOUR'], os.path.exists('made-by-hook'))"
+    one = cluster.submit({"startup-hook.sh": hook, "main.py": script}, entrypoint="python3 main.py")
+    assert finish(one) == "COMPLETED", cluster.logs(one)
+    logs = cluster.logs(one)
+    assert "hook in /run/determined/workdir" in logs
+    assert "dark  red True" in logs
+
+
+def test_a_failing_hook_fails_the_trial(cluster: Cluster) -> None:
+    one = cluster.submit(
+        {"startup-hook.sh": "echo before\nfalse\necho after\n", "main.py": ""}, entrypoint="python3 main.py"
+    )
+    assert finish(one) == "ERROR"
+    logs = cluster.logs(one)
+    assert "|| before" in logs
+    assert "|| after" not in logs
+    assert "failed: exit code 1" in logs

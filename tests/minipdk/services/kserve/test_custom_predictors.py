@@ -1,0 +1,181 @@
+"""Images of the user's own behind an InferenceService: in a ServingRuntime, or as the predictor's containers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import ServiceProcess
+from tests.minipdk.services.kserve.conftest import FakeS3
+from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster, wait_for
+
+from minipdk.common.home import Home
+from minipdk.images import ImageStore
+
+SERVER = """
+import json, os, pathlib, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        models = {path.name: path.read_text() for path in pathlib.Path("/mnt/models").glob("*.txt")}
+        body = json.dumps({"models": models, "arguments": sys.argv[1:], "environment": dict(os.environ)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
+"""
+RUNTIME = """
+apiVersion: serving.kserve.io/v1alpha1
+kind: ServingRuntime
+metadata: {name: notes}
+spec:
+  supportedModelFormats: [{name: note, autoSelect: true, priority: 1}]
+  protocolVersions: [v1]
+  containers:
+    - name: kserve-container
+      image: notes:1.0
+      args: ["--name={{.Name}}", "--team={{.Labels.team}}"]
+"""
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: claim}
+spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 1Mi}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    home: Home, run_service: Callable[..., ServiceProcess], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    context = tmp_path_factory.mktemp("notes")
+    (context / "server.py").write_text(SERVER)
+    (context / "Dockerfile").write_text('FROM python:3.11\nCOPY server.py /\nENTRYPOINT ["python", "-u", "/server.py"]\n')
+    ImageStore(home).build(context, "notes:1.0")
+    run_service(home, "kubernetes", "kubernetes")
+    s3 = FakeS3()
+    cluster = Cluster(home, run_service(home, "serving", "ingress"), s3)
+    cluster.add_credentials()
+    yield cluster
+    s3.close()
+
+
+def create(cluster: Cluster, name: str, **predictor: Any) -> None:
+    metadata = {"name": name, "labels": {"team": "blue"}}
+    kind = {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService"}
+    service = json.dumps({**kind, "metadata": metadata, "spec": {"predictor": predictor}})
+    cluster.kubectl("apply", "-f", "-", stdin=service)
+
+
+def ask(cluster: Cluster, name: str) -> dict[str, Any]:
+    host = {"Host": f"{name}.{NAMESPACE}.example.com"}
+    answer = cluster.http.get(f"http://127.0.0.1:{cluster.home.port('ingress')}/", headers=host, timeout=30)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_runtime_of_the_users_serves_its_format_with_as_many_replicas_as_asked(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("from a file")
+    model = {"modelFormat": {"name": "note"}, "storageUri": f"file://{tmp_path}", "args": ["--more"]}
+    create(cluster, "notes", model=model, minReplicas=2)
+    assert cluster.failure("notes")["message"] == "No runtime found to support specified framework/version"
+    cluster.kubectl("apply", "-f", "-", stdin=RUNTIME)
+    wait_for(lambda: cluster.is_ready("notes"), what="the service to be ready once there is a runtime")
+    assert len(cluster.pods("notes")) == 2
+    answers = [ask(cluster, "notes")]
+    while len({one["environment"]["HOSTNAME"] for one in answers}) < 2:  # the test's time limit ends it
+        answers.append(ask(cluster, "notes"))
+    assert all(one["models"] == {"note.txt": "from a file"} for one in answers)
+    assert all(one["arguments"] == ["--name=notes", "--team=blue", "--more"] for one in answers)
+    assert {one["environment"]["K_REVISION"] for one in answers} == {"notes-predictor-00001"}
+
+
+def test_a_custom_container_gets_its_model_variables_and_volumes(cluster: Cluster) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=CLAIM)
+    place = cluster.home.folder("volumes") / NAMESPACE / "claim" / "notes"
+    place.mkdir(parents=True)
+    (place / "note.txt").write_text("from a claim")
+    reference = {"secretKeyRef": {"name": "pach", "key": "AWS_ACCESS_KEY_ID"}}
+    env = [{"name": "STORAGE_URI", "value": "pvc://claim/notes"}, {"name": "KEY", "valueFrom": reference}]
+    container = {"name": "mine", "image": "notes:1.0", "args": ["$(KEY)"], "env": env}
+    create(cluster, "custom", containers=[container])
+    wait_for(lambda: cluster.is_ready("custom"), what="the service to be ready")
+    found = ask(cluster, "custom")
+    assert found["models"] == {"note.txt": "from a claim"}
+    assert found["arguments"] == ["the-key"]
+    assert found["environment"]["STORAGE_URI"] == "/mnt/models"
+    assert found["environment"]["PORT"] == "8080"
+
+
+def test_a_container_that_ends_says_why_to_whoever_describes_the_service(cluster: Cluster) -> None:
+    failing = {"name": "mine", "image": "notes:1.0", "command": ["sh", "-c", "echo no luck today; exit 3"]}
+    create(cluster, "failing", containers=[failing])
+    failure = cluster.failure("failing")
+    assert (failure["reason"], failure["exitCode"], failure["message"]) == ("ModelLoadFailed", 3, "no luck today")
+    wait_for(lambda: "no luck today" in cluster.kubectl("describe", "isvc", "failing"), what="the description")
+    cluster.kubectl("delete", "isvc", "failing", "--cascade=foreground")
+    assert cluster.pods("failing") == []
+
+
+def test_a_server_that_ends_in_good_order_has_failed_too_and_stays_so_until_it_serves(cluster: Cluster) -> None:
+    create(cluster, "ending", containers=[{"name": "mine", "image": "notes:1.0", "command": ["sh", "-c", "sleep 1"]}])
+    assert cluster.failure("ending")["message"] == "ended with status 0: a model server has to go on"
+    seen = set()
+
+    def is_started_again() -> bool:
+        seen.add(cluster.condition("ending")["status"])
+        [pod] = cluster.pods("ending")
+        return pod.status.container_statuses[0].restart_count >= 2
+
+    wait_for(is_started_again, what="two more starts")
+    assert seen == {"False"}
+    cluster.kubectl("delete", "isvc", "ending")
+
+
+def test_a_folder_that_is_not_there_is_told_until_it_is(cluster: Cluster, tmp_path: Path) -> None:
+    source = {"name": "STORAGE_URI", "value": f"file://{tmp_path}/late"}
+    create(cluster, "late", containers=[{"name": "mine", "image": "notes:1.0", "env": [source]}])
+    assert f"there is no {tmp_path}/late on this machine" in cluster.failure("late")["message"]
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "note.txt").write_text("at last")
+    wait_for(lambda: cluster.is_ready("late"), what="the service to be ready")
+    assert ask(cluster, "late")["models"] == {"note.txt": "at last"}
+    cluster.kubectl("delete", "isvc", "late")
+
+
+def test_an_image_that_is_not_there_is_told_until_it_is_built(cluster: Cluster, tmp_path: Path) -> None:
+    create(cluster, "early", containers=[{"name": "mine", "image": "late:1.0"}])
+    assert "late:1.0" in cluster.failure("early")["message"]
+    assert (cluster.condition("early")["status"], cluster.condition("early")["reason"]) == ("False", "RevisionFailed")
+    (tmp_path / "Dockerfile").write_text("FROM notes:1.0\n")
+    ImageStore(cluster.home).build(tmp_path, "late:1.0")
+    wait_for(lambda: cluster.is_ready("early"), what="the service to be ready once there is its image")
+    assert "lastFailureInfo" not in cluster.status("early")["modelStatus"]
+    cluster.kubectl("delete", "isvc", "early")
+
+
+def test_an_orphaned_predictor_is_left_running(cluster: Cluster) -> None:
+    create(cluster, "left", containers=[{"name": "mine", "image": "notes:1.0"}])
+    wait_for(lambda: cluster.is_ready("left"), what="the service to be ready")
+    [before] = cluster.pods("left")
+    cluster.kubectl("delete", "isvc", "left", "--cascade=orphan")
+    wait_for(lambda: cluster.predict("left").status_code == 404, what="the route's end")
+    [after] = cluster.pods("left")
+    assert (after.metadata.uid, after.status.phase) == (before.metadata.uid, "Running")
+
+
+def test_a_second_runtime_of_the_same_priority_is_denied(cluster: Cluster) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        cluster.kubectl("create", "-f", "-", stdin=RUNTIME.replace("name: notes}", "name: others}"))
+    assert (
+        "same priority assigned for the model format note in the servingruntimes notes and others in namespace models"
+        in (raised.value.stderr)
+    )

@@ -1,0 +1,435 @@
+"""InferenceServices from creation to deletion, through KServe's client, kubectl and HTTP requests to the ingress."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from kserve import (
+    KServeClient,
+    V1beta1InferenceService,
+    V1beta1InferenceServiceSpec,
+    V1beta1PredictorSpec,
+    V1beta1TorchServeSpec,
+    V1beta1XGBoostSpec,
+)
+from kubernetes import client as k8s
+from tests import conftest
+from tests.conftest import ServiceProcess
+from tests.minipdk.services.kserve.conftest import Archiver, FakeS3, broken_handler
+
+from minipdk.common.home import Home
+from minipdk.services.kubernetes.certificates import write_kubeconfig
+from minipdk.services.kubernetes.service import kubeconfig
+
+NAMESPACE = "models"
+wait_for = functools.partial(
+    conftest.wait_for, seconds=120
+)  # a predictor imports torch and kserve, on a busy machine slowly
+OPEN_COMMIT = "0123456789abcdef0123456789abcdef.master.deploy.churn"
+
+
+@dataclass
+class Cluster:
+    """The Kubernetes API, the serving service and an S3 server with models."""
+
+    home: Home
+    serving: ServiceProcess
+    s3: FakeS3
+
+    def __post_init__(self) -> None:
+        write_kubeconfig(self.home)
+        self.kserve = KServeClient(config_file=str(kubeconfig(self.home)))
+        self.core = k8s.CoreV1Api()
+        self.http = requests.Session()
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig(self.home))}
+        command = ["kubectl", "-n", NAMESPACE, *arguments]
+        return subprocess.run(command, input=stdin, env=environment, check=True, capture_output=True, text=True).stdout
+
+    def add_credentials(self) -> None:
+        annotations = {"serving.kserve.io/s3-endpoint": self.s3.endpoint, "serving.kserve.io/s3-usehttps": "0"}
+        keys = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), self.s3.access_key)
+        for name, key in (("pach", keys), ("wrong", {**keys, "AWS_ACCESS_KEY_ID": "wrong"})):
+            metadata = k8s.V1ObjectMeta(name=name, annotations=annotations)
+            self.core.create_namespaced_secret(NAMESPACE, k8s.V1Secret(metadata=metadata, string_data=key))
+            account = k8s.V1ServiceAccount(metadata=k8s.V1ObjectMeta(name=name), secrets=[{"name": name}])
+            self.core.create_namespaced_service_account(NAMESPACE, account)
+
+    def create(self, name: str, uri: str, **predictor: Any) -> None:
+        self.kserve.create(inference_service(name, uri, **predictor))
+
+    def replace(self, name: str, uri: str) -> None:
+        """Replace the spec, again where the controller wrote the status between the client's read and its write."""
+
+        def replaced() -> bool:
+            try:
+                self.kserve.replace(name, inference_service(name, uri), namespace=NAMESPACE)
+            except RuntimeError as error:
+                if "(409)" not in str(error):
+                    raise
+                return False
+            return True
+
+        wait_for(replaced, what="a replacement without a conflict")
+
+    def status(self, name: str) -> dict[str, Any]:
+        return self.kserve.get(name, namespace=NAMESPACE).get("status", {})
+
+    def status_where(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first status whose modelStatus is as asked: one reading, as a failing container is tried again meanwhile."""
+
+        def found() -> dict[str, Any] | None:
+            status = self.status(name)
+            return status if holds(status["modelStatus"]) else None
+
+        return wait_for(found, what="that model status")
+
+    def condition(self, name: str, kind: str = "Ready") -> dict[str, Any]:
+        conditions = {one["type"]: one for one in self.status(name).get("conditions", [])}
+        return conditions.get(kind, {"status": "Unknown"})
+
+    def is_ready(self, name: str) -> bool:
+        return self.condition(name)["status"] == "True"
+
+    def failure(self, name: str) -> dict[str, Any]:
+        return wait_for(lambda: self.status(name).get("modelStatus", {}).get("lastFailureInfo"), what="a failure")
+
+    def is_shared(self, name: str, *percents: int) -> bool:
+        """Whether the service is ready, its latest revision and the one before having ``percents`` of the requests."""
+        found = self.kserve.get(name, namespace=NAMESPACE)
+        status = found["status"]  # one reading: the parts of two would not belong together
+        ready = any((one["type"], one["status"]) == ("Ready", "True") for one in status["conditions"])
+        traffic = status["components"]["predictor"].get("traffic", [])
+        seen = status["observedGeneration"] == found["metadata"]["generation"]
+        return seen and ready and [one["percent"] for one in traffic] == list(percents)
+
+    def pods(self, name: str) -> list[k8s.V1Pod]:
+        return self.core.list_namespaced_pod(NAMESPACE, label_selector=f"serving.kserve.io/inferenceservice={name}").items
+
+    def expect_event(self, name: str, reason: str, message: str) -> None:
+        """Wait for an event: it is written after the status that it tells of."""
+        wait_for(lambda: (reason, message) in self.events(name), what=f"the event {reason}: {message}")
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        found = self.core.list_namespaced_event(NAMESPACE, field_selector=f"involvedObject.name={name}").items
+        return [(event.reason, event.message) for event in found]
+
+    def predict(self, name: str, x: object = 1, *, host: str = "{}.models.example.com") -> requests.Response:
+        url = f"http://127.0.0.1:{self.home.port('ingress')}/v1/models/linear:predict"
+        body = {"instances": [{"data": {"x": x}}]}
+        return self.http.post(url, json=body, headers={"Host": host.format(name)}, timeout=30)
+
+    def answers(self, name: str, value: float) -> bool:
+        answer = self.predict(name)
+        return answer.status_code == 200 and answer.json() == {"predictions": [value]}
+
+
+def torchserve(uri: str) -> V1beta1TorchServeSpec:
+    resources = k8s.V1ResourceRequirements(requests={}, limits={})
+    return V1beta1TorchServeSpec(protocol_version="v1", storage_uri=uri, resources=resources)
+
+
+def inference_service(name: str, uri: str, **predictor: Any) -> V1beta1InferenceService:
+    """As a deployment step makes it; ``predictor`` sets or replaces fields of the V1beta1PredictorSpec."""
+    settings = {"service_account_name": "pach", "tolerations": [], "pytorch": torchserve(uri)} | predictor
+    return V1beta1InferenceService(
+        api_version="serving.kserve.io/v1beta1",
+        kind="InferenceService",
+        metadata=k8s.V1ObjectMeta(name=name, namespace=NAMESPACE, annotations={"sidecar.istio.io/inject": "false"}),
+        spec=V1beta1InferenceServiceSpec(predictor=V1beta1PredictorSpec(**settings)),
+    )
+
+
+def predictors(pod_uid: str) -> list[int]:
+    """The processes that have the Pod's model mounted."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if pod_uid in (process / "mountinfo").read_text():
+                found.append(int(process.name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def cluster(home: Home, run_service: Callable[..., ServiceProcess], make_archive: Archiver) -> Iterator[Cluster]:
+    run_service(home, "kubernetes", "kubernetes")
+    s3 = FakeS3()
+    s3.put("models", make_archive(factor=1).parent, "one/model-store/")
+    s3.put("models", make_archive(factor=10).parent, "ten/model-store/")
+    s3.put("models", make_archive(handler=broken_handler("no weights for you")).parent, "broken/model-store/")
+    cluster = Cluster(home, run_service(home, "serving", "ingress"), s3)
+    cluster.add_credentials()
+    yield cluster
+    s3.close()
+
+
+@pytest.fixture(scope="module")
+def linear(cluster: Cluster) -> str:
+    """A service that doubles x. It is shared; each test leaves its endpoint answering."""
+    cluster.create("linear", "s3://models/one")
+    cluster.kserve.wait_isvc_ready("linear", namespace=NAMESPACE, timeout_seconds=120, polling_interval=0.2)
+    return "linear"
+
+
+def test_a_ready_service_is_described_as_kserve_does(cluster: Cluster, linear: str) -> None:
+    status = cluster.status(linear)
+    assert status["url"] == "http://linear.models.example.com"
+    assert status["address"] == {"url": "http://linear.models.svc.cluster.local"}
+    assert status["modelStatus"]["states"] == {"activeModelState": "Loaded", "targetModelState": "Loaded"}
+    assert status["modelStatus"]["transitionStatus"] == "UpToDate"
+    predictor = status["components"]["predictor"]
+    assert predictor["latestReadyRevision"] == predictor["latestCreatedRevision"] == "linear-predictor-00001"
+    assert {one["type"]: one["status"] for one in status["conditions"]} == dict.fromkeys(
+        [
+            "IngressReady",
+            "LatestDeploymentReady",
+            "PredictorConfigurationReady",
+            "PredictorReady",
+            "PredictorRouteReady",
+            "Ready",
+            "RoutesReady",
+        ],
+        "True",
+    )
+    assert cluster.kserve.is_isvc_ready(linear, namespace=NAMESPACE)
+    cluster.expect_event(linear, "InferenceServiceReady", "InferenceService [linear] is Ready")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "{}.models.example.com",
+        "{}-predictor.models.example.com",
+        "{}.models.example.com:8081",
+        "{}.models.svc.cluster.local",
+    ],
+)
+def test_predictions_are_routed_by_host(cluster: Cluster, linear: str, host: str) -> None:
+    assert cluster.predict(linear, 4, host=host).json() == {"predictions": [8.0]}
+
+
+def test_curl_needs_no_content_type(cluster: Cluster, linear: str) -> None:
+    url = f"http://127.0.0.1:{cluster.home.port('ingress')}/v1/models/{linear}:predict"
+    command = ["curl", "-sS", "-H", "Host: linear.models.example.com", "-d", '{"instances": [{"data": {"x": 2}}]}', url]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == '{"predictions":[4.0]}'
+
+
+def test_kubectl_shows_the_service_its_pod_and_both_logs(cluster: Cluster, linear: str) -> None:
+    assert "http://linear.models.example.com" in cluster.kubectl("get", "isvc", "linear")
+    assert "1/1 Running" in " ".join(cluster.kubectl("get", "pods", "--no-headers").split())
+    [pod] = cluster.pods(linear)
+    assert pod.status.container_statuses[0].image_id
+    assert "Downloaded object one/model-store/linear.mar" in cluster.kubectl(
+        "logs", pod.metadata.name, "-c", "storage-initializer"
+    )
+    assert "loading linear 1.0 from linear.mar" in cluster.kubectl("logs", pod.metadata.name, "-c", "kserve-container")
+
+
+def test_an_unknown_host_is_404(cluster: Cluster, linear: str) -> None:
+    answer = cluster.predict("nobody")
+    assert answer.status_code == 404
+    assert "no InferenceService is served at Host 'nobody.models.example.com'" in answer.json()["error"]
+
+
+def test_a_model_in_an_open_commit_is_waited_for_and_the_wait_is_visible(cluster: Cluster, make_archive: Archiver) -> None:
+    cluster.create("waiting", f"s3://{OPEN_COMMIT}/linear")
+    said = wait_for(
+        lambda: "NoSuchBucket" in (message := cluster.condition("waiting").get("message", "")) and message, what="the wait"
+    )
+    assert "[storage-initializer]: waiting for the model" in str(said)
+    answer = cluster.predict("waiting")
+    assert (answer.status_code, "waiting for the model" in answer.json()["error"]) == (503, True)
+    cluster.s3.put(OPEN_COMMIT, make_archive().parent, "linear/model-store/")
+    cluster.kserve.wait_isvc_ready("waiting", namespace=NAMESPACE, timeout_seconds=120, polling_interval=0.2)
+    assert cluster.answers("waiting", 2.0)
+    cluster.kserve.delete("waiting", namespace=NAMESPACE)
+    wait_for(lambda: not cluster.pods("waiting") and cluster.predict("waiting").status_code == 404, what="the end")
+
+
+def test_a_replacement_takes_over_without_a_failed_request(cluster: Cluster, linear: str) -> None:
+    codes, values, done = set(), [], threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answer = cluster.predict(linear)
+            codes.add(answer.status_code)
+            values.append(answer.json().get("predictions", [None])[0])
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        cluster.replace(linear, "s3://models/ten")
+        wait_for(lambda: values[-1:] == [20.0], what="the new model's answer")
+        wait_for(lambda: len(cluster.pods(linear)) == 1, what="the old pod's end")
+    finally:
+        done.set()
+        asking.join()
+    assert codes == {200}
+    assert values == sorted(values), "the old model answered after the new one"
+    wait_for(
+        lambda: cluster.status(linear)["components"]["predictor"]["latestReadyRevision"] == "linear-predictor-00002",
+        what="the new revision to be ready",
+    )
+
+
+def test_a_canary_gets_its_share_is_promoted_and_rolled_back_without_a_failed_request(cluster: Cluster, linear: str) -> None:
+    [before] = cluster.predict(linear).json()["predictions"]
+    uri, after = ("s3://models/one", 2.0) if before == 20.0 else ("s3://models/ten", 20.0)
+    old = cluster.status(linear)["components"]["predictor"]["latestRolledoutRevision"]
+    codes, values, done = set(), [], threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            answer = cluster.predict(linear)
+            codes.add(answer.status_code)
+            values.append(answer.json().get("predictions", [None])[0])
+
+    def share_of(value: float, count: int = 200) -> float:
+        start = len(values)
+        wait_for(lambda: len(values) >= start + count, what="answers")
+        return values[start : start + count].count(value) / count
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        cluster.kserve.patch(linear, inference_service(linear, uri, canary_traffic_percent=30), NAMESPACE)
+        wait_for(lambda: cluster.is_shared(linear, 30, 70), what="the canary")
+        new = cluster.status(linear)["components"]["predictor"]["latestReadyRevision"]
+        assert "True 70 30 " + f"{old} {new}" in " ".join(cluster.kubectl("get", "isvc", linear).split())
+        wait_for(lambda: values[-1:] == [after], what="an answer of the canary")
+        assert cluster.predict(linear, host="prev-{}-predictor.models.example.com").json() == {"predictions": [before]}
+        assert 0.1 < share_of(after) < 0.5  # six standard deviations
+        cluster.kserve.replace(linear, inference_service(linear, uri), namespace=NAMESPACE)
+        wait_for(lambda: cluster.is_shared(linear, 100), what="the promotion")
+        wait_for(lambda: share_of(after, 20) == 1, what="the new model's answers alone")
+        wait_for(lambda: len(cluster.pods(linear)) == 1, what="the old pod's end")
+        predictor = cluster.status(linear)["components"]["predictor"]
+        assert (predictor["latestRolledoutRevision"], predictor["previousRolledoutRevision"]) == (new, old)
+        cluster.kserve.patch(linear, inference_service(linear, uri, canary_traffic_percent=0), NAMESPACE)
+        wait_for(lambda: share_of(before, 20) == 1, what="the old model's answers")
+        wait_for(lambda: cluster.is_shared(linear, 0, 100), what="the roll-back")
+        cluster.kserve.replace(linear, inference_service(linear, uri), namespace=NAMESPACE)
+        wait_for(lambda: share_of(after, 20) == 1, what="the roll-out")
+    finally:
+        done.set()
+        asking.join()
+    assert codes == {200}
+    revisions = cluster.kubectl("get", "revisions", "--no-headers").splitlines()
+    assert {line.split()[0] for line in revisions} == {old, new}
+
+
+def test_the_endpoint_comes_back_after_the_predictor_was_killed(cluster: Cluster, linear: str) -> None:
+    assert cluster.predict(linear, "die").status_code == 502
+    wait_for(lambda: cluster.predict(linear).status_code == 503, what="the ingress to notice")
+    wait_for(lambda: cluster.predict(linear).status_code == 200, what="the predictor to come back")
+    [pod] = cluster.pods(linear)
+    assert pod.status.container_statuses[0].restart_count == 1
+    assert pod.status.container_statuses[0].last_state.terminated.exit_code == 128 + signal.SIGKILL
+
+
+def test_the_endpoint_comes_back_after_the_service_was_killed(cluster: Cluster, linear: str) -> None:
+    [before] = cluster.pods(linear)
+    asked = cluster.s3.requests
+    assert predictors(before.metadata.uid)
+    cluster.serving.kill()
+    wait_for(lambda: not predictors(before.metadata.uid), what="the predictor to end with its service")
+    cluster.serving.start()
+    assert cluster.predict(linear).status_code == 503
+    wait_for(lambda: cluster.predict(linear).status_code == 200, what="the predictor to come back")
+    wait_for(lambda: cluster.is_ready(linear))
+    [after] = cluster.pods(linear)
+    assert after.metadata.uid == before.metadata.uid
+    assert cluster.s3.requests == asked, "the model was fetched again"
+
+
+def test_a_pod_deleted_by_hand_is_made_again_for_the_same_revision(cluster: Cluster, linear: str) -> None:
+    [before] = cluster.pods(linear)
+    cluster.kubectl("delete", "pod", before.metadata.name)
+    wait_for(lambda: cluster.predict(linear).status_code == 200, what="the new pod")
+    [after] = cluster.pods(linear)
+    assert after.metadata.uid != before.metadata.uid
+    assert after.metadata.labels["app"] == before.metadata.labels["app"]
+
+
+def test_a_broken_model_tells_why_and_the_previous_revision_keeps_serving(cluster: Cluster, linear: str) -> None:
+    before = cluster.predict(linear).json()
+    cluster.replace(linear, "s3://models/broken")
+    status = cluster.status_where(linear, lambda model: model["states"]["targetModelState"] == "FailedToLoad")
+    assert status["modelStatus"]["states"]["activeModelState"] == "Loaded"
+    assert status["modelStatus"]["transitionStatus"] == "BlockedByFailedLoad"
+    assert status["modelStatus"]["lastFailureInfo"]["message"] == "RuntimeError: no weights for you"
+    [ready] = [one for one in status["conditions"] if one["type"] == "Ready"]
+    assert (ready["status"], ready["reason"]) == ("False", "RevisionFailed")
+    assert "RuntimeError: no weights for you" in ready["message"]
+    cluster.expect_event(linear, "ModelLoadFailed", "RuntimeError: no weights for you")
+    assert cluster.predict(linear).json() == before
+    latest = max(cluster.pods(linear), key=lambda pod: pod.metadata.labels["serving.knative.dev/revision"])
+    wait_for(lambda: "Traceback" in cluster.kubectl("logs", latest.metadata.name, "--previous"), what="the traceback")
+
+
+@pytest.mark.parametrize(
+    ("predictor", "reason", "message"),
+    [
+        (
+            {"pytorch": None, "xgboost": V1beta1XGBoostSpec(storage_uri="s3://models/one")},
+            "NoSupportingRuntime",
+            "no runtime found to support predictor with model type: xgboost",
+        ),
+        (
+            {"pytorch": torchserve("gs://bucket/model")},
+            "InvalidPredictorSpec",
+            "spec.predictor.model.storageUri gs:// is not supported by minipdk",
+        ),
+        (
+            {"service_account_name": "nobody"},
+            "InvalidPredictorSpec",
+            'serviceaccount "nobody" not found in namespace models',
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_refused_by_name(
+    cluster: Cluster, predictor: dict[str, Any], reason: str, message: str
+) -> None:
+    cluster.create("refused", "s3://models/one", **predictor)
+    try:
+        failure = cluster.failure("refused")
+        assert failure["reason"] == reason
+        assert message in cluster.condition("refused")["message"]
+        assert cluster.status("refused")["modelStatus"]["transitionStatus"] == "InvalidSpec"
+        wait_for(lambda: any(message in text for _, text in cluster.events("refused")), what="the event")
+        assert message in cluster.predict("refused").json()["error"]
+        assert cluster.pods("refused") == []
+    finally:
+        cluster.kserve.delete("refused", namespace=NAMESPACE)
+
+
+def test_the_runtimes_that_come_with_the_cluster_are_objects_of_it(cluster: Cluster, linear: str) -> None:
+    assert "kserve-torchserve pytorch kserve-container" in " ".join(cluster.kubectl("get", "clusterservingruntimes").split())
+
+
+def test_a_wrong_key_is_told_in_the_status(cluster: Cluster) -> None:
+    cluster.create("denied", "s3://models/one", service_account_name="wrong")
+    failure = cluster.failure("denied")
+    assert failure["message"] == "s3://models/one: InvalidAccessKeyId: Invalid Access Key Id"
+    assert failure["location"] == "storage-initializer"
+    cluster.kserve.delete("denied", namespace=NAMESPACE)
+
+
+def test_deletion_ends_the_predictors_and_removes_what_they_left(cluster: Cluster, linear: str) -> None:
+    cluster.kserve.delete(linear, namespace=NAMESPACE)
+    wait_for(lambda: not cluster.pods(linear), what="the pods' end")
+    assert cluster.kubectl("get", "revisions", "-o", "name") == ""
+    folders = [Path(cluster.home.folder("serving")), cluster.home.folder("logs") / "pods" / NAMESPACE]
+    wait_for(lambda: not any(list(folder.iterdir()) for folder in folders), what="the folders' end")

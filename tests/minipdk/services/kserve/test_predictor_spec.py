@@ -1,0 +1,341 @@
+"""What an InferenceService's spec may ask for: used, echoed, or refused by name, never ignored."""
+
+from __future__ import annotations
+
+import copy
+from functools import partial
+from typing import Any
+
+import pytest
+from kserve import V1alpha1ServingRuntimeSpec, V1beta1ModelSpec, V1beta1PredictorSpec
+from kubernetes.client import V1Container
+
+from minipdk.services.kserve.errors import InvalidSpecError, NotSupportedError, ServingRuntimeError
+from minipdk.services.kserve.fields import (
+    CONTAINER_FIELDS,
+    ECHOED,
+    FRAMEWORKS,
+    MODEL_FIELDS,
+    PREDICTOR_FIELDS,
+    RUNTIME_ECHOED,
+    RUNTIME_FIELDS,
+)
+from minipdk.services.kserve.pods import pod_for
+from minipdk.services.kserve.predictor import Template, read_predictor
+from minipdk.services.kserve.revisions import revision_for
+from minipdk.services.kserve.runtimes import manifests
+from minipdk.services.kserve.servingruntime import ServingRuntime, choose
+
+BUILT_IN = [ServingRuntime.of(one) for one in manifests()]
+SPEC = {
+    "serviceAccountName": "pach",
+    "tolerations": [{"key": "a", "operator": "Exists"}],
+    "timeout": 60,
+    "model": {
+        "modelFormat": {"name": "pytorch"},
+        "protocolVersion": "v1",
+        "storageUri": "s3://bucket/model",
+        "args": ["--model-store=/mnt/models"],
+        "env": [{"name": "A", "value": "1"}],
+        "resources": {"limits": {"cpu": "1"}},
+    },
+}
+CUSTOM = {"name": "kserve-container", "image": "mine:1"}
+
+
+def service(spec: Any, labels: dict[str, str] | None = None, **annotations: str) -> dict[str, Any]:
+    metadata = {"name": "churn", "namespace": "models", "uid": "1", "annotations": annotations, "labels": labels or {}}
+    return {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": metadata,
+        "spec": {"predictor": spec},
+    }
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    """SPEC with other ``fields`` of its model."""
+    spec = copy.deepcopy(SPEC)
+    spec["model"] |= fields  # type: ignore[operator]
+    return spec
+
+
+def custom(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"containers": [{**CUSTOM, **one} for one in containers], **fields}
+
+
+def read(isvc: dict[str, Any], *own: dict[str, Any]) -> Template:
+    """The template, where the namespace has ``own`` runtimes, by their specs."""
+    named = [ServingRuntime(f"own-{index}", spec, created=str(index)) for index, spec in enumerate(own)]
+    return read_predictor(isvc, lambda model, _: choose(model, named, BUILT_IN))
+
+
+def container(spec: Any, *own: dict[str, Any]) -> dict[str, Any]:
+    """The container that serves ``spec``."""
+    [found] = read(service(spec), *own).spec["containers"]
+    return found  # type: ignore[no-any-return]
+
+
+def pod(spec: Any, **annotations: str) -> dict[str, Any]:
+    """The spec of the Pod that serves ``spec``."""
+    isvc = service(spec, **annotations)
+    revision = revision_for(isvc, read(isvc), 3)
+    revision["metadata"]["uid"] = "2"
+    return pod_for(revision, [{"name": "KEY", "value": "secret"}])["spec"]  # type: ignore[no-any-return]
+
+
+def test_the_old_and_the_new_way_to_name_a_format_are_the_same_revision() -> None:
+    model = copy.deepcopy(SPEC["model"])
+    assert model.pop("modelFormat") == {"name": "pytorch"}  # type: ignore[attr-defined]
+    old = {name: value for name, value in SPEC.items() if name != "model"} | {"pytorch": model}
+    assert read(service(old)) == read(service(SPEC))
+
+
+DIFFERENT = [
+    changed(storageUri="s3://bucket/other"),
+    changed(protocolVersion="v2"),
+    changed(args=[]),
+    changed(env=[]),
+    changed(resources={}),
+    changed(image="local:1.0"),
+    changed(runtimeVersion="0.13.0"),
+    SPEC | {"serviceAccountName": "other"},
+    SPEC | {"timeout": 61},
+    SPEC | {"tolerations": []},
+    SPEC | {"annotations": {"a": "b"}},
+    SPEC | {"labels": {"a": "b"}},
+    SPEC | {"minReplicas": 2},
+    SPEC | {"volumes": [{"name": "a", "emptyDir": {}}]},
+]
+
+
+def test_every_field_that_is_used_makes_a_revision_of_its_own() -> None:
+    hashes = {read(service(spec)).hash() for spec in [SPEC, *DIFFERENT]}
+    assert len(hashes) == len(DIFFERENT) + 1
+
+
+def test_a_share_of_the_requests_and_empty_fields_that_clients_send_make_none() -> None:
+    empty = changed(name="", image=None, volumeMounts=[]) | {"containers": [], "minReplicas": 1, "hostNetwork": False}
+    assert read(service(empty)) == read(service(SPEC)) == read(service(SPEC | {"canaryTrafficPercent": 10}))
+
+
+def test_an_annotation_makes_a_new_revision_but_kubectls_own_does_not() -> None:
+    plain = read(service(SPEC)).hash()
+    assert read(service(SPEC, pach_id="2")).hash() != plain
+    assert read(service(SPEC, **{"kubectl.kubernetes.io/last-applied-configuration": "{}"})).hash() == plain
+
+
+@pytest.mark.parametrize(
+    ("model", "known", "where"),
+    [
+        (V1beta1PredictorSpec, PREDICTOR_FIELDS | ECHOED | {*FRAMEWORKS}, "spec.predictor"),
+        (V1beta1ModelSpec, MODEL_FIELDS, "spec.predictor.model"),
+        (V1Container, CONTAINER_FIELDS, "spec.predictor.containers[kserve-container]"),
+        (V1alpha1ServingRuntimeSpec, RUNTIME_FIELDS | RUNTIME_ECHOED | {"workerSpec"}, "ServingRuntime own-0: spec"),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_every_other_field_of_the_vendors_is_refused_by_name(model: Any, known: frozenset[str], where: str) -> None:
+    formats = {"supportedModelFormats": [{"name": "pytorch", "autoSelect": True}], "containers": [CUSTOM]}
+    tries = {
+        V1beta1PredictorSpec: lambda field: (SPEC | {field: 1}, ()),
+        V1beta1ModelSpec: lambda field: (changed(**{field: 1}), ()),
+        V1Container: lambda field: (custom({field: 1}), ()),
+        V1alpha1ServingRuntimeSpec: lambda field: (SPEC, [{**formats, field: 1}]),
+    }
+    unknown = sorted(set(model.attribute_map.values()) - known)
+    assert unknown
+    for field in unknown:
+        spec, own = tries[model](field)
+        with pytest.raises(NotSupportedError) as raised:
+            read(service(spec), *own)
+        assert str(raised.value).startswith(f"{where}.{field} is not supported by minipdk")
+
+
+@pytest.mark.parametrize("component", ["transformer", "explainer"])
+def test_other_components_are_refused_by_name(component: str) -> None:
+    isvc = service(SPEC)
+    isvc["spec"][component] = {"containers": [{"name": "a"}]}
+    with pytest.raises(NotSupportedError, match=rf"^spec\.{component} is not supported by minipdk"):
+        read(isvc)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (SPEC | {"timeout": 0}, "timeout must be a number of seconds"),
+        (SPEC | {"containerConcurrency": 1}, "containerConcurrency is not supported by minipdk"),
+        (changed(storageUri=""), "storageUri is required"),
+        (changed(storageUri="/mnt/models"), "has no scheme"),
+        (changed(storageUri="s3:///model"), "names no bucket"),
+        (changed(storageUri="pvc:///model"), "names no persistent volume claim"),
+        (changed(storageUri="file://host/model"), "is not of the form file:///"),
+        (changed(storageUri="gs://bucket/model"), "storageUri gs:// is not supported by minipdk: use one of s3://"),
+        (changed(storageUri="https://a.blob.core.windows.net/b/c"), "storageUri of Azure is not supported by minipdk"),
+        (custom({"env": [{"name": "STORAGE_URI", "value": "hf://org/model"}]}), "STORAGE_URI .* hf:// is not supported"),
+        (
+            custom({"name": "other", "ports": [{"containerPort": 1}]}, {"name": "b"}),
+            "cannot find container: kserve-container",
+        ),
+        (custom({}, {"name": "sidecar"}), "expected exactly one, got neither: .*ports"),
+    ],
+)
+def test_a_wrong_value_is_named(spec: Any, message: str) -> None:
+    with pytest.raises(InvalidSpecError, match=message):
+        read(service(spec))
+
+
+def test_kserves_other_deployment_modes_are_refused_by_name() -> None:
+    with pytest.raises(NotSupportedError, match="deploymentMode RawDeployment is not supported"):
+        read(service(SPEC, **{"serving.kserve.io/deploymentMode": "RawDeployment"}))
+
+
+RUNTIME: dict[str, Any] = {
+    "supportedModelFormats": [{"name": "pytorch", "version": "1", "autoSelect": True}],
+    "protocolVersions": ["v1"],
+    "containers": [{"name": "kserve-container", "image": "mine:1"}],
+}
+
+
+def test_a_runtime_of_the_namespace_goes_before_those_of_the_cluster() -> None:
+    assert container(SPEC)["image"] == "pytorch/torchserve-kfs:0.12.0"
+    assert container(SPEC, RUNTIME)["image"] == "mine:1"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"disabled": True},
+        {"multiModel": True},
+        {"workerSpec": {"pipelineParallelSize": 2}},
+        {"protocolVersions": ["v2"]},
+        {"supportedModelFormats": [{"name": "pytorch"}]},
+        {"supportedModelFormats": [{"name": "sklearn", "autoSelect": True}]},
+    ],
+)
+def test_a_runtime_that_does_not_offer_itself_for_the_model_is_not_chosen(other: dict[str, Any]) -> None:
+    assert container(SPEC, RUNTIME | other)["image"] == "pytorch/torchserve-kfs:0.12.0"
+
+
+def test_the_higher_priority_and_then_the_younger_runtime_is_chosen() -> None:
+    first, second = ({**RUNTIME, "containers": [{"name": "kserve-container", "image": one}]} for one in ("a:1", "b:1"))
+    assert container(SPEC, first, second)["image"] == "b:1"
+    preferred = {"supportedModelFormats": [{"name": "pytorch", "autoSelect": True, "priority": 1}]}
+    assert container(SPEC, first | preferred, second)["image"] == "a:1"
+
+
+@pytest.mark.parametrize(
+    ("model", "own", "reason", "message"),
+    [
+        ({"runtime": "nobody"}, {}, "RuntimeNotRecognized", "No ServingRuntimes or ClusterServingRuntimes with the name"),
+        ({"runtime": "own-0"}, {"disabled": True}, "RuntimeDisabled", "specified runtime own-0 is disabled"),
+        ({"runtime": "own-0", "protocolVersion": "v2"}, {}, "NoSupportingRuntime", "protocol version v2, only v1"),
+        ({"runtime": "own-0", "modelFormat": {"name": "onnx"}}, {}, "NoSupportingRuntime", "framework/version onnx"),
+        ({"modelFormat": {"name": "pytorch", "version": "2"}}, {}, "NoSupportingRuntime", "model type: pytorch 2"),
+        ({"modelFormat": {"name": "paddle"}}, {}, "NoSupportingRuntime", "model type: paddle"),
+        ({}, {"containers": []}, "InvalidPredictorSpec", "no container configuration found"),
+        ({}, {"containers": [{"name": "a", "image": "b"}]}, "InvalidPredictorSpec", "failed to find kserve-container"),
+        ({"args": ["{{.Spec}}"]}, {}, "InvalidPredictorSpec", "failed to replace placeholders in serving runtime own-0"),
+    ],
+)
+def test_why_no_runtime_serves_a_model_is_told_as_kserve_does(
+    model: dict[str, Any], own: dict[str, Any], reason: str, message: str
+) -> None:
+    with pytest.raises(InvalidSpecError, match=message) as raised:
+        container(changed(**model), RUNTIME | own)
+    assert raised.value.reason == reason
+    assert isinstance(raised.value, ServingRuntimeError) == (reason != "InvalidPredictorSpec")
+
+
+def test_the_models_fields_overlay_the_runtimes_container() -> None:
+    below = {
+        "name": "kserve-container",
+        "image": "registry:5000/mine:1",
+        "args": ["--name={{.Name}}", "--place={{ .Namespace }}"],
+        "env": [{"name": "A", "value": "0"}, {"name": "B", "value": "{{.Labels.team}}{{.Annotations.none}}"}],
+        "ports": [{"containerPort": 9000, "name": "http1"}],
+        "resources": {"limits": {"cpu": "2", "memory": "1Gi"}},
+        "readinessProbe": {"httpGet": {"path": "/", "port": 9000}, "periodSeconds": 5},
+    }
+    spec = changed(
+        runtimeVersion="2", ports=[{"containerPort": 9001, "name": "h2c"}], readinessProbe={"tcpSocket": {"port": 9001}}
+    )
+    [found] = read(service(spec, {"team": "blue"}), {**RUNTIME, "containers": [below]}).spec["containers"]
+    assert found["image"] == "registry:5000/mine:2"
+    assert found["args"] == ["--name=churn", "--place=models", "--model-store=/mnt/models"]
+    assert found["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "blue"}]
+    assert [one["containerPort"] for one in found["ports"]] == [9000, 9001]
+    assert found["resources"] == {"limits": {"cpu": "1", "memory": "1Gi"}}
+    assert found["readinessProbe"] == {"tcpSocket": {"port": 9001}, "periodSeconds": 5}
+
+
+def test_minipdks_own_programs_alone_share_the_loopback() -> None:
+    assert pod(SPEC)["hostNetwork"] is True
+    for other in (changed(command=["python"]), changed(image="mine:1"), custom({})):
+        assert "hostNetwork" not in pod(other)
+
+
+def test_a_custom_container_gets_knatives_port_and_probe_unless_it_has_its_own() -> None:
+    plain = container(custom({}))
+    assert plain["ports"] == [{"name": "user-port", "containerPort": 8080, "protocol": "TCP"}]
+    assert plain["readinessProbe"]["tcpSocket"] == {"port": 8080}
+    ports = [{"name": "h2c", "containerPort": 9000}]
+    own = container(custom({"ports": ports, "readinessProbe": {"exec": {"command": ["true"]}}}))
+    assert (own["ports"], own["readinessProbe"]) == (ports, {"exec": {"command": ["true"]}})
+
+
+def test_a_custom_containers_storage_uri_is_fetched_for_it() -> None:
+    spec = pod(custom({"env": [{"name": "STORAGE_URI", "value": "s3://bucket/model"}]}))
+    [initializer], [main] = spec["initContainers"], spec["containers"]
+    assert initializer["args"] == ["s3://bucket/model", "/mnt/models"]
+    assert initializer["env"] == [{"name": "KEY", "value": "secret"}]
+    assert {"name": "STORAGE_URI", "value": "/mnt/models"} in main["env"]
+    assert main["volumeMounts"] == [{"name": "kserve-provision-location", "mountPath": "/mnt/models", "readOnly": True}]
+    assert "initContainers" not in pod(custom({}))
+
+
+def test_a_model_on_a_persistent_volume_is_mounted() -> None:
+    spec = pod(changed(storageUri="pvc://claim/models/churn/"))
+    assert "initContainers" not in spec
+    assert spec["volumes"] == [{"name": "kserve-pvc-source", "persistentVolumeClaim": {"claimName": "claim"}}]
+    mount = {"name": "kserve-pvc-source", "mountPath": "/mnt/models", "readOnly": True, "subPath": "models/churn"}
+    assert spec["containers"][0]["volumeMounts"] == [mount]
+    writable = pod(changed(storageUri="pvc://claim"), **{"storage.kserve.io/readonly": "false"})
+    assert writable["containers"][0]["volumeMounts"] == [
+        {"name": "kserve-pvc-source", "mountPath": "/mnt/models", "readOnly": False}
+    ]
+
+
+def test_a_transformer_beside_a_model_takes_the_requests_instead_of_it() -> None:
+    transformer = {"name": "transformer-container", "image": "mine:1", "ports": [{"containerPort": 8090}]}
+    spec = {"sklearn": {"storageUri": "s3://models/iris"}, "containers": [transformer]}
+    containers = {one["name"]: one for one in read(service(spec)).spec["containers"]}
+    assert "ports" not in containers["kserve-container"]
+    assert containers["transformer-container"]["ports"] == [{"containerPort": 8090}]
+
+
+def test_a_sidecar_runs_beside_the_container_that_has_the_ports() -> None:
+    spec = pod(custom({"ports": [{"containerPort": 9000}]}, {"name": "sidecar"}))
+    assert [one["name"] for one in spec["containers"]] == ["kserve-container", "sidecar"]
+    assert [one.get("readinessProbe") is None for one in spec["containers"]] == [False, True]
+
+
+def test_a_container_is_told_which_revision_it_is() -> None:
+    [main] = pod(custom({"env": [{"name": "PORT", "value": "1"}]}))["containers"]
+    env = {one["name"]: one["value"] for one in main["env"]}
+    assert env == {
+        "PORT": "1",
+        "K_REVISION": "churn-predictor-00003",
+        "K_CONFIGURATION": "churn-predictor",
+        "K_SERVICE": "churn-predictor",
+    }
+
+
+find = partial(choose, named=[], common=BUILT_IN)
+
+
+@pytest.mark.parametrize("runtime", BUILT_IN, ids=lambda one: one.name)
+def test_each_runtime_of_the_cluster_is_found_by_its_format(runtime: ServingRuntime) -> None:
+    for one in runtime.spec["supportedModelFormats"]:
+        for protocol in runtime.protocols:
+            assert find({"modelFormat": {"name": one["name"]}, "protocolVersion": protocol}) == runtime

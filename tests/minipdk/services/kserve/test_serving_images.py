@@ -1,0 +1,47 @@
+"""The serving images: each an environment of its own, in which nothing of what it replaces is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.minipdk.services.kserve.conftest import build_image
+
+from minipdk.common.home import Home
+from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
+from minipdk.services.kserve.runtimes import images, manifests
+from minipdk.services.kserve.runtimes.images import FOLDERS
+
+SHOW = """
+import importlib.metadata, importlib.util, sys
+assert importlib.metadata.version("kserve") == "0.21.0"
+assert importlib.util.find_spec("kserve.storage") is None  # of the course's 0.14.1, and of no later one
+assert not [one.metadata["Name"] for one in importlib.metadata.distributions() if one.metadata["Name"] == "pachyderm-sdk"]
+"""
+
+
+@pytest.mark.parametrize("name", [name for name in FOLDERS if "storage" not in name])
+def test_a_model_servers_image_holds_kserve_0_21_alone_and_its_packages_agree(image_home: Home, name: str) -> None:
+    image = build_image(image_home, name)
+    for argv in (["python", "-c", SHOW], ["pip", "check"]):
+        container = start(image_home, ContainerSpec(image, argv), stdout=PIPE, stderr=STDOUT)
+        output, _ = container.communicate(timeout=120)
+        assert container.wait() == 0, output.decode()
+
+
+def test_an_image_that_is_built_is_found_and_built_again_only_after_a_change(image_home: Home) -> None:
+    lines: list[str] = []
+    name = "kserve/storage-initializer:v0.21.0"
+    first = build_image(image_home, name)
+    assert build_image(image_home, name, lines.append) == first
+    assert " ---> Using cache" in lines
+
+
+def test_every_image_that_a_runtime_names_comes_with_minipdk() -> None:
+    named = {container["image"] for runtime in manifests() for container in runtime["spec"]["containers"]}
+    assert named < FOLDERS.keys()
+
+
+def test_every_folder_with_a_dockerfile_is_an_images() -> None:
+    folders = {path.parent.name for path in Path(images.__file__).parent.glob("*/Dockerfile")}
+    assert folders == set(FOLDERS.values())

@@ -1,0 +1,107 @@
+"""Patches: what each kind of them may say, and what none may take away."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.minipdk.services.kubernetes.conftest import MAPS, Http, Kubectl, config_map
+
+from minipdk.services.kubernetes.patches import strategic_merge_patch
+
+MERGE, STRATEGIC, JSON_PATCH = "merge-patch+json", "strategic-merge-patch+json", "json-patch+json"
+
+
+@pytest.fixture(scope="module")
+def kept(http: Http) -> str:
+    """The path of an object with labels and a finalizer."""
+    http("POST", MAPS, json.dumps(config_map("kept", {"a": "1"}, labels={"a": "b"}, finalizers=["example.com/keep"])))
+    return f"{MAPS}/kept"
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "told"),
+    [
+        (MERGE, {"metadata": None}, "the name of the object (kept based on URL) was undeterminable: name must be provided"),
+        (STRATEGIC, {"metadata": None}, "name must be provided"),
+        (STRATEGIC, {"$retainKeys": ["data"], "data": {}}, "name must be provided"),
+        (JSON_PATCH, [{"op": "remove", "path": "/metadata"}], "name must be provided"),
+        (JSON_PATCH, [{"op": "replace", "path": "/metadata", "value": []}], "metadata in body must be of type object"),
+        *((kind, {"metadata": wrong}, "must be of type object") for kind in (MERGE, STRATEGIC) for wrong in ([], "", 0)),
+        (MERGE, {"metadata": {"name": "other"}}, "does not match the name on the URL (kept)"),
+    ],
+)
+def test_no_patch_takes_an_objects_metadata_away(http: Http, kept: str, kind: str, patch: Any, told: str) -> None:
+    before = http("GET", kept)
+    code, status = http.patch(kept, patch, kind)
+    assert (code, told in status["message"]) == (400, True)
+    assert http("GET", kept) == before
+
+
+IMPOSSIBLE = "the server rejected our request due to an error in our request"
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch", "code", "told"),
+    [
+        *(
+            (JSON_PATCH, [{"op": "move", "path": "/data/a", "from": "/data/a"} | wrong], 422, IMPOSSIBLE)
+            for wrong in ({"path": 1}, {"path": None}, {"path": ["data"]}, {"from": 1}, {"from": {}}, {"from": "data"})
+        ),
+        (
+            JSON_PATCH,
+            [{"op": "add", "path": "/data/x", "value": json.loads("[" * 300 + "]" * 300)}],
+            400,
+            "more than 200 deep",
+        ),
+        (STRATEGIC, {"data": {"$patch": "x"}}, 400, 'unknown patch type: x in map: {"$patch": "x"}'),
+        (STRATEGIC, {"metadata": {"$patch": ["delete"]}}, 400, "unknown patch type"),
+        (STRATEGIC, {"$retainKeys": 1}, 400, "Invalid patch format of retainKeys"),
+        (STRATEGIC, {"$retainKeys": [1]}, 400, "Invalid patch format of retainKeys"),
+        (STRATEGIC, {"metadata": {"$setElementOrder/finalizers": 1}}, 400, "Invalid patch format of setElementOrder list"),
+        (STRATEGIC, {"metadata": {"$setElementOrder/labels": []}}, 400, "names labels, which is none"),
+        (
+            STRATEGIC,
+            {"metadata": {"$deleteFromPrimitiveList/finalizers": "x"}},
+            400,
+            "Invalid patch format of primitive list",
+        ),
+        (STRATEGIC, {"metadata": {"$deleteFromPrimitiveList/name": ["x"]}}, 400, "names name, which is none"),
+    ],
+)
+def test_a_patch_that_means_nothing_is_refused(http: Http, kept: str, kind: str, patch: Any, code: int, told: str) -> None:
+    answered, status = http.patch(kept, patch, kind)
+    assert (answered, told in status["message"]) == (code, True)
+
+
+def test_kubectl_tells_why_a_json_patch_failed(kubectl: Kubectl, kept: str) -> None:
+    patch = '[{"op":"test","path":"/data/a","value":"2"}]'
+    said = kubectl("patch", "cm", "kept", "--type=json", "-p", patch, fails=True).stderr
+    assert "The request is invalid" in said
+    assert "the test failed" in said
+
+
+def test_a_failed_json_patch_names_its_reason_as_a_cause(http: Http, kept: str) -> None:
+    """Of which alone kubectl before 1.27 tells."""
+    status = http.patch(kept, [{"op": "remove", "path": "/x"}], JSON_PATCH)[1]
+    assert [one["reason"] for one in status["details"]["causes"]] == ["UnexpectedServerResponse"]
+
+
+@pytest.mark.parametrize(
+    ("before", "patch", "after"),
+    [
+        ("ab", {"secrets": "c"}, "cab"),  # what is new comes first
+        ("abc", {"secrets": "cb"}, "acb"),  # what the patch names has its order; the rest stays where it was
+        ("abc", {"secrets": "dc"}, "dabc"),
+        ("abc", {"$setElementOrder/secrets": "cab"}, "cab"),
+        ("abc", {"$setElementOrder/secrets": "ca"}, "bca"),
+        ("ab", {"$setElementOrder/secrets": "bda", "secrets": "d"}, "bda"),
+    ],
+)
+def test_a_strategic_merge_orders_lists_as_kubernetes_does(before: str, patch: dict[str, str], after: str) -> None:
+    def items(names: str) -> list[dict[str, str]]:
+        return [{"name": name} for name in names]
+
+    wanted = {field: items(names) for field, names in patch.items()}
+    assert strategic_merge_patch({"secrets": items(before)}, wanted)["secrets"] == items(after)

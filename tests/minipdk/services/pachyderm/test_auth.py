@@ -1,0 +1,149 @@
+"""Who may call: with authentication the one user who has the token, without it everybody; and what is said of users."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import pytest
+from botocore.exceptions import ClientError
+from pachyderm_sdk import Client
+from pachyderm_sdk.api import auth, pfs
+from pachyderm_sdk.config import ConfigFile
+from pachyderm_sdk.constants import AUTH_TOKEN_ENV
+from pachyderm_sdk.errors import AuthServiceNotActivated
+from tests.conftest import ServiceProcess, new_home
+from tests.minipdk.services.pachyderm.conftest import connect, failure, failures, new_repo, put
+from tests.minipdk.services.pachyderm.pipelines import Workbench
+from tests.minipdk.services.pachyderm.test_s3_gateway import connect as connect_s3
+
+from minipdk import cluster
+from minipdk.common import home as homes
+from minipdk.common.home import Home
+from minipdk.common.ports import HOST
+from minipdk.services.pachyderm import callers
+
+CLUSTER = auth.Resource(type=auth.ResourceType.CLUSTER)
+
+
+class TestWithAuthentication:
+    def test_root_may_do_everything(self, client: Client) -> None:
+        assert client.auth.who_am_i().username == "pach:root"
+        wanted = [auth.Permission.REPO_READ, auth.Permission.CLUSTER_MODIFY_BINDINGS]
+        answer = client.auth.authorize(resource=CLUSTER, permissions=wanted)
+        assert (answer.authorized, answer.satisfied, answer.missing) == (True, wanted, [])
+        assert set(wanted) < set(client.auth.get_permissions(resource=CLUSTER).permissions)
+        assert client.auth.get_permissions_for_principal(resource=CLUSTER, principal="user:ada").permissions == []
+        assert client.auth.get_role_binding(resource=CLUSTER).binding.entries["pach:root"].roles == {"clusterAdmin": True}
+        repo = auth.Resource(type=auth.ResourceType.REPO, name="default/any")
+        assert client.auth.get_role_binding(resource=repo).binding.entries == {}
+        roles = client.auth.get_roles_for_permission(permission=auth.Permission.REPO_READ).roles
+        assert [role.name for role in roles] == ["clusterAdmin"]
+        assert auth.Permission.REPO_READ in roles[0].permissions
+
+    def test_a_pipelines_token_has_its_name(self, home: Home, client: Client) -> None:
+        token = callers.issue(home.token, callers.Caller("default", "spout"))
+        assert connect(home, token).auth.who_am_i().username == "pipeline:default/spout"
+        code, words = failure(lambda: connect(home, token.replace("spout", "other")).auth.who_am_i())
+        assert (code, "provided auth token" in words) == (grpc.StatusCode.UNAUTHENTICATED, True)
+
+    def test_there_are_no_groups_robots_or_identity_providers(self, client: Client) -> None:
+        assert client.auth.get_groups().groups == []
+        assert client.auth.get_users(group="staff").usernames == []
+        assert client.auth.extract_auth_tokens().tokens == []
+        assert client.auth.get_configuration().configuration.issuer == ""
+        code, words = failure(lambda: client.auth.authenticate(id_token="x"))
+        assert (code, "OIDC" in words) == (grpc.StatusCode.UNKNOWN, True)
+
+    def test_what_would_make_another_user_or_token_is_refused_by_name(self, home: Home, client: Client) -> None:
+        calls = {
+            "GetRobotToken": lambda: client.auth.get_robot_token(robot="ci"),
+            "RotateRootToken": lambda: client.auth.rotate_root_token(),
+            "RevokeAuthToken": lambda: client.auth.revoke_auth_token(token="x"),
+            "ModifyRoleBinding": lambda: client.auth.modify_role_binding(resource=CLUSTER, principal="robot:ci"),
+            "SetGroupsForUser": lambda: client.auth.set_groups_for_user(username="user:ada", groups=["staff"]),
+            "Deactivate": lambda: client.auth.deactivate(),
+        }
+        for name, call in calls.items():
+            assert failure(call) == (grpc.StatusCode.UNIMPLEMENTED, f"auth_v2.API.{name} is not supported by minipdk")
+        stranger = connect(home, "")
+        assert failure(stranger.auth.activate) == (grpc.StatusCode.UNIMPLEMENTED, "the auth service is already activated")
+
+    def test_licences_are_a_thing_of_the_past(self, home: Home, client: Client) -> None:
+        assert set(failures(home, "enterprise").values()) == {(grpc.StatusCode.UNKNOWN, "enterprise server is deprecated")}
+        assert failure(client.license.get_activation_code) == (grpc.StatusCode.UNKNOWN, "license server is deprecated")
+        assert client.license.list_user_clusters().clusters == []
+
+
+@pytest.fixture(scope="module")
+def open_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = new_home(tmp_path_factory.mktemp("cluster") / "open")
+    return homes.save(home.path, replace(home.identity, auth=False))
+
+
+@pytest.fixture(scope="module")
+def stranger(open_home: Home, run_service: Callable[..., ServiceProcess]) -> Client:
+    """A client without a token, of a cluster without authentication."""
+    run_service(open_home, "pachyderm", "pachd", "s3")
+    return Client(host=HOST, port=open_home.port("pachd"))
+
+
+class TestWithoutAuthentication:
+    @pytest.fixture(autouse=True)
+    def no_token_around(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv(AUTH_TOKEN_ENV, raising=False)
+
+    def test_calls_need_no_token_and_do_not_look_at_one(self, open_home: Home, stranger: Client) -> None:
+        commit = put(stranger, pfs.Branch(repo=new_repo(stranger), name="master"), a=b"1")
+        with_token = Client(host=HOST, port=open_home.port("pachd"), auth_token="of another cluster")
+        assert with_token.pfs.inspect_commit(commit=commit).details.size_bytes == 1
+
+    def test_every_call_about_users_says_that_there_are_none(self, open_home: Home, stranger: Client) -> None:
+        with pytest.raises(AuthServiceNotActivated):
+            stranger.auth.who_am_i()
+        not_activated = (grpc.StatusCode.UNIMPLEMENTED, "the auth service is not activated")
+        for package in ("auth", "identity"):
+            assert set(failures(open_home, package).values()) == {not_activated}
+
+    def test_s3_takes_any_credentials_whose_halves_are_the_same(self, open_home: Home, stranger: Client) -> None:
+        repo = new_repo(stranger)
+        put(stranger, pfs.Branch(repo=repo, name="master"), a=b"unsigned")
+        s3 = connect_s3(open_home, "anything", "anything")
+        s3.put_object(Bucket=repo.name, Key="b", Body=b"signed")
+        assert [one["Key"] for one in s3.list_objects_v2(Bucket=repo.name)["Contents"]] == ["a", "b"]
+        with urllib.request.urlopen(f"{open_home.url('s3')}/{repo.name}/a") as answer:
+            assert answer.read() == b"unsigned"
+        with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+            connect_s3(open_home, "one", "another").list_buckets()
+
+    def test_a_pipeline_finds_no_token(self, stranger: Client) -> None:
+        bench = Workbench(stranger)
+        pipeline = bench.pipeline(bench.repo(a="1"), "env | cut -d= -f1 > /pfs/out/names")
+        bench.job(pipeline)
+        names = bench.files(f"{pipeline.name}@master")["/names"].split()
+        assert "PACH_JOB_ID" in names
+        assert "PACH_TOKEN" not in names
+
+
+@pytest.fixture
+def started(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Home]:
+    """``started(auth=...)``: the files that a start writes, without the services."""
+    for name in ("_spawn_supervisor", "_wait_until_ready"):
+        monkeypatch.setattr(cluster, name, lambda _home: None)
+    return lambda **settings: cluster.start(homes.create(tmp_path / "home", **settings))
+
+
+def test_a_cluster_keeps_its_setting_and_its_config_holds_a_token_only_if_one_is_asked_for(
+    started: Callable[..., Home],
+) -> None:
+    off = started(auth=False)
+    assert "session_token" not in json.dumps(json.loads(off.pach_config.read_text()))
+    assert ConfigFile.from_path(off.pach_config).active_context.session_token is None
+    assert started().identity.auth is False
+    on = started(auth=True)
+    assert ConfigFile.from_path(on.pach_config).active_context.session_token == on.token == off.token
+    assert started().identity.auth is True

@@ -1,0 +1,113 @@
+"""Joins, groups, unions and crosses of them as jobs: what each datum's code finds in /pfs and in its environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pachyderm_sdk.api import pps
+from tests.minipdk.services.pachyderm.pipelines import Workbench
+
+SHOW = """
+cd /pfs
+find . -type f ! -path './out/*' ! -name .env -size +0 | sort > "/pfs/out/$PACH_DATUM_ID"
+find . -type f ! -path './out/*' -empty | sed 's/$/ is empty/' >> "/pfs/out/$PACH_DATUM_ID"
+env | grep -E '^PACH_DATUM_.*_(JOIN_ON|GROUP_BY)=' | sort >> "/pfs/out/$PACH_DATUM_ID"
+"""
+
+
+@pytest.fixture(scope="module")
+def readings(bench: Workbench) -> str:
+    """A repo of one file a sensor and day, as Pachyderm's own examples of joins and groups have them."""
+    return bench.repo("readings", **{f"{sensor}-{day}.csv": sensor + day for sensor in "ab" for day in ("mon", "tue")})
+
+
+@pytest.fixture(scope="module")
+def places(bench: Workbench) -> str:
+    """Where sensors are: of a and c, not of b."""
+    return bench.repo("places", **{"a.json": "attic", "c.json": "cellar"})
+
+
+def pfs_input(repo: str, **fields: Any) -> pps.Input:
+    return pps.Input(pfs=pps.PfsInput(repo=repo, **fields))
+
+
+def shown(bench: Workbench, node: pps.Input) -> list[list[str]]:
+    """What each datum saw, in order; holds that the job's datums are those that the input is said to have."""
+    pipeline = bench.pipeline(node, SHOW)
+    job = bench.job(pipeline)
+    assert (job.state, job.reason) == (pps.JobState.JOB_SUCCESS, "")
+    files = bench.files(f"{pipeline.name}@master")
+    listed = {info.datum.id: info for info in bench.client.pps.list_datum(input=node)}
+    assert {path.strip("/") for path in files} == set(listed)
+    ran = {info.datum.id: info for info in bench.client.pps.list_datum(job=job.job)}
+    assert {id_: files_of(info) for id_, info in ran.items()} == {id_: files_of(info) for id_, info in listed.items()}
+    return sorted(written.splitlines() for written in files.values())
+
+
+def files_of(info: pps.DatumInfo) -> list[tuple[str, str]]:
+    return [(one.file.commit.repo.name, one.file.path) for one in info.data]
+
+
+def test_a_join_pairs_files_by_what_their_globs_captured(bench: Workbench, readings: str, places: str) -> None:
+    left, right = (
+        pfs_input(readings, name="readings", glob="/(*)-*.csv", join_on="$1"),
+        pfs_input(places, name="places", glob="/(*).json", join_on="$1"),
+    )
+    keys = [f"PACH_DATUM_{name}_JOIN_ON=a" for name in ("places", "readings")]
+    found = shown(bench, pps.Input(join=[left, right]))
+    assert found == [["./places/a.json", f"./readings/a-{day}.csv", *keys] for day in ("mon", "tue")]
+
+
+def test_an_outer_join_has_a_datum_for_what_matches_nothing(bench: Workbench, readings: str, places: str) -> None:
+    left = pfs_input(readings, name="readings", glob="/(*)-mon.csv", join_on="$1", outer_join=True)
+    right = pfs_input(places, name="places", glob="/(*).json", join_on="$1")
+    found = shown(bench, pps.Input(join=[left, right]))
+    assert ["./readings/b-mon.csv", "PACH_DATUM_readings_JOIN_ON=b"] in found
+    assert len(found) == 2
+
+
+def test_a_group_has_all_files_of_a_key_in_one_datum(bench: Workbench, readings: str) -> None:
+    found = shown(bench, pps.Input(group=[pfs_input(readings, name="readings", glob="/*-(*).csv", group_by="$1")]))
+    assert found == [
+        [f"./readings/a-{day}.csv", f"./readings/b-{day}.csv", f"PACH_DATUM_readings_GROUP_BY={day}"]
+        for day in ("mon", "tue")
+    ]
+
+
+def test_a_union_runs_each_file_under_its_members_name(bench: Workbench, readings: str, places: str) -> None:
+    node = pps.Input(union=[pfs_input(readings, name="data", glob="/a-*"), pfs_input(places, name="data", glob="/*")])
+    names = ["a-mon.csv", "a-tue.csv", "a.json", "c.json"]
+    assert shown(bench, node) == [[f"./data/{name}"] for name in names]
+
+
+def test_inputs_may_be_nested_and_hold_names_only(bench: Workbench, readings: str, places: str) -> None:
+    """A cross of a group and a union, one member of which comes without contents."""
+    group = pps.Input(group=[pfs_input(readings, name="readings", glob="/(*)-*.csv", group_by="$1")])
+    union = pps.Input(
+        union=[
+            pfs_input(places, name="places", glob="/a.json"),
+            pfs_input(places, name="names", glob="/c.json", empty_files=True),
+        ]
+    )
+    found = shown(bench, pps.Input(cross=[group, union]))
+    csv = {sensor: [f"./readings/{sensor}-{day}.csv" for day in ("mon", "tue")] for sensor in "ab"}
+    by = {sensor: f"PACH_DATUM_readings_GROUP_BY={sensor}" for sensor in "ab"}
+    assert found == [
+        *(["./places/a.json", *csv[one], by[one]] for one in "ab"),
+        *([*csv[one], "./names/c.json is empty", by[one]] for one in "ab"),
+    ]
+
+
+def test_a_changed_file_runs_only_the_datums_that_it_is_in(bench: Workbench, places: str) -> None:
+    repo = bench.repo("changing", **{"a-1": "1", "a-2": "1", "b-1": "1"})
+    left, right = (
+        pfs_input(repo, glob="/(*)-*", join_on="$1"),
+        pfs_input(places, name="places", glob="/(*).json", join_on="$1"),
+    )
+    join = bench.pipeline(pps.Input(join=[left, right]), "true")
+    group = bench.pipeline(pps.Input(group=[pfs_input(repo, glob="/(*)-*", group_by="$1")]), "true")
+    assert [bench.job(one).data_processed for one in (join, group)] == [2, 2]
+    bench.commit(repo, {"a-2": "2", "b-1": None})
+    jobs = [bench.job(one) for one in (join, group)]
+    assert [(job.data_processed, job.data_skipped, job.data_total) for job in jobs] == [(1, 1, 2), (1, 0, 1)]

@@ -1,0 +1,89 @@
+"""Secrets are the Kubernetes API's; a pipeline finds them in its environment or below a path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import grpc
+import pytest
+from pachyderm_sdk.api import pps
+from tests.conftest import ServiceProcess
+from tests.minipdk.services.pachyderm.pipelines import IMAGE, Workbench
+
+from minipdk.common.home import Home
+
+SUCCESS = pps.JobState.JOB_SUCCESS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kubernetes(home: Home, run_service: Callable[..., ServiceProcess]) -> ServiceProcess:
+    return run_service(home, "kubernetes", "kubernetes")
+
+
+def secret(bench: Workbench, **data: str) -> str:
+    name = bench.name("secret")
+    bench.client.pps.create_secret(name=name, data=data)
+    return name
+
+
+def test_a_secret_can_be_made_found_and_deleted(bench: Workbench) -> None:
+    name = secret(bench, password="p")
+    info = bench.client.pps.inspect_secret(secret=pps.Secret(name=name))
+    assert (info.secret.name, info.type) == (name, "Opaque")
+    assert info.creation_timestamp.year > 2000
+    assert name in [one.secret.name for one in bench.client.pps.list_secret().secret_info]
+    bench.client.pps.delete_secret(secret=pps.Secret(name=name))
+    with pytest.raises(grpc.RpcError, match="not found"):
+        bench.client.pps.inspect_secret(secret=pps.Secret(name=name))
+
+
+def test_a_secret_is_in_the_environment_and_below_a_path(bench: Workbench) -> None:
+    """As in the churn course: the same secret may be given both ways."""
+    name = secret(bench, user="determined", password="p w")
+    secrets = [
+        pps.SecretMount(name=name, key="password", env_var="PASSWORD"),
+        pps.SecretMount(name=name, mount_path="/etc/secrets"),
+    ]
+    transform = pps.Transform(
+        image=IMAGE, cmd=["sh", "-e"], stdin=['echo "$PASSWORD"', "cat /etc/secrets/user"], secrets=secrets
+    )
+    pipeline = bench.pipeline(bench.repo(a="1"), transform=transform)
+    assert bench.job(pipeline).state == SUCCESS
+    assert bench.log(pipeline=pipeline) == ["p w", "determined"]
+
+
+@pytest.mark.parametrize(
+    ("mount", "words"),
+    [
+        (pps.SecretMount(name="nowhere", mount_path="/s"), "missing Kubernetes secret nowhere"),
+        (pps.SecretMount(name="THERE", key="other", env_var="E"), "missing key other"),
+    ],
+)
+def test_a_pipeline_with_a_missing_secret_is_refused(bench: Workbench, mount: pps.SecretMount, words: str) -> None:
+    mount.name = mount.name.replace("THERE", secret(bench, key="1"))
+    transform = pps.Transform(image=IMAGE, cmd=["true"], secrets=[mount])
+    with pytest.raises(grpc.RpcError, match=words) as refused:
+        bench.pipeline(bench.repo(), transform=transform)
+    assert refused.value.code() == grpc.StatusCode.UNKNOWN
+
+
+def test_a_pipeline_whose_secret_is_deleted_crashes_until_it_is_back(bench: Workbench) -> None:
+    name, repo = secret(bench, key="1"), bench.repo()
+    transform = pps.Transform(image=IMAGE, cmd=["true"], secrets=[pps.SecretMount(name=name, key="key", env_var="KEY")])
+    pipeline = bench.pipeline(repo, transform=transform)
+    bench.job(pipeline)
+    bench.client.pps.delete_secret(secret=pps.Secret(name=name))
+    bench.commit(repo, {"a": "1"})
+    assert name in bench.crash_reason(pipeline)
+    bench.client.pps.create_secret(name=name, data={"key": "2"})
+    assert bench.job(pipeline).state == SUCCESS
+
+
+@pytest.mark.parametrize("file", [b"{", b"[]", b"{}", json.dumps({"metadata": {"name": "a b"}}).encode()])
+def test_a_malformed_secret_is_refused(bench: Workbench, file: bytes) -> None:
+    from pachyderm_sdk.api.pps import ApiStub
+
+    with pytest.raises(grpc.RpcError, match=r"failed to (unmarshal|create) secret"):
+        super(type(bench.client.pps), bench.client.pps).create_secret(file=file)
+    assert issubclass(type(bench.client.pps), ApiStub)
