@@ -55,4 +55,4 @@ async def _run(home: Home) -> None:
 
 
 if __name__ == "__main__":
-    service.run(serve)
+    service.run(service.CONTROLLERS, serve)

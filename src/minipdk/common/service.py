@@ -6,7 +6,7 @@ derive everything that they know about services from these declarations, so they
 A service with a process of its own ends its ``server.py`` with::
 
     if __name__ == "__main__":
-        service.run(serve)
+        service.run(SERVICE.name, serve)
 
 where ``serve(home)`` binds its loopback ports, prints nothing, and returns once `stopping` is set. Controllers share a
 process: their ``server.py`` has ``running(workspace)``, a context within which the controller runs.
@@ -15,23 +15,33 @@ process: their ``server.py`` has ``running(workspace)``, a context within which 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import logging
+import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minipdk.common.home import Home, load
+from minipdk.common.home import Home, HomeError, load
 from minipdk.common.ports import is_listening
 from minipdk.common.processes import die_with_parent
 
 CONTROLLERS = "serving"
 """The process that all controllers share."""
 
+CLAIM_SECONDS = 5.0
+
 stopping = threading.Event()
 """Set by SIGTERM or SIGINT: a service that waits for something waits on this too."""
+
+
+class StartError(Exception):
+    """A service cannot start. The message is one sentence, with the remedy, and is all that its log ends with."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +106,8 @@ class Service:
         return all(is_listening(home.port(port.name)) for port in self.ports)
 
 
-def run(serve: Callable[[Home], None]) -> None:
-    """Open the home named by --home and serve until told to stop. A service dies with its supervisor."""
+def run(name: str, serve: Callable[[Home], None]) -> None:
+    """Be the process ``name`` of the home given by --home, until SIGTERM. A service dies with its supervisor."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--supervisor", type=int, help="process id to die with")
@@ -110,4 +120,35 @@ def run(serve: Callable[[Home], None]) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, set())  # the supervisor blocks some and children inherit that
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    serve(load(arguments.home))
+    try:
+        home = load(arguments.home)
+        with _claimed(home, name):
+            serve(home)
+    except (StartError, HomeError) as error:
+        sys.exit(str(error))
+
+
+@contextlib.contextmanager
+def _claimed(home: Home, name: str) -> Iterator[None]:
+    """Hold the lock of the process ``name`` in ``home``: two of them would write the same state.
+
+    Raises StartError when another process holds it for longer than one that was killed takes to end.
+    """
+    with (home.folder("run") / f"{name}.lock").open("a+") as lock:
+        deadline = time.monotonic() + CLAIM_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    lock.seek(0)
+                    raise StartError(
+                        f"{home.path} is in use by another cluster, whose {name} is process {lock.read()}: "
+                        "stop that one with `minipdk stop`, or choose another folder with --home"
+                    ) from None
+                time.sleep(0.02)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

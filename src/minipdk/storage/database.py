@@ -6,43 +6,98 @@ block: each thread has its own connection and sees the last committed state.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from minipdk.common.service import StartError
+
 DEFINITIONS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 
+Step = str | Callable[[sqlite3.Connection], None]
+"""One migration: SQL statements, or a function of the connection, which must not commit."""
 
-class OtherVersionError(Exception):
-    """The database was made by a version of minipdk whose tables differ."""
+
+class StorageError(StartError):
+    """The root of the ways in which a database cannot be opened. Each message has the remedy."""
+
+
+class NewerDatabaseError(StorageError):
+    """The database was made by a newer version of minipdk."""
+
+
+class DamagedDatabaseError(StorageError):
+    """The file is no SQLite database, or its tables are not those of any version of minipdk."""
 
 
 class Database:
-    """One service's database. ``schema`` is SQL that makes its tables (CREATE TABLE IF NOT EXISTS ...).
+    """One service's database. ``steps`` lead from an empty database to the schema of today.
 
-    Raises OtherVersionError when the file's tables were made from another schema: reading them could only go wrong later.
+    Step n makes version n of the schema out of version n - 1, and the database keeps its version (``PRAGMA user_version``).
+    Version 1 is the schema of minipdk 1.0.0, which kept no version: its statements say IF NOT EXISTS. An older database is
+    copied beside itself, then brought up to date in one transaction. Raises StorageError when that is impossible.
     """
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, steps: Sequence[Step]) -> None:
         self._path = path
         self._local = threading.local()
         self._writer = threading.RLock()
-        self.add_tables(schema)
+        try:
+            self._migrate(steps)
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # its subclasses are about a statement, not the file
+                raise
+            raise DamagedDatabaseError(
+                f"{path} is damaged ({error}): put back a copy of it, or let `minipdk reset` forget the data"
+            ) from error
 
-    def add_tables(self, schema: str) -> None:
-        """Make the tables and indexes of ``schema`` that are missing."""
+    def _migrate(self, steps: Sequence[Step]) -> None:
+        connection = self.connection()
+        if self._version() == len(steps):
+            return
+        with self.transaction():  # another process may have been quicker
+            version = self._version()
+            if version > len(steps):
+                raise NewerDatabaseError(
+                    f"{self._path} has version {version} of its schema and this minipdk knows {len(steps)}: "
+                    "install the newer minipdk that made it, or let `minipdk reset` forget the data"
+                )
+            if version == 0 and connection.execute(DEFINITIONS).fetchone():
+                self._adopt(steps[0])
+                version = 1
+            if 0 < version < len(steps):
+                self._copy_beside(version)
+            for step in steps[version:]:
+                _apply(step, connection)
+            connection.execute(f"PRAGMA user_version = {len(steps)}")
+
+    def _version(self) -> int:
+        version: int = self.connection().execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+    def _adopt(self, first: Step) -> None:
+        """Take over a database of 1.0.0, after checking that its tables are those of version 1."""
         with closing(sqlite3.connect(":memory:")) as fresh:
-            fresh.executescript(schema)
-            wanted = dict(fresh.execute(DEFINITIONS))
-        found = {name: sql for name, sql in self.connection().execute(DEFINITIONS) if name in wanted}
-        if changed := [name for name, sql in found.items() if sql != wanted[name]]:
-            raise OtherVersionError(
-                f"{self._path} was made by another version of minipdk ({', '.join(changed)} differ): "
-                "go back to that version, or let `minipdk reset` forget the data"
+            _apply(first, fresh)
+            definitions = dict(fresh.execute(DEFINITIONS))
+        _apply(first, self.connection())
+        existing = dict(self.connection().execute(DEFINITIONS).fetchall())
+        if changed := [name for name, sql in definitions.items() if existing[name] != sql]:
+            raise DamagedDatabaseError(
+                f"{self._path} was made by minipdk before 1.0.0 ({', '.join(changed)} differ): "
+                "let `minipdk reset` forget the data"
             )
-        self.connection().executescript(schema)
+
+    def _copy_beside(self, version: int) -> None:
+        """Keep the database of ``version`` as it was, complete with what is in the write-ahead log."""
+        copy = self._path.with_suffix(f".v{version}.db")
+        copy.unlink(missing_ok=True)
+        with closing(sqlite3.connect(copy)) as target, closing(sqlite3.connect(self._path)) as source:
+            source.backup(target)
+        copy.chmod(0o600)
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection, for reading. Rows can be indexed by column name."""
@@ -88,3 +143,18 @@ class Database:
             yield connection
         finally:
             connection.execute("ROLLBACK")
+
+
+def _apply(step: Step, connection: sqlite3.Connection) -> None:
+    """Carry out a migration inside the current transaction, which `sqlite3.Connection.executescript` would commit."""
+    if not isinstance(step, str):
+        step(connection)
+        return
+    statement = ""
+    for piece in re.split("(?<=;)", step):  # a trigger has semicolons inside
+        statement += piece
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
+    if statement.strip():
+        connection.execute(statement)

@@ -6,11 +6,12 @@ import asyncio
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from minipdk.storage import Database
+from minipdk.storage.database import Step
 
 
 class Changes:
@@ -87,9 +88,9 @@ class Subscription:
 class WatchedDatabase(Database):
     """A database whose transactions hold notifications back until they are committed."""
 
-    def __init__(self, path: Path, schema: str, changes: Changes) -> None:
-        super().__init__(path, schema)
+    def __init__(self, path: Path, steps: Sequence[Step], changes: Changes) -> None:
         self._changes = changes
+        super().__init__(path, steps)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -12,7 +12,7 @@ from minipdk.services.determined.experiments import Experiments
 from minipdk.services.determined.logs import Logs
 from minipdk.services.determined.metrics import Metrics
 from minipdk.services.determined.registry import Registry
-from minipdk.services.determined.schema import SCHEMA, now
+from minipdk.services.determined.schema import MIGRATIONS, now
 from minipdk.services.determined.submission import Submissions
 from minipdk.services.determined.trials import Trials
 from minipdk.services.determined.users import Users
@@ -24,7 +24,7 @@ class Master:
         self.home = home
         self.started_at = now()
         self.changes = Changes()
-        self.database = WatchedDatabase(home.database("determined"), SCHEMA, self.changes)
+        self.database = WatchedDatabase(home.database("determined"), MIGRATIONS, self.changes)
         self.users = Users(self.database, home.token)
         self.workspaces = Workspaces(self.database)
         self.metrics = Metrics(self.database)

@@ -9,7 +9,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-SCHEMA = """
+MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS users (
     id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE, admin INTEGER NOT NULL DEFAULT 0,
     active INTEGER NOT NULL DEFAULT 1, display_name TEXT NOT NULL DEFAULT '', password TEXT NOT NULL,
@@ -69,7 +70,9 @@ CREATE TABLE IF NOT EXISTS model_versions (
     version INTEGER NOT NULL, checkpoint_uuid TEXT NOT NULL REFERENCES checkpoints (uuid), name TEXT NOT NULL,
     comment TEXT NOT NULL, notes TEXT NOT NULL, metadata_json TEXT NOT NULL, labels_json TEXT NOT NULL,
     user_id INTEGER NOT NULL, creation_time TEXT NOT NULL, last_updated_time TEXT NOT NULL, UNIQUE (model_id, version));
-"""
+""",
+)
+"""Step n leads from version n - 1 of the schema to version n; the first is that of minipdk 1.0.0. Never change a step."""
 
 
 def now() -> str:

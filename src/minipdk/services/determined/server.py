@@ -13,6 +13,7 @@ from minipdk.common.home import Home
 from minipdk.services.determined.http import application
 from minipdk.services.determined.master import Master
 from minipdk.services.determined.routes import ENDPOINTS, OPEN
+from minipdk.services.determined.service import SERVICE
 
 
 def serve(home: Home) -> None:
@@ -36,4 +37,4 @@ def serve(home: Home) -> None:
 
 
 if __name__ == "__main__":
-    service.run(serve)
+    service.run(SERVICE.name, serve)

@@ -15,6 +15,7 @@ from minipdk.services.kubernetes.app import Api
 from minipdk.services.kubernetes.bootstrap import furnish_cluster
 from minipdk.services.kubernetes.certificates import ensure_tls, server_certificate, server_key
 from minipdk.services.kubernetes.registry import Registry
+from minipdk.services.kubernetes.service import SERVICE
 from minipdk.services.kubernetes.store import ObjectStore
 
 
@@ -43,4 +44,4 @@ def serve(home: Home) -> None:
 
 
 if __name__ == "__main__":
-    service.run(serve)
+    service.run(SERVICE.name, serve)

@@ -22,7 +22,8 @@ from minipdk.storage import Database
 REMEMBERED = 5000
 PRUNE_EVERY = 500
 
-SCHEMA = """
+MIGRATIONS = (
+    """
 CREATE TABLE IF NOT EXISTS counter (
     id INTEGER PRIMARY KEY CHECK (id = 0), version INTEGER NOT NULL, pruned INTEGER NOT NULL
 );
@@ -39,7 +40,9 @@ CREATE INDEX IF NOT EXISTS owners_by_dependent ON owners (dependent);
 CREATE TABLE IF NOT EXISTS changes (
     version INTEGER PRIMARY KEY, kind TEXT NOT NULL, namespace TEXT NOT NULL, body TEXT, previous TEXT
 );
-"""
+""",
+)
+"""Step n leads from version n - 1 of the schema to version n; the first is that of minipdk 1.0.0. Never change a step."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class ObjectStore:
     """All objects of a cluster. Thread-safe; every method outside `transaction` sees the last committed state."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, SCHEMA)
+        self._database = Database(path, MIGRATIONS)
         self._listeners: set[Callable[[], None]] = set()
         self._lock = threading.Lock()
 

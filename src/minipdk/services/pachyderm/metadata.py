@@ -13,13 +13,10 @@ from minipdk.services.pachyderm.pfs.service.messages import picked_branch, picke
 from minipdk.services.pachyderm.pps import Pps
 from minipdk.services.pachyderm.pps.store import Key
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS cluster_metadata (id INTEGER PRIMARY KEY CHECK (id = 1), metadata TEXT NOT NULL);"
-
 
 class MetadataServicer:
     def __init__(self, pfs: Pfs, pps: Pps) -> None:
         self._pfs, self._pps = pfs, pps
-        pfs.db.add_tables(SCHEMA)
 
     def of_cluster(self) -> dict[str, str]:
         row = self._pfs.db.connection().execute("SELECT metadata FROM cluster_metadata").fetchone()

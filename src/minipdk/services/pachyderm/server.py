@@ -16,6 +16,7 @@ from minipdk.services.pachyderm.pfs.service import PfsServicer, StorageServicer,
 from minipdk.services.pachyderm.pps import Pps
 from minipdk.services.pachyderm.s3 import gateway
 from minipdk.services.pachyderm.s3.chunk_urls import ChunkUrls
+from minipdk.services.pachyderm.service import SERVICE
 from minipdk.services.pachyderm.transactions import TransactionServicer
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
@@ -72,4 +73,4 @@ def serve(home: Home) -> None:
 
 
 if __name__ == "__main__":
-    service.run(serve)
+    service.run(SERVICE.name, serve)

@@ -22,13 +22,6 @@ from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.storage import Database
 
 METADATA_KEY = "pach-transaction"
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS client_transactions (
-    id TEXT PRIMARY KEY,
-    info BLOB NOT NULL,
-    updated INTEGER NOT NULL
-);
-"""
 
 PFS_CALLS = (
     "create_repo",
@@ -185,7 +178,6 @@ class _OpenTransactions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        database.add_tables(SCHEMA)
 
     def get(self, transaction: str) -> Any:
         """Raises NotFoundError."""

@@ -30,10 +30,10 @@ from minipdk.services.pachyderm.pfs.model import (
     Trigger,
 )
 from minipdk.services.pachyderm.pfs.repos import Projects, Repos
-from minipdk.services.pachyderm.pfs.schema import SCHEMA
 from minipdk.services.pachyderm.pfs.state import CommitHook, Hooks, State
 from minipdk.services.pachyderm.pfs.transaction import Transaction, Transactions
 from minipdk.services.pachyderm.pfs.triggers import Triggers
+from minipdk.services.pachyderm.schema import MIGRATIONS
 from minipdk.storage import BlobStore, Database
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Pfs:
     """The state of PFS and its rules. Every method may be called from any thread."""
 
     def __init__(self, home: Home) -> None:
-        self.db = Database(home.database("pachyderm"), SCHEMA)
+        self.db = Database(home.database("pachyderm"), MIGRATIONS)
         content = ContentStore(self.db, BlobStore(home.folder("blobs")))
         transactions = Transactions(self.db)
         transactions.before_commit = self._before_commit

@@ -14,24 +14,6 @@ from typing import Any
 from minipdk.services.pachyderm import wire
 from minipdk.storage import Database
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS pps_pipelines (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-    spec_commit TEXT NOT NULL, info BLOB NOT NULL, UNIQUE (project, name, version));
-CREATE TABLE IF NOT EXISTS pps_jobs (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, pipeline TEXT NOT NULL, id TEXT NOT NULL,
-    version INTEGER NOT NULL, terminal INTEGER NOT NULL, info BLOB NOT NULL, UNIQUE (project, pipeline, id));
-CREATE INDEX IF NOT EXISTS pps_jobs_open ON pps_jobs (terminal) WHERE NOT terminal;
-CREATE INDEX IF NOT EXISTS pps_jobs_set ON pps_jobs (id);
-CREATE TABLE IF NOT EXISTS pps_datums (
-    row INTEGER PRIMARY KEY, id TEXT NOT NULL, hash TEXT NOT NULL, state INTEGER NOT NULL, fileset TEXT, info BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS pps_job_datums (
-    job INTEGER NOT NULL REFERENCES pps_jobs (row) ON DELETE CASCADE, datum INTEGER NOT NULL REFERENCES pps_datums (row),
-    skipped INTEGER NOT NULL, PRIMARY KEY (job, datum)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS pps_job_datums_datum ON pps_job_datums (datum);
-CREATE TABLE IF NOT EXISTS pps_defaults (project TEXT PRIMARY KEY, json TEXT NOT NULL, created_at INTEGER NOT NULL);
-"""
-
 TERMINAL = frozenset({"JOB_SUCCESS", "JOB_FAILURE", "JOB_KILLED", "JOB_UNRUNNABLE"})
 CLUSTER = ""
 
@@ -75,7 +57,6 @@ class Store:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        db.add_tables(SCHEMA)
 
     def _read(self, sql: str, *arguments: Any) -> list[sqlite3.Row]:
         return self._db.connection().execute(sql, arguments).fetchall()

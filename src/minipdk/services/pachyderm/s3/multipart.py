@@ -25,26 +25,6 @@ from minipdk.services.pachyderm.s3.writing import BucketWriter, Condition, Writt
 LAST_PART = 10_000
 SMALLEST_PART = 5 << 20
 _FILE = "/part"
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS s3_uploads (
-    id TEXT PRIMARY KEY,
-    bucket TEXT NOT NULL,
-    key TEXT NOT NULL,
-    algorithm TEXT NOT NULL,
-    created INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS s3_uploads_by_key ON s3_uploads (bucket, key, id);
-CREATE TABLE IF NOT EXISTS s3_parts (
-    upload TEXT NOT NULL REFERENCES s3_uploads(id),
-    number INTEGER NOT NULL,
-    fileset TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    etag TEXT NOT NULL,
-    checksums TEXT NOT NULL,
-    created INTEGER NOT NULL,
-    PRIMARY KEY (upload, number)
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +70,6 @@ class Uploads:
     def __init__(self, pfs: Pfs, buckets: BucketWriter) -> None:
         self._pfs = pfs
         self._buckets = buckets
-        pfs.db.connection().executescript(_SCHEMA)
 
     def seen_by(self, buckets: BucketWriter) -> Uploads:
         """The same uploads, to buckets that have other names."""

@@ -7,6 +7,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,9 @@ from hypothesis import strategies as st
 
 from minipdk.storage import BlobStore, Database
 from minipdk.storage.chunks import LARGEST, SMALLEST, chunks
-from minipdk.storage.database import OtherVersionError
+from minipdk.storage.database import DamagedDatabaseError, NewerDatabaseError
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS numbers (value INTEGER)"
+SCHEMA = ("CREATE TABLE IF NOT EXISTS numbers (value INTEGER)",)
 
 
 @given(data=st.binary(max_size=200))
@@ -102,7 +103,7 @@ def test_an_inner_transaction_is_part_of_the_outer_one(tmp_path: Path) -> None:
 def test_a_transaction_that_cannot_be_committed_is_undone_and_leaves_the_database_free(tmp_path: Path) -> None:
     """References that are checked at the end fail the commit itself."""
     column = "above INTEGER REFERENCES more (id) DEFERRABLE INITIALLY DEFERRED"
-    database = Database(tmp_path / "a.db", f"CREATE TABLE IF NOT EXISTS more (id INTEGER PRIMARY KEY, {column})")
+    database = Database(tmp_path / "a.db", [f"CREATE TABLE IF NOT EXISTS more (id INTEGER PRIMARY KEY, {column})"])
 
     def refer_to_nothing() -> None:
         with database.transaction() as connection:
@@ -124,13 +125,74 @@ def test_a_snapshot_sees_one_state_while_others_write(tmp_path: Path) -> None:
     assert reader.connection().execute("SELECT count(*) FROM numbers").fetchone()[0] == 1
 
 
-def test_tables_of_another_version_are_refused_with_the_mend(tmp_path: Path) -> None:
-    Database(tmp_path / "a.db", SCHEMA)
-    Database(tmp_path / "a.db", SCHEMA)
-    with pytest.raises(
-        OtherVersionError, match=r"made by another version of minipdk \(numbers differ\): .* `minipdk reset`"
-    ):
-        Database(tmp_path / "a.db", SCHEMA.replace("INTEGER", "TEXT"))
+LATER = (
+    "ALTER TABLE numbers ADD COLUMN unit TEXT NOT NULL DEFAULT 'm'",
+    "CREATE TABLE units (name TEXT); INSERT INTO units VALUES ('m');",
+)
+
+
+def made_by_1_0_0(path: Path, *statements: str) -> None:
+    """A database as minipdk 1.0.0 made it: without a version, and still with a write-ahead log."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            f"PRAGMA journal_mode = WAL; {SCHEMA[0]}; INSERT INTO numbers VALUES (42);" + "".join(statements)
+        )
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def test_a_database_of_1_0_0_is_opened_with_its_contents_and_gets_a_version(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    assert Database(tmp_path / "a.db", SCHEMA).connection().execute("SELECT value FROM numbers").fetchall()[0][0] == 42
+    assert version(tmp_path / "a.db") == 1
+
+
+@pytest.mark.parametrize("known", [0, 1, 2, 3], ids=["1.0.0", "1", "2", "3"])
+def test_an_older_database_is_copied_beside_itself_and_migrated(known: int, tmp_path: Path) -> None:
+    steps = (*SCHEMA, *LATER)
+    if known:
+        with Database(tmp_path / "a.db", steps[:known]).transaction() as connection:
+            connection.execute("INSERT INTO numbers (value) VALUES (42)")
+    else:
+        made_by_1_0_0(tmp_path / "a.db")
+    migrated = Database(tmp_path / "a.db", steps).connection()
+    assert tuple(migrated.execute("SELECT * FROM numbers").fetchone()) == (42, "m")
+    assert migrated.execute("SELECT name FROM units").fetchone()[0] == "m"
+    assert version(tmp_path / "a.db") == 3
+    copies = sorted(path.name for path in tmp_path.glob("a.v*.db"))
+    assert copies == ([] if known == 3 else [f"a.v{known or 1}.db"])
+    for name in copies:
+        with closing(sqlite3.connect(tmp_path / name)) as copy:
+            assert copy.execute("SELECT value FROM numbers").fetchone()[0] == 42
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    with pytest.raises(sqlite3.OperationalError):
+        Database(tmp_path / "a.db", (*SCHEMA, LATER[0], "INSERT INTO nowhere VALUES (1)"))
+    assert version(tmp_path / "a.db") == 0
+    assert tuple(Database(tmp_path / "a.db", SCHEMA).connection().execute("SELECT * FROM numbers").fetchone()) == (42,)
+
+
+def test_a_newer_database_is_refused_with_the_version_that_is_needed(tmp_path: Path) -> None:
+    Database(tmp_path / "a.db", (*SCHEMA, *LATER))
+    with pytest.raises(NewerDatabaseError, match=r"has version 3 of its schema and this minipdk knows 2: install the newer"):
+        Database(tmp_path / "a.db", (*SCHEMA, LATER[0]))
+
+
+def test_tables_of_no_version_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db", "DROP TABLE numbers; CREATE TABLE numbers (value TEXT);")
+    with pytest.raises(DamagedDatabaseError, match=r"made by minipdk before 1\.0\.0 \(numbers differ\): .* `minipdk reset`"):
+        Database(tmp_path / "a.db", SCHEMA)
+
+
+def test_a_damaged_database_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("not a database")
+    with pytest.raises(DamagedDatabaseError, match=r"a\.db is damaged \(file is not a database\): put back a copy"):
+        Database(tmp_path / "a.db", SCHEMA)
 
 
 def test_what_was_committed_survives_kill_9(tmp_path: Path) -> None:

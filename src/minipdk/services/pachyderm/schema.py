@@ -1,6 +1,8 @@
-"""The tables of PFS.
+"""The tables of pachd's one database, and the migrations that lead to them.
 
-A commit's tree is a stack of layers, the newest on top. A layer holds one row for every file and directory that differs
+Never change a step that was released: add one.
+
+PFS: A commit's tree is a stack of layers, the newest on top. A layer holds one row for every file and directory that differs
 from the layers below it; a row without a size says that the path is gone. Directories carry the sum of what is below them,
 so sizes and hashes are read, never computed. Layers of finished commits never change and are shared by their descendants.
 A file set is a layer of its own, and the paths that it removes from what it is added to. Layers that are dropped are
@@ -8,9 +10,12 @@ counted: they leave contents behind that nothing may name any more.
 
 ``branch_never`` holds the edges of the provenance that new heads do not propagate along. ``trigger_checks`` holds finished
 commits whose branches' triggers were not looked at yet. The next tick of a trigger without a cron expression is 0.
+
+PPS: messages are kept serialized, next to the columns they are looked up by. Row ids grow with time, so that newest first is
+descending row id.
 """
 
-SCHEMA = """
+_PFS = """
 CREATE TABLE IF NOT EXISTS projects (
     name TEXT PRIMARY KEY,
     description TEXT NOT NULL,
@@ -155,3 +160,53 @@ CREATE TRIGGER IF NOT EXISTS count_dropped_layers AFTER DELETE ON layers BEGIN
     UPDATE dropped_layers SET dropped = dropped + 1;
 END;
 """
+_PPS = """
+CREATE TABLE IF NOT EXISTS pps_pipelines (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+    spec_commit TEXT NOT NULL, info BLOB NOT NULL, UNIQUE (project, name, version));
+CREATE TABLE IF NOT EXISTS pps_jobs (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, pipeline TEXT NOT NULL, id TEXT NOT NULL,
+    version INTEGER NOT NULL, terminal INTEGER NOT NULL, info BLOB NOT NULL, UNIQUE (project, pipeline, id));
+CREATE INDEX IF NOT EXISTS pps_jobs_open ON pps_jobs (terminal) WHERE NOT terminal;
+CREATE INDEX IF NOT EXISTS pps_jobs_set ON pps_jobs (id);
+CREATE TABLE IF NOT EXISTS pps_datums (
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL, hash TEXT NOT NULL, state INTEGER NOT NULL, fileset TEXT, info BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS pps_job_datums (
+    job INTEGER NOT NULL REFERENCES pps_jobs (row) ON DELETE CASCADE, datum INTEGER NOT NULL REFERENCES pps_datums (row),
+    skipped INTEGER NOT NULL, PRIMARY KEY (job, datum)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS pps_job_datums_datum ON pps_job_datums (datum);
+CREATE TABLE IF NOT EXISTS pps_defaults (project TEXT PRIMARY KEY, json TEXT NOT NULL, created_at INTEGER NOT NULL);
+"""
+_TRANSACTIONS = """
+CREATE TABLE IF NOT EXISTS client_transactions (
+    id TEXT PRIMARY KEY,
+    info BLOB NOT NULL,
+    updated INTEGER NOT NULL
+);
+"""
+_METADATA = """
+CREATE TABLE IF NOT EXISTS cluster_metadata (id INTEGER PRIMARY KEY CHECK (id = 1), metadata TEXT NOT NULL);
+"""
+_S3 = """
+CREATE TABLE IF NOT EXISTS s3_uploads (
+    id TEXT PRIMARY KEY,
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    created INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS s3_uploads_by_key ON s3_uploads (bucket, key, id);
+CREATE TABLE IF NOT EXISTS s3_parts (
+    upload TEXT NOT NULL REFERENCES s3_uploads(id),
+    number INTEGER NOT NULL,
+    fileset TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    checksums TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    PRIMARY KEY (upload, number)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = ("".join((_PFS, _PPS, _TRANSACTIONS, _METADATA, _S3)),)
+"""Step n leads from version n - 1 to version n; the first is the schema of minipdk 1.0.0."""
