@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +22,22 @@ from minipdk.cluster.services import PROCESSES, VENDOR_PORTS
 from minipdk.common.home import Home, Identity, save
 from minipdk.common.ports import is_free, is_listening
 
+# A suite in the background of a shell ignores SIGINT, and so would every command that it starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+LONGEST_FIRST = ("notebooks/", "services/kserve/", "services/pachyderm/pps/", "services/determined/")
+"""Folders whose modules take minutes: they begin first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a module's tests on one worker, since they share its services; the notebooks share one cluster."""
+    for item in items:
+        module = item.nodeid.partition("::")[0]
+        group = "notebooks" if module.startswith("tests/notebooks/") else module
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: next((rank for rank, name in enumerate(LONGEST_FIRST) if name in item.nodeid), 99))
+
+
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")  # a busy one breaks no law
 
@@ -29,13 +47,18 @@ def wait_for(condition: Callable[[], object], *, seconds: float = 120, what: str
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds} s in vain for {what}")
+            pytest.fail(f"{what}: still not true after {seconds} s")
         time.sleep(0.02)
     return value
 
 
-SERVICE_PORTS = range(20_000, 30_000)
-"""Below the range from which the kernel gives outgoing connections their ports, so that none takes a port meanwhile."""
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+SERVICE_PORTS = range(20_000 + WORKER, 30_000, WORKERS)
+"""Below the range from which the kernel gives outgoing connections their ports, so that none takes a port meanwhile.
+
+Workers that run tests side by side have separate ports.
+"""
 
 
 def free_ports(count: int) -> list[int]:
@@ -124,7 +147,7 @@ SCRIPT_FOLDERS = tuple(str(REPOSITORY / name) for name in ("containers", "labs",
 def import_from() -> Iterator[Callable[[str, str], ModuleType]]:
     """``import_from("containers/train", "registry")`` imports a module as a script in that folder would see it.
 
-    Folders may hold modules of the same name (as checkpoints do): each import begins by forgetting those of other folders.
+    Folders may hold modules of the same name (as checkpoints do): each import first forgets the modules of other folders.
     """
     before = list(sys.path)
 

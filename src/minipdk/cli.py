@@ -1,4 +1,4 @@
-"""The ``minipdk`` command. Every verb calls one function; errors are one line that names the mend, exit status 1."""
+"""The ``minipdk`` command. Every verb calls one function; an error is one line with the remedy, and exit status 1."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HomeOption = Annotated[
 
 
 NOT_RUN = 125
-"""What `docker run` exits with where the fault is not the command's."""
+"""The exit status of `docker run` when it could not run the command at all."""
 
 
 class Format(StrEnum):
@@ -82,15 +82,15 @@ def start(
     git_url = course_git_url or ("" if known and known.identity.course_git_url else _repository_here())
     if known and cluster.is_running(known):
         has = known.identity
-        wanted = (pools or has.resource_pools, git_url or has.course_git_url, has.auth if auth is None else auth)
-        if wanted != (has.resource_pools, has.course_git_url, has.auth):
+        requested = (pools or has.resource_pools, git_url or has.course_git_url, has.auth if auth is None else auth)
+        if requested != (has.resource_pools, has.course_git_url, has.auth):
             fail("the cluster is running: `minipdk stop` first, then start it with the new settings")
     began = time.monotonic()
     opened = cluster.start(create(path, resource_pools=pools or None, course_git_url=git_url, auth=auth))
     console.print(f"[green]The cluster is ready[/green] ({time.monotonic() - began:.1f} s) at {opened.path}")
     console.print(_addresses(opened))
     if known and opened.identity.auth != known.identity.auth:
-        console.print("Secrets that hold a Pachyderm token were made for the old setting: make them anew.")
+        console.print("Secrets that hold a Pachyderm token were made for the old setting: create them again.")
     console.print('Next: [bold]eval "$(minipdk env)"[/bold], then open notebooks/01_connect.ipynb with `make lab`.')
 
 
@@ -169,7 +169,7 @@ def logs(
 
 @app.command()
 def doctor(home: HomeOption = None) -> None:
-    """Check whether this machine can run a cluster, and show how to fix what is missing."""
+    """Check whether this machine can run a cluster, and show the remedy for each fault."""
     from minipdk.doctor import examine
 
     checks = examine(_open_or_create(home))
@@ -197,9 +197,9 @@ def image_build(
 @image_app.command("run", context_settings={"allow_interspersed_args": False})
 def image_run(
     image: Annotated[str, typer.Argument(help="The image's name, NAME[:TAG].")],
-    command: Annotated[list[str] | None, typer.Argument(help="What takes the place of the image's CMD.")] = None,
+    command: Annotated[list[str] | None, typer.Argument(help="The command, in place of the image's CMD.")] = None,
     *,
-    rm: Annotated[bool, typer.Option("--rm", help="It is always so: nothing of a container outlives it.")] = False,  # noqa: ARG001
+    rm: Annotated[bool, typer.Option("--rm", help="Always in force: nothing of a container outlives it.")] = False,  # noqa: ARG001
     env: Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, or NAME with its value here.")] = None,
     publish: Annotated[
         list[str] | None, typer.Option("--publish", "-p", help="HOST_PORT:CONTAINER_PORT, on 127.0.0.1 only.")
@@ -209,10 +209,10 @@ def image_run(
     workdir: Annotated[str | None, typer.Option("--workdir", "-w", help="The working folder in the container.")] = None,
     user: Annotated[str | None, typer.Option("--user", "-u", help="NAME-OR-UID[:GROUP-OR-GID]")] = None,
     entrypoint: Annotated[str | None, typer.Option(help="In place of the image's ENTRYPOINT.")] = None,
-    network: Annotated[str, typer.Option(help="bridge, one of its own, or host, this machine's.")] = "bridge",
+    network: Annotated[str, typer.Option(help="bridge, a private network, or host, this machine's.")] = "bridge",
     home: HomeOption = None,
 ) -> None:
-    """Run an image in the foreground, as docker run does; exit status 125 where that cannot be, else the command's."""
+    """Run an image in the foreground, as docker run does; exit status 125 if it cannot run, else the command's."""
     from minipdk.images import ImageStore, run, run_options
     from minipdk.images.errors import ImageError
     from minipdk.sandbox import ContainerSpec
@@ -220,10 +220,10 @@ def image_run(
 
     opened = _open_or_create(home)
     try:
-        found = ImageStore(opened).resolve(image)
+        resolved = ImageStore(opened).resolve(image)
         spec = ContainerSpec(
-            found,
-            run.arguments(found.config, entrypoint, command or ()),
+            resolved,
+            run.arguments(resolved.config, entrypoint, command or ()),
             env=run_options.variables(env or ()),
             working_dir=workdir,
             user=user,
@@ -242,9 +242,9 @@ def image_list(home: HomeOption = None) -> None:
     table = Table(box=None, header_style="bold")
     for title in ("IMAGE", "ID", "CREATED", "SIZE"):
         table.add_column(title)
-    for one in ImageStore(_open(home)).list():
-        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created))
-        table.add_row(one.name, one.id[:12], created, f"{one.size / 1024:.0f} KiB")
+    for image in ImageStore(_open(home)).list():
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(image.created))
+        table.add_row(image.name, image.id[:12], created, f"{image.size / 1024:.0f} KiB")
     console.print(table)
 
 
@@ -255,7 +255,7 @@ def version() -> None:
 
 
 def _show_step(line: str) -> None:
-    """Print a line of a build, but for pip's hundred ways to say that nothing is to be done."""
+    """Print a line of a build, except pip's hundred lines on requirements that are satisfied."""
     if not line.startswith("Requirement already satisfied"):
         typer.echo(line)
 
@@ -265,19 +265,19 @@ def _open(home: Path | None) -> Home:
 
 
 def _open_or_create(home: Path | None) -> Home:
-    """The cluster's folder, made where it is not there: looking at a machine and building images need no running cluster."""
+    """The cluster's folder, created if it is missing: checking a machine and building images need no running cluster."""
     path = home or default_path()
     return load(path) if (path / "cluster.json").exists() else create(path)
 
 
 def _repository_here() -> str:
     """The file:// URL of the Git repository around the current folder; empty outside of one."""
-    found = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
-    return f"file://{found.stdout.strip()}" if found.returncode == 0 else ""
+    git = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
+    return f"file://{git.stdout.strip()}" if git.returncode == 0 else ""
 
 
 def _print_service_tables(home: Home) -> None:
-    """What services show of themselves, such as the requests that the ingress has forwarded."""
+    """The tables of the services, such as the requests that the ingress has forwarded."""
     for shown in (table for service in cluster.SERVICES for table in service.tables(home) if table.rows):
         table = Table(*shown.columns, box=None, header_style="bold")
         for row in shown.rows:

@@ -1,4 +1,4 @@
-"""The checks of `minipdk doctor`: whether this machine can run a cluster, and how to fix what is missing."""
+"""The checks of `minipdk doctor`: whether this machine can run a cluster, and the remedy for each fault."""
 
 from __future__ import annotations
 

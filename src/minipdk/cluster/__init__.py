@@ -1,8 +1,8 @@
 """A cluster: a folder, the services that keep their state in it, and the processes that run them.
 
-`services` lists what makes a cluster, each declared by its own ``service.py``; `home` makes a cluster's folder; `lifecycle`
-starts, stops and looks at a cluster, whose processes the `supervisor` keeps running; `controllers` is the process that the
-controllers share; `profile` is what clients read.
+`services` lists the services, each declared in its ``service.py``; `home` creates a cluster's folder; `lifecycle` starts,
+stops and inspects a cluster, whose processes the `supervisor` keeps running; `controllers` is the process that the
+controllers share; `profile` holds the variables that clients read.
 """
 
 from minipdk.cluster.lifecycle import ClusterError, ProcessStatus, is_running, reset, start, status, stop

@@ -36,8 +36,8 @@ async def _serve(home: Home) -> None:
 
 async def _run(home: Home) -> None:
     """Run every controller within those before it: the last one started ends first."""
-    images = {name: source for one in SERVICES for name, source in one.images.items()}
-    names = [one.name for one in SERVICES if one.process == service.CONTROLLERS]
+    images = {name: source for member in SERVICES for name, source in member.images.items()}
+    names = [member.name for member in SERVICES if member.process == service.CONTROLLERS]
     servers = [import_module(f"minipdk.services.{name}.server") for name in names]
     try:
         async with (

@@ -1,4 +1,4 @@
-"""Make a cluster's folder, or open the one that is there: where it is, its identity, ports and credentials."""
+"""Create a cluster's folder, or open an existing one: its place, identity, ports and credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start, stop, reset and look at a cluster. Its services run below one supervisor process (`supervisor`)."""
+"""Start, stop, reset and inspect a cluster. Its services run below one supervisor process (`supervisor`)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RESET_FOLDERS = ("db", "logs", "run", *(folder for service in SERVICES for folde
 
 
 class ClusterError(Exception):
-    """The cluster cannot do what was asked; the message says why and what to do."""
+    """The cluster cannot carry out a command; the message has the reason and the remedy."""
 
 
 @dataclass(frozen=True)

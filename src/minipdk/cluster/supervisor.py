@@ -40,7 +40,7 @@ def supervisor_pid(home: Home) -> int | None:
 def supervise(home: Home) -> None:
     """Run the services until SIGTERM: the supervisor's whole life."""
     with (home.folder("run") / "supervisor.pid").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # waits for those who look at it; `start` sees to it that there is one supervisor
+        fcntl.flock(lock, fcntl.LOCK_EX)  # waits for `supervisor_pid`; `start` prevents a second supervisor
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -48,7 +48,7 @@ def supervise(home: Home) -> None:
 
 
 class _Supervisor:
-    """Starts services, restarts those that die, and ends them all when told to."""
+    """Starts the processes, restarts each one that dies, and ends them all on SIGTERM."""
 
     def __init__(self, home: Home) -> None:
         self._home = home

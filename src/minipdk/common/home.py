@@ -1,6 +1,6 @@
-"""A cluster's folder as its services see it: identity, ports, credentials, and where things are kept.
+"""A cluster's folder as its services see it: identity, ports, credentials, and the place of everything else.
 
-Everything a cluster remembers lies below one folder (``MINIPDK_HOME``, by default ``~/.minipdk``), readable by its owner
+Everything a cluster remembers is below one folder (``MINIPDK_HOME``, by default ``~/.minipdk``), readable by its owner
 alone. Two clusters are two folders. The layout::
 
     cluster.json      identity, token, ports, resource pools (this module)
@@ -37,7 +37,7 @@ class HomeError(Exception):
 
 @dataclass(frozen=True)
 class Identity:
-    """What a cluster is created with and keeps for life.
+    """The settings that a cluster is created with and keeps for life.
 
     ``token`` is the one secret: Pachyderm's session token, Determined's password, the Kubernetes bearer token and both
     halves of the S3 credentials. ``ports`` maps the names of the services' ports to TCP ports on loopback. Without ``auth``
@@ -65,7 +65,7 @@ class Home:
 
     @property
     def session_token(self) -> str:
-        """Pachyderm's session token for its one user; empty where Pachyderm runs without authentication."""
+        """Pachyderm's session token for its one user; empty if Pachyderm runs without authentication."""
         return self.identity.token if self.identity.auth else ""
 
     def port(self, name: str) -> int:
@@ -83,9 +83,9 @@ class Home:
         return self.folder("logs") / f"{service}.log"
 
     def pod_log(self, namespace: str, pod: str, container: str, *, previous: bool = False) -> Path:
-        """Where whoever runs a pod appends a container's output, and the Kubernetes API reads it for `kubectl logs`.
+        """The log of a container: the node appends its output, and the Kubernetes API reads it for `kubectl logs`.
 
-        ``previous`` is the log of the container's last run before a restart: rename the file to it, then start anew.
+        ``previous`` is the log of the run before a restart: rename the current file to it, then start a new one.
         """
         name = f"{container}.previous.log" if previous else f"{container}.log"
         return self.folder("logs") / "pods" / namespace / pod / name

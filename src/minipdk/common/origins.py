@@ -1,6 +1,6 @@
-"""Which requests a web page of another origin made: they must not use its reader's browser to change anything here.
+"""The same-origin rule: a web page of another origin must not change anything here through its reader's browser.
 
-Every server on this machine that a browser can reach holds this rule, whatever library it is served by.
+Every server of minipdk that a browser can reach applies it, independent of the library that serves it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def host_name(host: str) -> str | None:
 
 
 def refusal(method: str, host: str, *, origin: str | None, fetch_site: str | None) -> str | None:
-    """Why a request is refused, from its Host, Origin and Sec-Fetch-Site headers; None where it may pass."""
+    """The reason to refuse a request, from its Host, Origin and Sec-Fetch-Site headers; None if it may pass."""
     if method in SAFE_METHODS:
         return None
     if fetch_site not in (None, "none", "same-origin"):

@@ -1,4 +1,4 @@
-"""Ports on loopback: whether they are free, whether somebody answers there, and the choice of new ones."""
+"""Ports on loopback: whether they are free, whether a server answers, and the choice of new ones."""
 
 from __future__ import annotations
 

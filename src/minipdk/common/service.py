@@ -1,9 +1,9 @@
-"""What a service declares about itself, and how its process runs.
+"""The declaration of a service, and the life of its process.
 
 Each service's ``service.py`` holds one ``SERVICE = Service(...)``. The cluster, ``minipdk env``, ``doctor`` and ``status``
 derive everything that they know about services from these declarations, so they are imported early and import little.
 
-A service with a process of its own ends its ``server.py`` with::
+A service with a separate process ends its ``server.py`` with::
 
     if __name__ == "__main__":
         service.run(SERVICE.name, serve)
@@ -37,7 +37,7 @@ CONTROLLERS = "serving"
 CLAIM_SECONDS = 5.0
 
 stopping = threading.Event()
-"""Set by SIGTERM or SIGINT: a service that waits for something waits on this too."""
+"""Set by SIGTERM or SIGINT. A service that waits for anything else waits for this too."""
 
 
 class StartError(Exception):
@@ -83,10 +83,10 @@ class ImageSource:
 class Service:
     """A part of the cluster.
 
-    ``process`` is the process that runs it, by default one of its own; ``folders`` are the cluster's folders that hold its
-    state, which ``reset`` removes, beside its database. The callables get the cluster's folder: ``variables`` are its
-    part of the profile, ``addresses`` pairs of a title and an address, ``write_client_files`` writes what the vendor's
-    clients read from files, ``checks`` and ``tables`` are its lines in ``doctor`` and ``status``.
+    ``process`` is the process that runs it, by default a separate one; ``folders`` are the cluster's folders that hold its
+    state beside its database, and that ``reset`` removes. The callables get the cluster's folder: ``variables`` are its
+    part of the profile, ``addresses`` pairs of a title and an address, ``write_client_files`` writes the files that the
+    vendor's clients read, ``checks`` and ``tables`` are its lines in ``doctor`` and ``status``.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The minipdk command on a real cluster: it starts, tells the truth, heals, and forgets only when asked."""
+"""The minipdk command on a real cluster: it starts, reports its state, heals, and forgets only when asked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -37,11 +39,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 def pid_of(home: Home, service: str) -> int:
-    return next(one.pid for one in cluster.status(home) if one.process.name == service)
+    return next(process.pid for process in cluster.status(home) if process.process.name == service)
 
 
 def test_start_returns_when_every_service_answers_and_prints_the_addresses(running: Home) -> None:
-    assert all(one.ready for one in cluster.status(running))
+    assert all(process.ready for process in cluster.status(running))
     again = minipdk(running, "start")
     assert again.returncode == 0
     for address in (running.url("pachd", "grpc"), running.url("determined"), running.url("kubernetes", "https")):
@@ -50,32 +52,32 @@ def test_start_returns_when_every_service_answers_and_prints_the_addresses(runni
 
 
 def test_starting_a_running_cluster_leaves_its_services_alone(running: Home) -> None:
-    before = [one.pid for one in cluster.status(running)]
+    before = [process.pid for process in cluster.status(running)]
     minipdk(running, "start")
-    assert [one.pid for one in cluster.status(running)] == before
+    assert [process.pid for process in cluster.status(running)] == before
 
 
 @pytest.mark.parametrize("output", ["shell", "dotenv", "json"])
 def test_env_tells_the_same_truth_in_every_format(running: Home, output: str) -> None:
     printed = minipdk(running, "env", "--format", output).stdout
     if output == "json":
-        found = json.loads(printed)
+        printed_variables = json.loads(printed)
     elif output == "dotenv":
-        found = dict(line.split("=", 1) for line in printed.splitlines())
+        printed_variables = dict(line.split("=", 1) for line in printed.splitlines())
     else:
         shell = subprocess.run(["env", "-i", "sh", "-c", f"{printed}\nenv"], capture_output=True, text=True).stdout
-        found = {
+        printed_variables = {
             k: v for k, _, v in (line.partition("=") for line in shell.splitlines()) if k in cluster.environment(running)
         }
-    assert found == cluster.environment(running)
+    assert printed_variables == cluster.environment(running)
 
 
-@pytest.mark.parametrize("service", [one.name for one in cluster.PROCESSES])
+@pytest.mark.parametrize("service", [process.name for process in cluster.PROCESSES])
 def test_a_service_that_is_killed_comes_back(running: Home, service: str) -> None:
     before = pid_of(running, service)
     os.kill(before, signal.SIGKILL)
     wait_for(lambda: pid_of(running, service) not in (0, before), what=f"{service} to be started again")
-    wait_for(lambda: all(one.ready for one in cluster.status(running)), what="every service to answer")
+    wait_for(lambda: all(process.ready for process in cluster.status(running)), what="every service to answer")
 
 
 def test_services_die_with_their_supervisor(tmp_path: Path) -> None:
@@ -97,8 +99,8 @@ def test_two_clusters_run_side_by_side_and_a_taken_port_moves(running: Home, tmp
         started = cluster.start(other)
     try:
         assert not set(started.identity.ports.values()) & set(running.identity.ports.values())
-        assert all(one.ready for one in cluster.status(started))
-        assert all(one.ready for one in cluster.status(running))
+        assert all(process.ready for process in cluster.status(started))
+        assert all(process.ready for process in cluster.status(running))
         assert load(other.path).identity.ports == started.identity.ports
     finally:
         cluster.stop(started)
@@ -112,6 +114,28 @@ def test_a_service_that_cannot_start_is_named_with_its_reason_and_nothing_is_lef
     assert "Determined does not start" in result.stderr
     assert "file is not a database" in result.stderr
     assert not cluster.is_running(home)
+
+
+def test_a_folder_in_use_by_another_cluster_is_refused_in_one_sentence(running: Home) -> None:
+    """A second process would write the same database: the supervisor's lock or the process's own prevents it."""
+    command = [sys.executable, "-m", "minipdk.services.pachyderm.server", "--home", running.path]
+    second = subprocess.run(command, capture_output=True, text=True)
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"{running.path} is in use by another cluster, whose pachyderm is process {pid_of(running, 'pachyderm')}: "
+        "stop that one with `minipdk stop`, or choose another folder with --home\n"
+    )
+
+
+def test_a_newer_database_is_named_with_its_version_and_the_remedy(tmp_path: Path) -> None:
+    home = new_home(tmp_path / "home")
+    with closing(sqlite3.connect(home.database("kubernetes"))) as database:
+        database.execute("PRAGMA user_version = 99")
+    result = minipdk(home, "start")
+    assert result.returncode == 1
+    assert "Kubernetes API does not start" in result.stderr
+    assert "kubernetes.db has version 99 of its schema and this minipdk knows 1: install the newer minipdk" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_reset_forgets_everything_but_identity_and_images(tmp_path: Path) -> None:
@@ -164,6 +188,7 @@ def test_doctor_finds_this_machine_fit_and_the_cluster_running(running: Home) ->
 
 def test_ports_are_open_on_loopback_only(running: Home) -> None:
     ports = set(running.identity.ports.values())
-    listening = [one.laddr for one in psutil.net_connections("tcp") if one.status == "LISTEN" and one.laddr.port in ports]
+    connections = [connection for connection in psutil.net_connections("tcp") if connection.status == "LISTEN"]
+    listening = [connection.laddr for connection in connections if connection.laddr.port in ports]
     assert {address.port for address in listening} == ports
     assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}

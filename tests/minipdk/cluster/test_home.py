@@ -1,4 +1,4 @@
-"""The cluster's folder: private, stable, and clear about what is wrong with it."""
+"""The cluster's folder: private, stable, and clear about its faults."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_a_home_keeps_its_identity_when_it_is_opened_again(tmp_path: Path) -> No
 
 
 def test_two_homes_have_tokens_and_ports_of_their_own(tmp_path: Path) -> None:
-    one = create(tmp_path / "one")
+    first = create(tmp_path / "first")
     with socket.socket() as taken:
-        taken.bind((HOST, one.port("ingress")))
-        other = create(tmp_path / "two")
-    assert one.token != other.token
-    assert one.port("ingress") != other.port("ingress")
+        taken.bind((HOST, first.port("ingress")))
+        second = create(tmp_path / "second")
+    assert first.token != second.token
+    assert first.port("ingress") != second.port("ingress")
 
 
 def test_resource_pools_can_be_changed_later(tmp_path: Path) -> None:
