@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,6 +26,8 @@ from minipdk.common.ports import is_free, is_listening
 
 # A suite in the background of a shell ignores SIGINT, and so would every command that it starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+Value = TypeVar("Value")
 
 LONGEST_FIRST = ("notebooks/", "services/kserve/", "services/pachyderm/pps/", "services/determined/")
 """Folders whose modules take minutes: they begin first, so that no worker is left alone with one at the end."""
@@ -42,7 +46,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")  # a busy one breaks no law
 
 
-def wait_for(condition: Callable[[], object], *, seconds: float = 120, what: str = "the condition") -> object:
+def wait_for(condition: Callable[[], Value | None], *, seconds: float = 120, what: str = "the condition") -> Value:
     """The first true value that ``condition`` returns; fails the test, naming ``what``, after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -74,6 +78,10 @@ def new_home(path: Path) -> Home:
     return save(path, Identity(cluster_id="00000000-0000-4000-8000-000000000000", token="test-token", ports=ports))
 
 
+def _is_closed(port: int) -> bool:
+    return not is_listening(port)
+
+
 class ServiceProcess:
     """One process of the cluster, by its name, without a supervisor."""
 
@@ -84,7 +92,8 @@ class ServiceProcess:
 
     def start(self) -> None:
         for port in self.ports:  # a child of one that was killed may take a moment longer to end
-            wait_for(lambda port=port: not is_listening(self.home.port(port)), what=f"{self.name}'s {port} port to be free")
+            number = self.home.port(port)
+            wait_for(partial(_is_closed, number), what=f"{self.name}'s {port} port to be free")
         with self.home.log_file(self.name).open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module, "--home", str(self.home.path)],
@@ -92,7 +101,7 @@ class ServiceProcess:
                 stderr=log,
             )
         for port in self.ports:
-            wait_for(lambda port=port: self._listening_or_dead(port), what=f"{self.name} to listen on its {port} port")
+            wait_for(partial(self._listening_or_dead, port), what=f"{self.name} to listen on its {port} port")
 
     def _listening_or_dead(self, port: str) -> bool:
         assert self.process is not None

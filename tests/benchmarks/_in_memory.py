@@ -1,6 +1,6 @@
 """The least a server can do on pachd's wire: files in a dictionary, nothing hashed, checked or stored.
 
-What this one takes is the protocol's and the client's own time; `pachyderm` compares pachd with it. It is started as
+Its time is that of the protocol and the client; `pachyderm` compares pachd with it. It is started as
 ``python -m tests.benchmarks._in_memory PORT``.
 """
 

@@ -1,6 +1,6 @@
-"""A load generator that leaves the machine to what it measures: prebuilt bytes over kept connections, in its own process.
+"""A load generator that leaves the machine to the server: prebuilt bytes over kept connections, in a separate process.
 
-Each connection sends its next request when the last answer is there (a closed loop). What a request costs here is a
+Each connection sends its next request when the last answer is there (a closed loop). A request costs a
 read, a search for the end of the answer, and a write: about 25 microseconds with uvloop.
 """
 
@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
         self._send()
 

@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def measure(client: Client, folder: Path, config: Path, number: int) -> tuple[float, float, float]:
-    """The three rates, each into a repo of its own."""
+    """The three rates, each into a separate repo."""
     branches = [pfs.Branch.from_uri(f"{kind}-{number}@master") for kind in ("each", "stream", "command")]
     for branch in branches:
         client.pfs.create_repo(repo=branch.repo)

@@ -86,7 +86,7 @@ def round_trip(home: Home, network: sandbox.Network | None) -> float:
 
 
 def connected(port: int) -> socket.socket | None:
-    """A connection that has echoed a byte; None while there is nobody to do so."""
+    """A connection that has echoed a byte; None while no server does."""
     connection = None
     try:
         connection = socket.create_connection((HOST, port))

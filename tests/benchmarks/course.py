@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.course
 
-The first part makes clusters of its own; the second asks the endpoint of the embedded profile, so run `make course` before.
+The first part makes new clusters; the second asks the endpoint of the embedded profile, so run `make course` before.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def one_row_requests() -> None:
     url, host = f"{profile.ingress}/v1/models/{endpoint.MODEL}:predict", endpoint.hostname(profile)
     print("| connections | requests/s | p50 ms | p99 ms |\n|---|---|---|---|")
     for connections in (1, 8):
-        found = measure(url, host, connections, body)
-        print(f"| {connections} | {found.rate:.0f} | {found.p50:.2f} | {found.p99:.2f} |")
+        answers = measure(url, host, connections, body)
+        print(f"| {connections} | {answers.rate:.0f} | {answers.p50:.2f} | {answers.p99:.2f} |")
 
 
 if __name__ == "__main__":

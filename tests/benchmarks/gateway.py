@@ -1,4 +1,4 @@
-"""What the ingress adds to a request: straight to a trivial server against through the gateway, in turns, in one run.
+"""The cost of the ingress: requests straight to a trivial server and through the gateway, in turns, in one run.
 
     python -m tests.benchmarks.gateway
 
@@ -17,8 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.conftest import free_ports, is_listening, wait_for
+from tests.conftest import free_ports, wait_for
 
+from minipdk.common.ports import is_listening
 from minipdk.controller.routes import Backend, Route, Routes, Traffic
 from minipdk.services.ingress.gateway import gateway
 
@@ -78,12 +79,12 @@ async def measure(direct: int, ingress: int) -> None:
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
     print("| c | way | requests/s | p50 ms | p99 ms | p50 ratio | added ms (p50) |\n|---|---|---|---|---|---|---|")
     for connections in CONNECTIONS:
-        found: dict[str, list[tuple[float, float, float]]] = {"direct": [], "ingress": []}
+        loads: dict[str, list[tuple[float, float, float]]] = {"direct": [], "ingress": []}
         for _ in range(ROUNDS):
             for way, port in (("direct", direct), ("ingress", ingress)):
                 times = await load(port, connections, SECONDS)
-                found[way].append((len(times) / SECONDS, times[len(times) // 2], times[len(times) * 99 // 100]))
-        medians = {way: [statistics.median(column) for column in zip(*rows, strict=True)] for way, rows in found.items()}
+                loads[way].append((len(times) / SECONDS, times[len(times) // 2], times[len(times) * 99 // 100]))
+        medians = {way: [statistics.median(column) for column in zip(*rows, strict=True)] for way, rows in loads.items()}
         for way, (rate, p50, p99) in medians.items():
             base = medians["direct"][1]
             print(f"| {connections} | {way} | {rate:.0f} | {p50:.3f} | {p99:.3f} | {p50 / base:.2f} | {p50 - base:.3f} |")
@@ -99,7 +100,7 @@ async def run(folder: Path) -> None:
         async with gateway(routes, folder / "envoy", port):
             routes.set("models", "linear", Route((Traffic(100, (Backend(server_port),)),)))
             await routes.in_force()
-            # In a process of its own, as a client is.
+            # In a separate process, as a client is.
             measuring = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", __spec__.name, str(server_port), str(port)
             )

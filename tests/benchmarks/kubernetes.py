@@ -79,20 +79,20 @@ def watching(home: Home, path: str) -> Iterator[HTTPResponse]:
 
 def version(home: Home, path: str) -> str:
     connection = Connection(home)
-    found = connection("GET", f"{path}?limit=1")["metadata"]["resourceVersion"]
+    version = connection("GET", f"{path}?limit=1")["metadata"]["resourceVersion"]
     connection.close()
-    return str(found)
+    return str(version)
 
 
 def latency(home: Home, api: Connection, what: str) -> None:
-    """From before a write to the event that tells a watch of it."""
+    """From before a write until a watch receives its event."""
     name = api("POST", MAPS, {"metadata": {"generateName": "watched-"}})["metadata"]["name"]
     times: list[float] = []
     with watching(home, MAPS) as events:
         for number in range(ROUNDS):
             begin = time.perf_counter()
             write = threading.Thread(
-                target=lambda n=number: api(  # type: ignore[misc]
+                target=lambda n=number: api(
                     "PATCH", f"{MAPS}/{name}", {"data": {"n": str(n)}}, Content_Type="application/merge-patch+json"
                 )
             )

@@ -1,7 +1,7 @@
-"""How fast pachd stores and tells, through the SDK, beside a server that keeps files in memory and beside ``dvc add``.
+"""The speed of pachd's writes and reads, through the SDK, beside a server that keeps files in memory and beside ``dvc add``.
 
 ``python -m tests.benchmarks.pachyderm [--mib 1024] [--rounds 3] [--dvc PATH-TO-DVC]``. dvc is not in the environment: its
-column is filled only where --dvc or the variable DVC names one.
+column is filled only if --dvc or the variable DVC names one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from pathlib import Path
 
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
-from tests.conftest import ServiceProcess, free_ports, is_listening, new_home, wait_for
+from tests.conftest import ServiceProcess, free_ports, new_home, wait_for
+
+from minipdk.common.ports import is_listening
 
 MIB = 1 << 20
 SMALL_FILES = 10_000
@@ -80,7 +82,7 @@ def small_data(number: int) -> bytes:
 
 
 def dvc_times(dvc: str, folder: Path, mib: int) -> Times:
-    """``dvc add`` of the same files, which lie on disk already."""
+    """``dvc add`` of the same files, which are on disk already."""
     times: Times = {}
     subprocess.run([dvc, "init", "--quiet", "--no-scm"], cwd=folder, check=True)
     source = Varied(mib)
@@ -126,7 +128,7 @@ def peak(pid: int) -> int:
 
 
 def medians(rounds: list[Times]) -> Times:
-    return {what: statistics.median(one[what] for one in rounds) for what in rounds[0]} if rounds else {}
+    return {name: statistics.median(times[name] for times in rounds) for name in rounds[0]} if rounds else {}
 
 
 def amount(what: str) -> float:

@@ -1,7 +1,7 @@
-"""How quick pipelines are: from the end of a commit to the first line of user code, and one datum more in a done pipeline.
+"""The latency of pipelines: from the end of a commit to the first line of user code, and one datum more in a done pipeline.
 
-Run it as a script: ``python tests/benchmarks/pps.py [number of datums] [batched]``. It starts a pachd of its own. With
-``batched`` the many datums are those of a pipeline with datum batching, which starts one container for a set of them.
+Run it as a script: ``python tests/benchmarks/pps.py [number of datums] [batched]``. It starts a
+separate pachd. With ``batched`` the pipeline of many datums has datum batching: one container for a set of datums.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pachyderm_sdk.api import pfs, pps
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.conftest import is_listening, new_home, wait_for  # noqa: E402
+from tests.conftest import new_home, wait_for  # noqa: E402
 
 from minipdk.common.home import Home  # noqa: E402
-from minipdk.common.ports import HOST  # noqa: E402
+from minipdk.common.ports import HOST, is_listening  # noqa: E402
 
 RUNS = 20
 BATCHED = """
@@ -40,9 +40,9 @@ say = sys.stdout.write
 
 def commit(client: Client, repo: str, names: list[str]) -> float:
     """Commit small files; when the commit was finished, in seconds since 1970."""
-    with client.pfs.commit(branch=pfs.Branch.from_uri(f"{repo}@master")) as one:
+    with client.pfs.commit(branch=pfs.Branch.from_uri(f"{repo}@master")) as transaction:
         for name in names:
-            one.put_file_from_bytes(path=f"/{name}", data=name.encode())
+            transaction.put_file_from_bytes(path=f"/{name}", data=name.encode())
     return time.time()
 
 
@@ -108,7 +108,7 @@ def main() -> None:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             wait_for(lambda: is_listening(home.port("s3")), what="pachd")
-            numbers = [int(one) for one in sys.argv[1:] if one.isdecimal()]
+            numbers = [int(argument) for argument in sys.argv[1:] if argument.isdecimal()]
             run(home, numbers[0] if numbers else 1000, batched="batched" in sys.argv)
         finally:
             process.terminate()

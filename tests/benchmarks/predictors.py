@@ -1,9 +1,9 @@
-"""What a predictor costs, and what happens when twenty InferenceServices are created at once.
+"""The cost of a predictor, and of twenty InferenceServices that are created together.
 
     python -m tests.benchmarks.predictors [services]
 
-Memory is the proportional share (PSS) of a Pod's processes, and what belongs to them alone (USS); the start is the time
-from the creation of the InferenceService until it is Ready, its image being there. Starts a cluster of its own: the
+Memory is the proportional share (PSS) of a Pod's processes, and their private memory (USS); the start is the time
+from the creation of the InferenceService until it is Ready, its image being there. Starts a separate cluster: the
 Kubernetes API, the serving service and an S3 server.
 """
 
@@ -79,7 +79,7 @@ def served(cluster: Cluster, name: str, **predictor: Any) -> Iterator[float]:
 
 
 def kinds(cluster: Cluster, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each kind of predictor, with what its spec says; their models and the custom one's image are made."""
+    """Each kind of predictor, with its spec; their models and the custom one's image are made."""
     cluster.s3.put("models", archiver(folder)().parent, "one/model-store/")
     yield "pytorch", {"pytorch": torchserve("s3://models/one")}
     for name in ("sklearn", "onnx", "custom"):
@@ -140,7 +140,7 @@ def many(cluster: Cluster, count: int) -> None:
 
 
 def delete_all(cluster: Cluster, names: list[str]) -> None:
-    """Delete the services together, and hold that nothing of them is left."""
+    """Delete the services together, and check that nothing of them is left."""
     uids = [pod.metadata.uid for name in names for pod in cluster.pods(name)]
     began = time.monotonic()
     cluster.kubectl("delete", "isvc", "--all", "--wait=false")

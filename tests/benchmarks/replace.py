@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.replace [seconds]
 
-Starts a cluster of its own: the Kubernetes API, the serving service and an S3 server with two models. Fifty requests a
+Starts a separate cluster: the Kubernetes API, the serving service and an S3 server with two models. Fifty requests a
 second are sent through the ingress, each at its time whether or not those before it are answered, on kept connections.
 """
 
@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -33,7 +34,7 @@ SECONDS = 60.0
 REPLACEMENTS, KILLS = 5, 2
 PATIENCE = 30.0
 BODY = {"instances": [{"data": {"x": 1}}]}
-ANSWERS = {"one": 2.0, "ten": 20.0}  # what the two models make of the body
+ANSWERS = {"one": 2.0, "ten": 20.0}  # the answers of the two models to the body
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Answer:
 
 @dataclass
 class Load:
-    """Steady requests to ``name`` from a thread of its own, so that what is done meanwhile does not hold them up."""
+    """Steady requests to ``name`` from a separate thread, which nothing else delays."""
 
     url: str
     host: str
@@ -91,21 +92,28 @@ class Load:
         self.answers.append(Answer(sent, time.monotonic() - sent, value, failure))
 
     def report(self, what: str) -> None:
-        times = sorted(1000 * one.took for one in self.answers if not one.failure)
-        failures = Counter(one.failure for one in self.answers if one.failure)
+        times = sorted(1000 * answer.took for answer in self.answers if not answer.failure)
+        failures = Counter(answer.failure for answer in self.answers if answer.failure)
         print(f"{what}: {len(self.answers)} requests, {failures.total()} failed", end="; ")
         print(f"p50 {times[len(times) // 2]:.1f} ms, p99 {times[len(times) * 99 // 100]:.1f} ms, longest {times[-1]:.0f} ms")
         for failure, count in failures.most_common():
             print(f"    {count} x {failure}")
 
+    def last_is(self, value: float) -> bool:
+        """Whether the newest answer is ``value``."""
+        return [answer.value for answer in self.answers[-1:]] == [value]
+
+    def answered_after(self, moment: float) -> bool:
+        """Whether a request that was sent after ``moment`` was answered."""
+        return any(answer.sent > moment and answer.value for answer in self.answers)
+
     def outage(self, since: float) -> str:
-        """What happened to the requests of and after the moment ``since``."""
-        failed = [one for one in self.answers if one.failure and one.sent + one.took >= since]
+        """The failures among the requests of and after the moment ``since``."""
+        failed = [answer for answer in self.answers if answer.failure and answer.sent + answer.took >= since]
         if not failed:
             return "no request failed"
-        return (
-            f"{len(failed)} requests failed, the last of them sent {max(one.sent for one in failed) - since:.2f} s after it"
-        )
+        last = max(answer.sent for answer in failed) - since
+        return f"{len(failed)} requests failed, the last of them sent {last:.2f} s after it"
 
 
 def replace_under_load(cluster: Cluster, load: Load, seconds: float) -> None:
@@ -116,7 +124,7 @@ def replace_under_load(cluster: Cluster, load: Load, seconds: float) -> None:
             model = "ten" if turn % 2 == 0 else "one"
             asked = time.monotonic()
             cluster.kserve.replace("linear", inference_service("linear", f"s3://models/{model}"), namespace=NAMESPACE)
-            wait_for(lambda value=ANSWERS[model]: [one.value for one in load.answers[-1:]] == [value], what=model)
+            wait_for(partial(load.last_is, ANSWERS[model]), what=model)
             print(f"    replaced after {time.monotonic() - asked:.1f} s by the model {model}")
             _until(began + seconds * (turn + 1) / REPLACEMENTS)
     load.report(f"{REPLACEMENTS} replacements")
@@ -134,21 +142,21 @@ def kill_under_load(cluster: Cluster, load: Load, name: str, replicas: int, seco
             for process in predictors(pod.metadata.uid):
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
-            wait_for(lambda uid=pod.metadata.uid, n=restarts: _is_back(cluster, name, uid, n), what="the replica's return")
+            wait_for(partial(_is_back, cluster, name, pod.metadata.uid, restarts), what="the replica's return")
             back = time.monotonic()
-            wait_for(lambda back=back: any(one.sent > back and one.value for one in load.answers), what="an answer")
+            wait_for(partial(load.answered_after, back), what="an answer")
             print(f"    killed: {load.outage(killed)}; the replica was ready again after {back - killed:.1f} s")
     load.report(f"{KILLS} kills with {replicas} replicas")
 
 
 def _settled(cluster: Cluster, name: str, replicas: int) -> list[k8s.V1Pod] | None:
-    """The service's Pods, once there are as many as there should be: those of earlier revisions are gone."""
+    """The service's Pods, once there are as many as there should be: Pods of earlier revisions are gone."""
     pods = cluster.pods(name)
     return pods if len(pods) == replicas else None
 
 
 def _is_back(cluster: Cluster, name: str, uid: str, restarts: int) -> bool:
-    [pod] = [one for one in cluster.pods(name) if one.metadata.uid == uid]
+    [pod] = [pod for pod in cluster.pods(name) if pod.metadata.uid == uid]
     status = pod.status.container_statuses[0]
     return bool(status.ready and status.restart_count > restarts)
 
@@ -170,9 +178,9 @@ def main() -> None:
             wait_for(lambda: cluster.is_ready(name), what=f"{name} to be ready")
             return lambda: Load(url, f"{name}.{NAMESPACE}.example.com")
 
-        one = start("linear")
-        replace_under_load(cluster, one(), seconds)
-        kill_under_load(cluster, one(), "linear", 1, seconds)
+        load = start("linear")
+        replace_under_load(cluster, load(), seconds)
+        kill_under_load(cluster, load(), "linear", 1, seconds)
         two = start("pair", min_replicas=2, max_replicas=2)
         kill_under_load(cluster, two(), "pair", 2, seconds)
 

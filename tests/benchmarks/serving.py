@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             made.s3.put("models", churn_archive.make(place, handler).parent, f"{name}/model-store/")
             made.create(name, f"s3://models/{name}")
         for name in (ENDPOINT, PANDAS):
-            wait_for(lambda name=name: made.is_ready(name), seconds=300, what=name)
+            wait_for(partial(made.is_ready, name), seconds=300, what=name)
         yield made
 
 
@@ -64,7 +65,7 @@ def direct_url(made: Cluster, name: str) -> str:
     """Where the predictor itself listens."""
     [pod] = made.pods(name)
     log = made.home.pod_log(NAMESPACE, pod.metadata.name, "kserve-container").read_text()
-    return re.findall(r"serving (http://\S+)", log)[-1] + f"/v1/models/{MODEL}:predict"
+    return str(re.findall(r"serving (http://\S+)", log)[-1]) + f"/v1/models/{MODEL}:predict"
 
 
 @contextlib.contextmanager
@@ -100,7 +101,9 @@ def measure_all(targets: dict[str, Target], rounds: int) -> dict[tuple[str, int,
         for name, rows, connections in cases:
             url, host, body = targets[name]
             loads[name, rows, connections].append(measure(url, host, connections, body(rows), seconds=SECONDS))
-    return {case: Load(*(map(statistics.median, zip(*map(_figures, found), strict=True)))) for case, found in loads.items()}
+    return {
+        case: Load(*(map(statistics.median, zip(*map(_figures, measured), strict=True)))) for case, measured in loads.items()
+    }
 
 
 def _figures(load: Load) -> tuple[float, ...]:
@@ -128,7 +131,7 @@ def main() -> None:
 
 
 def print_table(loads: dict[tuple[str, int, int], Load]) -> None:
-    print("| rows | connections | what | requests/s | p50 ms | p99 ms | max ms | of (a) | of (b) |")
+    print("| rows | connections | served by | requests/s | p50 ms | p99 ms | max ms | of (a) | of (b) |")
     print("|---|---|---|---|---|---|---|---|---|")
     for (name, rows, connections), load in loads.items():
         pandas = loads[f"(a) pandas, {name.rpartition(' ')[2]}", rows, connections].rate

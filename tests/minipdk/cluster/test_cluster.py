@@ -16,10 +16,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.conftest import is_listening, new_home, wait_for
+from tests.conftest import new_home, wait_for
 
 from minipdk import cli, cluster
 from minipdk.common.home import Home, load, save
+from minipdk.common.ports import is_listening
 from minipdk.services.ingress import counts
 
 MINIPDK = Path(sys.executable).with_name("minipdk")
@@ -93,8 +94,8 @@ def test_services_die_with_their_supervisor(tmp_path: Path) -> None:
 
 
 def test_two_clusters_run_side_by_side_and_a_taken_port_moves(running: Home, tmp_path: Path) -> None:
-    other = save(tmp_path / "home", running.identity) if (tmp_path / "home").mkdir() is None else None
-    assert other is not None
+    (tmp_path / "home").mkdir()
+    other = save(tmp_path / "home", running.identity)
     with socket.socket():
         started = cluster.start(other)
     try:
@@ -118,7 +119,7 @@ def test_a_service_that_cannot_start_is_named_with_its_reason_and_nothing_is_lef
 
 def test_a_folder_in_use_by_another_cluster_is_refused_in_one_sentence(running: Home) -> None:
     """A second process would write the same database: the supervisor's lock or the process's own prevents it."""
-    command = [sys.executable, "-m", "minipdk.services.pachyderm.server", "--home", running.path]
+    command = [sys.executable, "-m", "minipdk.services.pachyderm.server", "--home", str(running.path)]
     second = subprocess.run(command, capture_output=True, text=True)
     assert second.returncode == 1
     assert second.stderr == (
