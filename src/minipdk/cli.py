@@ -34,6 +34,7 @@ HomeOption = Annotated[
 ]
 
 
+LOGS = (*(process.name for process in cluster.PROCESSES), "supervisor")
 NOT_RUN = 125
 """The exit status of `docker run` when it could not run the command at all."""
 
@@ -149,16 +150,15 @@ def env(
 
 @app.command()
 def logs(
-    service: Annotated[str, typer.Argument(help="kubernetes, pachyderm, determined, serving or supervisor.")] = "",
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(LOGS)}.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print new lines as they come.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Print the log of one service, or of all."""
     opened = _open(home)
-    names = [process.name for process in cluster.PROCESSES] + ["supervisor"]
-    if service and service not in names:
-        fail(f"there is no service {service!r}: choose one of {', '.join(names)}")
-    files = [str(opened.log_file(name)) for name in ([service] if service else names) if opened.log_file(name).exists()]
+    if service and service not in LOGS:
+        fail(f"there is no service {service!r}: choose one of {', '.join(LOGS)}")
+    files = [str(opened.log_file(name)) for name in ([service] if service else LOGS) if opened.log_file(name).exists()]
     if not files:
         fail("there are no logs yet: start the cluster with `minipdk start`")
     try:
