@@ -87,7 +87,7 @@ def http(cluster: Home) -> Http:
 
 @pytest.fixture(scope="session")
 def client(cluster: Home) -> Iterator[ApiClient]:
-    with kubernetes.config.new_client_from_config(str(cluster.kubeconfig)) as found:
+    with kubernetes.config.new_client_from_config(str(kubeconfig(cluster))) as found:
         yield found
 
 
@@ -109,7 +109,7 @@ def kubectl(cluster: Home, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path_factory.mktemp("kubectl")),
-        "KUBECONFIG": str(cluster.kubeconfig),
+        "KUBECONFIG": str(kubeconfig(cluster)),
     }
 
     def run(*arguments: str, stdin: Any = None, fails: bool = False) -> subprocess.CompletedProcess[str]:

@@ -200,7 +200,7 @@ def test_a_service_accounts_token_is_good_until_the_account_goes(client: ApiClie
     core.create_namespaced_service_account("models", kube.V1ServiceAccount(metadata=kube.V1ObjectMeta(name="temporary")))
     request = kube.AuthenticationV1TokenRequest(spec=kube.V1TokenRequestSpec(audiences=[], expiration_seconds=1200))
     token = core.create_namespaced_service_account_token("temporary", "models", request).status.token
-    configuration = kube.Configuration(host=cluster.kubernetes_server)
+    configuration = kube.Configuration(host=server_url(cluster))
     configuration.ssl_ca_cert = str(cluster.ca_certificate)
     configuration.api_key = {"authorization": f"Bearer {token}"}
     with ApiClient(configuration) as holder:
@@ -223,7 +223,7 @@ def test_a_token_that_is_bound_to_an_object_ends_with_it(client: ApiClient, core
     assert refused(issue, "default", "models", request(kind="ConfigMap", name="bound")).status == 400
     answer = issue("default", "models", request(kind="Pod", name="bound"))
     assert answer.spec.bound_object_ref.uid == made.metadata.uid
-    configuration = kube.Configuration(host=cluster.kubernetes_server)
+    configuration = kube.Configuration(host=server_url(cluster))
     configuration.ssl_ca_cert = str(cluster.ca_certificate)
     configuration.api_key = {"authorization": f"Bearer {answer.status.token}"}
     with ApiClient(configuration) as holder:
@@ -256,7 +256,7 @@ def test_kserve_client_lives_a_services_whole_life(cluster: Home, custom: Custom
             spec=V1beta1InferenceServiceSpec(predictor=V1beta1PredictorSpec(pytorch=TorchServe(storage_uri=uri))),
         )
 
-    kserve = KServeClient(config_file=str(cluster.kubeconfig))
+    kserve = KServeClient(config_file=str(kubeconfig(cluster)))
     kserve.create(service("s3://bucket/one"))
     assert not kserve.is_isvc_ready("lived", namespace="models")
     kserve.replace("lived", service("s3://bucket/two"), namespace="models")
@@ -283,7 +283,7 @@ def test_kserve_client_stores_s3_credentials(cluster: Home, core: CoreV1Api, tmp
     credentials = tmp_path / "credentials"
     # this client sends the values as a Secret's data, which is base64
     credentials.write_text("[default]\naws_access_key_id = a2V5\naws_secret_access_key = c2VjcmV0\n")
-    kserve = KServeClient(config_file=str(cluster.kubeconfig))
+    kserve = KServeClient(config_file=str(kubeconfig(cluster)))
     kserve.set_credentials(
         storage_type="S3",
         namespace="models",
