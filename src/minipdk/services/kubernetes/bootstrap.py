@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from minipdk.common.home import MODELS_NAMESPACE
-from minipdk.services.kubernetes.claims import CLASS, STORAGE_CLASS
 from minipdk.services.kubernetes.definitions import definitions
 from minipdk.services.kubernetes.errors import AlreadyExistsError
-from minipdk.services.kubernetes.kinds import (
+from minipdk.services.kubernetes.kinds.builtin.claims import CLASS, STORAGE_CLASS
+from minipdk.services.kubernetes.kinds.table import (
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
     NAMESPACES,
     SERVICE_ACCOUNTS,
     STORAGE_CLASSES,
 )
-from minipdk.services.kubernetes.registry import Registry, WriteOptions
+from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
 
 NAMES = ("default", "kube-system", "kube-public", "kube-node-lease", "kserve", MODELS_NAMESPACE)
 SYSTEM = WriteOptions(manager="minipdk")

@@ -5,8 +5,8 @@ Rules: https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/cust
 
 from __future__ import annotations
 
-from minipdk.services.kubernetes.kinds import CUSTOM_RESOURCE_DEFINITIONS, RESOURCES
-from minipdk.services.kubernetes.resources import Object, Resource
+from minipdk.services.kubernetes.kinds.table import CUSTOM_RESOURCE_DEFINITIONS, RESOURCES
+from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.services.kubernetes.times import now
 
 SCHEMA: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

@@ -11,10 +11,10 @@ from starlette.applications import Starlette
 
 from minipdk.common import service, web
 from minipdk.common.home import Home
-from minipdk.services.kubernetes.app import Api
+from minipdk.services.kubernetes.api.app import Api
 from minipdk.services.kubernetes.bootstrap import furnish_cluster
 from minipdk.services.kubernetes.certificates import ensure_tls, server_certificate, server_key
-from minipdk.services.kubernetes.registry import Registry
+from minipdk.services.kubernetes.registry.registry import Registry
 from minipdk.services.kubernetes.service import SERVICE
 from minipdk.services.kubernetes.store import ObjectStore
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minipdk.services.kubernetes.errors import ExpiredError, TooLargeVersionError
-from minipdk.services.kubernetes.resources import Object, Resource
+from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.storage import Database
 
 REMEMBERED = 5000

@@ -19,6 +19,7 @@ from tests.conftest import ServiceProcess, new_home
 
 from minipdk.common.home import Home
 from minipdk.services.kubernetes.certificates import ensure_tls, write_kubeconfig
+from minipdk.services.kubernetes.service import kubeconfig
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 PODS = "/api/v1/namespaces/models/pods"
@@ -159,7 +160,7 @@ def config_map(name: str, data: dict[str, str] | None = None, **metadata: Any) -
 def in_process(tmp_path: Path) -> Any:
     """A registry over a new store, for laws that need many operations."""
     from minipdk.services.kubernetes.bootstrap import furnish_cluster
-    from minipdk.services.kubernetes.registry import Registry
+    from minipdk.services.kubernetes.registry.registry import Registry
     from minipdk.services.kubernetes.store import ObjectStore
 
     registry = Registry(ObjectStore(tmp_path / "kubernetes.db"), tmp_path / "volumes")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from minipdk.services.kubernetes import inference, servingruntimes
 from minipdk.services.kubernetes.errors import ForbiddenError
+from minipdk.services.kubernetes.kinds.custom import inference_services as inference
+from minipdk.services.kubernetes.kinds.custom import serving_runtimes as servingruntimes
 
 MODEL: dict[str, Any] = {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://bucket/iris"}}
 CUSTOM: dict[str, Any] = {"containers": [{"name": "kserve-container", "image": "mine:1"}]}

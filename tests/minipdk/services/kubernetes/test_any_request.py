@@ -23,8 +23,8 @@ from tests.minipdk.services.kubernetes.conftest import config_map, inference_ser
 from tests.minipdk.services.kubernetes.test_cluster_kinds import NODE, new_event
 from tests.minipdk.services.kubernetes.test_storage import claim
 
-from minipdk.services.kubernetes.kinds import RESOURCES, REVIEWS, UNSUPPORTED_SUBRESOURCES
-from minipdk.services.kubernetes.resources import Resource
+from minipdk.services.kubernetes.kinds.table import RESOURCES, REVIEWS, UNSUPPORTED_SUBRESOURCES
+from minipdk.services.kubernetes.model import Resource
 
 CALLS = int(os.environ.get("FUZZ_CALLS", "300"))
 TEMPLATES: dict[str, Any] = {

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.minipdk.services.kubernetes.conftest import CONTAINER, MAPS, PODS, SERVICES, Http, Kubectl, config_map, pod
 
-from minipdk.services.kubernetes import managed_fields
-from minipdk.services.kubernetes.kinds import CONFIG_MAPS
-from minipdk.services.kubernetes.registry import Registry, WriteOptions
-from minipdk.services.kubernetes.resources import Target
+from minipdk.services.kubernetes.kinds.table import CONFIG_MAPS
+from minipdk.services.kubernetes.model import Target
+from minipdk.services.kubernetes.registry import managed_fields
+from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
 
 
 def test_an_applied_list_that_names_an_item_twice_is_refused(http: Http) -> None:

@@ -8,7 +8,7 @@ import pytest
 from kubernetes.client import ApiClient, ApiException, CoordinationV1Api, CoreV1Api, EventsV1Api
 from tests.minipdk.services.kubernetes.conftest import Kubectl, pod
 
-from minipdk.services.kubernetes.kinds import RESOURCES
+from minipdk.services.kubernetes.kinds.table import RESOURCES
 
 NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "minipdk"}}
 STATUS = {

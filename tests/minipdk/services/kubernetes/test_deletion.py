@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from tests.minipdk.services.kubernetes.conftest import config_map, inference_service, pod
 
-from minipdk.services.kubernetes.deletion import DeleteOptions
 from minipdk.services.kubernetes.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
-from minipdk.services.kubernetes.kinds import NAMESPACES, RESOURCES
-from minipdk.services.kubernetes.registry import Registry, WriteOptions
-from minipdk.services.kubernetes.resources import Object, Target
+from minipdk.services.kubernetes.kinds.table import NAMESPACES, RESOURCES
+from minipdk.services.kubernetes.model import Object, Target
+from minipdk.services.kubernetes.registry.deletion import DeleteOptions
+from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
 from minipdk.services.kubernetes.times import parse
 
 KINDS = {one.kind: one for one in RESOURCES}

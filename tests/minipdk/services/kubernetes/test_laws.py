@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minipdk.common.merge_patch import merge_patch
-from minipdk.services.kubernetes.deletion import DeleteOptions
-from minipdk.services.kubernetes.kinds import CONFIG_MAPS, PODS, RESOURCES
-from minipdk.services.kubernetes.managed_fields import apply_configuration, flatten, track_update
-from minipdk.services.kubernetes.patches import json_patch, strategic_merge_patch
-from minipdk.services.kubernetes.registry import Registry, WriteOptions
-from minipdk.services.kubernetes.resources import Target
-from minipdk.services.kubernetes.selectors import label_selector
+from minipdk.services.kubernetes.kinds.table import CONFIG_MAPS, PODS, RESOURCES
+from minipdk.services.kubernetes.model import Target
+from minipdk.services.kubernetes.registry.deletion import DeleteOptions
+from minipdk.services.kubernetes.registry.managed_fields import apply_configuration, flatten, track_update
+from minipdk.services.kubernetes.registry.patches import json_patch, strategic_merge_patch
+from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
+from minipdk.services.kubernetes.registry.selectors import label_selector
 from minipdk.services.kubernetes.times import human_duration
 
 SERVICES = next(one for one in RESOURCES if one.kind == "Service")

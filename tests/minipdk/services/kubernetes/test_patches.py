@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.minipdk.services.kubernetes.conftest import MAPS, Http, Kubectl, config_map
 
-from minipdk.services.kubernetes.patches import strategic_merge_patch
+from minipdk.services.kubernetes.registry.patches import strategic_merge_patch
 
 MERGE, STRATEGIC, JSON_PATCH = "merge-patch+json", "strategic-merge-patch+json", "json-patch+json"
 

@@ -14,6 +14,7 @@ from kubernetes.client import ApiClient, ApiException, CoreV1Api, CustomObjectsA
 from tests.minipdk.services.kubernetes.conftest import ISVC, config_map, inference_service, pod
 
 from minipdk.common.home import Home
+from minipdk.services.kubernetes.service import kubeconfig, server_url
 
 
 def refused(call: Any, *arguments: Any, **options: Any) -> ApiException:

@@ -22,11 +22,11 @@ from minipdk.common.home import Home
 from minipdk.services.kubernetes import store as stores
 from minipdk.services.kubernetes.certificates import ensure_tls, server_certificate, write_kubeconfig
 from minipdk.services.kubernetes.errors import ExpiredError
-from minipdk.services.kubernetes.kinds import CONFIG_MAPS
-from minipdk.services.kubernetes.registry import Registry, WriteOptions
-from minipdk.services.kubernetes.resources import Target
+from minipdk.services.kubernetes.kinds.table import CONFIG_MAPS
+from minipdk.services.kubernetes.model import Target
+from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
+from minipdk.services.kubernetes.registry.watches import ListOptions, list_objects
 from minipdk.services.kubernetes.service import kubeconfig
-from minipdk.services.kubernetes.watches import ListOptions, list_objects
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
 TOKENS = "/api/v1/namespaces/models/serviceaccounts/default/token"

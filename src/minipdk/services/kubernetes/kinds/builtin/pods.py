@@ -1,0 +1,213 @@
+"""Pods: their defaults and rules. Running one is the business of whoever created it, such as KServe's controller.
+
+Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+from minipdk.services.kubernetes.errors import (
+    Cause,
+    ConflictError,
+    InvalidError,
+    Subject,
+    duplicate,
+    forbidden,
+    invalid_value,
+    required,
+    unsupported_value,
+)
+from minipdk.services.kubernetes.kinds.builtin.amounts import default_requests
+from minipdk.services.kubernetes.kinds.builtin.containers import (
+    LARGEST_INT32,
+    default_container,
+    validate_container,
+    validate_ids,
+)
+from minipdk.services.kubernetes.kinds.validation import dns_label, no_backsteps, not_negative, validate_labels, within
+from minipdk.services.kubernetes.model import Object
+from minipdk.services.kubernetes.times import now
+
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
+DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+ENDED = ("Succeeded", "Failed")
+"""The phases of a pod whose containers run no more."""
+CONTAINER_LISTS = ("containers", "initContainers")
+OPERATORS = ("Equal", "Exists")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+SYSTEMS = ("linux", "windows")
+HOST_PATH_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+
+
+def default_pod(pod: Object) -> None:
+    spec = pod.setdefault("spec", {})
+    default_pod_spec(spec)
+    for container in containers(spec):
+        default_requests(container["resources"])
+
+
+def is_running(pod: Object) -> bool:
+    """Whether the pod has a node, and has not ended there."""
+    return bool(pod["spec"].get("nodeName")) and (pod.get("status") or {}).get("phase") not in ENDED
+
+
+def grace_period(pod: Object, asked: int | None) -> int:
+    """How many seconds a pod that is deleted has to end: ``asked`` or its own; none if no node runs it (any more)."""
+    if not is_running(pod):
+        return 0
+    return int(pod["spec"]["terminationGracePeriodSeconds"]) if asked is None else asked
+
+
+def bound(pod: Object, binding: Object) -> Object:
+    """``pod`` on the node that ``binding`` names, which is for good. Raises InvalidError and ConflictError."""
+    name, target = pod["metadata"]["name"], binding["target"]
+    causes = []
+    if target.get("kind") not in (None, "", "Node"):
+        causes.append(unsupported_value("target.kind", target["kind"], ("Node", "<empty>")))
+    if not target.get("name"):
+        causes.append(required("target.name"))
+    if causes:
+        raise InvalidError(Subject("", "Binding", name), causes)
+    if "deletionTimestamp" in pod["metadata"]:
+        raise ConflictError(Subject("", "pods/binding", name), f"pod {name} is being deleted, cannot be assigned to a host")
+    if node := pod["spec"].get("nodeName"):
+        raise ConflictError(Subject("", "pods/binding", name), f'pod {name} is already assigned to node "{node}"')
+    status = pod.get("status") or {}
+    others = [one for one in status.get("conditions") or () if one["type"] != "PodScheduled"]
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now()}
+    return {
+        **pod,
+        "spec": {**pod["spec"], "nodeName": target["name"]},
+        "status": {**status, "conditions": [*others, scheduled]},
+    }
+
+
+def default_pod_spec(spec: Object) -> None:
+    defaults: Object = {
+        "restartPolicy": "Always",
+        "dnsPolicy": "ClusterFirst",
+        "terminationGracePeriodSeconds": 30,
+        "schedulerName": "default-scheduler",
+        "serviceAccountName": spec.get("serviceAccount") or "default",
+        "enableServiceLinks": True,
+        "securityContext": {},
+    }
+    for key, value in defaults.items():
+        spec.setdefault(key, value)
+    spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    for container in containers(spec):
+        default_container(container)
+
+
+def initial_status(pod: Object) -> Object:
+    """A pod that nobody runs yet."""
+    return {"phase": "Pending", "qosClass": _quality_of_service(pod["spec"])}
+
+
+def containers(spec: Object) -> list[Object]:
+    """All containers of a pod's spec, the initial ones last."""
+    return [one for field in CONTAINER_LISTS for one in spec.get(field) or () if isinstance(one, dict)]
+
+
+def validate_pod(pod: Object) -> Iterator[Cause]:
+    yield from validate_pod_spec(pod["spec"], "spec")
+    if pod["spec"].get("ephemeralContainers"):
+        yield forbidden("spec.ephemeralContainers", "cannot be set on create")
+
+
+def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
+    volumes: set[str] = set()
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        yield from _own_name(f"{path}.volumes[{index}].name", volume["name"], volumes)
+        yield from _validate_source(volume, f"{path}.volumes[{index}]")
+    yield from _validate_containers(spec, path, volumes)
+    for field, supported in (("restartPolicy", RESTART_POLICIES), ("dnsPolicy", DNS_POLICIES)):
+        if spec[field] not in supported:
+            yield unsupported_value(f"{path}.{field}", spec[field], supported)
+    system = (spec.get("os") or {}).get("name")
+    if system not in (None, *SYSTEMS):
+        yield unsupported_value(f"{path}.os.name", system, SYSTEMS)
+    yield from validate_labels(f"{path}.nodeSelector", spec.get("nodeSelector") or {})
+    for field in ("hostname", "subdomain"):
+        if name := spec.get(field):
+            yield from dns_label(f"{path}.{field}", name)
+    yield from not_negative(f"{path}.terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"])
+    yield from within(f"{path}.activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), 1, LARGEST_INT32)
+    yield from validate_ids(spec["securityContext"], f"{path}.securityContext")
+    for index, toleration in enumerate(spec.get("tolerations") or ()):
+        yield from _validate_toleration(toleration, f"{path}.tolerations[{index}]")
+
+
+def _validate_containers(spec: Object, path: str, volumes: set[str]) -> Iterator[Cause]:
+    if not spec.get("containers"):
+        yield required(f"{path}.containers")
+    seen: set[str] = set()
+    for field in CONTAINER_LISTS:
+        for index, container in enumerate(spec.get(field) or ()):
+            where = f"{path}.{field}[{index}]"
+            yield from _own_name(f"{where}.name", container["name"], seen)
+            yield from validate_container(container, where, volumes, initial=field == "initContainers")
+
+
+def _validate_source(volume: Object, where: str) -> Iterator[Cause]:
+    """What is wrong with where a volume comes from; one that does not say is empty at first."""
+    sources = [name for name in volume if name != "name"]
+    yield from (forbidden(f"{where}.{name}", "may not specify more than 1 volume type") for name in sources[1:])
+    if folder := volume.get("hostPath"):
+        yield from no_backsteps(f"{where}.hostPath.path", folder["path"])
+        if folder.get("type", "") not in HOST_PATH_TYPES:
+            yield unsupported_value(f"{where}.hostPath.type", folder["type"], HOST_PATH_TYPES)
+
+
+def _validate_toleration(toleration: Object, where: str) -> Iterator[Cause]:
+    operator, effect = toleration.get("operator", "Equal"), toleration.get("effect", "")
+    if operator not in OPERATORS:
+        yield unsupported_value(f"{where}.operator", operator, OPERATORS)
+    elif operator == "Exists" and toleration.get("value"):
+        yield invalid_value(f"{where}.operator", toleration, "value must be empty when `operator` is 'Exists'")
+    elif operator == "Equal" and not toleration.get("key"):
+        why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+        yield invalid_value(f"{where}.operator", operator, why)
+    if effect not in ("", *EFFECTS):
+        yield unsupported_value(f"{where}.effect", effect, EFFECTS)
+
+
+def _own_name(field: str, name: str, seen: set[str]) -> Iterator[Cause]:
+    """What is wrong with a name that no other in ``seen`` may have."""
+    yield from dns_label(field, name)
+    if name in seen:
+        yield duplicate(field, name)
+    seen.add(name)
+
+
+def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
+    """A pod's spec is fixed but for its images, deadlines and tolerations; its node is given by a binding."""
+    pods = copy.deepcopy(old), copy.deepcopy(new)
+    for pod in pods:
+        default_pod(pod)  # which an older version of this server may not have done
+        spec = pod["spec"]
+        for field in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
+            spec.pop(field, None)
+        for container in containers(spec):
+            container.pop("image", None)
+    if pods[0]["spec"] != pods[1]["spec"]:
+        yield forbidden(
+            "spec",
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+            "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+        )
+
+
+def _quality_of_service(spec: Object) -> str:
+    """https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/"""
+    resources = [one.get("resources") or {} for one in containers(spec)]
+    if not any(one.get("requests") or one.get("limits") for one in resources):
+        return "BestEffort"
+    for one in resources:
+        limits = one.get("limits") or {}
+        if not {"cpu", "memory"} <= limits.keys() or (one.get("requests") or limits) != limits:
+            return "Burstable"
+    return "Guaranteed"
