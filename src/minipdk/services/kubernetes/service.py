@@ -1,4 +1,4 @@
-"""What the cluster knows about the Kubernetes API."""
+"""The declaration of the Kubernetes API: its port, profile variables, addresses and client files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minipdk.common.home import Home
 from minipdk.common.service import Port, Service
+from minipdk.services.kubernetes.certificates import KUBECONFIG, ensure_tls, write_kubeconfig
 
 
 def server_url(home: Home) -> str:
@@ -15,7 +16,7 @@ def server_url(home: Home) -> str:
 
 def kubeconfig(home: Home) -> Path:
     """The file that KUBECONFIG names."""
-    return home.path / "kubeconfig"
+    return home.path / KUBECONFIG
 
 
 def addresses(home: Home) -> Iterator[tuple[str, str]]:
@@ -23,8 +24,6 @@ def addresses(home: Home) -> Iterator[tuple[str, str]]:
 
 
 def write_client_files(home: Home) -> None:
-    from minipdk.services.kubernetes.certificates import ensure_tls, write_kubeconfig
-
     ensure_tls(home)
     write_kubeconfig(home)
 
