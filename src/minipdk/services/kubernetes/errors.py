@@ -1,8 +1,8 @@
-"""Every way a request can fail. Each error is answered as a `Status` object with its HTTP code and reason.
+"""Every way in which a request can fail. Each error is answered with a `Status` (`messages`), its HTTP code and reason.
 
     ApiError
-    |-- BadRequestError            400 BadRequest    the body or a parameter cannot be understood
-    |-- UnauthorizedError          401 Unauthorized  no token, or not one of this cluster's
+    |-- BadRequestError            400 BadRequest    the body or a parameter is malformed
+    |-- UnauthorizedError          401 Unauthorized  the token is missing or not of this cluster
     |-- ForbiddenError             403 Forbidden     an admission rule refuses the object; the message says which and why
     |-- NotFoundError              404 NotFound      no such object
     |-- UnknownPathError           404 (plain text)  no such resource or version, answered as an API server does
@@ -13,13 +13,13 @@
     |-- ApplyConflictError         409 Conflict               another manager owns an applied field
     |-- ExpiredError               410 Expired                the resourceVersion is older than the remembered changes
     |-- TooLargeError              413 RequestEntityTooLarge  the body is larger than 3 MiB
-    |-- UnsupportedMediaTypeError  415 UnsupportedMediaType   the body's type is not one that the verb takes
+    |-- UnsupportedMediaTypeError  415 UnsupportedMediaType   the verb does not take a body of this type
     |-- InvalidError               422 Invalid         well-formed, but a field is wrong; details.causes name each
     |-- InvalidPatchError          422 Invalid         an operation of a JSON patch cannot be done
-    |-- TooLargeVersionError       504 Timeout         the resourceVersion has not been yet
-    `-- NotSupportedError          501 NotImplemented  Kubernetes has it, minipdk has not
+    |-- TooLargeVersionError       504 Timeout         the resourceVersion is in the future
+    `-- NotSupportedError          501 NotImplemented  Kubernetes has this feature and minipdk does not
 
-An exception that is none of these is a fault of this server: 500 InternalError, with a traceback in its log.
+Any other exception is a bug of this server: 500 InternalError, with a traceback in its log.
 
 Shapes and reasons: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 """
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a Status is about: the ``kind`` is the resource's plural, or the Kind where the object is invalid."""
+    """The subject of a Status: ``kind`` is the resource's plural, or its Kind if the object is invalid."""
 
     group: str
     kind: str
@@ -57,7 +57,7 @@ class Subject:
 
 
 class ApiError(Exception):
-    """A request that failed; `status` is the body of its answer."""
+    """A request that failed."""
 
     code: ClassVar[int] = 500
     reason: ClassVar[str] = "InternalError"
@@ -65,24 +65,6 @@ class ApiError(Exception):
     def __init__(self, message: str, subject: Subject | None = None, causes: Sequence[Cause] = ()) -> None:
         super().__init__(message)
         self.message, self.subject, self.causes = message, subject, list(causes)
-
-    def status(self) -> dict[str, Any]:
-        details: dict[str, Any] = {}
-        if self.subject:
-            fields = {"name": self.subject.name, "group": self.subject.group, "kind": self.subject.kind}
-            details |= {key: value for key, value in fields.items() if value}
-        if self.causes:
-            details["causes"] = [cause.as_json() for cause in self.causes]
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-            **({"details": details} if details else {}),
-            "code": self.code,
-        }
 
 
 class BadRequestError(ApiError):
@@ -166,14 +148,14 @@ class UnsupportedMediaTypeError(ApiError):
 
 
 class InvalidError(ApiError):
-    """``subject`` names the Kind (not the plural), as the API does for invalid objects."""
+    """``subject`` names the Kind instead of the plural, as in the API's answers for invalid objects."""
 
     code, reason = 422, "Invalid"
 
     def __init__(self, subject: Subject, causes: Sequence[Cause]) -> None:
-        found = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
-        told = found[0] if len(found) == 1 else f"[{', '.join(found)}]"
-        super().__init__(f'{subject.qualified} "{subject.name}" is invalid: {told}', subject, causes)
+        reasons = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
+        reason = reasons[0] if len(reasons) == 1 else f"[{', '.join(reasons)}]"
+        super().__init__(f'{subject.qualified} "{subject.name}" is invalid: {reason}', subject, causes)
 
 
 class InvalidPatchError(ApiError):
@@ -195,18 +177,18 @@ class TooLargeVersionError(ApiError):
 class NotSupportedError(ApiError):
     code, reason = 501, "NotImplemented"
 
-    def __init__(self, what: str, instead: str = "") -> None:
-        super().__init__(f"{what} is not supported by minipdk" + (f": {instead}" if instead else ""))
+    def __init__(self, feature: str, instead: str = "") -> None:
+        super().__init__(f"{feature} is not supported by minipdk" + (f": {instead}" if instead else ""))
 
 
 def invalid_value(field: str, value: object, why: str) -> Cause:
-    """ "Invalid value" as Kubernetes words it."""
-    return Cause("FieldValueInvalid", f"Invalid value: {_shown(value)}: {why}", field)
+    """A cause in Kubernetes' words."""
+    return Cause("FieldValueInvalid", f"Invalid value: {_quoted(value)}: {why}", field)
 
 
 def unsupported_value(field: str, value: object, supported: Sequence[str]) -> Cause:
-    listed = ", ".join(f'"{one}"' for one in supported)
-    return Cause("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {listed}", field)
+    listed = ", ".join(f'"{name}"' for name in supported)
+    return Cause("FieldValueNotSupported", f"Unsupported value: {_quoted(value)}: supported values: {listed}", field)
 
 
 def required(field: str, why: str = "") -> Cause:
@@ -218,14 +200,14 @@ def forbidden(field: str, why: str) -> Cause:
 
 
 def duplicate(field: str, value: object) -> Cause:
-    return Cause("FieldValueDuplicate", f"Duplicate value: {_shown(value)}", field)
+    return Cause("FieldValueDuplicate", f"Duplicate value: {_quoted(value)}", field)
 
 
 def not_found(field: str, value: object) -> Cause:
-    return Cause("FieldValueNotFound", f"Not found: {_shown(value)}", field)
+    return Cause("FieldValueNotFound", f"Not found: {_quoted(value)}", field)
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     import json
 
     return json.dumps(value)

@@ -1,24 +1,50 @@
-"""What a kind is, and what a request is about. The kinds themselves are rows of the table in `kinds`."""
+"""The nouns: a kind (`Resource`), the subject of a request (`Target`), and an object, which is its JSON.
+
+Each module below `kinds` makes the Resources of its kinds; `kinds.table` lists them all.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from minipdk.services.kubernetes.errors import Subject
+from minipdk.services.kubernetes.errors import Cause, Subject
 
 Object = dict[str, Any]
 """One API object: JSON with apiVersion, kind and metadata."""
 
-SERVING, SELDON, KNATIVE = "serving.kserve.io", "machinelearning.seldon.io", "serving.knative.dev"
 STORED_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 READ_ONLY = ("get", "list", "watch")
 CREATE_ONLY = ("create",)
 
+MAJOR, MINOR = "1", "32"
+GIT_VERSION = f"v{MAJOR}.{MINOR}.4+minipdk"
+"""The version of Kubernetes whose API this is."""
+
+Cell = str | int | None
+Peers = Callable[[], list[Object]]
+"""The objects of the same kind in the same namespace, read when they are needed."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`: its name and the function that makes an object's cell.
+
+    ``wide`` columns are printed with `-o wide` alone. ``kind`` and ``format`` are OpenAPI's.
+    """
+
+    name: str
+    cell: Callable[[Object], Cell]
+    wide: bool = False
+    kind: str = "string"
+    format: str = ""
+    description: str = ""
+
 
 @dataclass(frozen=True)
 class Subresource:
-    """A part of an object with its own path. ``kind``, ``group`` and ``version`` are what it reads or takes."""
+    """A part of an object with a separate path. ``kind``, ``group`` and ``version`` are those of the body it takes."""
 
     name: str
     kind: str
@@ -28,11 +54,69 @@ class Subresource:
 
 
 @dataclass(frozen=True)
-class Resource:
-    """A kind. ``model`` names its class in the vendor's Python client, which its schema is read from; "" if it has none.
+class Unserved:
+    """Why a kind is stored although no controller here acts on it, and the status that says so.
 
-    ``custom`` kinds are those that a CustomResourceDefinition adds on a real cluster; they differ in patch types.
-    ``description`` is what `kubectl explain` begins with. ``kept_as`` is the key of the kind that this one is a view of.
+    Objects that a controller made (with ownerReferences) are exempt: that controller acts on them.
+    """
+
+    message: str
+    status: Callable[[Object, str], Object]
+    """From the object and ``message``."""
+
+
+def _no_default(_: Object) -> None:
+    return None
+
+
+def _no_status(_: Object) -> Object:
+    return {}
+
+
+def _no_rule(_: Object) -> Iterable[Cause]:
+    return ()
+
+
+def _no_update_rule(_old: Object, _new: Object) -> Iterable[Cause]:
+    return ()
+
+
+def _no_webhook(_new: Object, _peers: Peers) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """The rules that a kind adds to the common ones, named after the API server's registry strategies.
+
+    ``default`` fills in fields that a new or changed object leaves out; ``initial_status`` is the status of a new object.
+    ``validate`` and ``validate_update`` (old, new) yield a cause for each field that is wrong; ``validate_name`` replaces
+    the common rule for names, a DNS subdomain. ``admit`` raises ForbiddenError as an admission webhook would.
+    ``generation``: metadata.generation counts changes of the spec, as it does for every custom kind.
+    ``returns_deleted``: a deletion is answered with the object instead of a Status.
+    """
+
+    default: Callable[[Object], None] = _no_default
+    validate: Callable[[Object], Iterable[Cause]] = _no_rule
+    validate_update: Callable[[Object, Object], Iterable[Cause]] = _no_update_rule
+    validate_name: Callable[[str, str], Iterator[Cause]] | None = None
+    admit: Callable[[Object, Peers], None] = _no_webhook
+    initial_status: Callable[[Object], Object] = _no_status
+    unserved: Unserved | None = None
+    generation: bool = False
+    returns_deleted: bool = False
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind.
+
+    ``model`` names its class in the vendor's Python client, from which its schema is read; "" if there is none.
+    ``custom`` kinds are added by a CustomResourceDefinition on a real cluster; they differ in patch types.
+    ``description`` is the first text of `kubectl explain`. ``stored_as`` is the kind of which this kind shows the same
+    objects, with the names of some top-level fields changed by ``renamed`` (stored name to shown name). ``selectable`` are
+    the fields for field selectors beside metadata.name and metadata.namespace; ``unsupported`` the subresources of a real
+    cluster that are refused by name.
     """
 
     group: str
@@ -47,7 +131,12 @@ class Resource:
     custom: bool = False
     verbs: tuple[str, ...] = STORED_VERBS
     description: str = ""
-    kept_as: str = ""
+    stored_as: Resource | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict, hash=False)
+    strategy: Strategy = Strategy()
+    columns: tuple[Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
     @property
     def api_version(self) -> str:
@@ -58,17 +147,27 @@ class Resource:
         return self.kind.lower()
 
     @property
+    def stored(self) -> Resource:
+        """The kind as which its objects are stored: itself, except for a view of another kind."""
+        return self.stored_as or self
+
+    @property
     def key(self) -> str:
         """The name in the store; the same for every version of a kind."""
-        return self.kept_as or (f"{self.plural}.{self.group}" if self.group else self.plural)
+        return self.stored_as.key if self.stored_as else f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def has_status(self) -> bool:
         """Whether status is written through the subresource alone."""
-        return any(one.name == "status" for one in self.subresources)
+        return self.subresource("status") is not None
+
+    @property
+    def has_generation(self) -> bool:
+        """Whether metadata.generation counts changes of the spec."""
+        return self.custom or self.strategy.generation
 
     def subresource(self, name: str) -> Subresource | None:
-        return next((one for one in self.subresources if one.name == name), None)
+        return next((part for part in self.subresources if part.name == name), None)
 
     def subject(self, name: str = "") -> Subject:
         return Subject(self.group, self.plural, name)
@@ -79,7 +178,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Target:
-    """What a request is about: a kind's collection, one object, or with ``part`` a subresource of one."""
+    """The subject of a request: a kind's collection, one object, or with ``part`` a subresource of one object."""
 
     resource: Resource
     namespace: str = ""
@@ -89,3 +188,21 @@ class Target:
     @property
     def subject(self) -> Subject:
         return self.resource.subject(self.name)
+
+    @property
+    def stored(self) -> Target:
+        """The same object as its kind is stored."""
+        return Target(self.resource.stored, self.namespace, self.name, self.part)
+
+
+def status_of(kind: str) -> Subresource:
+    """The subresource through which a kind's status is read and written."""
+    return Subresource("status", kind, ("get", "patch", "update"))
+
+
+def shown(resource: Resource, stored: Object) -> Object:
+    """A stored object in the form of ``resource``."""
+    if resource.stored_as is None:
+        return stored
+    renamed = {resource.renamed.get(name, name): value for name, value in stored.items()}
+    return {**renamed, "apiVersion": resource.api_version}

@@ -1,8 +1,8 @@
-"""Where objects are kept: one SQLite table of objects and a log of changes that watches read and resume from.
+"""All SQL of the API server: a table of objects, and a log of changes from which watches read and resume.
 
 The resourceVersion is one counter for all kinds. Every write takes the next value, stores the object under it and adds a
 row to the log, in one transaction; after the commit, waiting watches are woken. Watches read the log and never poll.
-The log remembers the last REMEMBERED changes: who asks for older ones gets `ExpiredError` and lists again.
+The log keeps the last REMEMBERED changes: a client that asks for older ones gets `ExpiredError` and lists again.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ CREATE TABLE IF NOT EXISTS changes (
 
 @dataclass(frozen=True)
 class Change:
-    """One write. ``previous`` is None when the object is new; ``current`` None when it is gone.
+    """One write. ``previous`` is None when the object is new, ``current`` when it was deleted.
 
-    ``last`` is the object as watchers are told of it: when it is gone, its last state with the version of its removal.
+    ``last`` is the object that watchers get: when it was deleted, its last state with the version of its deletion.
     """
 
     version: int
@@ -80,7 +80,7 @@ class ObjectStore:
         self.wake()
 
     def wake(self) -> None:
-        """Wake every watch: there are changes, or the server stops."""
+        """Wake every watch, because there are changes or the server stops."""
         with self._lock:
             listeners = tuple(self._listeners)
         for wake in listeners:
@@ -116,8 +116,8 @@ class ObjectStore:
     def select(self, resource: Resource, namespace: str, at: int | None = None, name: str = "") -> tuple[list[Object], int]:
         """The kind's objects by namespace and name as they were at the version ``at``, and that version; None is now.
 
-        "" is every namespace, and every name. Raises ExpiredError for a version whose successors have been forgotten, and
-        TooLargeVersionError for one that has not been yet.
+        "" is every namespace, and every name. Raises ExpiredError if the log no longer reaches back to the version, and
+        TooLargeVersionError if the version is in the future.
         """
         with self._database.snapshot() as connection:
             counter = connection.execute("SELECT version, pruned FROM counter").fetchone()
@@ -134,10 +134,10 @@ class ObjectStore:
             if at > version:
                 raise TooLargeVersionError(at, version)
             later = self._changes(connection, counter, resource, namespace, at)
-        return _undone(items, [one for one in later if name in ("", one.last["metadata"]["name"])]), at
+        return _undone(items, [change for change in later if name in ("", change.last["metadata"]["name"])]), at
 
     def in_namespace(self, namespace: str) -> list[tuple[str, Object]]:
-        """Everything in a namespace, each with its kind's key."""
+        """All objects in a namespace, each with its kind's key."""
         rows = self._database.connection().execute("SELECT kind, body FROM objects WHERE namespace = ?", (namespace,))
         return [(row["kind"], _load(row["body"])) for row in rows]
 
@@ -152,10 +152,10 @@ class ObjectStore:
         row = self._database.connection().execute("SELECT kind, body FROM objects WHERE uid = ?", (uid,)).fetchone()
         return (row["kind"], _load(row["body"])) if row else None
 
-    def put(self, resource: Resource, found: Object, previous: Object | None) -> Object:
-        """Store ``found`` over ``previous`` (None when it is new) and return it with its new resourceVersion."""
+    def put(self, resource: Resource, new: Object, previous: Object | None) -> Object:
+        """Store ``new`` over ``previous`` (None for a new object) and return it with its new resourceVersion."""
         version = self._next_version()
-        stored = {**found, "metadata": {**found["metadata"], "resourceVersion": str(version)}}
+        stored = {**new, "metadata": {**new["metadata"], "resourceVersion": str(version)}}
         metadata = stored["metadata"]
         body, namespace = json.dumps(stored, separators=(",", ":")), metadata.get("namespace", "")
         connection = self._database.connection()
@@ -172,17 +172,17 @@ class ObjectStore:
         self._log(version, resource, namespace, body, previous)
         return stored
 
-    def remove(self, resource: Resource, found: Object) -> None:
-        metadata = found["metadata"]
+    def remove(self, resource: Resource, old: Object) -> None:
+        metadata = old["metadata"]
         connection = self._database.connection()
         connection.execute("DELETE FROM objects WHERE uid = ?", (metadata["uid"],))
         connection.execute("DELETE FROM owners WHERE dependent = ?", (metadata["uid"],))
-        self._log(self._next_version(), resource, metadata.get("namespace", ""), None, found)
+        self._log(self._next_version(), resource, metadata.get("namespace", ""), None, old)
 
     def changes(self, resource: Resource, namespace: str, since: int) -> tuple[list[Change], int]:
-        """What happened to the kind after the version ``since``, oldest first, and the version read up to.
+        """The changes to the kind after the version ``since``, oldest first, and the last version that was read.
 
-        Raises ExpiredError when changes after ``since`` have been forgotten, or when it lies in another cluster's future.
+        Raises ExpiredError if the log no longer reaches back to ``since``, or ``since`` is a version of another cluster.
         """
         with self._database.snapshot() as connection:
             counter = connection.execute("SELECT version, pruned FROM counter").fetchone()
@@ -222,9 +222,9 @@ class ObjectStore:
             connection.execute("UPDATE counter SET pruned = max(pruned, ?)", (version - REMEMBERED,))
 
 
-def place(found: Object) -> tuple[str, str]:
-    """An object's namespace and name, by which lists are in order."""
-    return found["metadata"].get("namespace", ""), found["metadata"]["name"]
+def place(item: Object) -> tuple[str, str]:
+    """An object's namespace and name, by which lists are ordered."""
+    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
 def _undone(items: list[Object], later: list[Change]) -> list[Object]:

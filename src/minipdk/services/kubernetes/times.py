@@ -17,9 +17,9 @@ def written(time: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """Raises ValueError for what is no RFC 3339 time."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    """The time that ``text`` gives in RFC 3339. Raises ValueError."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def is_time(text: object) -> bool:
@@ -40,7 +40,7 @@ def age(since: str | None) -> str:
 
 
 def human_duration(seconds: int) -> str:
-    """The precision falls with the length, as everywhere in kubectl."""
+    """The longer the duration, the less precise, as everywhere in kubectl."""
     if seconds < 0:
         return "0s" if seconds >= -1 else "<invalid>"
     steps = (
@@ -53,7 +53,7 @@ def human_duration(seconds: int) -> str:
         (2 * YEAR, ((DAY, "d"),)),
         (8 * YEAR, ((YEAR, "y"), (DAY, "d"))),
     )
-    units = next((found for limit, found in steps if seconds < limit), ((YEAR, "y"),))
+    units = next((pair for limit, pair in steps if seconds < limit), ((YEAR, "y"),))
     text = ""
     for size, unit in units:
         count, seconds = divmod(seconds, size)

@@ -18,14 +18,18 @@ from kubernetes.client import ApiClient, CoreV1Api, CustomObjectsApi
 from tests.conftest import ServiceProcess, new_home
 
 from minipdk.common.home import Home
+from minipdk.services.kubernetes.bootstrap import furnish_cluster
 from minipdk.services.kubernetes.certificates import ensure_tls, write_kubeconfig
+from minipdk.services.kubernetes.registry.registry import Registry
 from minipdk.services.kubernetes.service import kubeconfig
+from minipdk.services.kubernetes.store import ObjectStore
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 PODS = "/api/v1/namespaces/models/pods"
 MAPS = "/api/v1/namespaces/models/configmaps"
 SERVICES = "/api/v1/namespaces/models/services"
 CONTAINER = {"name": "main", "image": "busybox:1"}
+NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "minipdk"}}
 ISVC = ("serving.kserve.io", "v1beta1", "models", "inferenceservices")
 
 
@@ -156,13 +160,34 @@ def config_map(name: str, data: dict[str, str] | None = None, **metadata: Any) -
     }
 
 
-@pytest.fixture
-def in_process(tmp_path: Path) -> Any:
-    """A registry over a new store, for laws that need many operations."""
-    from minipdk.services.kubernetes.bootstrap import furnish_cluster
-    from minipdk.services.kubernetes.registry.registry import Registry
-    from minipdk.services.kubernetes.store import ObjectStore
+def claim(name: str, **spec: Any) -> dict[str, Any]:
+    defaults = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": "models"},
+        "spec": defaults | spec,
+    }
 
+
+def new_event(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": "models"},
+        "eventTime": "2026-01-02T03:04:05.000006Z",
+        "regarding": {"kind": "Pod", "namespace": "models", "name": name},
+        "reason": "Tested",
+        "action": "Testing",
+        "note": "said",
+        "type": "Normal",
+        "reportingController": "example.com/tester",
+        "reportingInstance": "tester-1",
+        **fields,
+    }
+
+
+@pytest.fixture
+def in_process(tmp_path: Path) -> Registry:
+    """A registry over a new store, for laws that need many operations."""
     registry = Registry(ObjectStore(tmp_path / "kubernetes.db"), tmp_path / "volumes")
     furnish_cluster(registry, "a certificate")
     return registry

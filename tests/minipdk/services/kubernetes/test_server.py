@@ -20,12 +20,13 @@ from tests.minipdk.services.kubernetes.conftest import CONTAINER, MAPS, PODS, SE
 
 from minipdk.common.home import Home
 from minipdk.services.kubernetes import store as stores
+from minipdk.services.kubernetes.api.options import list_options
 from minipdk.services.kubernetes.certificates import ensure_tls, server_certificate, write_kubeconfig
 from minipdk.services.kubernetes.errors import ExpiredError
-from minipdk.services.kubernetes.kinds.table import CONFIG_MAPS
+from minipdk.services.kubernetes.kinds.builtin.configuration import CONFIG_MAPS
 from minipdk.services.kubernetes.model import Target
 from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
-from minipdk.services.kubernetes.registry.watches import ListOptions, list_objects
+from minipdk.services.kubernetes.registry.watches import list_objects
 from minipdk.services.kubernetes.service import kubeconfig
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
@@ -314,13 +315,13 @@ def test_a_watch_older_than_the_remembered_changes_is_expired(in_process: Regist
     old = {"resourceVersion": made["metadata"]["resourceVersion"]}
     for query in ({**old, "resourceVersionMatch": "Exact"}, {**old, "limit": "1"}):
         with pytest.raises(ExpiredError, match="too old resource version"):
-            list_objects(in_process.store, target, ListOptions.read(target, query))
-    first = list_objects(in_process.store, NAMESPACED, ListOptions.read(NAMESPACED, {"limit": "1"}))[1]
+            list_objects(in_process.store, target, list_options(target, query))
+    first = list_objects(in_process.store, NAMESPACED, list_options(NAMESPACED, {"limit": "1"}))[1]
     monkeypatch.setattr(stores, "REMEMBERED", 0)
     for number in range(5):
         in_process.change(target, lambda found, n=number: {**found, "data": {"n": str(n)}}, WriteOptions())  # type: ignore[misc]
     with pytest.raises(ExpiredError, match="continue parameter is too old"):
-        list_objects(in_process.store, NAMESPACED, ListOptions.read(NAMESPACED, {"continue": first["continue"]}))
+        list_objects(in_process.store, NAMESPACED, list_options(NAMESPACED, {"continue": first["continue"]}))
 
 
 def test_the_ca_stays_and_the_files_are_private(tmp_path: Path) -> None:

@@ -19,34 +19,36 @@ from starlette.types import Lifespan
 from minipdk.common.home import Home
 from minipdk.common.merge_patch import merge_patch
 from minipdk.services.kubernetes import bootstrap
-from minipdk.services.kubernetes.api import authentication as access
-from minipdk.services.kubernetes.api import documents, logs
+from minipdk.services.kubernetes.api import discovery, logs
+from minipdk.services.kubernetes.api.authentication import Authenticator, User
 from minipdk.services.kubernetes.api.decoding import (
     APPLY_PATCH,
     DOCUMENTS,
     JSON_PATCH,
     MERGE_PATCH,
     STRATEGIC_PATCH,
-    an_object,
     read_body,
 )
-from minipdk.services.kubernetes.api.negotiation import Form, negotiate
+from minipdk.services.kubernetes.api.negotiation import negotiate
+from minipdk.services.kubernetes.api.options import delete_options, list_options, write_options
 from minipdk.services.kubernetes.api.queries import is_set, number
-from minipdk.services.kubernetes.api.requests import locate, need_namespace, need_object, need_verb, write_options
+from minipdk.services.kubernetes.api.requests import locate, need_namespace, need_object, need_verb
 from minipdk.services.kubernetes.api.reviews import review
 from minipdk.services.kubernetes.errors import (
     ApiError,
     BadRequestError,
-    InvalidError,
     MethodNotAllowedError,
     NotSupportedError,
     TooLargeError,
     UnknownPathError,
 )
-from minipdk.services.kubernetes.kinds.builtin import events, pods
-from minipdk.services.kubernetes.kinds.strategies import strategy
-from minipdk.services.kubernetes.kinds.table import NAMESPACES, NEW_EVENTS, PODS
+from minipdk.services.kubernetes.kinds.builtin import pods
+from minipdk.services.kubernetes.kinds.builtin.namespaces import NAMESPACES
+from minipdk.services.kubernetes.kinds.builtin.pods import PODS
+from minipdk.services.kubernetes.messages import Form, failure, success
 from minipdk.services.kubernetes.model import CREATE_ONLY, Object, Target
+from minipdk.services.kubernetes.registry import patches
+from minipdk.services.kubernetes.registry.bodies import as_object
 from minipdk.services.kubernetes.registry.deletion import DeleteOptions
 from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
 from minipdk.services.kubernetes.registry.watches import ListOptions, list_objects, watch
@@ -54,8 +56,7 @@ from minipdk.services.kubernetes.registry.watches import ListOptions, list_objec
 LARGEST_BODY = 3 << 20
 DELETE_OPTIONS = "V1DeleteOptions"
 PART_MODELS = {"token": "AuthenticationV1TokenRequest", "binding": "V1Binding"}
-"""What is posted to a subresource."""
-SUCCESS: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+"""The vendor's models of the bodies that are posted to subresources."""
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 log = logging.getLogger(__name__)
@@ -66,12 +67,12 @@ class Api:
 
     def __init__(self, home: Home, registry: Registry) -> None:
         self._home, self._registry = home, registry
-        self._authenticator = access.Authenticator(home, registry)
+        self._authenticator = Authenticator(home, registry)
         self._stopping = asyncio.Event()
 
     def app(self, lifespan: Lifespan[Starlette] | None = None) -> Starlette:
-        found = documents.handlers(f"127.0.0.1:{self._home.port('kubernetes')}")
-        routes = [Route(path, self._guarded(handler)) for path, handler in found.items()]
+        handlers = discovery.handlers(f"127.0.0.1:{self._home.port('kubernetes')}")
+        routes = [Route(path, self._guarded(handler)) for path, handler in handlers.items()]
         routes += [
             Route("/api/{version}/{path:path}", self._guarded(self._objects), methods=METHODS),
             Route("/apis/{group}/{version}/{path:path}", self._guarded(self._objects), methods=METHODS),
@@ -80,38 +81,38 @@ class Api:
         return Starlette(routes=routes, lifespan=lifespan)
 
     def stop(self) -> None:
-        """End the watches, so that the server can."""
+        """End the watches, so that the server can stop."""
         self._stopping.set()
         self._registry.store.wake()
 
     def _guarded(self, handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        """``handle`` for those with a token; every failure becomes the answer that clients understand."""
+        """``handle`` for users with a token. Every failure is answered with a Status, which clients understand."""
 
         async def guarded(request: Request) -> Response:
             try:
-                if (request.url.path.rstrip("/") or "/") not in documents.PUBLIC:
+                if (request.url.path.rstrip("/") or "/") not in discovery.PUBLIC:
                     request.state.user = await self._user(request)
                 return await handle(request)
             except UnknownPathError as error:
                 return PlainTextResponse(f"{error.message}\n", 404)
             except ApiError as error:
-                return _json(error.status(), error.code)
+                return _json(failure(error), error.code)
             except ClientDisconnect:
                 return Response(status_code=499)
             except Exception as error:
                 log.exception("%s %s", request.method, request.url.path)
-                return _json(ApiError(f"Internal error occurred: {type(error).__name__}: {error}").status(), 500)
+                return _json(failure(ApiError(f"Internal error occurred: {type(error).__name__}: {error}")), 500)
 
         return guarded
 
-    async def _user(self, request: Request) -> access.User:
+    async def _user(self, request: Request) -> User:
         user = await run_in_threadpool(self._authenticator.user, request.headers.get("authorization", ""))
         if any(name.startswith("impersonate-") for name in request.headers):
-            raise NotSupportedError("impersonation", "there are no roles, so whoever has a token may do everything")
+            raise NotSupportedError("impersonation", "there are no roles, so every user with a token may do everything")
         return user
 
     async def _objects(self, request: Request) -> Response:
-        if request.method not in METHODS:  # the router lets HEAD through wherever there is a GET
+        if request.method not in METHODS:  # the router lets HEAD through for every GET
             raise MethodNotAllowedError
         parameters = request.path_params
         target = locate(parameters.get("group", ""), parameters["version"], parameters["path"])
@@ -125,10 +126,10 @@ class Api:
         agent, applies = request.headers.get("user-agent", ""), _content_type(request) == APPLY_PATCH
         options = write_options(request.method, request.query_params, agent, applies=applies)
         write = {"POST": self._create, "PUT": self._update, "PATCH": self._patch, "DELETE": self._delete}[request.method]
-        found, code = await run_in_threadpool(write, request, target, body, options)
-        if "metadata" in found and target.part in ("", "status") and target.resource.verbs != CREATE_ONLY:
-            found = form.one(target.resource, found) if found.get("kind") == target.resource.kind else found
-        response = _json(found, code)
+        answer, code = await run_in_threadpool(write, request, target, body, options)
+        if target.part in ("", "status") and target.resource.verbs != CREATE_ONLY and answer["kind"] == target.resource.kind:
+            answer = form.one(target.resource, answer)
+        response = _json(answer, code)
         for warning in dict.fromkeys(options.warnings):
             response.headers.append("warning", f"299 - {json.dumps(warning)}")
         return response
@@ -140,12 +141,12 @@ class Api:
             raise MethodNotAllowedError
         watching = is_set(query, "watch")
         if target.name and not watching:
-            found = await run_in_threadpool(self._registry.get, events.kept(target), number(query, "resourceVersion"))
-            return _json(form.one(target.resource, found))
+            item = await run_in_threadpool(self._registry.get, target, number(query, "resourceVersion"))
+            return _json(form.one(target.resource, item))
         values = dict(query)
         if target.name:
             values["fieldSelector"] = ",".join(filter(None, (values.get("fieldSelector"), f"metadata.name={target.name}")))
-        options = ListOptions.read(target, values)
+        options = list_options(target, values)
         if watching:
             lines = watch(self._registry.store, target, options, form, self._stopping)
             return StreamingResponse(lines, media_type="application/json")
@@ -165,7 +166,7 @@ class Api:
         return StreamingResponse(lines, media_type="text/plain")
 
     def _has_ended(self, pod: Object) -> bool:
-        """Whether the pod writes no more: it has ended, was deleted, or this server stops."""
+        """Whether the pod writes nothing more: it has ended, was deleted, or this server stops."""
         metadata = pod["metadata"]
         current = self._registry.store.get(PODS, metadata["namespace"], metadata["name"])
         if self._stopping.is_set() or current is None or current["metadata"]["uid"] != metadata["uid"]:
@@ -174,24 +175,21 @@ class Api:
 
     def _create(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
         resource = target.resource
-        checked = resource.verbs == CREATE_ONLY or resource is NEW_EVENTS
+        checked = resource.verbs == CREATE_ONLY or resource.stored_as
         model = PART_MODELS.get(target.part) or (resource.model if checked else "")
-        found = an_object(_document(request, target, body, options), model)
+        item = as_object(_document(request, target, body, options), model)
         if target.part == "token":
-            return self._authenticator.issue(target.namespace, target.name, found), 201
+            return self._authenticator.issue(target.namespace, target.name, item), 201
         if target.part == "binding":
-            self._registry.bind(target, found, options)
-            return {**SUCCESS, "code": 201}, 201
+            self._registry.bind(target, item, options)
+            return success(code=201), 201
         if target.name:
             raise MethodNotAllowedError
         if resource.verbs == CREATE_ONLY:
-            return review(target, found, request.state.user, self._authenticator, self._registry.store), 201
+            return review(target, item, request.state.user, self._authenticator, self._registry.store), 201
         need_namespace(target)
-        found, resource = events.read(resource, found), events.kept(target).resource
-        if target.resource is NEW_EVENTS and (causes := list(events.validate_new_event(found))):
-            raise InvalidError(resource.invalid_subject((found.get("metadata") or {}).get("name", "")), causes)
         with self._registry.writing(dry_run=options.dry_run):
-            created = self._registry.create(resource, target.namespace, found, options)
+            created = self._registry.create(resource, target.namespace, item, options)
             if resource is NAMESPACES:
                 authority = self._home.ca_certificate.read_text()
                 bootstrap.furnish_namespace(self._registry, created["metadata"]["name"], authority)
@@ -199,75 +197,68 @@ class Api:
 
     def _update(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
         need_object(target)
-        found = an_object(_document(request, target, body, options))
-        return self._registry.update(events.kept(target), events.read(target.resource, found), options), 200
+        return self._registry.update(target, as_object(_document(request, target, body, options)), options), 200
 
     def _patch(self, request: Request, target: Target, body: bytes, options: WriteOptions) -> tuple[Object, int]:
-        from minipdk.services.kubernetes.registry import patches
-
         need_object(target)
         resource = target.resource
         content_type = _content_type(request)
         accepted = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH, *(() if resource.custom else (STRATEGIC_PATCH,)))
         patch = _document(request, target, body, options, accepted)
         if content_type == APPLY_PATCH:
-            applied = events.read(resource, an_object(patch))
-            found, created = self._registry.apply(events.kept(target), applied, options)
-            return found, 201 if created else 200
+            applied, created = self._registry.apply(target, as_object(patch), options)
+            return applied, 201 if created else 200
         if content_type == JSON_PATCH:
             edit = partial(patches.json_patch, operations=patch)
         elif content_type == MERGE_PATCH:
-            edit = partial(merge_patch, patch=an_object(patch))
+            edit = partial(merge_patch, patch=as_object(patch))
         else:
-            patches.check_directives(an_object(patch))
+            patches.check_directives(as_object(patch))
             edit = partial(patches.strategic_merge_patch, patch=patch)
 
-        def change(old: Object) -> Object:
-            return events.read(resource, an_object(edit(events.shown(resource, old))))
-
-        return self._registry.change(events.kept(target), change, options), 200
+        return self._registry.change(target, lambda old: as_object(edit(old)), options), 200
 
     def _delete(self, request: Request, target: Target, body: bytes, _: WriteOptions) -> tuple[Object, int]:
         if target.part:
             raise MethodNotAllowedError
         query = dict(request.query_params)
         content = read_body(request.headers.get("content-type", ""), body)
-        options = DeleteOptions.read(an_object(content, DELETE_OPTIONS), query)
+        options = delete_options(as_object(content, DELETE_OPTIONS), query)
         if not target.name:
             return self._delete_collection(target, query, options), 200
-        found, gone = self._registry.delete(events.kept(target), options)
-        if not gone or strategy(target.resource).returns_deleted:
-            return found, 200
+        deleted, gone = self._registry.delete(target, options)
+        if not gone or target.resource.strategy.returns_deleted:
+            return deleted, 200
         details = {"name": target.name, "group": target.resource.group, "kind": target.resource.plural}
-        details["uid"] = found["metadata"]["uid"]
-        return {**SUCCESS, "details": details}, 200
+        details["uid"] = deleted["metadata"]["uid"]
+        return success(details=details), 200
 
     def _delete_collection(self, target: Target, query: dict[str, str], options: DeleteOptions) -> Object:
         need_namespace(target)
         with self._registry.writing(dry_run=options.dry_run):
-            items, metadata = list_objects(self._registry.store, target, ListOptions.read(target, query))
+            items, metadata = list_objects(self._registry.store, target, list_options(target, query))
             for item in items:
-                one = Target(target.resource, item["metadata"].get("namespace", ""), item["metadata"]["name"])
-                self._registry.delete(events.kept(one), options)
+                place = item["metadata"].get("namespace", ""), item["metadata"]["name"]
+                self._registry.delete(Target(target.resource, *place), options)
         return Form().many(target.resource, items, metadata)
 
 
 def _document(
     request: Request, target: Target, body: bytes, options: WriteOptions, accepted: tuple[str, ...] = DOCUMENTS
 ) -> Any:
-    """What the body holds; fields that it gives twice are refused, told of or let pass, as the client asks."""
-    given, twice = request.headers.get("content-type", ""), list[str]()
-    found = read_body(given or ("" if accepted is DOCUMENTS else "none"), body, accepted, twice)
+    """The body's document. Duplicate fields are refused, reported as warnings or ignored, as the client asks."""
+    given, duplicates = request.headers.get("content-type", ""), list[str]()
+    document = read_body(given or ("" if accepted is DOCUMENTS else "none"), body, accepted, duplicates)
     if not body.strip():
         unrecognized = f"the object provided is unrecognized (must be of type {target.resource.kind})"
         raise BadRequestError(f"{unrecognized}: unexpected end of JSON input (<empty>)")
-    if twice and options.validation == "Strict":
+    if duplicates and options.validation == "Strict":
         kind, version = target.resource.kind, target.resource.version
         handled = f'{kind} in version "{version}" cannot be handled as a {kind}'
-        raise BadRequestError(f"{handled}: strict decoding error: {', '.join(twice)}")
+        raise BadRequestError(f"{handled}: strict decoding error: {', '.join(duplicates)}")
     if options.validation == "Warn":
-        options.warnings.extend(twice)
-    return found
+        options.warnings.extend(duplicates)
+    return document
 
 
 def _content_type(request: Request) -> str:
@@ -287,5 +278,5 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _json(found: Any, code: int = 200) -> Response:
-    return Response(json.dumps(found, separators=(",", ":")), code, media_type="application/json")
+def _json(answer: Any, code: int = 200) -> Response:
+    return Response(json.dumps(answer, separators=(",", ":")), code, media_type="application/json")

@@ -1,9 +1,9 @@
-"""Who asks: bearer tokens, their holders, and the tokens of service accounts.
+"""Authentication: bearer tokens, and the users that they stand for.
 
-There are two kinds of holders: the cluster's own token, and service accounts, whose tokens `kubectl create token` makes.
-Both may do everything that this API server can do; it has no roles. A service account's token is a JSON Web Token (RFC
-7519, HS256) signed with a key derived from the cluster's token; it ends with its time, its account or
-the object that it is bound to.
+There are two kinds of users: the admin, who has the cluster's own token, and service accounts, whose tokens `kubectl create
+token` makes. Both may do everything that this API server can do; it has no roles. A service account's token is a JSON Web
+Token (RFC 7519, HS256) signed with a key derived from the cluster's token; it is valid until it expires, or until its
+account or the object to which it is bound is deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any
 
 from minipdk.common.home import Home
 from minipdk.services.kubernetes.errors import BadRequestError, ConflictError, InvalidError, UnauthorizedError, invalid_value
-from minipdk.services.kubernetes.kinds.table import PODS, SECRETS, SERVICE_ACCOUNTS
+from minipdk.services.kubernetes.kinds.builtin.configuration import SECRETS
+from minipdk.services.kubernetes.kinds.builtin.pods import PODS
+from minipdk.services.kubernetes.kinds.builtin.service_accounts import SERVICE_ACCOUNTS
 from minipdk.services.kubernetes.model import Object, Target
 from minipdk.services.kubernetes.registry.registry import Registry
 from minipdk.services.kubernetes.times import now
@@ -29,7 +31,7 @@ ISSUER = "https://kubernetes.default.svc.cluster.local"
 SHORTEST_TOKEN, DEFAULT_TOKEN, LONGEST_TOKEN = 600, 3600, 1 << 32
 BOUND_KINDS = {"Pod": PODS, "Secret": SECRETS}
 TOKEN_KINDS = (SERVICE_ACCOUNTS, PODS, SECRETS)
-"""A token ends with each of these that it names."""
+"""A token is invalid when an object of these kinds that it names is gone."""
 AUTHENTICATED, ACCOUNTS, ACCOUNT = "system:authenticated", "system:serviceaccounts", "system:serviceaccount"
 ADMIN, ADMIN_GROUPS = "minipdk-admin", ("system:masters", AUTHENTICATED)
 _HEADER = {"alg": "HS256", "typ": "JWT"}
@@ -37,7 +39,7 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 @dataclass(frozen=True)
 class User:
-    """Who a request comes from."""
+    """The user from whom a request comes."""
 
     name: str
     groups: tuple[str, ...]
@@ -55,7 +57,7 @@ class Authenticator:
         self._key = hmac.digest(home.token.encode(), b"service account tokens", hashlib.sha256)
 
     def user(self, authorization: str) -> User:
-        """The holder of the Authorization header's token, which must be for this API. Raises UnauthorizedError."""
+        """The user of the Authorization header's token, which must be for this API. Raises UnauthorizedError."""
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
@@ -63,7 +65,7 @@ class Authenticator:
         return self.holder(token, [ISSUER])[0]
 
     def holder(self, token: str, audiences: list[str]) -> tuple[User, list[str]]:
-        """Whose ``token`` is, and for which of the ``audiences``. Raises UnauthorizedError if it is for none."""
+        """The user of ``token``, and the ``audiences`` for which it is valid. Raises UnauthorizedError if it has none."""
         if not token:
             raise UnauthorizedError
         if hmac.compare_digest(token.encode(), self._token.encode()):
@@ -93,7 +95,7 @@ class Authenticator:
             "kubernetes.io": {
                 "namespace": namespace,
                 "serviceaccount": {"name": name, "uid": account["metadata"]["uid"]},
-                **{BOUND_KINDS[one["kind"]].singular: {"name": one["name"], "uid": one["uid"]} for one in bound},
+                **{BOUND_KINDS[item["kind"]].singular: {"name": item["name"], "uid": item["uid"]} for item in bound},
             },
         }
         ends = datetime.fromtimestamp(issued + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -106,15 +108,15 @@ class Authenticator:
         }
 
     def _bound(self, namespace: str, account: str, reference: Object) -> list[Object]:
-        """The object with which the token is to end, if one is named."""
+        """The object to which the token is bound, if ``reference`` names one."""
         if not reference:
             return []
         resource = BOUND_KINDS.get(reference.get("kind", ""))
         if resource is None:
             raise BadRequestError(f"cannot bind token to object of type {reference.get('kind') or 'unknown'}")
-        found = self._registry.get(Target(resource, namespace, reference.get("name") or ""))
-        name, uid = found["metadata"]["name"], found["metadata"]["uid"]
-        if resource is PODS and found["spec"]["serviceAccountName"] != account:
+        stored = self._registry.get(Target(resource, namespace, reference.get("name") or ""))
+        name, uid = stored["metadata"]["name"], stored["metadata"]["uid"]
+        if resource is PODS and stored["spec"]["serviceAccountName"] != account:
             why = f'cannot bind token for serviceaccount "{account}" to pod running with different serviceaccount name.'
             raise BadRequestError(why)
         if reference.get("uid") not in (None, "", uid):
@@ -140,15 +142,15 @@ class Authenticator:
         bound = claims["kubernetes.io"]
         namespace, account = bound["namespace"], bound["serviceaccount"]
         needed = [(resource, bound[resource.singular]) for resource in TOKEN_KINDS if resource.singular in bound]
-        for resource, one in needed:
-            found = self._registry.store.get(resource, namespace, one["name"])
-            if found is None or found["metadata"]["uid"] != one["uid"]:
+        for resource, reference in needed:
+            stored = self._registry.store.get(resource, namespace, reference["name"])
+            if stored is None or stored["metadata"]["uid"] != reference["uid"]:
                 raise UnauthorizedError
-        meant = [one for one in audiences if one in claims["aud"]]
-        if claims["exp"] < time.time() or not meant:
+        valid = [audience for audience in audiences if audience in claims["aud"]]
+        if claims["exp"] < time.time() or not valid:
             raise UnauthorizedError
         groups = (ACCOUNTS, f"{ACCOUNTS}:{namespace}", AUTHENTICATED)
-        return User(claims["sub"], groups, account["uid"]), meant
+        return User(claims["sub"], groups, account["uid"]), valid
 
 
 def _encode(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """Protobuf messages from a table, so that no vendor's .proto files are needed.
 
 A table has a line for each message: its name, then its fields as ``name=number:type``. Before the type, ``[`` makes a
-list and ``{`` a map by string; a ``?`` behind it marks a field whose zero is told from its absence. A backslash at a
+list and ``{`` a map by string; a ``?`` behind it marks a field in which zero differs from unset. A backslash at a
 line's end continues it.
 """
 
@@ -28,7 +28,7 @@ def lines(table: str) -> list[list[str]]:
 
 @cache
 def messages(package: str, table: str) -> dict[str, Any]:
-    """The class of each of the table's messages by its name, and of each map's entries, made once and kept."""
+    """The class of each of the table's messages, and of its maps' entries, by name. They are made once."""
     from google.protobuf import descriptor_pb2, descriptor_pool
 
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto2")
@@ -38,7 +38,7 @@ def messages(package: str, table: str) -> dict[str, Any]:
             _add_field(package, message, text)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {name.removeprefix(f"{package}."): found for name, found in classes(pool, [file.name]).items()}
+    return {name.removeprefix(f"{package}."): made for name, made in classes(pool, [file.name]).items()}
 
 
 def _add_field(package: str, message: Any, text: str) -> None:

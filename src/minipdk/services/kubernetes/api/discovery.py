@@ -1,19 +1,51 @@
-"""What the API server has: the documents that clients read before anything else.
+"""Discovery, OpenAPI and health: the answers that clients read first, and that depend on nothing stored.
 
 Rules: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api.
 """
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
-from minipdk.services.kubernetes.errors import UnknownPathError
-from minipdk.services.kubernetes.kinds import table as kinds
-from minipdk.services.kubernetes.model import Object, Resource
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
-MAJOR, MINOR = "1", "32"
+from minipdk.services.kubernetes.api import openapi
+from minipdk.services.kubernetes.api.negotiation import JSON_TYPES, accepted
+from minipdk.services.kubernetes.errors import NotAcceptableError, UnknownPathError
+from minipdk.services.kubernetes.kinds import table
+from minipdk.services.kubernetes.model import GIT_VERSION, MAJOR, MINOR, Object, Resource
+
+Handler = Callable[[Request], Awaitable[Response]]
+HEALTH = ("/healthz", "/livez", "/readyz")
+PUBLIC = frozenset({*HEALTH, "/version"})
+"""Paths for which a real cluster asks for no token."""
 AGGREGATED, AGGREGATED_GROUP, AGGREGATED_VERSIONS = "APIGroupDiscoveryList", "apidiscovery.k8s.io", ("v2", "v2beta1")
+
+
+def handlers(address: str) -> dict[str, Handler]:
+    """Each path's handler. ``address`` is the server's host and port."""
+    documents: dict[str, Callable[[Request], Object]] = {
+        "/": lambda _: {"paths": paths((*HEALTH, "/openapi/v2", "/openapi/v3", "/version"))},
+        "/version": lambda _: server_version(),
+        "/api/v1": lambda _: resource_list("", "v1"),
+        "/apis/{group}": lambda request: one_group(request.path_params["group"]),
+        "/apis/{group}/{version}": lambda request: resource_list(**request.path_params),
+        "/openapi/v3": lambda _: openapi.index(),
+        "/openapi/v3/{path:path}": lambda request: openapi.document(request.path_params["path"]),
+    }
+    by_path: dict[str, Handler] = {path: partial(_document, make) for path, make in documents.items()}
+    by_path["/api"] = partial(_discovery, partial(core_versions, address), core=True)
+    by_path["/apis"] = partial(_discovery, groups, core=False)
+    by_path["/openapi/v2"] = _openapi_v2
+    by_path |= dict.fromkeys(HEALTH, _health)
+    with_slash = {f"{path}/": handler for path, handler in by_path.items() if path != "/"}  # as Python's client asks
+    return by_path | with_slash
 
 
 def server_version() -> Object:
@@ -21,7 +53,7 @@ def server_version() -> Object:
     return {
         "major": MAJOR,
         "minor": MINOR,
-        "gitVersion": f"v{MAJOR}.{MINOR}.4+minipdk",
+        "gitVersion": GIT_VERSION,
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "2025-04-22T00:00:00Z",
@@ -39,32 +71,32 @@ def core_versions(address: str) -> Object:
 
 def groups() -> Object:
     """GET /apis."""
-    names = dict.fromkeys(group for group, _ in kinds.group_versions() if group)
+    names = dict.fromkeys(group for group, _ in table.group_versions() if group)
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in names]}
 
 
 def one_group(name: str) -> Object:
     """GET /apis/{group}."""
-    if not any(known == name for known, _ in kinds.group_versions() if known):
+    if not any(group == name for group, _ in table.group_versions() if group):
         raise UnknownPathError
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
 
 
 def paths(others: tuple[str, ...]) -> list[str]:
-    """GET /: every path that a client can begin at."""
-    groups = [f"/apis/{group}" for group, _ in kinds.group_versions() if group]
-    versions = [f"/apis/{group}/{version}" if group else f"/api/{version}" for group, version in kinds.group_versions()]
+    """GET /: every path at which a client can begin."""
+    groups = [f"/apis/{group}" for group, _ in table.group_versions() if group]
+    versions = [f"/apis/{group}/{version}" if group else f"/api/{version}" for group, version in table.group_versions()]
     return sorted({"/api", "/apis", *groups, *versions, *others})
 
 
 def aggregated(form: str, *, core: bool) -> Object:
-    """GET /api or /apis of a client that asks for all of its groups and their kinds at once, in the version ``form``."""
-    versions = [(group, version) for group, version in kinds.group_versions() if bool(group) != core]
+    """GET /api or /apis for all groups with their kinds in one document, in the version ``form``."""
+    versions = [(group, version) for group, version in table.group_versions() if bool(group) != core]
     items = [
         {
             "metadata": {"name": name, "creationTimestamp": None},
             "versions": [
-                {"version": version, "resources": [_aggregated(one) for one in kinds.of_group(group, version)]}
+                {"version": version, "resources": [_aggregated(resource) for resource in table.of_group(group, version)]}
                 | {"freshness": "Current"}
                 for group, version in versions
                 if group == name
@@ -77,24 +109,24 @@ def aggregated(form: str, *, core: bool) -> Object:
 
 def resource_list(group: str, version: str) -> Object:
     """GET /api/v1 and /apis/{group}/{version}."""
-    if (group, version) not in kinds.group_versions():
+    if (group, version) not in table.group_versions():
         raise UnknownPathError
-    listed = [entry for one in kinds.of_group(group, version) for entry in _entries(one)]
+    listed = [entry for resource in table.of_group(group, version) for entry in _entries(resource)]
     name = f"{group}/{version}" if group else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": listed}
 
 
 def _group(name: str) -> Object:
     versions = [
-        {"groupVersion": f"{known}/{version}", "version": version}
-        for known, version in kinds.group_versions()
-        if known == name
+        {"groupVersion": f"{group}/{version}", "version": version}
+        for group, version in table.group_versions()
+        if group == name
     ]
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
 def _aggregated(resource: Resource) -> Object:
-    found: Object = {
+    entry: Object = {
         "resource": resource.plural,
         "responseKind": {"group": resource.group, "version": resource.version, "kind": resource.kind},
         "scope": "Namespaced" if resource.namespaced else "Cluster",
@@ -102,11 +134,11 @@ def _aggregated(resource: Resource) -> Object:
         "verbs": list(resource.verbs),
     }
     if resource.short_names:
-        found["shortNames"] = list(resource.short_names)
+        entry["shortNames"] = list(resource.short_names)
     if resource.categories:
-        found["categories"] = list(resource.categories)
+        entry["categories"] = list(resource.categories)
     if resource.subresources:
-        found["subresources"] = [
+        entry["subresources"] = [
             {
                 "subresource": part.name,
                 "responseKind": {"group": part.group, "version": part.version, "kind": part.kind},
@@ -114,7 +146,7 @@ def _aggregated(resource: Resource) -> Object:
             }
             for part in resource.subresources
         ]
-    return found
+    return entry
 
 
 def _entries(resource: Resource) -> list[Object]:
@@ -141,3 +173,45 @@ def _entries(resource: Resource) -> list[Object]:
         for part in resource.subresources
     ]
     return [own, *parts]
+
+
+async def _document(make: Callable[[Request], Object], request: Request) -> Response:
+    if not any(kind in JSON_TYPES for kind, _ in accepted(request.headers.get("accept", ""))):
+        raise NotAcceptableError(("application/json",))
+    return _json(await run_in_threadpool(make, request))
+
+
+async def _discovery(plain: Callable[[], Object], request: Request, *, core: bool) -> Response:
+    for kind, parameters in accepted(request.headers.get("accept", "")):
+        if _is_aggregated(kind, parameters):
+            version = parameters["v"]
+            answered = f"application/json;g={AGGREGATED_GROUP};v={version};as={AGGREGATED}"
+            return _json(aggregated(version, core=core), answered)
+        if kind in JSON_TYPES and "as" not in parameters:
+            return _json(plain())
+    raise NotAcceptableError(("application/json",))
+
+
+def _is_aggregated(kind: str, parameters: Mapping[str, str]) -> bool:
+    """Whether a media type is that of discovery in one document."""
+    requested = (parameters.get("as"), parameters.get("g"), parameters.get("v") in AGGREGATED_VERSIONS)
+    return kind == "application/json" and requested == (AGGREGATED, AGGREGATED_GROUP, True)
+
+
+async def _openapi_v2(request: Request) -> Response:
+    accept = request.headers.get("accept", "")
+    if openapi.PROTOBUF in accept:
+        return Response(await run_in_threadpool(openapi.document_v2), media_type=openapi.ANSWERED)
+    if any(kind in JSON_TYPES for kind, _ in accepted(accept)):
+        return _json(await run_in_threadpool(openapi.document_v2_as_json))
+    raise NotAcceptableError((openapi.PROTOBUF, "application/json"))
+
+
+async def _health(request: Request) -> Response:
+    if "verbose" not in request.query_params:
+        return PlainTextResponse("ok")
+    return PlainTextResponse(f"[+]ping ok\n{request.url.path.strip('/')} check passed\n")
+
+
+def _json(document: Object, media_type: str = "application/json") -> Response:
+    return Response(json.dumps(document, separators=(",", ":")), media_type=media_type, headers={"Vary": "Accept"})

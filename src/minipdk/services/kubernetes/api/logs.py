@@ -1,8 +1,8 @@
-"""A pod's logs, read from the files that whoever runs the pod writes (`Home.pod_log`).
+"""A pod's logs, read from the files that the node writes (`Home.pod_log`).
 
 A line may begin with the time it was written and its stream, as container runtimes write them
 (``2026-01-02T03:04:05.678Z stdout F text``); then the time is known for sinceSeconds, sinceTime and timestamps, and only
-the text is shown. Other lines count as written when the file was last written.
+the text is shown. Other lines have the time of the file's last write.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LogOptions:
 def log_file(home: Home, pod: Object, options: LogOptions) -> Path:
     """The container's log. Raises BadRequestError if there is no such container or it has not started."""
     metadata = pod["metadata"]
-    names = [one["name"] for one in pods.containers(pod["spec"])]
+    names = [container["name"] for container in pods.containers(pod["spec"])]
     chosen = options.container
     if not chosen and len(pod["spec"]["containers"]) == 1:
         chosen = names[0]
@@ -86,7 +86,7 @@ def log_file(home: Home, pod: Object, options: LogOptions) -> Path:
 
 
 async def read(path: Path, options: LogOptions, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """The log's lines; with ``follow`` also those that come, until ``ended`` says that the container writes no more."""
+    """The log's lines; with ``follow`` also later lines, until ``ended`` says that the container writes no more."""
     left = options.limit_bytes
     async for chunk in _chunks(path, options, ended):
         data = chunk if left is None else chunk[:left]
@@ -99,8 +99,7 @@ async def read(path: Path, options: LogOptions, ended: Callable[[], bool]) -> As
 
 
 async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Blocks of lines; with ``follow`` also those of the files that take the place of this one, when it is full or the
-    container starts again."""
+    """Blocks of lines; with ``follow`` also of later files, which follow when this one is full or the container restarts."""
     file: IO[bytes] = path.open("rb")
     try:
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -108,7 +107,7 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
         if options.tail is not None:
             file.seek(_tail_offset(path, options.tail))
         while True:
-            last_look = ended()  # asked before reading: what was written before the end is still read
+            last_look = ended()  # before reading, so that the last lines are still read
             successor = _successor(path, file) if options.follow else None
             while block := file.read(CHUNK):
                 *lines, rest = (rest + block).split(b"\n")
@@ -130,19 +129,19 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
 
 
 def _successor(path: Path, file: IO[bytes]) -> IO[bytes] | None:
-    """The file that is at ``path`` by now, if it is another than ``file``."""
+    """The file at ``path``, if ``file`` is no longer that file."""
     try:
         return None if os.path.samestat(path.stat(), os.fstat(file.fileno())) else path.open("rb")
-    except FileNotFoundError:  # it is just being replaced, or has gone with its pod
+    except FileNotFoundError:  # it is being replaced, or its pod is gone
         return None
 
 
 def _shown(line: bytes, options: LogOptions, written: datetime) -> bytes:
-    """The line as it is shown; nothing if it is too old."""
+    """The line as it is shown; empty if it is too old."""
     text, at = line, written
-    if found := _CRI.match(line):
-        at, text = parse(found[1].decode()), line[found.end() :]
-        if found[2] == b"P":
+    if match := _CRI.match(line):
+        at, text = parse(match[1].decode()), line[match.end() :]
+        if match[2] == b"P":
             text = text.removesuffix(b"\n")
     if options.since and at < options.since:
         return b""
@@ -150,27 +149,27 @@ def _shown(line: bytes, options: LogOptions, written: datetime) -> bytes:
 
 
 def _tail_offset(path: Path, lines: int) -> int:
-    """Where the last ``lines`` lines begin."""
+    """The offset of the last ``lines`` lines."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        position, found = size, 0
+        position, count = size, 0
         while position > 0:
             start = max(0, position - CHUNK)
             file.seek(start)
             block = file.read(position - start)
             for index in range(len(block) - 1, -1, -1):
                 if block[index] == 0x0A and start + index != size - 1:
-                    found += 1
-                    if found == lines:
+                    count += 1
+                    if count == lines:
                         return start + index + 1
             position = start
     return 0 if lines else size
 
 
 def _waiting_for(pod: Object, container: str) -> str:
-    status = pod.get("status") or {}
-    for one in (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())):
-        waiting = (one.get("state") or {}).get("waiting") or {}
-        if one.get("name") == container and waiting.get("reason"):
+    pod_status = pod.get("status") or {}
+    for status in (*(pod_status.get("containerStatuses") or ()), *(pod_status.get("initContainerStatuses") or ())):
+        waiting = (status.get("state") or {}).get("waiting") or {}
+        if status.get("name") == container and waiting.get("reason"):
             return str(waiting["reason"])
     return "ContainerCreating"

@@ -1,6 +1,9 @@
-"""The OpenAPI 3 documents that kubectl validates, patches and explains with, made from `schemas`.
+"""The OpenAPI documents by which kubectl validates, patches and explains, made from `schemas`.
 
-Rules: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3.
+There is one document of version 3 for each group and version. The document of version 2, with the same content, is for
+kubectl before 1.27, which reads it in protobuf: the messages are those of gnostic's OpenAPIv2.proto, as far as kubectl reads
+them (https://github.com/google/gnostic/blob/main/openapiv2/OpenAPIv2.proto).
+Rules: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-specification.
 """
 
 from __future__ import annotations
@@ -8,14 +11,43 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from minipdk.services.kubernetes.api import discovery
+from minipdk.services.kubernetes.api.descriptors import messages
 from minipdk.services.kubernetes.errors import UnknownPathError
-from minipdk.services.kubernetes.kinds import table as kinds
+from minipdk.services.kubernetes.kinds import table
 from minipdk.services.kubernetes.kinds.schemas import Type, model
-from minipdk.services.kubernetes.model import CREATE_ONLY, Object, Resource
+from minipdk.services.kubernetes.model import CREATE_ONLY, GIT_VERSION, Object, Resource
+
+PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+ANSWERED = PROTOBUF.replace("@", ".")
+"""The media type that clients ask for is invalid, so the answer has another."""
+EXTENSION = "x-kubernetes-group-version-kind"
+
+V2_MESSAGES = """
+Document swagger=1:string info=2:Info paths=8:Paths definitions=9:Definitions
+Info title=1:string version=2:string
+Paths path=2:[NamedPathItem
+NamedPathItem name=1:string value=2:PathItem
+PathItem get=2:Operation put=3:Operation post=4:Operation delete=5:Operation patch=8:Operation
+Operation parameters=8:[ParametersItem vendor_extension=13:[NamedAny
+ParametersItem parameter=1:Parameter
+Parameter non_body_parameter=2:NonBodyParameter
+NonBodyParameter query_parameter_sub_schema=3:QueryParameter
+QueryParameter in=2:string name=4:string type=6:string
+Definitions additional_properties=1:[NamedSchema
+NamedSchema name=1:string value=2:Schema
+Schema _ref=1:string format=2:string description=4:string required=19:[string additional_properties=21:AdditionalProperties \
+ type=22:TypeItem items=23:ItemsItem all_of=24:[Schema properties=25:Properties vendor_extension=31:[NamedAny
+AdditionalProperties schema=1:Schema
+TypeItem value=1:[string
+ItemsItem schema=1:[Schema
+Properties additional_properties=1:[NamedSchema
+NamedAny name=1:string value=2:Any
+Any yaml=2:string
+"""
 
 PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force")
 _VERSIONED = re.compile(r"(?:Core)?(V\d+(?:alpha\d+|beta\d+)?)(?=[A-Z])(.+)")
@@ -31,14 +63,14 @@ _SCALARS: dict[str, Object] = {
 
 
 def paths() -> dict[str, tuple[str, str]]:
-    """Each document's path, and the group and version it is of."""
-    found = kinds.group_versions()
-    return {f"apis/{group}/{version}" if group else f"api/{version}": (group, version) for group, version in found}
+    """Each document's path, with its group and version."""
+    versions = table.group_versions()
+    return {f"apis/{group}/{version}" if group else f"api/{version}": (group, version) for group, version in versions}
 
 
 @cache
 def index() -> Object:
-    """GET /openapi/v3: where each version's document is; the hash lets clients keep it."""
+    """GET /openapi/v3: the address of each document, with a hash by which clients can cache it."""
     listed = {}
     for path in paths():
         digest = hashlib.sha256(json.dumps(document(path)).encode()).hexdigest().upper()
@@ -55,12 +87,12 @@ def document(path: str) -> Object:
     group, version = known[path]
     schemas: dict[str, Object] = {}
     operations: Object = {}
-    for resource in kinds.of_group(group, version):
+    for resource in table.of_group(group, version):
         _add_kind(resource, schemas)
         operations |= _paths(path, resource)
     return {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": discovery.server_version()["gitVersion"]},
+        "info": {"title": "Kubernetes", "version": GIT_VERSION},
         "paths": operations,
         "components": {"schemas": schemas},
     }
@@ -79,16 +111,16 @@ def _add_kind(resource: Resource, schemas: dict[str, Object]) -> None:
 
 
 def _add_model(name: str, schemas: dict[str, Object]) -> None:
-    found = model(name)
-    if found is None or _schema_name(name) in schemas:
+    vendor_model = model(name)
+    if vendor_model is None or _schema_name(name) in schemas:
         return
     schema: Object = {"type": "object", "properties": {}}
     schemas[_schema_name(name)] = schema
-    for field, kind in found.fields.items():
-        described = {"description": found.descriptions[field]} if field in found.descriptions else {}
+    for field, kind in vendor_model.fields.items():
+        described = {"description": vendor_model.descriptions[field]} if field in vendor_model.descriptions else {}
         schema["properties"][field] = _schema(kind, schemas, described)
-    if found.required:
-        schema["required"] = sorted(found.required)
+    if vendor_model.required:
+        schema["required"] = sorted(vendor_model.required)
 
 
 def _schema(kind: Type, schemas: dict[str, Object], described: Object | None = None) -> Object:
@@ -109,9 +141,9 @@ def _schema(kind: Type, schemas: dict[str, Object], described: Object | None = N
 
 
 def _schema_name(name: str) -> str:
-    """The vendor's kind of name: V1PodSpec becomes io.k8s.v1.PodSpec."""
-    found = _VERSIONED.fullmatch(name)
-    return f"io.k8s.{found[1].lower()}.{found[2]}" if found else f"io.k8s.{name}"
+    """A name in the vendor's style: V1PodSpec becomes io.k8s.v1.PodSpec."""
+    match = _VERSIONED.fullmatch(name)
+    return f"io.k8s.{match[1].lower()}.{match[2]}" if match else f"io.k8s.{name}"
 
 
 def _kind(resource: Resource) -> Object:
@@ -119,7 +151,7 @@ def _kind(resource: Resource) -> Object:
 
 
 def _paths(prefix: str, resource: Resource) -> Object:
-    """The paths by which kubectl learns which parameters a kind's writes take."""
+    """The paths and methods from which kubectl reads the parameters of a kind's writes."""
     base = f"/{prefix}/namespaces/{{namespace}}/{resource.plural}" if resource.namespaced else f"/{prefix}/{resource.plural}"
     parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in PARAMETERS]
     media = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_schema_name(resource.model)}"}}}
@@ -136,3 +168,99 @@ def _paths(prefix: str, resource: Resource) -> Object:
         return {base: {"post": operation("post")}}
     item = {"get": operation("get"), "put": operation("put"), "patch": operation("patch"), "delete": operation("delete")}
     return {base: {"get": operation("list"), "post": operation("post")}, f"{base}/{{name}}": item}
+
+
+@cache
+def document_v2() -> bytes:
+    """GET /openapi/v2, in protobuf."""
+    documents = [document(path) for path in paths()]
+    message = _message("Document")(swagger="2.0")
+    message.info.title, message.info.version = documents[0]["info"]["title"], documents[0]["info"]["version"]
+    for part in documents:
+        for path, item in part["paths"].items():
+            _fill_path(message.paths.path.add(name=path).value, item)
+    _fill_named(message.definitions, _schemas(documents))
+    return bytes(message.SerializeToString())
+
+
+@cache
+def document_v2_as_json() -> Object:
+    """GET /openapi/v2, as JSON."""
+    documents = [document(path) for path in paths()]
+    items = {path: item for part in documents for path, item in part["paths"].items()}
+    return {
+        "swagger": "2.0",
+        "info": documents[0]["info"],
+        "paths": {
+            path: {method: _operation(operation) for method, operation in item.items()} for path, item in items.items()
+        },
+        "definitions": {name: _definition(schema) for name, schema in _schemas(documents).items()},
+    }
+
+
+def _schemas(documents: list[Object]) -> Object:
+    schemas: Object = {}
+    for part in documents:
+        schemas |= part["components"]["schemas"]
+    for part in documents:  # a kind's own schema is in one document alone, and replaces one that another kind refers to
+        schemas |= {name: schema for name, schema in part["components"]["schemas"].items() if EXTENSION in schema}
+    return schemas
+
+
+def _operation(operation: Object) -> Object:
+    parameters = [{"name": item["name"], "in": item["in"], "type": "string"} for item in operation["parameters"]]
+    content = operation["responses"]["200"]["content"]
+    schema = {"schema": _definition(content["application/json"]["schema"])} if content else {}
+    return {**operation, "parameters": parameters, "responses": {"200": {"description": "OK", **schema}}}
+
+
+def _definition(schema: Any) -> Any:
+    """A schema of version 3 in the terms of version 2, in which a value of several types is a string."""
+    if isinstance(schema, list):
+        return [_definition(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    definition = {name: _definition(inner) for name, inner in schema.items() if name not in ("allOf", "oneOf", "$ref")}
+    if "oneOf" in schema:
+        definition["type"] = "string"
+    for reference in schema.get("allOf") or ([schema] if "$ref" in schema else []):
+        definition["$ref"] = reference["$ref"].replace("#/components/schemas/", "#/definitions/")
+    return definition
+
+
+def _fill_path(message: Any, item: Object) -> None:
+    for method, operation in item.items():
+        target = getattr(message, method)
+        for parameter in operation["parameters"]:
+            query = target.parameters.add().parameter.non_body_parameter.query_parameter_sub_schema
+            query.name, query.type = parameter["name"], "string"
+            setattr(query, "in", "query")  # a keyword in Python
+        target.vendor_extension.add(name=EXTENSION).value.yaml = json.dumps(operation[EXTENSION])
+
+
+def _fill_named(message: Any, schemas: Object) -> None:
+    for name, schema in schemas.items():
+        _fill_schema(message.additional_properties.add(name=name).value, schema)
+
+
+def _fill_schema(message: Any, schema: Object) -> None:
+    """Fill ``message`` from a schema of version 3. A value of several types may be anything here."""
+    references: Iterable[Object] = schema.get("allOf") or ([schema] if "$ref" in schema else [])
+    for reference in references:
+        message._ref = reference["$ref"].replace("#/components/schemas/", "#/definitions/")
+    message.description = schema.get("description", "")
+    message.required.extend(schema.get("required", ()))
+    if "type" in schema:
+        message.type.value.append(schema["type"])
+    if "items" in schema:
+        _fill_schema(message.items.schema.add(), schema["items"])
+    if isinstance(more := schema.get("additionalProperties"), dict):
+        _fill_schema(message.additional_properties.schema, more)
+    if "properties" in schema and "x-kubernetes-preserve-unknown-fields" not in schema:
+        _fill_named(message.properties, schema["properties"])
+    if EXTENSION in schema:
+        message.vendor_extension.add(name=EXTENSION).value.yaml = json.dumps(schema[EXTENSION])
+
+
+def _message(name: str) -> Any:
+    return messages("openapi_v2", V2_MESSAGES)[name]

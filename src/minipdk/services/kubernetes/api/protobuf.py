@@ -1,6 +1,6 @@
-"""Bodies in protobuf, which `kubectl create` and `kubectl auth` send without asking.
+"""Bodies in protobuf, which `kubectl create` and `kubectl auth` always send.
 
-A body is the magic ``k8s\\0`` and an `Unknown` message that names the kind and holds the object
+A body is the magic ``k8s\\0`` and an `Unknown` message with the kind and the object
 (https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding). Only the kinds and fields that kubectl
 builds from its options are here; any other field is refused by name, and the client can send JSON instead.
 """
@@ -88,7 +88,7 @@ Preconditions uid=1:string? resourceVersion=2:string?
 
 
 def decode(body: bytes) -> Object:
-    """The object that ``body`` holds, as its JSON. Raises BadRequestError and NotSupportedError."""
+    """The object in ``body``, as its JSON. Raises BadRequestError and NotSupportedError."""
     from google.protobuf.message import DecodeError
 
     if not body.startswith(MAGIC):
@@ -97,14 +97,12 @@ def decode(body: bytes) -> Object:
         envelope = _message("Unknown").FromString(body[len(MAGIC) :])
         kind = envelope.typeMeta.kind
         if kind not in kinds():
-            raise NotSupportedError(
-                f"{kind or 'an unnamed kind'} in a protobuf body", "send JSON or YAML, as `kubectl apply -f` does"
-            )
-        found = _as_json(_message(kind).FromString(envelope.raw))
+            raise NotSupportedError(f"{kind or 'an unnamed kind'} in a protobuf body", INSTEAD)
+        item = _as_json(_message(kind).FromString(envelope.raw))
     except DecodeError as error:
         raise BadRequestError(f"the body is not protobuf as Kubernetes writes it: {error}") from error
-    assert isinstance(found, dict)
-    return {"apiVersion": envelope.typeMeta.apiVersion, "kind": kind, **found}
+    assert isinstance(item, dict)
+    return {"apiVersion": envelope.typeMeta.apiVersion, "kind": kind, **item}
 
 
 def _as_json(message: Any) -> Any:
@@ -114,21 +112,19 @@ def _as_json(message: Any) -> Any:
     unknown = UnknownFieldSet(message)
     if len(unknown):
         number = unknown[0].field_number
-        raise NotSupportedError(
-            f"field {number} of {name} in a protobuf body", "send JSON or YAML, as `kubectl apply -f` does"
-        )
+        raise NotSupportedError(f"field {number} of {name} in a protobuf body", INSTEAD)
     if name == "Time":
         return datetime.fromtimestamp(message.seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if message.seconds else None
     if name == "Quantity":
         return message.string
     if name == "IntOrString":
         return message.strVal if message.type else message.intVal
-    found: Object = {}
+    fields: Object = {}
     for field, value in message.ListFields():
-        shown = _field_as_json(field, value)
-        if shown is not None:
-            found[field.name] = shown
-    return found
+        content = _field_as_json(field, value)
+        if content is not None:
+            fields[field.name] = content
+    return fields
 
 
 def _field_as_json(field: Any, value: Any) -> Any:
@@ -136,7 +132,7 @@ def _field_as_json(field: Any, value: Any) -> Any:
     if field.message_type and field.message_type.GetOptions().map_entry:
         return {key: _scalar_as_json(value[key]) for key in value}
     if field.label == field.LABEL_REPEATED:
-        return [_scalar_as_json(one) for one in value]
+        return [_scalar_as_json(item) for item in value]
     if field.message_type is None and not value and f"{field.containing_type.name}.{field.name}" not in _nullable():
         return None
     return _scalar_as_json(value)

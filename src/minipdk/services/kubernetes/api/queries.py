@@ -20,7 +20,7 @@ def is_set(query: Mapping[str, str], name: str) -> bool:
 
 
 def number(query: Mapping[str, str], name: str) -> int | None:
-    """A parameter that counts something; None where it is left out. Raises BadRequestError for what is no number."""
+    """A parameter that is a count; None if it is left out. Raises BadRequestError for any other text."""
     text = query.get(name, "")
     if not text:
         return None
@@ -32,8 +32,8 @@ def number(query: Mapping[str, str], name: str) -> int | None:
 def signed(query: Mapping[str, str], name: str) -> int | None:
     """As `number`, for a parameter that may be negative."""
     text = query.get(name, "")
-    found = number({name: text.removeprefix("-")}, name)
-    return -found if found and text.startswith("-") else found
+    size = number({name: text.removeprefix("-")}, name)
+    return -size if size and text.startswith("-") else size
 
 
 def values(query: Mapping[str, str], name: str) -> list[str]:
@@ -41,7 +41,7 @@ def values(query: Mapping[str, str], name: str) -> list[str]:
     return [text] if (text := query.get(name)) else []
 
 
-def wrong_dry_run(asked: Sequence[str]) -> Iterator[Cause]:
-    """What is wrong with the values of dryRun."""
-    if any(one != "All" for one in asked):
-        yield unsupported_value("dryRun", asked, ("All",))
+def check_dry_run(requested: Sequence[str]) -> Iterator[Cause]:
+    """Check the values of dryRun."""
+    if any(value != "All" for value in requested):
+        yield unsupported_value("dryRun", requested, ("All",))

@@ -1,7 +1,7 @@
-"""The questions that `kubectl auth` and other servers post: who somebody is, and what they may do.
+"""Reviews: the questions that `kubectl auth` and other servers post about users and their permissions.
 
-Whoever has a token may do everything that this API server can do, so what is asked for decides, and whether there is such
-a user. Rules: https://kubernetes.io/docs/reference/access-authn-authz/authorization/.
+Every user with a token may do everything that this API server can do, so the answer depends on whether the user exists and
+the server has the verb. Rules: https://kubernetes.io/docs/reference/access-authn-authz/authorization/.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from minipdk.services.kubernetes.api.authentication import (
     User,
 )
 from minipdk.services.kubernetes.errors import BadRequestError, Cause, InvalidError, UnauthorizedError, invalid_value
-from minipdk.services.kubernetes.kinds import table as kinds
-from minipdk.services.kubernetes.kinds.table import SERVICE_ACCOUNTS
+from minipdk.services.kubernetes.kinds import table
+from minipdk.services.kubernetes.kinds.builtin.service_accounts import SERVICE_ACCOUNTS
+from minipdk.services.kubernetes.kinds.table import ALL_RESOURCES
 from minipdk.services.kubernetes.model import Object, Target
 from minipdk.services.kubernetes.store import ObjectStore
 
-EVERYTHING = "whoever has a token of this cluster may do everything"
+EVERYTHING = "every user with a token of this cluster may do everything"
 ATTRIBUTES = ("resourceAttributes", "nonResourceAttributes")
 ONE_OF = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
 
 
 def review(target: Target, body: Object, user: User, authenticator: Authenticator, store: ObjectStore) -> Object:
-    """Answer one of the reviews in `kinds.REVIEWS`, which ``user`` asks."""
+    """Answer one of the kinds in `kinds.builtin.reviews`, which ``user`` posted."""
     resource, spec = target.resource, body.get("spec") or {}
     answer = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": body.get("metadata") or {}}
     if resource.kind == "SelfSubjectReview":
@@ -70,15 +71,15 @@ def _faults(target: Target, spec: Object) -> Iterator[Cause]:
     if not spec.get("user") and not spec.get("groups"):
         yield invalid_value("spec.user", "", "at least one of user or group must be specified")
     if target.resource.kind == "LocalSubjectAccessReview":
-        asked = (spec.get("resourceAttributes") or {}).get("namespace", "")
+        namespace = (spec.get("resourceAttributes") or {}).get("namespace", "")
         if spec.get("nonResourceAttributes"):
             yield invalid_value("spec.nonResourceAttributes", None, "disallowed on this kind of request")
-        elif asked != target.namespace:
-            yield invalid_value("spec.resourceAttributes.namespace", asked, "must match metadata.namespace")
+        elif namespace != target.namespace:
+            yield invalid_value("spec.resourceAttributes.namespace", namespace, "must match metadata.namespace")
 
 
 def _is_known(store: ObjectStore, spec: Object) -> bool:
-    """Whether the user is one who can have a token."""
+    """Whether the user can have a token."""
     user, groups = spec.get("user") or "", set(spec.get("groups") or ())
     if user == ADMIN or groups & {*ADMIN_GROUPS, ACCOUNTS}:
         return True
@@ -88,19 +89,19 @@ def _is_known(store: ObjectStore, spec: Object) -> bool:
 
 
 def _may(spec: Object) -> Object:
-    """Whether there is such a verb on such a resource: everyone may do all that there is."""
-    asked: Object | None = spec.get("resourceAttributes")
-    if not asked:
+    """Whether the resource has the verb: every user may do all that exists."""
+    attributes: Object | None = spec.get("resourceAttributes")
+    if not attributes:
         return {"allowed": True, "reason": EVERYTHING}
-    group, plural, verb = asked.get("group", ""), asked.get("resource", ""), asked.get("verb", "")
+    group, plural, verb = attributes.get("group", ""), attributes.get("resource", ""), attributes.get("verb", "")
     if plural == "*" or group == "*":
         return {"allowed": True, "reason": EVERYTHING}
-    known = [one for one in (*kinds.RESOURCES, *kinds.REVIEWS) if (one.plural, one.group) == (plural, group)]
+    known = [resource for resource in ALL_RESOURCES if (resource.plural, resource.group) == (plural, group)]
     if not known:
         named = f"{plural}.{group}" if group else plural
         return {"allowed": False, "reason": f"{named} is not supported by minipdk"}
-    part = asked.get("subresource")
-    subresource = known[0].subresource(part) if part and not kinds.is_unsupported(known[0], part) else None
+    part = attributes.get("subresource")
+    subresource = known[0].subresource(part) if part and not table.is_unsupported(known[0], part) else None
     verbs = known[0].verbs if not part else subresource.verbs if subresource else ()
     if verb in ("*", *verbs):
         return {"allowed": True, "reason": EVERYTHING}
@@ -109,13 +110,13 @@ def _may(spec: Object) -> Object:
 
 def _rules() -> Object:
     rules = [
-        {"apiGroups": [one.group], "resources": [one.plural], "verbs": list(one.verbs)}
-        for one in (*kinds.RESOURCES, *kinds.REVIEWS)
+        {"apiGroups": [resource.group], "resources": [resource.plural], "verbs": list(resource.verbs)}
+        for resource in ALL_RESOURCES
     ]
     rules += [
-        {"apiGroups": [one.group], "resources": [f"{one.plural}/{part.name}"], "verbs": list(part.verbs)}
-        for one in kinds.RESOURCES
-        for part in one.subresources
-        if not kinds.is_unsupported(one, part.name)
+        {"apiGroups": [resource.group], "resources": [f"{resource.plural}/{part.name}"], "verbs": list(part.verbs)}
+        for resource in table.RESOURCES
+        for part in resource.subresources
+        if not table.is_unsupported(resource, part.name)
     ]
     return {"resourceRules": rules, "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["*"]}], "incomplete": False}

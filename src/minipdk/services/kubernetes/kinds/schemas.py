@@ -1,4 +1,4 @@
-"""What each kind's fields are, read from the vendors' installed Python clients (`kubernetes`, `kserve`).
+"""The fields of each kind, read from the vendors' installed Python clients (`kubernetes`, `kserve`).
 
 Their model classes are generated from Kubernetes' and KServe's own OpenAPI documents, so field names, types, required
 fields and descriptions are the vendor's. Only the model files a kind needs are read, as text: importing the packages
@@ -30,7 +30,7 @@ _ALIASES = {"ResourceQuantity": "quantity", "V1Time": "datetime", "KnativeVolati
 """Models whose JSON is a string."""
 QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _QUANTITIES = {"V1ResourceRequirements": ("limits", "requests"), "V1VolumeResourceRequirements": ("limits", "requests")}
-"""Fields that the models call strings, and that are amounts."""
+"""Fields that the models declare as strings although they are quantities."""
 LARGEST = 1 << 63
 _SCALARS = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
@@ -54,28 +54,28 @@ class Model:
 
 
 @dataclass
-class Findings:
-    """What is wrong with an object: fields it should not have, and values of a wrong type or missing."""
+class Faults:
+    """The faults of an object: fields that its kind does not have, and values that are missing or of a wrong type."""
 
     unknown: list[str] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
 
 
-def check(resource: Resource, found: Object) -> tuple[Object, Findings]:
-    """``found`` without the fields its kind does not have, and what was wrong with it."""
-    findings = Findings()
+def check(resource: Resource, body: Object) -> tuple[Object, Faults]:
+    """``body`` without the fields that its kind does not have, and its faults."""
+    faults = Faults()
     if not resource.model:
-        metadata = _check(Type("V1ObjectMeta"), found.get("metadata"), "metadata", findings)
-        return {**found, "metadata": metadata}, findings
-    pruned: Object = _check(Type(resource.model), found, "", findings)
-    return pruned, findings
+        metadata = _check(Type("V1ObjectMeta"), body.get("metadata"), "metadata", faults)
+        return {**body, "metadata": metadata}, faults
+    pruned: Object = _check(Type(resource.model), body, "", faults)
+    return pruned, faults
 
 
-def check_model(name: str, found: Object) -> Findings:
-    """What is wrong with ``found`` as one of the vendor's model ``name``."""
-    findings = Findings()
-    _check(Type(name), found, "", findings)
-    return findings
+def check_model(name: str, body: Object) -> Faults:
+    """The faults of ``body`` as an instance of the vendor's model ``name``."""
+    faults = Faults()
+    _check(Type(name), body, "", faults)
+    return faults
 
 
 def model(name: str) -> Model | None:
@@ -83,73 +83,73 @@ def model(name: str) -> Model | None:
     return _read_model(name)
 
 
-def _check(kind: Type, value: Any, path: str, findings: Findings) -> Any:
-    """``value`` without unknown fields; notes in ``findings`` what is wrong with it."""
+def _check(kind: Type, value: Any, path: str, faults: Faults) -> Any:
+    """``value`` without unknown fields; adds its faults to ``faults``."""
     if value is None or kind.name == "object":
         return value
     if kind.name in ("list", "dict"):
-        return _check_many(kind, value, path, findings)
+        return _check_many(kind, value, path, faults)
     if kind.name in _SCALARS or kind.name in ("datetime", "quantity"):
-        _check_scalar(kind.name, value, path, findings)
+        _check_scalar(kind.name, value, path, faults)
         return value
     known = _read_model(kind.name)
     if known is None or not known.fields:
         return value
     if not isinstance(value, dict):
-        findings.causes.append(_wrong_type(path, value, "object"))
+        faults.causes.append(_wrong_type(path, value, "object"))
         return value
-    return _check_fields(known, value, path, findings)
+    return _check_fields(known, value, path, faults)
 
 
-def _check_fields(known: Model, value: Object, path: str, findings: Findings) -> Object:
+def _check_fields(known: Model, value: Object, path: str, faults: Faults) -> Object:
     kept: Object = {}
     for name, content in value.items():
         inner = f"{path}.{name}" if path else name
-        if content is None:  # null is how clients spell an unset field
+        if content is None:  # clients write an unset field as null
             continue
         if name in known.fields:
-            kept[name] = _check(known.fields[name], content, inner, findings)
+            kept[name] = _check(known.fields[name], content, inner, faults)
         else:
-            findings.unknown.append(inner)
+            faults.unknown.append(inner)
     for name in sorted(known.required - kept.keys()):
         if path != "status" and not path.startswith("status."):
-            findings.causes.append(required(f"{path}.{name}" if path else name))
+            faults.causes.append(required(f"{path}.{name}" if path else name))
     return kept
 
 
-def _check_many(kind: Type, value: Any, path: str, findings: Findings) -> Any:
+def _check_many(kind: Type, value: Any, path: str, faults: Faults) -> Any:
     assert kind.item is not None
     if kind.name == "list":
         if not isinstance(value, list):
-            findings.causes.append(_wrong_type(path, value, "array"))
+            faults.causes.append(_wrong_type(path, value, "array"))
             return value
         if None in value:
-            findings.causes.append(invalid_value(f"{path}[{value.index(None)}]", None, f"{path} must not hold null"))
-        return [_check(kind.item, one, f"{path}[{index}]", findings) for index, one in enumerate(value)]
+            faults.causes.append(invalid_value(f"{path}[{value.index(None)}]", None, f"{path} must not hold null"))
+        return [_check(kind.item, entry, f"{path}[{index}]", faults) for index, entry in enumerate(value)]
     if not isinstance(value, dict):
-        findings.causes.append(_wrong_type(path, value, "object"))
+        faults.causes.append(_wrong_type(path, value, "object"))
         return value
-    return {key: _check(kind.item, one, f"{path}.{key}", findings) for key, one in value.items() if one is not None}
+    return {key: _check(kind.item, entry, f"{path}.{key}", faults) for key, entry in value.items() if entry is not None}
 
 
-def _check_scalar(name: str, value: Any, path: str, findings: Findings) -> None:
+def _check_scalar(name: str, value: Any, path: str, faults: Faults) -> None:
     accepted: tuple[type, ...] = {"int": (int,), "float": (int, float), "bool": (bool,), "quantity": (str, int, float)}.get(
         name, (str,)
     )
     if not isinstance(value, accepted) or (isinstance(value, bool) and name != "bool"):
-        findings.causes.append(_wrong_type(path, value, _SCALARS.get(name, "string")))
+        faults.causes.append(_wrong_type(path, value, _SCALARS.get(name, "string")))
     elif name == "int" and isinstance(value, int) and not -LARGEST <= value < LARGEST:
-        findings.causes.append(invalid_value(path, value, f"{path} in body must be of type int64"))
+        faults.causes.append(invalid_value(path, value, f"{path} in body must be of type int64"))
     elif name == "datetime" and not is_time(value):
-        findings.causes.append(invalid_value(path, value, f"{path} in body must be of type date-time"))
+        faults.causes.append(invalid_value(path, value, f"{path} in body must be of type date-time"))
     elif name == "quantity" and not is_quantity(value):
-        findings.causes.append(invalid_value(path, value, QUANTITY_RULE))
+        faults.causes.append(invalid_value(path, value, QUANTITY_RULE))
 
 
-def _wrong_type(path: str, value: Any, wanted: str) -> Cause:
+def _wrong_type(path: str, value: Any, expected: str) -> Cause:
     kind = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}[type(value)]
     where = path or "the object"
-    return invalid_value(where, kind, f'{where} in body must be of type {wanted}: "{kind}"')
+    return invalid_value(where, kind, f'{where} in body must be of type {expected}: "{kind}"')
 
 
 @cache
@@ -172,8 +172,8 @@ def _read_model(name: str) -> Model | None:
 
 
 def _parse(text: str) -> Type:
-    if found := _GENERIC.fullmatch(text):
-        return Type(found[1], _parse(found[2]))
+    if match := _GENERIC.fullmatch(text):
+        return Type(match[1], _parse(match[2]))
     return Type(_ALIASES.get(text, text))
 
 
@@ -183,10 +183,10 @@ def _description(text: str) -> str:
 
 @cache
 def _model_files() -> dict[str, Path]:
-    """Where each model is defined: its name in lower case to its file. Kubernetes' own models come first."""
-    found: dict[str, Path] = {}
+    """The file of each model by its name in lower case. Kubernetes' own models take precedence."""
+    files: dict[str, Path] = {}
     for package, folder in (("kserve", "models"), ("kubernetes", "client/models")):
         spec = importlib.util.find_spec(package)
         for root in (spec.submodule_search_locations or ()) if spec else ():
-            found |= {path.stem.replace("_", ""): path for path in (Path(root) / folder).glob("*.py")}
-    return found
+            files |= {path.stem.replace("_", ""): path for path in (Path(root) / folder).glob("*.py")}
+    return files

@@ -1,5 +1,6 @@
-"""The rules every object's metadata obeys, worded as Kubernetes words them.
+"""Rules for single values (names, labels, ports, numbers), worded as Kubernetes words them.
 
+Each yields a cause, which names ``field``, for every rule that the value breaks.
 Rules: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and .../labels/.
 """
 
@@ -9,9 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from minipdk.services.kubernetes.errors import Cause, forbidden, invalid_value, required, unsupported_value
-from minipdk.services.kubernetes.model import Object, Resource
-from minipdk.services.kubernetes.registry.managers import validate_managers
+from minipdk.services.kubernetes.errors import Cause, invalid_value, unsupported_value
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -19,13 +18,9 @@ _DNS_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
 _DATA_KEY = "[-._a-zA-Z0-9]+"
-MAX_ANNOTATIONS = 256 * 1024
 MAX_DATA = 1024 * 1024
 LONGEST_PORT_NAME = 15
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-
-LABEL_NAMES = {"namespaces"}
-"""Kinds named by one DNS label; services by RFC 1035's kind of it; every other kind by a DNS subdomain."""
 
 _SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
@@ -54,33 +49,6 @@ _DATA_KEY_RULE = (
 )
 
 
-def validate_metadata(resource: Resource, metadata: Object) -> Iterator[Cause]:
-    """What is wrong with the metadata of one of the kind's objects, which has a name by now."""
-    yield from validate_name(resource, metadata["name"])
-    yield from validate_managers(metadata.get("managedFields"))
-    yield from validate_labels("metadata.labels", metadata.get("labels") or {})
-    annotations: dict[str, str] = metadata.get("annotations") or {}
-    for key in annotations:
-        yield from qualified_name("metadata.annotations", key.lower())
-    if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATIONS:
-        yield Cause("FieldValueTooLong", f"Too long: may not be more than {MAX_ANNOTATIONS} bytes", "metadata.annotations")
-    yield from _validate_owners(metadata.get("ownerReferences") or [])
-    for finalizer in metadata.get("finalizers") or []:
-        yield from qualified_name("metadata.finalizers", finalizer)
-
-
-def _validate_owners(owners: list[Object]) -> Iterator[Cause]:
-    for index, owner in enumerate(owners):
-        for field in ("apiVersion", "kind", "name", "uid"):
-            if not owner.get(field):
-                yield required(f"metadata.ownerReferences[{index}].{field}")
-    controllers = [one for one in owners if one.get("controller")]
-    if len(controllers) > 1:
-        named = f"Found {' and '.join(str(one.get('name')) for one in controllers)}"
-        why = f"Only one reference can have Controller set to true. {named}"
-        yield invalid_value("metadata.ownerReferences", controllers, why)
-
-
 def validate_labels(field: str, labels: dict[str, str]) -> Iterator[Cause]:
     for key, value in labels.items():
         yield from qualified_name(field, key)
@@ -90,17 +58,12 @@ def validate_labels(field: str, labels: dict[str, str]) -> Iterator[Cause]:
             yield invalid_value(field, value, _LABEL_VALUE_RULE)
 
 
-def validate_name(resource: Resource, name: str, field: str = "metadata.name") -> Iterator[Cause]:
-    if resource.plural == "services":
-        yield from _pattern(field, name, _DNS_1035, _DNS_1035_RULE, 63)
-    elif resource.plural in LABEL_NAMES:
-        yield from dns_label(field, name)
-    else:
-        yield from dns_subdomain(field, name)
-
-
 def dns_label(field: str, name: str) -> Iterator[Cause]:
     yield from _pattern(field, name, _LABEL, _LABEL_RULE, 63)
+
+
+def dns_1035_label(field: str, name: str) -> Iterator[Cause]:
+    yield from _pattern(field, name, _DNS_1035, _DNS_1035_RULE, 63)
 
 
 def dns_subdomain(field: str, name: str) -> Iterator[Cause]:
@@ -119,7 +82,7 @@ def port_number(field: str, port: int) -> Iterator[Cause]:
 
 
 def port_name(field: str, name: str) -> Iterator[Cause]:
-    """What is wrong with a port's name (RFC 6335)."""
+    """RFC 6335."""
     if len(name) > LONGEST_PORT_NAME:
         yield invalid_value(field, name, f"must be no more than {LONGEST_PORT_NAME} characters")
     if not re.fullmatch("[-a-z0-9]+", name):
@@ -155,16 +118,6 @@ def protocol(field: str, name: str) -> Iterator[Cause]:
 def unchanged(field: str, old: Any, new: Any, why: str = "field is immutable") -> Iterator[Cause]:
     if old != new:
         yield invalid_value(field, new, why)
-
-
-def not_more_finalizers(old: Object, new: Object) -> Iterator[Cause]:
-    """An object that is being deleted may lose finalizers, not gain them."""
-    added = set(new["metadata"].get("finalizers") or ()) - set(old["metadata"].get("finalizers") or ())
-    if old["metadata"].get("deletionTimestamp") and added:
-        yield forbidden(
-            "metadata.finalizers",
-            f"no new finalizers can be added if the object is being deleted, found new finalizers {sorted(added)}",
-        )
 
 
 def _pattern(field: str, value: str, pattern: str, rule: str, longest: int) -> Iterator[Cause]:

@@ -1,4 +1,4 @@
-"""What must be there before an object can be made: its namespace, and a pod's service account.
+"""Conditions for a new object: its namespace must exist, and so must a pod's service account.
 
 Rules: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/ (NamespaceLifecycle, ServiceAccount).
 """
@@ -6,32 +6,34 @@ Rules: https://kubernetes.io/docs/reference/access-authn-authz/admission-control
 from __future__ import annotations
 
 from minipdk.services.kubernetes.errors import Cause, ForbiddenError, NotFoundError
-from minipdk.services.kubernetes.kinds.table import NAMESPACES, PODS, SERVICE_ACCOUNTS
+from minipdk.services.kubernetes.kinds.builtin.namespaces import NAMESPACES
+from minipdk.services.kubernetes.kinds.builtin.pods import PODS
+from minipdk.services.kubernetes.kinds.builtin.service_accounts import SERVICE_ACCOUNTS
 from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.services.kubernetes.store import ObjectStore
 
 
 def require_namespace(store: ObjectStore, resource: Resource, namespace: str, body: Object) -> None:
-    """Raises NotFoundError where there is no such namespace, and ForbiddenError where it is going away."""
+    """Raises NotFoundError if the namespace does not exist, and ForbiddenError if it is being deleted."""
     if not resource.namespaced:
         return
-    found = store.get(NAMESPACES, "", namespace)
-    if found is None:
+    stored = store.get(NAMESPACES, "", namespace)
+    if stored is None:
         raise NotFoundError(NAMESPACES.subject(namespace))
-    if found["metadata"].get("deletionTimestamp"):
+    if stored["metadata"].get("deletionTimestamp"):
         why = f"unable to create new content in namespace {namespace} because it is being terminated"
         cause = Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace")
         raise _forbidden(resource, (body.get("metadata") or {}).get("name", ""), why, cause)
 
 
-def require_service_account(store: ObjectStore, resource: Resource, found: Object) -> None:
+def require_service_account(store: ObjectStore, resource: Resource, new: Object) -> None:
     """Raises ForbiddenError for a pod whose service account is not in its namespace."""
     if resource is not PODS:
         return
-    namespace, account = found["metadata"]["namespace"], found["spec"]["serviceAccountName"]
+    namespace, account = new["metadata"]["namespace"], new["spec"]["serviceAccountName"]
     if store.get(SERVICE_ACCOUNTS, namespace, account) is None:
         why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
-        raise _forbidden(resource, found["metadata"]["name"], why)
+        raise _forbidden(resource, new["metadata"]["name"], why)
 
 
 def _forbidden(resource: Resource, name: str, why: str, *causes: Cause) -> ForbiddenError:

@@ -1,12 +1,14 @@
-"""A request's body as one of its kind's objects: what it must say, and whether it is about the object that is there."""
+"""A request's body as an object of its kind: its shape, its fields, and whether it matches the stored object."""
 
 from __future__ import annotations
 
-from minipdk.services.kubernetes.api.decoding import metadata_of
+from typing import Any
+
 from minipdk.services.kubernetes.errors import BadRequestError, ConflictError, InvalidError
 from minipdk.services.kubernetes.kinds import schemas
 from minipdk.services.kubernetes.model import Object, Resource
 
+DEEPEST = 200
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
 DELETED = "the object may have been deleted; please apply your changes to the latest version and try again"
 UNSET_VERSIONS = (None, "", "0")
@@ -15,8 +17,66 @@ SYSTEM_FIELDS = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGrace
 
 
 def without_system_fields(metadata: Object) -> Object:
-    """``metadata`` as far as clients write it."""
+    """The part of ``metadata`` that clients write."""
     return {key: value for key, value in metadata.items() if key not in SYSTEM_FIELDS}
+
+
+def check_depth(document: Any) -> None:
+    """Raise BadRequestError if the document is nested too deeply.
+
+    It may be a hostile body, so this does not recurse.
+    """
+    level, depth = [document], 0
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    if depth > DEEPEST:
+        raise BadRequestError(f"the body is nested more than {DEEPEST} deep")
+
+
+def as_object(document: Any, model: str = "") -> Object:
+    """``document`` as a JSON object with metadata, if any, and the fields of the vendor's ``model`` at their types.
+
+    Raises BadRequestError for any other document.
+    """
+    if not isinstance(document, dict):
+        raise BadRequestError("the body must be one API object")
+    metadata_of(document)
+    if model and (causes := schemas.check_model(model, document).causes):
+        raise BadRequestError("; ".join(f"{cause.field}: {cause.message}" for cause in causes), causes=causes)
+    return document
+
+
+def metadata_of(body: Object) -> Object:
+    """The object's metadata, empty if it is null or left out. Raises BadRequestError if it is not an object."""
+    metadata = body.get("metadata")
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict):
+        raise BadRequestError("metadata in body must be of type object")
+    return metadata
+
+
+def stored_form(resource: Resource, body: Object) -> Object:
+    """A body in the form of ``resource`` as it is stored. Raises BadRequestError for the stored names of its fields."""
+    if resource.stored_as is None:
+        return body
+    if body.get("apiVersion") not in (None, "", resource.api_version):
+        why = f"does not match the expected API version ({resource.api_version})"
+        raise BadRequestError(f"the API version in the data ({body['apiVersion']}) {why}")
+    if unknown := [f'unknown field "{name}"' for name in body if name in resource.renamed]:
+        raise BadRequestError(f"strict decoding error: {', '.join(unknown)}")
+    stored_names = {new: old for old, new in resource.renamed.items()}
+    return {
+        **{stored_names.get(name, name): value for name, value in body.items()},
+        "apiVersion": resource.stored_as.api_version,
+    }
 
 
 def read_object(
@@ -24,39 +84,39 @@ def read_object(
 ) -> Object:
     """``body`` with its kind, version and namespace, and without the fields that its kind does not have.
 
-    ``named``: it must say its kind and version, as a custom object always must; else they may be left to the path.
-    ``validation`` says whether those are refused (Strict), told of in ``warnings`` (Warn) or dropped silently (Ignore).
-    Raises BadRequestError and InvalidError.
+    ``named``: it must have its kind and version, as a custom object always must; else the path implies them.
+    ``validation`` says whether unknown fields are refused (Strict), added to ``warnings`` (Warn) or dropped silently
+    (Ignore). Raises BadRequestError and InvalidError.
     """
-    found = {**body, "metadata": dict(metadata_of(body))}
-    _check_kind(resource, found, named=named or resource.custom)
+    item = {**body, "metadata": dict(metadata_of(body))}
+    _check_kind(resource, item, named=named or resource.custom)
     if not resource.namespaced:
-        found["metadata"].pop("namespace", None)
-    elif found["metadata"].setdefault("namespace", namespace) != namespace:
+        item["metadata"].pop("namespace", None)
+    elif item["metadata"].setdefault("namespace", namespace) != namespace:
         raise BadRequestError("the namespace of the provided object does not match the namespace sent on the request")
-    kept, findings = schemas.check(resource, found)
+    kept, faults = schemas.check(resource, item)
     handled = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
-    unknown = [f'unknown field "{path}"' for path in findings.unknown]
+    unknown = [f'unknown field "{path}"' for path in faults.unknown]
     if unknown and validation == "Strict":
         raise BadRequestError(f"{handled}: strict decoding error: {', '.join(unknown)}")
     if validation == "Warn":
         warnings.extend(unknown)
-    wrong_types = [cause for cause in findings.causes if cause.reason == "FieldValueInvalid"]
+    wrong_types = [cause for cause in faults.causes if cause.reason == "FieldValueInvalid"]
     if wrong_types and not resource.custom:
         raise BadRequestError(f"{handled}: {'; '.join(cause.message for cause in wrong_types)}", causes=wrong_types)
-    if findings.causes:
-        raise InvalidError(resource.invalid_subject(found["metadata"].get("name", "")), findings.causes)
+    if faults.causes:
+        raise InvalidError(resource.invalid_subject(item["metadata"].get("name", "")), faults.causes)
     return kept
 
 
 def check_name(metadata: Object, name: str) -> None:
-    """Raises BadRequestError for another name than the URL's."""
+    """Raise BadRequestError if there is a name that differs from the URL's."""
     if metadata.get("name", name) != name:
         raise BadRequestError(f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})")
 
 
 def need_name(metadata: Object, name: str) -> None:
-    """Raises BadRequestError for no name, and for another than the URL's."""
+    """Raise BadRequestError if there is no name, or one that differs from the URL's."""
     if not metadata.get("name"):
         why = "was undeterminable: name must be provided"
         raise BadRequestError(f"the name of the object ({name} based on URL) {why}")
@@ -64,7 +124,7 @@ def need_name(metadata: Object, name: str) -> None:
 
 
 def check_identity(resource: Resource, old: Object, metadata: Object) -> None:
-    """Raises ConflictError unless ``metadata`` is of the same object, in the same version, as far as it says."""
+    """Raise ConflictError if ``metadata`` has another uid or resourceVersion than the stored object."""
     name = old["metadata"]["name"]
     check_name(metadata, name)
     if metadata.get("uid", old["metadata"]["uid"]) != old["metadata"]["uid"]:
@@ -75,7 +135,7 @@ def check_identity(resource: Resource, old: Object, metadata: Object) -> None:
 
 
 def check_no_identity(resource: Resource, name: str, metadata: Object) -> None:
-    """Raises ConflictError where ``metadata`` is of an object that was there before: there is none now."""
+    """Raise ConflictError if ``metadata`` is that of a former object; there is none of this name now."""
     if uid := metadata.get("uid"):
         why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
         raise ConflictError(resource.subject(name), why)
@@ -83,11 +143,11 @@ def check_no_identity(resource: Resource, name: str, metadata: Object) -> None:
         raise ConflictError(resource.subject(name), DELETED)
 
 
-def _check_kind(resource: Resource, found: Object, *, named: bool) -> None:
+def _check_kind(resource: Resource, item: Object, *, named: bool) -> None:
     for key, expected in (("apiVersion", resource.api_version), ("kind", resource.kind)):
-        given = found.get(key)
+        given = item.get(key)
         if not given and not named:
-            found[key] = expected
+            item[key] = expected
         elif not given:
             raise BadRequestError(f"Object '{key[0].upper()}{key[1:]}' is missing: it must be {expected!r}")
         elif given != expected and key == "apiVersion":

@@ -1,25 +1,31 @@
-"""Who manages which field: metadata.managedFields, and server-side apply, which decides by it.
+"""The managers of each field: metadata.managedFields, and server-side apply, which is based on it.
 
-An object is flattened to its leaves; a leaf's path is the chain of FieldsV1 keys: ``f:name`` for a field,
-``k:{"name":"x"}`` for an item of a list with a merge key, ``v:"x"`` for an item of a set. Custom kinds' lists are atomic.
+An entry of managedFields is a `Manager` with the fields that it manages as a tree of FieldsV1 keys. An object is flattened
+to its leaves; a leaf's path is the chain of FieldsV1 keys: ``f:name`` for a field, ``k:{"name":"x"}`` for an item of a list
+with a merge key, ``v:"x"`` for an item of a set. Custom kinds' lists are atomic.
 Rules: https://kubernetes.io/docs/reference/using-api/server-side-apply/.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-from minipdk.services.kubernetes.errors import ApplyConflictError, BadRequestError, Cause
+from minipdk.services.kubernetes.errors import ApplyConflictError, BadRequestError, Cause, invalid_value
 from minipdk.services.kubernetes.model import Object, Resource
-from minipdk.services.kubernetes.registry.managers import ITEM, Manager, Path, read_managers, with_managers
 from minipdk.services.kubernetes.registry.patches import PRIMITIVE_SETS, merge_key, union
 from minipdk.services.kubernetes.times import now
 
+Path = tuple[str, ...]
+ITEM = "."
+"""The last step of a path to an item of a list itself, or to an object itself."""
+FIELDS_TYPE = "FieldsV1"
+OPERATIONS = ("Apply", "Update")
+LONGEST_NAME = 128
 SECOND_KEYS = {"ports": ("protocol",), "topologySpreadConstraints": ("whenUnsatisfiable",)}
-"""What tells the items of a list apart beside the key that strategic merge patches go by."""
+"""The fields that identify an item of a list beside the merge key of strategic merge patches."""
 ATOMIC = frozenset({
     "selector", "nodeSelector", "labelSelector", "involvedObject", "regarding", "related", "claimRef", "secretKeyRef",
     "configMapKeyRef", "fieldRef", "resourceFieldRef",
@@ -28,7 +34,7 @@ ATOMIC = frozenset({
 STRUCTS = frozenset(
     {"metadata", "spec", "status", "template", "strategy", "resources", "source", "state", "lastState", "loadBalancer"}
 )
-"""The objects that are always there, and so belong to nobody; of a custom object its metadata alone."""
+"""The objects that always exist, and so have no manager; of a custom object its metadata alone."""
 METADATA: Path = ("f:metadata",)
 KUBECTL, LAST_APPLIED = "kubectl", "kubectl.kubernetes.io/last-applied-configuration"
 UNMANAGED = frozenset(
@@ -40,10 +46,34 @@ UNMANAGED = frozenset(
 ) | {("f:apiVersion",), ("f:kind",)}  # fmt: skip
 
 
-def track_update(resource: Resource, old: Object | None, new: Object, name: str, part: str = "") -> Object:
-    """``new`` with the fields that differ from ``old`` managed by ``name``; the others keep their managers.
+@dataclass(frozen=True)
+class Manager:
+    """One entry of managedFields. ``operation`` is Update or Apply; ``time`` is "" if the entry has none."""
 
-    A client may write managers as well, but not through a subresource.
+    name: str
+    operation: str
+    subresource: str
+    api_version: str
+    time: str
+    paths: frozenset[Path]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.name, self.operation, self.subresource
+
+    @property
+    def described(self) -> str:
+        """As a conflict names it."""
+        named = f'"{self.name}"' + (f' with subresource "{self.subresource}"' if self.subresource else "")
+        if self.operation != "Update":
+            return named
+        return f"{named} using {self.api_version}" + (f" at {self.time}" if self.time else "")
+
+
+def track_update(resource: Resource, old: Object | None, new: Object, name: str, part: str = "") -> Object:
+    """``new``, where ``name`` manages the fields that differ from ``old``, and the other fields keep their managers.
+
+    A client may write managers too, but not through a subresource.
     """
     given = None if part else new["metadata"].get("managedFields")
     managers = read_managers(given if given is not None else (old or {"metadata": {}})["metadata"].get("managedFields"))
@@ -67,31 +97,31 @@ def apply_configuration(
 ) -> Object:
     """``live`` after ``name`` applied ``applied``: its fields set, the fields it no longer applies removed.
 
-    Raises ApplyConflictError where another manager has a field at another value, unless ``force`` takes it over.
+    Raises ApplyConflictError if another manager has set a field to another value, unless ``force`` takes it over.
     """
     managers = read_managers((live.get("metadata") or {}).get("managedFields"))
-    wanted, present = flatten(resource, applied), flatten(resource, live)
-    own = Manager(name, "Apply", part, resource.api_version, now(), frozenset(wanted))
-    previous = next((one for one in managers if one.key == own.key), None)
-    others = [one for one in managers if one.key != own.key]
-    contested = {path for path, value in wanted.items() if path in present and present[path] != value}
+    desired, present = flatten(resource, applied), flatten(resource, live)
+    own = Manager(name, "Apply", part, resource.api_version, now(), frozenset(desired))
+    previous = next((manager for manager in managers if manager.key == own.key), None)
+    others = [manager for manager in managers if manager.key != own.key]
+    contested = {path for path, value in desired.items() if path in present and present[path] != value}
     migrated = _client_side_applied(resource, live) if name == KUBECTL else set()
-    conflicts = [(one, path) for one in others for path in sorted((one.paths & contested) - migrated)]
+    conflicts = [(manager, path) for manager in others for path in sorted((manager.paths & contested) - migrated)]
     if conflicts and not force:
         raise _conflict(conflicts)
     merged = merge(resource, live, applied)
-    held = frozenset().union(*(one.paths for one in others)) if others else frozenset()
-    dropped = (previous.paths if previous else frozenset()) - own.paths - held
-    for path in sorted(dropped, key=lambda path: (path[-1] != ITEM, -len(path))):  # items before what is in them
+    others_paths = frozenset().union(*(manager.paths for manager in others)) if others else frozenset()
+    dropped = (previous.paths if previous else frozenset()) - own.paths - others_paths
+    for path in sorted(dropped, key=lambda path: (path[-1] != ITEM, -len(path))):  # items before their fields
         whole = path[:-1] if path[-1] == ITEM else path
-        if any(one[: len(whole)] == whole for one in held | own.paths) or _is_key(path):
-            continue  # there are applied fields in this item, or in what was empty before
+        if any(kept[: len(whole)] == whole for kept in others_paths | own.paths) or _is_key(path):
+            continue  # this item, or this formerly empty object, has applied fields
         _remove(merged, path)
-    return with_managers(merged, [*(_without(one, contested) for one in others), own])
+    return with_managers(merged, [*(_without(manager, contested) for manager in others), own])
 
 
 def _client_side_applied(resource: Resource, live: Object) -> set[Path]:
-    """The fields that kubectl applied without the server, which it may take over when it goes over to server-side apply."""
+    """The fields of kubectl's last client-side apply, which it may take over when it changes to server-side apply."""
     text = ((live.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED, "")
     try:
         applied = json.loads(text)
@@ -100,19 +130,19 @@ def _client_side_applied(resource: Resource, live: Object) -> set[Path]:
     return set(flatten(resource, applied)) if isinstance(applied, dict) else set()
 
 
-def flatten(resource: Resource, found: Object, *, objects: bool = False) -> dict[Path, Any]:
-    """The object's leaves by path, without those that the server alone writes.
+def flatten(resource: Resource, document: Object, *, objects: bool = False) -> dict[Path, Any]:
+    """The object's leaves by path, except for fields that only the server writes.
 
-    ``objects``: with the objects themselves, as an update manages them; whoever applies manages what is in them alone.
+    ``objects``: with the objects around the leaves too. An update manages those; an apply manages the leaves alone.
     """
     leaves: dict[Path, Any] = {}
-    _flatten(resource, found, (), "", leaves, objects=objects)
+    _flatten(resource, document, (), "", leaves, objects=objects)
     return {path: value for path, value in leaves.items() if path not in UNMANAGED and path[:2] not in UNMANAGED}
 
 
-def _written(resource: Resource, found: Object | None, part: str) -> dict[Path, Any]:
+def _written(resource: Resource, document: Object | None, part: str) -> dict[Path, Any]:
     """The leaves that a request can write: a status through its subresource alone."""
-    leaves = flatten(resource, found or {}, objects=True)
+    leaves = flatten(resource, document or {}, objects=True)
     if not resource.has_status or part:
         return leaves
     return {path: value for path, value in leaves.items() if path[0] != "f:status"}
@@ -165,7 +195,7 @@ def _is_whole(resource: Resource, field: str) -> bool:
 
 
 def _merge_keys(resource: Resource, field: str, items: list[Any]) -> tuple[str, ...]:
-    """The fields that tell the list's items apart; none for a list that is managed as a whole."""
+    """The fields that identify the list's items; none for a list that is managed as a whole."""
     if resource.custom and field != "ownerReferences":
         return ()
     key = merge_key(field, items)
@@ -175,20 +205,20 @@ def _merge_keys(resource: Resource, field: str, items: list[Any]) -> tuple[str, 
 
 
 def _identity(item: Any, keys: Iterable[str]) -> Object:
-    """What an item is told apart by; a port that names no protocol is one of TCP."""
+    """The identifying fields of an item; the protocol of a port is TCP by default."""
     return {key: item.get(key, "TCP" if key == "protocol" else None) for key in keys} if isinstance(item, dict) else {}
 
 
 def _is_key(path: Path) -> bool:
-    """Whether the field is what its item is told apart by, which goes with the item alone."""
+    """Whether the field identifies its item: it is removed with the item alone."""
     return len(path) > 1 and path[-2].startswith("k:") and path[-1][2:] in json.loads(path[-2][2:])
 
 
-def _remove(found: Any, path: Path) -> None:
-    """Take the leaf at ``path`` out of ``found``, and the objects that it leaves empty."""
+def _remove(document: Any, path: Path) -> None:
+    """Remove the leaf at ``path`` from ``document``, and the objects that this leaves empty."""
     if path[-1] == ITEM:
         path = path[:-1]
-    chain = [found]
+    chain = [document]
     for step in path[:-1]:
         chain.append(_step(chain[-1], step))
         if chain[-1] is None:
@@ -209,10 +239,10 @@ def _step(parent: Any, step: str) -> Any:
         return parent.get(rest) if isinstance(parent, dict) else None
     if not isinstance(parent, list) or kind == "i":  # no list here is managed by its indices
         return None
-    wanted = json.loads(rest)
+    identity = json.loads(rest)
     if kind == "v":
-        return wanted if wanted in parent else None
-    return next((item for item in parent if _identity(item, wanted) == wanted), None)
+        return identity if identity in parent else None
+    return next((item for item in parent if _identity(item, identity) == identity), None)
 
 
 def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApplyConflictError:
@@ -237,3 +267,106 @@ def _dotted(path: Path) -> str:
 
 def _without(manager: Manager, paths: set[Path]) -> Manager:
     return replace(manager, paths=manager.paths - paths)
+
+
+def validate_manager(field: str, name: str) -> Iterator[Cause]:
+    """Check a manager's name, the value of ``field``."""
+    if len(name.encode()) > LONGEST_NAME:
+        yield Cause("FieldValueTooLong", f"Too long: may not be more than {LONGEST_NAME} bytes", field)
+    for index, character in enumerate(name):
+        if not character.isprintable():
+            yield invalid_value(field, name, f"invalid character U+{ord(character):04X} (at position {index})")
+
+
+def validate_managers(entries: Any) -> Iterator[Cause]:
+    """Check a metadata.managedFields that a client writes."""
+    for index, entry in enumerate(entries or ()):
+        if not entry:
+            continue
+        where = f"metadata.managedFields[{index}]"
+        if entry.get("operation") not in OPERATIONS:
+            yield invalid_value(f"{where}.operation", entry.get("operation", ""), "must be `Apply` or `Update`")
+        if entry.get("fieldsType", FIELDS_TYPE) != FIELDS_TYPE:
+            yield invalid_value(f"{where}.fieldsType", entry["fieldsType"], "must be `FieldsV1`")
+        if not _is_tree(entry.get("fieldsV1") or {}):
+            why = "must be a tree of objects whose keys are `.` or begin with f:, k:, v: or i:"
+            yield invalid_value(f"{where}.fieldsV1", entry["fieldsV1"], why)
+        yield from validate_manager(f"{where}.manager", entry.get("manager", ""))
+
+
+def read_managers(entries: Any) -> list[Manager]:
+    """The managers of a metadata.managedFields."""
+    managers = []
+    for entry in entries or ():
+        if not isinstance(entry, dict) or not entry.get("manager"):
+            continue  # clients write [{}] to remove all managers
+        managers.append(
+            Manager(
+                entry["manager"],
+                entry.get("operation", "Update"),
+                entry.get("subresource", ""),
+                entry.get("apiVersion", ""),
+                entry.get("time", ""),
+                frozenset(_paths(entry.get("fieldsV1") or {}, ())),
+            )
+        )
+    return managers
+
+
+def with_managers(document: Object, managers: list[Manager]) -> Object:
+    """``document`` with the managers that still manage a field."""
+    entries = [
+        {
+            "manager": manager.name,
+            "operation": manager.operation,
+            "apiVersion": manager.api_version,
+            **({"time": manager.time} if manager.time else {}),
+            "fieldsType": FIELDS_TYPE,
+            "fieldsV1": _tree(manager.paths),
+            **({"subresource": manager.subresource} if manager.subresource else {}),
+        }
+        for manager in managers
+        if manager.paths
+    ]
+    metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
+    return {**document, "metadata": {**metadata, **({"managedFields": entries} if entries else {})}}
+
+
+def _tree(paths: frozenset[Path]) -> Object:
+    root: Object = {}
+    for path in sorted(paths):
+        node = root
+        for step in path:
+            node = node.setdefault(step, {})
+    return root
+
+
+def _is_tree(tree: Any) -> bool:
+    return isinstance(tree, dict) and all(_is_step(step) and _is_tree(inner) for step, inner in tree.items())
+
+
+def _is_step(step: str) -> bool:
+    kind, colon, rest = step.partition(":")
+    if not colon or kind == "f":
+        return bool(colon) or step == ITEM
+    try:
+        value = json.loads(rest)
+    except (ValueError, RecursionError):
+        return False
+    return kind == "v" or (kind, type(value)) in (("k", dict), ("i", int))
+
+
+def _paths(tree: Object, path: Path) -> list[Path]:
+    if not tree:
+        return [path] if path else []
+    return [leaf for step, inner in tree.items() for leaf in _paths(inner, (*path, step))]
+
+
+def equal_except_times(old: Object, new: Object) -> bool:
+    """Whether the objects differ at most in the times of their managers: such a write changes nothing."""
+    return _without_times(old) == _without_times(new)
+
+
+def _without_times(document: Object) -> Object:
+    entries = [{**entry, "time": ""} for entry in document["metadata"].get("managedFields") or ()]
+    return {**document, "metadata": {**document["metadata"], "managedFields": entries}}

@@ -1,7 +1,7 @@
-"""The volumes behind the claims: their objects in the API, and their folders in the cluster's.
+"""The volumes behind the claims: PersistentVolume objects, and folders in the cluster's folder.
 
-A folder is made in the transaction that stores its claim. It goes after the one that removes the claim, or when this service
-starts again: whatever lies in the folder is of a claim that is there, or of one that has been.
+A folder is made in the transaction that stores its claim. It is removed after the transaction that removes the claim, or
+when this service starts again, so no claim is ever without its folder.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from minipdk.services.kubernetes.errors import ExpiredError
-from minipdk.services.kubernetes.kinds.builtin.claims import CLASS, STORAGE_CLASS, size_of
-from minipdk.services.kubernetes.kinds.table import CLAIMS, VOLUMES
+from minipdk.services.kubernetes.kinds.builtin.claims import CLAIMS, CLASS, STORAGE_CLASS, VOLUMES, size_of
 from minipdk.services.kubernetes.model import Object
 from minipdk.services.kubernetes.store import ObjectStore
 from minipdk.services.kubernetes.times import now
@@ -29,7 +28,7 @@ class Volumes:
         self._store, self._folder = store, folder
 
     def provide(self, claim: Object) -> None:
-        """Make the volume of a new claim; called in the transaction that stores it."""
+        """Make the volume of a new claim, within the transaction that stores the claim."""
         metadata = claim["metadata"]
         path = self._folder / metadata["namespace"] / metadata["name"]
         self._set_aside(path)
@@ -37,15 +36,15 @@ class Volumes:
         self._store.put(VOLUMES, _volume(claim, path), None)
 
     def reclaim(self) -> None:
-        """Remove the folders of claims that are gone."""
-        with self._store.transaction():  # no claim comes meanwhile
+        """Remove the folders of deleted claims."""
+        with self._store.transaction():  # so that no claim is created meanwhile
             for path in self._folder.glob("*/*"):
                 if path.parent.name != TRASH and self._store.get(CLAIMS, path.parent.name, path.name) is None:
                     self._set_aside(path)
         shutil.rmtree(self._folder / TRASH, ignore_errors=True)
 
     def keep_reclaiming(self) -> None:
-        """Reclaim now, and in a thread of its own whenever a claim has gone."""
+        """Reclaim now, and from a background thread whenever a claim was deleted."""
         woken = threading.Event()
 
         def follow() -> None:
@@ -70,7 +69,7 @@ class Volumes:
         return since
 
     def _set_aside(self, path: Path) -> None:
-        """Take what a former claim left out of the way of a new one, in one step."""
+        """Move a former claim's folder away in one step, to make room for a new claim's."""
         if path.exists():
             (self._folder / TRASH).mkdir(exist_ok=True, mode=0o700)
             path.rename(self._folder / TRASH / str(uuid.uuid4()))

@@ -19,11 +19,17 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.minipdk.services.kubernetes.conftest import config_map, inference_service, pod, start_server
-from tests.minipdk.services.kubernetes.test_cluster_kinds import NODE, new_event
-from tests.minipdk.services.kubernetes.test_storage import claim
+from tests.minipdk.services.kubernetes.conftest import (
+    NODE,
+    claim,
+    config_map,
+    inference_service,
+    new_event,
+    pod,
+    start_server,
+)
 
-from minipdk.services.kubernetes.kinds.table import RESOURCES, REVIEWS, UNSUPPORTED_SUBRESOURCES
+from minipdk.services.kubernetes.kinds.table import ALL_RESOURCES, RESOURCES, UNSUPPORTED_SUBRESOURCES
 from minipdk.services.kubernetes.model import Resource
 
 CALLS = int(os.environ.get("FUZZ_CALLS", "300"))
@@ -143,7 +149,7 @@ def operations(draw: st.DrawFn, body: Any) -> Any:
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, str, Any, dict[str, str]]:
-    resource = draw(st.sampled_from((*RESOURCES, *REVIEWS)))
+    resource = draw(st.sampled_from(ALL_RESOURCES))
     base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
     place = draw(st.sampled_from(["/namespaces/fuzzed"] * 4 + ["", "/namespaces/none"])) if resource.namespaced else ""
     parts = ["", "", "", *(one.name for one in resource.subresources), *UNSUPPORTED_SUBRESOURCES.get(resource.plural, ())]

@@ -9,19 +9,9 @@ from typing import Any
 import pytest
 from kubernetes.client import CoreV1Api
 from tests.conftest import wait_for
-from tests.minipdk.services.kubernetes.conftest import Kubectl, pod
+from tests.minipdk.services.kubernetes.conftest import Kubectl, claim, pod
 
 from minipdk.common.home import Home
-
-
-def claim(name: str, **spec: Any) -> dict[str, Any]:
-    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "namespace": "models"},
-        "spec": wanted | spec,
-    }
 
 
 def folder(cluster: Home, name: str) -> Path:

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 from kubernetes.client import ApiClient, ApiException, CoordinationV1Api, CoreV1Api, EventsV1Api
-from tests.minipdk.services.kubernetes.conftest import Kubectl, pod
+from tests.minipdk.services.kubernetes.conftest import NODE, Kubectl, new_event, pod
 
 from minipdk.services.kubernetes.kinds.table import RESOURCES
 
-NODE = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "minipdk"}}
 STATUS = {
     "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
     "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
@@ -65,21 +64,6 @@ def test_the_custom_kinds_have_their_definitions(kubectl: Kubectl) -> None:
     assert "is not supported by minipdk" in kubectl("delete", name, fails=True).stderr
     unknown = {"apiVersion": "v1", "kind": "Gadget", "metadata": {"name": "a"}}
     assert 'no matches for kind "Gadget" in version "v1"' in kubectl("apply", "-f", "-", stdin=unknown, fails=True).stderr
-
-
-def new_event(name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "metadata": {"name": name, "namespace": "models"},
-        "eventTime": "2026-01-02T03:04:05.000006Z",
-        "regarding": {"kind": "Pod", "namespace": "models", "name": name},
-        "reason": "Tested",
-        "action": "Testing",
-        "note": "said",
-        "type": "Normal",
-        "reportingController": "example.com/tester",
-        "reportingInstance": "tester-1",
-        **fields,
-    }
 
 
 def test_an_event_is_the_same_in_both_groups(client: ApiClient, core: CoreV1Api, kubectl: Kubectl) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from tests.minipdk.services.kubernetes.conftest import config_map, inference_service, pod
 
+from minipdk.services.kubernetes.api.options import delete_options
 from minipdk.services.kubernetes.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
-from minipdk.services.kubernetes.kinds.table import NAMESPACES, RESOURCES
+from minipdk.services.kubernetes.kinds.builtin.namespaces import NAMESPACES
+from minipdk.services.kubernetes.kinds.table import RESOURCES
 from minipdk.services.kubernetes.model import Object, Target
 from minipdk.services.kubernetes.registry.deletion import DeleteOptions
 from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
@@ -158,7 +160,7 @@ def test_a_precondition_that_does_not_hold_is_a_conflict(in_process: Registry, w
 
 
 def test_every_kind_is_stored_under_a_key_of_its_own() -> None:
-    own = [one for one in RESOURCES if not one.kept_as]
+    own = [one for one in RESOURCES if not one.stored_as]
     assert len({one.key for one in own}) == len(own)
 
 
@@ -198,7 +200,7 @@ def test_a_pods_grace_can_only_be_shortened(in_process: Registry, on_node: Objec
 def test_a_grace_that_no_time_can_have_is_the_nearest_that_can(
     in_process: Registry, on_node: Object, asked: str, given: int
 ) -> None:
-    options = DeleteOptions.read({}, {"gracePeriodSeconds": asked})
+    options = delete_options({}, {"gracePeriodSeconds": asked})
     marked, _ = in_process.delete(target(on_node), options)
     assert marked["metadata"]["deletionGracePeriodSeconds"] == given
     again, _ = in_process.delete(target(on_node), DeleteOptions(grace=0))

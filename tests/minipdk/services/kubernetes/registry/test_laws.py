@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minipdk.common.merge_patch import merge_patch
-from minipdk.services.kubernetes.kinds.table import CONFIG_MAPS, PODS, RESOURCES
+from minipdk.services.kubernetes.kinds.builtin.configuration import CONFIG_MAPS
+from minipdk.services.kubernetes.kinds.builtin.pods import PODS
+from minipdk.services.kubernetes.kinds.builtin.services import SERVICES
 from minipdk.services.kubernetes.model import Target
 from minipdk.services.kubernetes.registry.deletion import DeleteOptions
 from minipdk.services.kubernetes.registry.managed_fields import apply_configuration, flatten, track_update
@@ -17,7 +19,6 @@ from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
 from minipdk.services.kubernetes.registry.selectors import label_selector
 from minipdk.services.kubernetes.times import human_duration
 
-SERVICES = next(one for one in RESOURCES if one.kind == "Service")
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3)
 JSON = st.recursive(

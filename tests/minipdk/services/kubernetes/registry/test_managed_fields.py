@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.minipdk.services.kubernetes.conftest import CONTAINER, MAPS, PODS, SERVICES, Http, Kubectl, config_map, pod
 
-from minipdk.services.kubernetes.kinds.table import CONFIG_MAPS
+from minipdk.services.kubernetes.kinds.builtin.configuration import CONFIG_MAPS
 from minipdk.services.kubernetes.model import Target
 from minipdk.services.kubernetes.registry import managed_fields
 from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions

@@ -1,22 +1,24 @@
-"""Persistent volume claims: each gets a volume of its own at once, a folder that lives as long as the claim.
+"""Persistent volume claims, the volumes behind them and the storage class that makes the volumes.
 
-Rules: https://kubernetes.io/docs/concepts/storage/persistent-volumes/. The one storage class makes a volume for every claim;
-claims that choose another, or a volume that exists, are refused. The sizes are kept and shown, and limit nothing.
+Each claim gets a separate volume immediately: a folder that exists as long as the claim (`registry.volumes`). Claims that
+choose another class, or an existing volume, are refused. The sizes are stored and shown, and limit nothing.
+Rules: https://kubernetes.io/docs/concepts/storage/persistent-volumes/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minipdk.common.quantities import quantity
 from minipdk.services.kubernetes.errors import Cause, forbidden, invalid_value, required, unsupported_value
-from minipdk.services.kubernetes.kinds.old_columns import ACCESS_MODES, DEFAULT_CLASS
-from minipdk.services.kubernetes.model import Object
+from minipdk.services.kubernetes.kinds.columns import AGE, NAME, at, text
+from minipdk.services.kubernetes.model import READ_ONLY, Cell, Column, Object, Resource, Strategy, status_of
 
 PROTECTION = "kubernetes.io/pvc-protection"
 """The finalizer that keeps a claim while a pod uses it."""
 CLASS = "standard"
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 STORAGE_CLASS: Object = {
     "metadata": {"name": CLASS, "annotations": {DEFAULT_CLASS: "true"}},
     "provisioner": "minipdk/folder",
@@ -24,6 +26,8 @@ STORAGE_CLASS: Object = {
     "volumeBindingMode": "Immediate",
     "allowVolumeExpansion": False,
 }
+ACCESS_MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
+"""The access modes and their short forms in `kubectl get`."""
 MODES = tuple(mode for mode in ACCESS_MODES if mode != "ReadWriteOncePod")
 REFUSED = ("dataSource", "dataSourceRef", "selector", "volumeAttributesClassName")
 
@@ -77,11 +81,86 @@ def validate_claim_update(old: Object, new: Object) -> Iterator[Cause]:
 
 def claims_of(pod: Object) -> set[str]:
     """The names of the claims in its namespace that a pod uses."""
-    sources = (one.get("persistentVolumeClaim") for one in pod["spec"].get("volumes") or ())
-    return {one["claimName"] for one in sources if one}
+    sources = (volume.get("persistentVolumeClaim") for volume in pod["spec"].get("volumes") or ())
+    return {source["claimName"] for source in sources if source}
 
 
 def size_of(claim: Object) -> dict[str, Any]:
-    """What a claim asks for, as ``{"storage": amount}``."""
+    """The size that a claim requests, as ``{"storage": amount}``."""
     requests = (claim["spec"].get("resources") or {}).get("requests") or {}
     return {name: amount for name, amount in requests.items() if name == "storage"}
+
+
+def _access_modes(*path: str) -> Callable[[Object], Cell]:
+    return lambda item: ",".join(ACCESS_MODES.get(mode, mode) for mode in at(item, *path, default=()))
+
+
+def _phase(item: Object) -> Cell:
+    return "Terminating" if item["metadata"].get("deletionTimestamp") else text("status", "phase", default="")(item)
+
+
+def _claim(volume: Object) -> Cell:
+    claim = at(volume, "spec", "claimRef", default={})
+    return f"{claim.get('namespace')}/{claim.get('name')}" if claim else ""
+
+
+def _class_name(storage_class: Object) -> Cell:
+    default = at(storage_class, "metadata", "annotations", DEFAULT_CLASS) == "true"
+    return f"{storage_class['metadata']['name']}{' (default)' if default else ''}"
+
+
+CLAIMS = Resource(
+    *("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",)),
+    subresources=(status_of("PersistentVolumeClaim"),),
+    model="V1PersistentVolumeClaim",
+    description="Storage that outlives the pods that use it. minipdk gives each claim a folder of the cluster's.",
+    strategy=Strategy(
+        default_claim, validate_claim, validate_claim_update, initial_status=initial_status, returns_deleted=True
+    ),
+    columns=(
+        NAME,
+        Column("Status", _phase),
+        Column("Volume", text("spec", "volumeName", default="")),
+        Column("Capacity", text("status", "capacity", "storage", default="")),
+        Column("Access Modes", _access_modes("status", "accessModes")),
+        Column("StorageClass", text("spec", "storageClassName", default="")),
+        Column("VolumeAttributesClass", text("spec", "volumeAttributesClassName", default="<unset>")),
+        AGE,
+        Column("VolumeMode", text("spec", "volumeMode", default="<unset>"), wide=True),
+    ),
+)
+VOLUMES = Resource(
+    *("", "v1", "PersistentVolume", "persistentvolumes", ("pv",)),
+    namespaced=False,
+    model="V1PersistentVolume",
+    verbs=READ_ONLY,
+    description="The storage behind a claim: made with it, and gone with it.",
+    columns=(
+        NAME,
+        Column("Capacity", text("spec", "capacity", "storage", default="")),
+        Column("Access Modes", _access_modes("spec", "accessModes")),
+        Column("Reclaim Policy", text("spec", "persistentVolumeReclaimPolicy", default="")),
+        Column("Status", _phase),
+        Column("Claim", _claim),
+        Column("StorageClass", text("spec", "storageClassName", default="")),
+        Column("VolumeAttributesClass", text("spec", "volumeAttributesClassName", default="<unset>")),
+        Column("Reason", text("status", "reason", default="")),
+        AGE,
+        Column("VolumeMode", text("spec", "volumeMode", default="<unset>"), wide=True),
+    ),
+)
+STORAGE_CLASSES = Resource(
+    *("storage.k8s.io", "v1", "StorageClass", "storageclasses", ("sc",)),
+    namespaced=False,
+    model="V1StorageClass",
+    verbs=READ_ONLY,
+    description="A kind of storage that claims can ask for. minipdk has one.",
+    columns=(
+        Column("Name", _class_name, format="name"),
+        Column("Provisioner", text("provisioner", default="")),
+        Column("ReclaimPolicy", text("reclaimPolicy", default="Delete")),
+        Column("VolumeBindingMode", text("volumeBindingMode", default="Immediate")),
+        Column("AllowVolumeExpansion", lambda item: str(bool(item.get("allowVolumeExpansion"))).lower()),
+        AGE,
+    ),
+)

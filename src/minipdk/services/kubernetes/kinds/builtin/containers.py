@@ -1,6 +1,7 @@
-"""The containers of a pod: their defaults and rules.
+"""The containers of a pod: their defaults and rules, and those of the resources that they request.
 
-Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container.
+Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container and
+https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from minipdk.common.quantities import quantity
 from minipdk.services.kubernetes.errors import (
     Cause,
     duplicate,
@@ -17,9 +19,15 @@ from minipdk.services.kubernetes.errors import (
     required,
     unsupported_value,
 )
-from minipdk.services.kubernetes.kinds.builtin.amounts import default_amounts, validate_amounts
 from minipdk.services.kubernetes.kinds.builtin.probes import PROBES, default_probes, validate_probes
-from minipdk.services.kubernetes.kinds.validation import no_backsteps, port_name, port_number, protocol, within
+from minipdk.services.kubernetes.kinds.validation import (
+    no_backsteps,
+    port_name,
+    port_number,
+    protocol,
+    qualified_name,
+    within,
+)
 from minipdk.services.kubernetes.model import Object
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -33,15 +41,21 @@ FIELD_PATHS = (
     *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
 )
 FIELD_ENTRY = r"metadata\.(labels|annotations)\['[^']+'\]"
-AMOUNTS = tuple(f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory"))
+RESOURCE_FIELDS = tuple(
+    f"{kind}.{name}" for kind in ("limits", "requests") for name in ("cpu", "ephemeral-storage", "memory")
+)
 ONLY_MAIN = ("lifecycle", *PROBES)
-"""What an init container, which is to end, may not say."""
+"""Fields that an init container, which runs to its end, may not have."""
+OVERCOMMITTED = ("cpu", "memory", "ephemeral-storage")
+"""Resources of which containers may use more than they request: a limit may be above its request."""
+HUGE_PAGES = "hugepages-"
+NATIVE = "kubernetes.io/"
 
 
 def default_container(container: Object) -> None:
     latest = str(container.get("image", "")).rpartition("/")[2].partition(":")[2] in ("", "latest")
     container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
-    default_amounts(container.setdefault("resources", {}))
+    _default_amounts(container.setdefault("resources", {}))
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
     for port in container.get("ports") or ():
@@ -49,8 +63,14 @@ def default_container(container: Object) -> None:
     default_probes(container)
 
 
+def default_requests(resources: Object) -> None:
+    """A resource with a limit and no request is requested up to its limit."""
+    if limits := resources.get("limits"):
+        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+
+
 def validate_container(container: Object, where: str, volumes: Collection[str], *, initial: bool) -> Iterator[Cause]:
-    """What is wrong with one of a pod's containers. ``volumes`` are the names of those that the pod has."""
+    """Check a container of a pod, an init container if ``initial``; ``volumes`` are the names of the pod's volumes."""
     image = container.get("image", "")
     if not image:
         yield required(f"{where}.image")
@@ -62,7 +82,7 @@ def validate_container(container: Object, where: str, volumes: Collection[str], 
     yield from _validate_ports(container.get("ports") or [], f"{where}.ports")
     yield from _validate_environment(container, where)
     yield from _validate_mounts(container.get("volumeMounts") or [], f"{where}.volumeMounts", volumes)
-    yield from validate_amounts(container["resources"], f"{where}.resources")
+    yield from _validate_resources(container["resources"], f"{where}.resources")
     yield from validate_ids(container.get("securityContext") or {}, f"{where}.securityContext")
     if initial and container.get("restartPolicy") != "Always":
         why = "may not be set for init containers without restartPolicy=Always"
@@ -72,7 +92,7 @@ def validate_container(container: Object, where: str, volumes: Collection[str], 
 
 
 def validate_ids(context: Object, where: str) -> Iterator[Cause]:
-    """What is wrong with the users and groups of a security context."""
+    """Check the users and groups of a security context."""
     for name in ("runAsUser", "runAsGroup", "fsGroup"):
         yield from within(f"{where}.{name}", context.get(name), 0, LARGEST_INT32)
     for index, group in enumerate(context.get("supplementalGroups") or ()):
@@ -114,7 +134,7 @@ def _variable_name(field: str, name: str) -> Iterator[Cause]:
 
 
 def _validate_source(variable: Object, where: str) -> Iterator[Cause]:
-    """What is wrong with where a variable's value comes from."""
+    """Check the source of a variable's value."""
     source = variable["valueFrom"]
     if variable.get("value"):
         yield invalid_value(where, "", "may not be specified when `value` is not empty")
@@ -123,9 +143,9 @@ def _validate_source(variable: Object, where: str) -> Iterator[Cause]:
     if path is not None and path not in FIELD_PATHS and not re.fullmatch(FIELD_ENTRY, path):
         why = f"error converting fieldPath: field label not supported: {path}"
         yield invalid_value(f"{where}.fieldRef.fieldPath", path, why)
-    amount = (source.get("resourceFieldRef") or {}).get("resource")
-    if amount is not None and amount not in AMOUNTS:
-        yield unsupported_value(f"{where}.resourceFieldRef.resource", amount, AMOUNTS)
+    resource = (source.get("resourceFieldRef") or {}).get("resource")
+    if resource is not None and resource not in RESOURCE_FIELDS:
+        yield unsupported_value(f"{where}.resourceFieldRef.resource", resource, RESOURCE_FIELDS)
 
 
 def _one_of(source: Object, names: tuple[str, ...], where: str) -> Iterator[Cause]:
@@ -152,7 +172,46 @@ def _validate_mounts(mounts: list[Object], where: str, volumes: Collection[str])
 
 
 def _path_below(field: str, path: str) -> Iterator[Cause]:
-    """What is wrong with a path that must lead into its volume."""
+    """Check a path, which must not lead out of its volume."""
     if path.startswith("/"):
         yield invalid_value(field, path, "must be a relative path")
     yield from no_backsteps(field, path)
+
+
+def _default_amounts(resources: Object) -> None:
+    """Write every amount as a string: clients may send a number of CPUs as a number."""
+    for amounts in resources.values():
+        if isinstance(amounts, dict):
+            amounts.update({name: str(amount) for name, amount in amounts.items()})
+
+
+def _validate_resources(resources: Object, where: str) -> Iterator[Cause]:
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    for kind, amounts in (("limits", limits), ("requests", requests)):
+        for name, amount in amounts.items():
+            yield from _validate_amount(f"{where}.{kind}[{name}]", name, amount)
+    for name, amount in requests.items():
+        if name in limits:
+            yield from _validate_request(f"{where}.requests", name, amount, limits[name])
+        elif name not in OVERCOMMITTED:
+            yield required(f"{where}.limits", "Limit must be set for non overcommitable resources")
+
+
+def _validate_amount(field: str, name: str, amount: str) -> Iterator[Cause]:
+    yield from qualified_name(field, name)
+    extended = "/" in name and NATIVE not in name
+    if "/" not in name and name not in OVERCOMMITTED and not name.startswith(HUGE_PAGES):
+        yield invalid_value(field, name, "must be a standard resource type or fully qualified")
+        yield invalid_value(field, name, "must be a standard resource for containers")
+    number = quantity(amount)
+    if number < 0:
+        yield invalid_value(field, amount, "must be greater than or equal to 0")
+    elif extended and number != number.to_integral_value():
+        yield invalid_value(field, amount, "must be an integer")
+
+
+def _validate_request(field: str, name: str, amount: str, limit: str) -> Iterator[Cause]:
+    if name not in OVERCOMMITTED and quantity(amount) != quantity(limit):
+        yield invalid_value(field, amount, f"must be equal to {name} limit of {limit}")
+    elif quantity(amount) > quantity(limit):
+        yield invalid_value(field, amount, f"must be less than or equal to {name} limit of {limit}")

@@ -1,23 +1,19 @@
-"""Events: how long they are kept, their rules, and their two forms.
+"""Events: their rules, and their two kinds.
 
-They are kept as the core group has them; events.k8s.io shows and takes the same objects with other names for some fields.
-Rules: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/.
+They are stored as Events of the core group; events.k8s.io shows and takes the same objects with other names for some
+fields. The registry deletes them after an hour. Rules: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
-from minipdk.services.kubernetes.errors import BadRequestError, Cause, invalid_value, required
-from minipdk.services.kubernetes.kinds.table import EVENTS, NEW_EVENTS
-from minipdk.services.kubernetes.model import Object, Resource, Target
-from minipdk.services.kubernetes.store import ObjectStore
-from minipdk.services.kubernetes.times import parse
+from minipdk.services.kubernetes.errors import Cause, invalid_value, required
+from minipdk.services.kubernetes.kinds.columns import at, text
+from minipdk.services.kubernetes.model import Cell, Column, Object, Resource, Strategy
+from minipdk.services.kubernetes.times import age
 
-KEPT = timedelta(hours=1)
-LOOK_EVERY = 60.0
+EVENTS_GROUP = "events.k8s.io"
 NEW_NAMES = {
     "involvedObject": "regarding",
     "message": "note",
@@ -27,36 +23,10 @@ NEW_NAMES = {
     "lastTimestamp": "deprecatedLastTimestamp",
     "count": "deprecatedCount",
 }
-"""What events.k8s.io calls the core group's fields."""
-OLD_NAMES = {new: old for old, new in NEW_NAMES.items()}
+"""The names in events.k8s.io of the core group's fields."""
 LONGEST = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
 NEEDED = ("reportingComponent", "reportingInstance", "action", "reason")
-"""What an event that has an eventTime must say."""
-
-
-def kept(target: Target) -> Target:
-    """The target by the kind that its objects are kept as."""
-    return Target(EVENTS, target.namespace, target.name, target.part) if target.resource is NEW_EVENTS else target
-
-
-def shown(resource: Resource, found: Object) -> Object:
-    """An object as it is kept, in the form of ``resource``."""
-    if resource is not NEW_EVENTS:
-        return found
-    renamed = {NEW_NAMES.get(name, name): value for name, value in found.items()}
-    return {**renamed, "apiVersion": NEW_EVENTS.api_version}
-
-
-def read(resource: Resource, body: Object) -> Object:
-    """A body in the form of ``resource``, as it is kept. Raises BadRequestError."""
-    if resource is not NEW_EVENTS:
-        return body
-    if body.get("apiVersion") not in (None, "", NEW_EVENTS.api_version):
-        why = f"does not match the expected API version ({NEW_EVENTS.api_version})"
-        raise BadRequestError(f"the API version in the data ({body['apiVersion']}) {why}")
-    if unknown := [f'unknown field "{name}"' for name in body if name in NEW_NAMES]:
-        raise BadRequestError(f"strict decoding error: {', '.join(unknown)}")
-    return {**{OLD_NAMES.get(name, name): value for name, value in body.items()}, "apiVersion": EVENTS.api_version}
+"""Fields that are required of an event with an eventTime."""
 
 
 def default_event(event: Object) -> None:
@@ -77,7 +47,7 @@ def validate_event(event: Object) -> Iterator[Cause]:
 
 
 def validate_new_event(event: Object) -> Iterator[Cause]:
-    """What is wrong with an event that is made in the newer form, beside what is wrong with any."""
+    """The rules for an event that is created through events.k8s.io, beside those of every event."""
     if not event.get("eventTime"):
         yield required("eventTime")
     if event.get("type") not in ("Normal", "Warning"):
@@ -92,25 +62,61 @@ def validate_new_event(event: Object) -> Iterator[Cause]:
         yield invalid_value("series.count", "", "should be at least 2")
 
 
-class EventExpiry:
-    """Forgets events after an hour, as a real API server does."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self._looked = 0.0
-
-    def forget_old(self) -> None:
-        """Called within a transaction whenever an event is written; looks at most once a minute."""
-        if time.monotonic() - self._looked < LOOK_EVERY:
-            return
-        self._looked = time.monotonic()
-        oldest = datetime.now(UTC) - KEPT
-        for event in self._store.select(EVENTS, "")[0]:
-            if max(parse(last_seen(event)), parse(event["metadata"]["creationTimestamp"])) < oldest:
-                self._store.remove(EVENTS, event)
-
-
 def last_seen(event: Object) -> str:
-    """When it happened last."""
+    """The time at which it happened last."""
     series = (event.get("series") or {}).get("lastObservedTime")
     return str(series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
+
+
+def _last_seen(event: Object) -> Cell:
+    return age(last_seen(event))
+
+
+def _first_seen(event: Object) -> Cell:
+    return age(event.get("firstTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"))
+
+
+def _about(event: Object) -> Cell:
+    about = event.get("involvedObject") or {}
+    return f"{str(about.get('kind', '')).lower()}/{about.get('name', '')}"
+
+
+def _source(event: Object) -> Cell:
+    component = at(event, "source", "component", default=event.get("reportingComponent", ""))
+    host = at(event, "source", "host")
+    return f"{component}, {host}" if host else str(component)
+
+
+_COLUMNS = (
+    Column("Last Seen", _last_seen),
+    Column("Type", text("type", default="")),
+    Column("Reason", text("reason", default="")),
+    Column("Object", _about),
+    Column("Subobject", text("involvedObject", "fieldPath", default=""), wide=True),
+    Column("Source", _source, wide=True),
+    Column("Message", lambda event: str(event.get("message", "")).strip()),
+    Column("First Seen", _first_seen, wide=True),
+    Column("Count", lambda event: at(event, "series", "count") or event.get("count") or 1, wide=True, kind="integer"),
+    Column("Name", lambda event: event["metadata"]["name"], wide=True, format="name"),
+)
+_ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_SELECTABLE = (*(f"involvedObject.{name}" for name in _ABOUT), "reason", "reportingComponent", "source", "type")
+
+EVENTS = Resource(
+    *("", "v1", "Event", "events", ("ev",)),
+    model="CoreV1Event",
+    description="What happened to an object, kept for an hour.",
+    strategy=Strategy(default_event, validate_event),
+    columns=_COLUMNS,
+    selectable=_SELECTABLE,
+)
+NEW_EVENTS = Resource(
+    *(EVENTS_GROUP, "v1", "Event", "events", ("ev",)),
+    model="EventsV1Event",
+    description="What happened to an object, kept for an hour; the core group's events in their newer form.",
+    stored_as=EVENTS,
+    renamed=NEW_NAMES,
+    strategy=Strategy(validate=validate_new_event),
+    columns=_COLUMNS,
+    selectable=_SELECTABLE,
+)

@@ -1,4 +1,4 @@
-"""Pods: their defaults and rules. Running one is the business of whoever created it, such as KServe's controller.
+"""Pods: their defaults, rules and columns. The node, another service, runs them.
 
 Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/.
 """
@@ -19,21 +19,22 @@ from minipdk.services.kubernetes.errors import (
     required,
     unsupported_value,
 )
-from minipdk.services.kubernetes.kinds.builtin.amounts import default_requests
 from minipdk.services.kubernetes.kinds.builtin.containers import (
     LARGEST_INT32,
     default_container,
+    default_requests,
     validate_container,
     validate_ids,
 )
+from minipdk.services.kubernetes.kinds.columns import AGE, NAME, at, text
 from minipdk.services.kubernetes.kinds.validation import dns_label, no_backsteps, not_negative, validate_labels, within
-from minipdk.services.kubernetes.model import Object
-from minipdk.services.kubernetes.times import now
+from minipdk.services.kubernetes.model import CREATE_ONLY, Cell, Column, Object, Resource, Strategy, Subresource, status_of
+from minipdk.services.kubernetes.times import age, now
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
 DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 ENDED = ("Succeeded", "Failed")
-"""The phases of a pod whose containers run no more."""
+"""The phases of a pod whose containers have all ended."""
 CONTAINER_LISTS = ("containers", "initContainers")
 OPERATORS = ("Equal", "Exists")
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
@@ -54,14 +55,14 @@ def is_running(pod: Object) -> bool:
 
 
 def grace_period(pod: Object, asked: int | None) -> int:
-    """How many seconds a pod that is deleted has to end: ``asked`` or its own; none if no node runs it (any more)."""
+    """The seconds that a deleted pod has to end: ``asked`` or those of its spec; 0 if no node runs it."""
     if not is_running(pod):
         return 0
     return int(pod["spec"]["terminationGracePeriodSeconds"]) if asked is None else asked
 
 
 def bound(pod: Object, binding: Object) -> Object:
-    """``pod`` on the node that ``binding`` names, which is for good. Raises InvalidError and ConflictError."""
+    """``pod`` on the node that ``binding`` names; it stays there. Raises InvalidError and ConflictError."""
     name, target = pod["metadata"]["name"], binding["target"]
     causes = []
     if target.get("kind") not in (None, "", "Node"):
@@ -75,7 +76,7 @@ def bound(pod: Object, binding: Object) -> Object:
     if node := pod["spec"].get("nodeName"):
         raise ConflictError(Subject("", "pods/binding", name), f'pod {name} is already assigned to node "{node}"')
     status = pod.get("status") or {}
-    others = [one for one in status.get("conditions") or () if one["type"] != "PodScheduled"]
+    others = [entry for entry in status.get("conditions") or () if entry["type"] != "PodScheduled"]
     scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now()}
     return {
         **pod,
@@ -102,13 +103,13 @@ def default_pod_spec(spec: Object) -> None:
 
 
 def initial_status(pod: Object) -> Object:
-    """A pod that nobody runs yet."""
+    """The status of a pod that no node runs yet."""
     return {"phase": "Pending", "qosClass": _quality_of_service(pod["spec"])}
 
 
 def containers(spec: Object) -> list[Object]:
-    """All containers of a pod's spec, the initial ones last."""
-    return [one for field in CONTAINER_LISTS for one in spec.get(field) or () if isinstance(one, dict)]
+    """All containers of a pod's spec, the init containers last."""
+    return [container for field in CONTAINER_LISTS for container in spec.get(field) or () if isinstance(container, dict)]
 
 
 def validate_pod(pod: Object) -> Iterator[Cause]:
@@ -120,7 +121,7 @@ def validate_pod(pod: Object) -> Iterator[Cause]:
 def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
     volumes: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
-        yield from _own_name(f"{path}.volumes[{index}].name", volume["name"], volumes)
+        yield from _unique_name(f"{path}.volumes[{index}].name", volume["name"], volumes)
         yield from _validate_source(volume, f"{path}.volumes[{index}]")
     yield from _validate_containers(spec, path, volumes)
     for field, supported in (("restartPolicy", RESTART_POLICIES), ("dnsPolicy", DNS_POLICIES)):
@@ -147,12 +148,12 @@ def _validate_containers(spec: Object, path: str, volumes: set[str]) -> Iterator
     for field in CONTAINER_LISTS:
         for index, container in enumerate(spec.get(field) or ()):
             where = f"{path}.{field}[{index}]"
-            yield from _own_name(f"{where}.name", container["name"], seen)
+            yield from _unique_name(f"{where}.name", container["name"], seen)
             yield from validate_container(container, where, volumes, initial=field == "initContainers")
 
 
 def _validate_source(volume: Object, where: str) -> Iterator[Cause]:
-    """What is wrong with where a volume comes from; one that does not say is empty at first."""
+    """Check the source of a volume; without one it is an empty folder."""
     sources = [name for name in volume if name != "name"]
     yield from (forbidden(f"{where}.{name}", "may not specify more than 1 volume type") for name in sources[1:])
     if folder := volume.get("hostPath"):
@@ -174,8 +175,8 @@ def _validate_toleration(toleration: Object, where: str) -> Iterator[Cause]:
         yield unsupported_value(f"{where}.effect", effect, EFFECTS)
 
 
-def _own_name(field: str, name: str, seen: set[str]) -> Iterator[Cause]:
-    """What is wrong with a name that no other in ``seen`` may have."""
+def _unique_name(field: str, name: str, seen: set[str]) -> Iterator[Cause]:
+    """Check a name, which must not be in ``seen``, and add it there."""
     yield from dns_label(field, name)
     if name in seen:
         yield duplicate(field, name)
@@ -183,10 +184,10 @@ def _own_name(field: str, name: str, seen: set[str]) -> Iterator[Cause]:
 
 
 def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
-    """A pod's spec is fixed but for its images, deadlines and tolerations; its node is given by a binding."""
+    """A pod's spec is fixed except for its images, deadlines and tolerations; a binding assigns its node."""
     pods = copy.deepcopy(old), copy.deepcopy(new)
     for pod in pods:
-        default_pod(pod)  # which an older version of this server may not have done
+        default_pod(pod)  # an older version of this server may have set fewer defaults
         spec = pod["spec"]
         for field in ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"):
             spec.pop(field, None)
@@ -203,11 +204,82 @@ def validate_pod_update(old: Object, new: Object) -> Iterator[Cause]:
 
 def _quality_of_service(spec: Object) -> str:
     """https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/"""
-    resources = [one.get("resources") or {} for one in containers(spec)]
-    if not any(one.get("requests") or one.get("limits") for one in resources):
+    resources = [container.get("resources") or {} for container in containers(spec)]
+    if not any(entry.get("requests") or entry.get("limits") for entry in resources):
         return "BestEffort"
-    for one in resources:
-        limits = one.get("limits") or {}
-        if not {"cpu", "memory"} <= limits.keys() or (one.get("requests") or limits) != limits:
+    for entry in resources:
+        limits = entry.get("limits") or {}
+        if not {"cpu", "memory"} <= limits.keys() or (entry.get("requests") or limits) != limits:
             return "Burstable"
     return "Guaranteed"
+
+
+def _ready_containers(pod: Object) -> Cell:
+    statuses = at(pod, "status", "containerStatuses", default=())
+    return f"{sum(bool(status.get('ready')) for status in statuses)}/{len(pod['spec']['containers'])}"
+
+
+def _printed_status(pod: Object) -> Cell:
+    """The phase, or a more specific reason of a container, or the deletion, as kubectl prints it."""
+    status = pod.get("status") or {}
+    printed = status.get("reason") or status.get("phase") or "Unknown"
+    initial = status.get("initContainerStatuses") or []
+    for index, container in enumerate(initial):
+        reason = _container_reason(container)
+        if container.get("ready") or reason == "Completed":
+            continue
+        printed = f"Init:{reason}" if reason not in ("", "PodInitializing") else f"Init:{index}/{len(initial)}"
+        break
+    else:
+        main = status.get("containerStatuses") or ()
+        printed = next(filter(None, map(_container_reason, main)), printed)
+        if printed == "Completed" and any(at(container, "state", "running") for container in main):
+            printed = "Running"
+    return "Terminating" if pod["metadata"].get("deletionTimestamp") else printed
+
+
+def _container_reason(status: Object) -> str:
+    if waiting := at(status, "state", "waiting"):
+        return str(waiting.get("reason", ""))
+    if ended := at(status, "state", "terminated"):
+        signal, code = ended.get("signal"), ended.get("exitCode", 0)
+        return str(ended.get("reason") or (f"Signal:{signal}" if signal else f"ExitCode:{code}"))
+    return ""
+
+
+def _restarts(pod: Object) -> Cell:
+    statuses = at(pod, "status", "containerStatuses", default=())
+    restarts = sum(status.get("restartCount", 0) for status in statuses)
+    ended = [time for status in statuses if (time := at(status, "lastState", "terminated", "finishedAt"))]
+    return f"{restarts} ({age(max(ended))} ago)" if restarts and ended else str(restarts)
+
+
+PODS = Resource(
+    *("", "v1", "Pod", "pods", ("po",)),
+    categories=("all",),
+    subresources=(
+        Subresource("binding", "Binding", CREATE_ONLY),
+        Subresource("eviction", "Eviction", CREATE_ONLY, "policy", "v1"),
+        Subresource("log", "Pod", ("get",)),
+        status_of("Pod"),
+    ),
+    model="V1Pod",
+    description="Containers that run together on the node.",
+    strategy=Strategy(default_pod, validate_pod, validate_pod_update, initial_status=initial_status, returns_deleted=True),
+    columns=(
+        NAME,
+        Column("Ready", _ready_containers),
+        Column("Status", _printed_status),
+        Column("Restarts", _restarts),
+        AGE,
+        Column("IP", text("status", "podIP"), wide=True),
+        Column("Node", text("spec", "nodeName"), wide=True),
+        Column("Nominated Node", text("status", "nominatedNodeName"), wide=True),
+        Column("Readiness Gates", lambda _: "<none>", wide=True),
+    ),
+    selectable=(
+        *(f"spec.{name}" for name in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName", "hostNetwork")),
+        *(f"status.{name}" for name in ("nominatedNodeName", "phase", "podIP")),
+    ),
+    unsupported=("attach", "ephemeralcontainers", "eviction", "exec", "portforward", "proxy", "resize"),
+)

@@ -64,7 +64,7 @@ def _validate_handler(name: str, handler: Object, where: str) -> Iterator[Cause]
 
 
 def _port(field: str, port: Any) -> Iterator[Cause]:
-    """What is wrong with a port that is given by its number or by its name."""
+    """Check a port that is given by its number or by its name."""
     if isinstance(port, str):
         yield from port_name(field, port)
     elif type(port) is int:

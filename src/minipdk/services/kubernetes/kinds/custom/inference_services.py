@@ -1,7 +1,7 @@
-"""Which InferenceServices KServe's admission webhook denies.
+"""InferenceServices, and the rules by which KServe's admission webhook denies them.
 
-Rules: https://kserve.github.io/website/latest/reference/api/. Whether this cluster can serve it is the serving controller's
-to say, in the InferenceService's status.
+Rules: https://kserve.github.io/website/latest/reference/api/. The status, which KServe's controller writes, reports whether
+this cluster can serve one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 
 from minipdk.services.kubernetes.errors import ForbiddenError, Subject
-from minipdk.services.kubernetes.model import SERVING, Object
+from minipdk.services.kubernetes.kinds.columns import CUSTOM_AGE, NAME, at, condition, custom
+from minipdk.services.kubernetes.model import Cell, Column, Object, Peers, Resource, Strategy, status_of
 
+SERVING = "serving.kserve.io"
 WEBHOOK = "inferenceservice.kserve-webhook-server.validator"
-NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
+NAME_PATTERN = "[a-z]([-a-z0-9]*[a-z0-9])?"
 FRAMEWORKS = {
     "sklearn": "SKLearn",
     "xgboost": "XGBoost",
@@ -26,7 +28,7 @@ FRAMEWORKS = {
     "lightgbm": "LightGBM",
     "paddle": "Paddle",
 }
-"""The fields that are short for a model of that format, and what KServe calls their types."""
+"""Fields that abbreviate a model of that format, and the names of their types in KServe."""
 PREDICTORS = (*FRAMEWORKS.values(), "Model", "WorkerSpec", "PodSpec")
 COMPONENTS = ("predictor", "transformer", "explainer")
 KSERVE_CONTAINER, TRANSFORMER_CONTAINER = "kserve-container", "transformer-container"
@@ -36,8 +38,8 @@ SCALE_METRICS = ("concurrency", "rps")
 LOGGER_MODES = ("all", "request", "response")
 
 
-def admit(service: Object, _others: Callable[[], list[Object]]) -> None:
-    """Raise ForbiddenError, worded as the webhook's denial, for an InferenceService that KServe would not take."""
+def admit(service: Object, _peers: Peers) -> None:
+    """Raise ForbiddenError, worded as the webhook's denial, for an InferenceService that KServe would refuse."""
     name = service["metadata"]["name"]
     for reason in _faults(service, service.get("spec") or {}):
         subject = Subject(SERVING, "inferenceservices", name)
@@ -46,11 +48,11 @@ def admit(service: Object, _others: Callable[[], list[Object]]) -> None:
 
 def _faults(service: Object, spec: Object) -> Iterator[str]:
     name = service["metadata"]["name"]
-    if not re.fullmatch(NAME, name):
+    if not re.fullmatch(NAME_PATTERN, name):
         yield (
             f'the InferenceService "{name}" is invalid: a InferenceService name must consist of lower case alphanumeric '
             'characters or \'-\', and must start with alphabetical character. (e.g. "my-name" or "abc-123", regex used '
-            f"for validation is '{NAME}')"
+            f"for validation is '{NAME_PATTERN}')"
         )
     autoscaler = (service["metadata"].get("annotations") or {}).get(AUTOSCALER_CLASS)
     if autoscaler is not None and autoscaler not in AUTOSCALERS:
@@ -64,13 +66,13 @@ def _faults(service: Object, spec: Object) -> Iterator[str]:
 
 def _predictor_faults(predictor: Object) -> Iterator[str]:
     chosen = [f"{name}" for name in (*FRAMEWORKS, "model") if predictor.get(name) is not None]
-    containers = {one.get("name", ""): one for one in predictor.get("containers") or ()}
+    containers = {container.get("name", ""): container for container in predictor.get("containers") or ()}
     if containers and (KSERVE_CONTAINER in containers or not chosen):
         chosen.append("containers")
     if len(chosen) != 1:
-        found = " and ".join(chosen) or "none of them"
+        given = " and ".join(chosen) or "none of them"
         rule = f"exactly one of [{', '.join(PREDICTORS)}] must be specified in PredictorSpec"
-        yield f"{rule}: spec.predictor has {found}"
+        yield f"{rule}: spec.predictor has {given}"
     if "STORAGE_URI" in _variables(containers.get(TRANSFORMER_CONTAINER, {})):
         yield "storage uri should not be specified in transformer container"
     if chosen == ["containers"]:
@@ -82,7 +84,7 @@ def _predictor_faults(predictor: Object) -> Iterator[str]:
 
 
 def _variables(container: Object) -> dict[str, str]:
-    return {one["name"]: one.get("value", "") for one in container.get("env") or ()}
+    return {variable["name"]: variable.get("value", "") for variable in container.get("env") or ()}
 
 
 def _component_faults(name: str, component: Object) -> Iterator[str]:
@@ -105,5 +107,43 @@ def _component_faults(name: str, component: Object) -> Iterator[str]:
     if metric == "rps" and target is not None and target < 1:
         yield "the target for rps should be greater than 1"
     traffic = component.get("canaryTrafficPercent")
-    if traffic is not None and not 0 <= traffic <= 100:  # Knative's rule, which would be told later
+    if traffic is not None and not 0 <= traffic <= 100:  # Knative's rule, which it would report later
         yield f"expected 0 <= {traffic} <= 100: spec.{name}.canaryTrafficPercent"
+
+
+def _traffic(field: str, is_target: Callable[[Object], bool]) -> Callable[[Object], Cell]:
+    """A field of the predictor's traffic target that ``is_target`` chooses, as in KServe's printer columns."""
+
+    def cell(service: Object) -> Cell:
+        targets = at(service, "status", "components", "predictor", "traffic", default=())
+        return next((target.get(field) for target in targets if is_target(target)), None)
+
+    return cell
+
+
+def _is_previous(target: Object) -> bool:
+    return target.get("tag") == "prev"
+
+
+def _is_latest(target: Object) -> bool:
+    return bool(target.get("latestRevision"))
+
+
+INFERENCE_SERVICES = Resource(
+    *(SERVING, "v1beta1", "InferenceService", "inferenceservices", ("isvc",)),
+    subresources=(status_of("InferenceService"),),
+    model="V1beta1InferenceService",
+    custom=True,
+    description="A model behind an HTTP endpoint: where its files are, in which format, and how it is served.",
+    strategy=Strategy(admit=admit),
+    columns=(
+        NAME,
+        Column("URL", custom("status", "url")),
+        Column("Ready", condition("Ready")),
+        Column("Prev", _traffic("percent", _is_previous), kind="integer"),
+        Column("Latest", _traffic("percent", _is_latest), kind="integer"),
+        Column("PrevRolledoutRevision", _traffic("revisionName", _is_previous)),
+        Column("LatestReadyRevision", _traffic("revisionName", _is_latest)),
+        CUSTOM_AGE,
+    ),
+)

@@ -1,20 +1,22 @@
-"""Which ServingRuntimes and ClusterServingRuntimes KServe's admission webhooks deny.
+"""ServingRuntimes and ClusterServingRuntimes, and the rules by which KServe's admission webhooks deny them.
 
-Which of two runtimes serves a model must be clear: for a format in a version, and a protocol, each priority is given once.
+KServe must be able to choose one runtime for a model: for a format in a version, and a protocol, each priority occurs once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from minipdk.services.kubernetes.errors import ForbiddenError, Subject
-from minipdk.services.kubernetes.model import SERVING, Object
+from minipdk.services.kubernetes.kinds.columns import CUSTOM_AGE, NAME, at, custom
+from minipdk.services.kubernetes.kinds.custom.inference_services import SERVING
+from minipdk.services.kubernetes.model import Cell, Column, Object, Peers, Resource, Strategy
 
 
-def admit(runtime: Object, others: Callable[[], list[Object]]) -> None:
-    """Raise ForbiddenError, worded as the webhook's denial; ``others`` are the runtimes that there are beside it."""
+def admit(runtime: Object, peers: Peers) -> None:
+    """Raise ForbiddenError, worded as the webhook's denial; ``peers`` are the runtimes of its namespace."""
     metadata, kind = runtime["metadata"], runtime["kind"].lower()
-    for reason in _faults(runtime, others()):
+    for reason in _faults(runtime, peers()):
         webhook = f'admission webhook "{kind}.kserve-webhook-server.validator" denied the request'
         raise ForbiddenError(f"{webhook}: {reason}", Subject(SERVING, f"{kind}s", metadata["name"]))
 
@@ -25,7 +27,7 @@ def _faults(runtime: Object, others: list[Object]) -> Iterator[str]:
         return
     offered = _offered(spec)
     priorities: dict[str, int] = {}
-    for model_format, priority in ((one["name"], one.get("priority")) for one in offered):
+    for model_format, priority in ((entry["name"], entry.get("priority")) for entry in offered):
         if priority is not None and priorities.setdefault(model_format, priority) != priority:
             yield f"different priorities assigned for the model format {model_format} under the {kind} {name}"
     place = f" in namespace {runtime['metadata']['namespace']}" if "namespace" in runtime["metadata"] else ""
@@ -36,8 +38,8 @@ def _faults(runtime: Object, others: list[Object]) -> Iterator[str]:
 
 
 def _offered(spec: Object) -> list[Object]:
-    """The model formats that a runtime offers itself for."""
-    return [one for one in spec.get("supportedModelFormats") or () if one.get("autoSelect")]
+    """The model formats for which KServe may choose a runtime."""
+    return [entry for entry in spec.get("supportedModelFormats") or () if entry.get("autoSelect")]
 
 
 def _clash(spec: Object, other: Object) -> str:
@@ -46,12 +48,50 @@ def _clash(spec: Object, other: Object) -> str:
         return ""
     if not set(spec.get("protocolVersions") or ()) & set(other.get("protocolVersions") or ()):
         return ""
-    known = {(one["name"].lower(), one.get("version"), one.get("priority")) for one in _offered(other)}
+    known = {(entry["name"].lower(), entry.get("version"), entry.get("priority")) for entry in _offered(other)}
     return next(
         (
-            str(one["name"])
-            for one in _offered(spec)
-            if one.get("priority") is not None and (one["name"].lower(), one.get("version"), one["priority"]) in known
+            str(entry["name"])
+            for entry in _offered(spec)
+            if entry.get("priority") is not None
+            and (entry["name"].lower(), entry.get("version"), entry["priority"]) in known
         ),
         "",
     )
+
+
+def _first_format(runtime: Object) -> Cell:
+    formats = at(runtime, "spec", "supportedModelFormats", default=())
+    return formats[0].get("name") if formats else None
+
+
+def _first_container(runtime: Object) -> Cell:
+    containers = at(runtime, "spec", "containers", default=())
+    return containers[0].get("name") if containers else None
+
+
+_COLUMNS = (
+    NAME,
+    Column("Disabled", custom("spec", "disabled"), kind="boolean"),
+    Column("ModelType", _first_format),
+    Column("Containers", _first_container),
+    CUSTOM_AGE,
+)
+
+SERVING_RUNTIMES = Resource(
+    *(SERVING, "v1alpha1", "ServingRuntime", "servingruntimes"),
+    model="V1alpha1ServingRuntime",
+    custom=True,
+    description="How the models of some formats are served in one namespace.",
+    strategy=Strategy(admit=admit),
+    columns=_COLUMNS,
+)
+CLUSTER_SERVING_RUNTIMES = Resource(
+    *(SERVING, "v1alpha1", "ClusterServingRuntime", "clusterservingruntimes"),
+    namespaced=False,
+    model="V1alpha1ClusterServingRuntime",
+    custom=True,
+    description="How the models of some formats are served in every namespace.",
+    strategy=Strategy(admit=admit),
+    columns=_COLUMNS,
+)

@@ -1,0 +1,25 @@
+"""Knative's Revisions, which the controller of InferenceServices makes, one for each change of a predictor."""
+
+from __future__ import annotations
+
+from minipdk.services.kubernetes.kinds.columns import NAME, condition, custom
+from minipdk.services.kubernetes.model import Column, Resource, status_of
+
+KNATIVE = "serving.knative.dev"
+
+REVISIONS = Resource(
+    *(KNATIVE, "v1", "Revision", "revisions", ("rev",)),
+    categories=("all",),
+    subresources=(status_of("Revision"),),
+    custom=True,
+    description="One version of an InferenceService's predictor, made by KServe's controllers: what its pods are like.",
+    columns=(
+        NAME,
+        Column("Config Name", custom("metadata", "labels", "serving.knative.dev/configuration")),
+        Column("Generation", custom("metadata", "labels", "serving.knative.dev/configurationGeneration")),
+        Column("Ready", condition("Ready")),
+        Column("Reason", condition("Ready", "reason")),
+        Column("Actual Replicas", custom("status", "actualReplicas"), kind="integer"),
+        Column("Desired Replicas", custom("status", "desiredReplicas"), kind="integer"),
+    ),
+)
