@@ -44,7 +44,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Subresource:
-    """A part of an object with a separate path. ``kind``, ``group`` and ``version`` are those of the body it takes."""
+    """A part of an object with a separate path. ``kind``, ``group`` and ``version`` describe the body."""
 
     name: str
     kind: str

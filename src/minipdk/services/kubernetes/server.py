@@ -1,4 +1,4 @@
-"""The Kubernetes API as a process: https on loopback until told to stop."""
+"""The process of the Kubernetes API: https on loopback until the cluster stops."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def serve(home: Home) -> None:
     api = Api(home, registry)
 
     @asynccontextmanager
-    async def stop_watches_when_told(_: Starlette) -> AsyncIterator[None]:
+    async def stop_watches(_: Starlette) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
 
         def wait() -> None:
@@ -38,7 +38,7 @@ def serve(home: Home) -> None:
         threading.Thread(target=wait, daemon=True).start()
         yield
 
-    app = api.app(lifespan=stop_watches_when_told)
+    app = api.app(lifespan=stop_watches)
     port = home.port("kubernetes")
     web.serve(app, port, certificate=server_certificate(home), key=server_key(home))
 

@@ -101,7 +101,7 @@ def _read_yaml(body: bytes, duplicates: list[str]) -> Any:
 
 
 def _count_values(document: Any, counted: dict[int, int]) -> int:
-    """The number of values in the document with every alias expanded; ``counted`` has those of values seen, by identity."""
+    """The number of values in the document with every alias expanded; ``counted`` caches them by identity."""
     if not isinstance(document, dict | list):
         return 1
     if id(document) not in counted:

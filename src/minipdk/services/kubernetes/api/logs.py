@@ -23,7 +23,7 @@ from minipdk.services.kubernetes.kinds.builtin import pods
 from minipdk.services.kubernetes.model import Object
 from minipdk.services.kubernetes.times import parse
 
-LOOK_EVERY = 0.1
+POLL_EVERY = 0.1
 CHUNK = 1 << 16
 LONGEST_SINCE = 100 * 365 * 86400
 _CRI = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) ([FP]) ")
@@ -107,7 +107,7 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
         if options.tail is not None:
             file.seek(_tail_offset(path, options.tail))
         while True:
-            last_look = ended()  # before reading, so that the last lines are still read
+            is_last = ended()  # before reading, so that the last lines are still read
             successor = _successor(path, file) if options.follow else None
             while block := file.read(CHUNK):
                 *lines, rest = (rest + block).split(b"\n")
@@ -118,9 +118,9 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
                 file.close()
                 file = successor
                 continue
-            if last_look or not options.follow:
+            if is_last or not options.follow:
                 break
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_EVERY)
             written = datetime.now(UTC)
         if rest:
             yield _shown(rest, options, written)

@@ -1,8 +1,8 @@
 """The OpenAPI documents by which kubectl validates, patches and explains, made from `schemas`.
 
 There is one document of version 3 for each group and version. The document of version 2, with the same content, is for
-kubectl before 1.27, which reads it in protobuf: the messages are those of gnostic's OpenAPIv2.proto, as far as kubectl reads
-them (https://github.com/google/gnostic/blob/main/openapiv2/OpenAPIv2.proto).
+kubectl before 1.27, which reads it in protobuf, as messages of gnostic's OpenAPIv2.proto. The messages here have the fields
+that kubectl reads (https://github.com/google/gnostic/blob/main/openapiv2/OpenAPIv2.proto).
 Rules: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-specification.
 """
 

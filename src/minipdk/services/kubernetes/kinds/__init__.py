@@ -5,7 +5,7 @@ row follow its paths, discovery, OpenAPI, validation, CustomResourceDefinition, 
 
 * ``model`` names the vendor's class of which `schemas` reads the fields, if the vendor's Python client has one;
 * ``strategy`` has the functions for its defaults, rules, admission and first status;
-* ``columns`` are those of `kubectl get`, made with the functions of `columns`;
+* ``columns`` are for `kubectl get`, made with the functions of `columns`;
 * `validation` has rules for single values (names, labels, ports), worded as Kubernetes words them.
 
 Only two things are elsewhere: the merge keys of its lists (`registry.patches`), and the fields of its protobuf message

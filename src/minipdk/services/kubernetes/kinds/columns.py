@@ -1,6 +1,6 @@
 """The columns of `kubectl get` that kinds have in common, and the functions from which kinds make their own columns.
 
-The columns of each kind are those of Kubernetes' printers and of the CustomResourceDefinitions of KServe and Knative.
+The columns of each kind come from Kubernetes' printers and from the CustomResourceDefinitions of KServe and Knative.
 """
 
 from __future__ import annotations

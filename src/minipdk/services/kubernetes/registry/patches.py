@@ -82,7 +82,7 @@ def _reason(error: Exception) -> str:
 def merge_key(field: str, items: list[Any]) -> str | None:
     """The key by which the list in ``field`` is merged; None for a list that is replaced as a whole.
 
-    ``ports`` are those of a container or of a service, which have different keys.
+    The ``ports`` of a container and of a service have different keys.
     """
     if field == "ports":
         keyed = [item for item in items if isinstance(item, dict)]

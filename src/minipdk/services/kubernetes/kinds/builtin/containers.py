@@ -1,4 +1,4 @@
-"""The containers of a pod: their defaults and rules, and those of the resources that they request.
+"""The containers of a pod and the resources that they request: defaults and rules.
 
 Rules: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container and
 https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/.

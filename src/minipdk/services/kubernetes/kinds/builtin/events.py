@@ -47,7 +47,7 @@ def validate_event(event: Object) -> Iterator[Cause]:
 
 
 def validate_new_event(event: Object) -> Iterator[Cause]:
-    """The rules for an event that is created through events.k8s.io, beside those of every event."""
+    """The rules for an event that is created through events.k8s.io, in addition to `validate_event`."""
     if not event.get("eventTime"):
         yield required("eventTime")
     if event.get("type") not in ("Normal", "Warning"):

@@ -54,11 +54,11 @@ def is_running(pod: Object) -> bool:
     return bool(pod["spec"].get("nodeName")) and (pod.get("status") or {}).get("phase") not in ENDED
 
 
-def grace_period(pod: Object, asked: int | None) -> int:
-    """The seconds that a deleted pod has to end: ``asked`` or those of its spec; 0 if no node runs it."""
+def grace_period(pod: Object, requested: int | None) -> int:
+    """The seconds that a deleted pod has to end: ``requested`` or its spec's; 0 if no node runs it."""
     if not is_running(pod):
         return 0
-    return int(pod["spec"]["terminationGracePeriodSeconds"]) if asked is None else asked
+    return int(pod["spec"]["terminationGracePeriodSeconds"]) if requested is None else requested
 
 
 def bound(pod: Object, binding: Object) -> Object:

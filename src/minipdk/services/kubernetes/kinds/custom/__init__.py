@@ -1,1 +1,1 @@
-"""Custom kinds: those of KServe, Knative and Seldon, which a real cluster adds by CustomResourceDefinitions."""
+"""Custom kinds, of KServe, Knative and Seldon, which a real cluster adds by CustomResourceDefinitions."""

@@ -12,7 +12,7 @@ REVISIONS = Resource(
     categories=("all",),
     subresources=(status_of("Revision"),),
     custom=True,
-    description="One version of an InferenceService's predictor, made by KServe's controllers: what its pods are like.",
+    description="One version of an InferenceService's predictor and its pods, made by KServe's controllers.",
     columns=(
         NAME,
         Column("Config Name", custom("metadata", "labels", "serving.knative.dev/configuration")),
