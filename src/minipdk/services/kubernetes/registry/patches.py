@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any
 
 from jsonpatch import InvalidJsonPatch, JsonPatch, JsonPatchException, JsonPatchTestFailed
-from jsonpointer import JsonPointerException
+from jsonpointer import JsonPointerException, resolve_pointer
 
 from minipdk.services.kubernetes.errors import BadRequestError, InvalidPatchError
 from minipdk.services.kubernetes.model import Object
@@ -39,6 +39,8 @@ MERGE_KEYS = {
 """The lists that are merged by a key, by the name of their field. `merge_key` adds ports."""
 PRIMITIVE_SETS = {"finalizers"}
 """The lists of scalars that are merged as sets."""
+LARGEST_COPIES = 3 << 20
+"""The bytes that all copies of a JSON patch may add, as a real API server limits them: copies of copies double."""
 PATCH_TYPES = ("replace", "merge", "delete")
 LIST_DIRECTIVES: dict[str, tuple[str, type | UnionType]] = {
     "$retainKeys": ("retainKeys", str),
@@ -53,8 +55,12 @@ def json_patch(target: Object, operations: Any) -> Object:
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
         raise BadRequestError("a JSON patch is a list of operations")
     document: Any = copy.deepcopy(target)
+    copied = 0
     for operation in operations:
         try:
+            if operation.get("op") == "copy":
+                copied += len(json.dumps(resolve_pointer(document, operation["from"])))
+                _check_copies(copied)
             document = JsonPatch([operation]).apply(document, in_place=True)
         except _FAILURES as error:
             raise InvalidPatchError(f"{json.dumps(operation)}: {_reason(error)}") from error
@@ -62,6 +68,12 @@ def json_patch(target: Object, operations: Any) -> Object:
         raise BadRequestError("a JSON patch must leave an object")
     check_depth(document)
     return document
+
+
+def _check_copies(size: int) -> None:
+    if size > LARGEST_COPIES:
+        why = f"the accumulated size increase of copy is {size}, exceeding the limit {LARGEST_COPIES}"
+        raise InvalidPatchError(f"Unable to complete the copy, {why}")
 
 
 _FAILURES = (

@@ -75,6 +75,12 @@ def test_a_patch_that_means_nothing_is_refused(http: Http, kept: str, kind: str,
     assert (answered, told in status["message"]) == (code, True)
 
 
+def test_copies_of_copies_are_limited(http: Http, kept: str) -> None:
+    patch = [{"op": "copy", "from": "/data", "path": f"/data/{index}"} for index in range(30)]
+    code, status = http.patch(kept, patch, JSON_PATCH)
+    assert (code, "exceeding the limit 3145728" in status["message"]) == (422, True)
+
+
 def test_kubectl_tells_why_a_json_patch_failed(kubectl: Kubectl, kept: str) -> None:
     patch = '[{"op":"test","path":"/data/a","value":"2"}]'
     said = kubectl("patch", "cm", "kept", "--type=json", "-p", patch, fails=True).stderr
