@@ -1,4 +1,4 @@
-"""One API server for all of these tests, and the three real clients that judge it."""
+"""One API server for all of these tests, and three real clients for it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def cluster(server: ServiceProcess) -> Home:
 
 
 class Http:
-    """Plain requests, for what no client would send."""
+    """Plain requests, for bodies and headers that no client would send."""
 
     def __init__(self, home: Home) -> None:
         self._home, self._context = home, ssl.create_default_context(cafile=str(home.ca_certificate))
@@ -76,7 +76,7 @@ class Http:
         return answer.status, json.loads(text) if answer.headers.get_content_type() == "application/json" else text.decode()
 
     def patch(self, path: str, body: Any, kind: str = "merge-patch+json") -> tuple[int, Any]:
-        """A patch of any kind; one that is applied is so by the manager "me"."""
+        """A patch of any type; the manager of an apply is "me"."""
         separator = "&" if "?" in path else "?"
         query = f"{separator}fieldManager=me" if kind == "apply-patch+yaml" else ""
         return self("PATCH", f"{path}{query}", json.dumps(body), Content_Type=f"application/{kind}")
@@ -92,8 +92,8 @@ def http(cluster: Home) -> Http:
 
 @pytest.fixture(scope="session")
 def client(cluster: Home) -> Iterator[ApiClient]:
-    with kubernetes.config.new_client_from_config(str(kubeconfig(cluster))) as found:
-        yield found
+    with kubernetes.config.new_client_from_config(str(kubeconfig(cluster))) as api_client:
+        yield api_client
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +187,7 @@ def new_event(name: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def in_process(tmp_path: Path) -> Registry:
-    """A registry over a new store, for laws that need many operations."""
+    """A registry over a new store, for tests that need many operations."""
     registry = Registry(ObjectStore(tmp_path / "kubernetes.db"), tmp_path / "volumes")
     furnish_cluster(registry, "a certificate")
     return registry

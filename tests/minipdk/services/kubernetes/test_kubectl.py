@@ -28,8 +28,8 @@ def columns(text: str) -> list[list[str]]:
 
 
 def shown(kubectl: Kubectl, *names: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(kubectl("get", *names, "-o", "json").stdout)
-    return found
+    item: dict[str, Any] = json.loads(kubectl("get", *names, "-o", "json").stdout)
+    return item
 
 
 @contextmanager
@@ -52,9 +52,9 @@ def test_apply_creates_changes_and_leaves_alone(kubectl: Kubectl) -> None:
     assert "configured" in kubectl("apply", "-f", "-", stdin=service).stdout
     del service["spec"]["predictor"]["minReplicas"]
     assert "configured" in kubectl("apply", "-f", "-", stdin=service).stdout
-    found = shown(kubectl, "isvc", "applied")
-    assert found["spec"]["predictor"] == {"pytorch": {"storageUri": "s3://bucket/churn"}}
-    assert found["metadata"]["generation"] == 3
+    applied = shown(kubectl, "isvc", "applied")
+    assert applied["spec"]["predictor"] == {"pytorch": {"storageUri": "s3://bucket/churn"}}
+    assert applied["metadata"]["generation"] == 3
 
 
 def test_get_prints_the_vendors_columns(kubectl: Kubectl, custom: CustomObjectsApi) -> None:
@@ -93,7 +93,7 @@ def test_the_kinds_that_kubectl_sends_as_protobuf(kubectl: Kubectl) -> None:
     assert "No resources found" in kubectl("get", "all,secrets,cm,sa", "-n", "team").stderr
 
 
-def test_the_tokens_holder_may_do_all_there_is(kubectl: Kubectl) -> None:
+def test_the_admin_may_do_everything_that_exists(kubectl: Kubectl) -> None:
     assert kubectl("auth", "can-i", "create", "inferenceservices.serving.kserve.io").stdout.strip() == "yes"
     answer = kubectl("auth", "can-i", "create", "cronjobs.batch", fails=True)
     assert answer.stdout.startswith("no - cronjobs.batch is not supported by minipdk")
@@ -125,18 +125,18 @@ def test_kserves_webhook_denies_a_service_without_a_predictor_format(kubectl: Ku
     assert "spec.predictor" in said
 
 
-def test_server_side_apply_tells_of_conflicts(kubectl: Kubectl, core: CoreV1Api) -> None:
+def test_server_side_apply_reports_conflicts(kubectl: Kubectl, core: CoreV1Api) -> None:
     first = config_map("shared", {"a": "1"})
     kubectl("apply", "--server-side", "--field-manager=one", "-f", "-", stdin=first)
     second = config_map("shared", {"a": "2"})
     said = kubectl("apply", "--server-side", "--field-manager=two", "-f", "-", stdin=second, fails=True).stderr
     assert 'Apply failed with 1 conflict: conflict with "one": .data.a' in said
     kubectl("apply", "--server-side", "--field-manager=two", "--force-conflicts", "-f", "-", stdin=second)
-    found = core.read_namespaced_config_map("shared", "models")
-    assert (found.data, [one.manager for one in found.metadata.managed_fields]) == ({"a": "2"}, ["two"])
+    stored = core.read_namespaced_config_map("shared", "models")
+    assert (stored.data, [entry.manager for entry in stored.metadata.managed_fields]) == ({"a": "2"}, ["two"])
 
 
-def test_a_client_side_applied_object_can_go_over_to_server_side_apply(kubectl: Kubectl) -> None:
+def test_a_client_side_applied_object_can_change_to_server_side_apply(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=config_map("migrated", {"a": "1", "b": "1"}))
     kubectl("apply", "--server-side", "-f", "-", stdin=config_map("migrated", {"a": "2"}))
     assert shown(kubectl, "cm", "migrated")["data"]["a"] == "2"
@@ -148,10 +148,10 @@ def test_label_annotate_patch_and_edit(kubectl: Kubectl) -> None:
     kubectl("annotate", "pod", "changed", "note=hello")
     kubectl("patch", "pod", "changed", "-p", '{"spec":{"containers":[{"name":"main","image":"busybox:2"}]}}')
     kubectl("patch", "pod", "changed", "--type=json", "-p", '[{"op":"add","path":"/metadata/labels/x","value":"y"}]')
-    found = shown(kubectl, "pod", "changed")
-    assert found["metadata"]["labels"] == {"tier": "a", "x": "y"}
-    assert found["metadata"]["annotations"]["note"] == "hello"
-    assert found["spec"]["containers"][0]["image"] == "busybox:2"
+    changed = shown(kubectl, "pod", "changed")
+    assert changed["metadata"]["labels"] == {"tier": "a", "x": "y"}
+    assert changed["metadata"]["annotations"]["note"] == "hello"
+    assert changed["spec"]["containers"][0]["image"] == "busybox:2"
     assert [row[0] for row in columns(kubectl("get", "pods", "-l", "tier in (a),x", "--no-headers").stdout)] == ["changed"]
     kubectl("label", "pod", "changed", "tier-")
     assert "tier" not in shown(kubectl, "pod", "changed")["metadata"]["labels"]
@@ -200,7 +200,7 @@ def test_get_prints_every_form(kubectl: Kubectl) -> None:
     assert columns(kubectl("get", "pod", "-L", "form", "-l", "form", "--no-headers").stdout)[0][-1] == "yes"
 
 
-def test_a_probe_has_a_kubelets_settings_where_it_says_none(kubectl: Kubectl) -> None:
+def test_a_probe_has_a_kubelets_defaults(kubectl: Kubectl) -> None:
     probed = pod("probed")
     probed["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"port": 8080}, "periodSeconds": 5}
     kubectl("create", "-f", "-", stdin=probed)
@@ -217,12 +217,12 @@ def test_a_dry_run_changes_nothing(kubectl: Kubectl) -> None:
     assert shown(kubectl, "cm", "dry")["data"] == {"a": "1"}
 
 
-def test_what_nobody_runs_says_so(kubectl: Kubectl) -> None:
+def test_kinds_that_are_not_run_say_so(kubectl: Kubectl) -> None:
     said = kubectl("create", "deployment", "idle", "--image=nginx:1")
     assert "Warning: minipdk keeps Deployments but does not run them" in said.stderr
     for change in (("rollout", "restart", "deploy/idle"), ("set", "image", "deploy/idle", "nginx=nginx:2")):
         assert "exceeded its progress deadline" in kubectl("rollout", "status", "deploy/idle", fails=True).stderr
-        assert "does not run them" in kubectl(*change).stderr  # a change is seen, and still not run
+        assert "does not run them" in kubectl(*change).stderr  # the change is seen, and still not run
     assert "deployments/scale is not supported" in kubectl("scale", "deploy/idle", "--replicas=2", fails=True).stderr
     graph = {"predictors": [{"name": "default", "graph": {"name": "model", "type": "MODEL"}}]}
     seldon = {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment", "metadata": {"name": "idle"}}
@@ -289,8 +289,8 @@ def test_the_forms_that_templates_and_patches_of_a_status_take(kubectl: Kubectl,
     assert "accepted media types include: application/json-patch+json, application/merge-patch+json" in said
     kubectl("patch", "isvc", "formed", "--type=merge", "-p", '{"status": {"url": "http://ignored"}}')
     assert "status" not in shown(kubectl, "isvc", "formed")
-    said = kubectl("patch", "isvc", "formed", "--type=merge", "-p", '{"spec":{"predictor":{"minReplicas":-1}}}', fails=True)
-    assert "denied the request" in said.stderr
+    patch = '{"spec":{"predictor":{"minReplicas":-1}}}'
+    assert "denied the request" in kubectl("patch", "isvc", "formed", "--type=merge", "-p", patch, fails=True).stderr
     assert "no matches for kind" in kubectl("get", "-f", "-", stdin={"apiVersion": "v9", "kind": "X"}, fails=True).stderr
 
 
@@ -304,7 +304,7 @@ def test_get_watch_prints_changes_as_they_come(kubectl: Kubectl, custom: CustomO
         assert "http://new" in read()
 
 
-def test_what_cannot_be_done_in_a_pod_is_refused_by_name(kubectl: Kubectl) -> None:
+def test_exec_is_refused_by_name(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=pod("closed"))
     said = kubectl("exec", "closed", "--", "ls", fails=True).stderr
     assert "pods/exec is not supported by minipdk" in said
@@ -324,7 +324,7 @@ def test_a_pod_on_a_node_is_terminating_until_its_kubelet_deletes_it(kubectl: Ku
 
     bind("leaving")
     with running(kubectl, "delete", "pod", "leaving") as (deleting, read):
-        assert 'pod "leaving" deleted' in read()  # and now it waits
+        assert 'pod "leaving" deleted' in read()  # and now kubectl waits
         assert columns(kubectl("get", "pod", "leaving", "--no-headers").stdout)[0][2] == "Terminating"
         assert "Termination Grace Period:  30s" in kubectl("describe", "pod", "leaving").stdout
         assert deleting.poll() is None
@@ -337,5 +337,5 @@ def test_a_pod_on_a_node_is_terminating_until_its_kubelet_deletes_it(kubectl: Ku
     assert "not found" in kubectl("get", "pod", "forced", fails=True).stderr
 
 
-def test_wrong_tokens_are_told_so(kubectl: Kubectl) -> None:
+def test_a_wrong_token_is_unauthorized(kubectl: Kubectl) -> None:
     assert "Unauthorized" in kubectl("get", "pods", "--token=wrong", fails=True).stderr

@@ -117,7 +117,7 @@ def test_lists_in_pages_and_by_selector(core: CoreV1Api) -> None:
     assert core.list_namespaced_config_map("models", label_selector="book=a").items == []
 
 
-def test_a_watch_without_a_version_begins_with_what_is_there(core: CoreV1Api) -> None:
+def test_a_watch_without_a_version_starts_with_the_existing_objects(core: CoreV1Api) -> None:
     core.create_namespaced_config_map("models", config_map("seen", {"n": "1"}, labels={"watch": "a"}))
     events = watch.Watch().stream(core.list_namespaced_config_map, "models", label_selector="watch=a", timeout_seconds=20)
     first = next(events)
@@ -136,7 +136,7 @@ def test_a_watch_without_a_version_begins_with_what_is_there(core: CoreV1Api) ->
     events.close()
 
 
-def test_a_streamed_list_ends_with_a_bookmark_to_go_on_from(core: CoreV1Api) -> None:
+def test_a_streamed_list_ends_with_a_bookmark_to_resume_from(core: CoreV1Api) -> None:
     core.create_namespaced_secret("models", kube.V1Secret(metadata=kube.V1ObjectMeta(name="streamed")))
     answer = core.list_namespaced_secret(
         "models",
@@ -163,15 +163,15 @@ def test_a_watch_resumes_where_a_list_was(core: CoreV1Api) -> None:
     events.close()
 
 
-def test_a_watch_from_a_version_that_never_was_is_told_so(core: CoreV1Api) -> None:
+def test_a_watch_from_a_future_version_is_expired(core: CoreV1Api) -> None:
     events = watch.Watch().stream(core.list_namespaced_secret, "models", resource_version="999999999", timeout_seconds=5)
     assert refused(next, events).status == 410
 
 
 def test_a_watch_ends_at_its_timeout(core: CoreV1Api) -> None:
     version = core.list_namespaced_service("models").metadata.resource_version
-    found = watch.Watch().stream(core.list_namespaced_service, "models", resource_version=version, timeout_seconds=1)
-    assert list(found) == []
+    events = watch.Watch().stream(core.list_namespaced_service, "models", resource_version=version, timeout_seconds=1)
+    assert list(events) == []
 
 
 def test_a_pods_log_is_read_by_container(core: CoreV1Api, cluster: Home) -> None:
@@ -197,7 +197,7 @@ def test_a_pods_log_is_read_by_container(core: CoreV1Api, cluster: Home) -> None
     assert "previous terminated container" in previous.body
 
 
-def test_a_service_accounts_token_is_good_until_the_account_goes(client: ApiClient, core: CoreV1Api, cluster: Home) -> None:
+def test_a_token_is_valid_while_its_service_account_exists(client: ApiClient, core: CoreV1Api, cluster: Home) -> None:
     core.create_namespaced_service_account("models", kube.V1ServiceAccount(metadata=kube.V1ObjectMeta(name="temporary")))
     request = kube.AuthenticationV1TokenRequest(spec=kube.V1TokenRequestSpec(audiences=[], expiration_seconds=1200))
     token = core.create_namespaced_service_account_token("temporary", "models", request).status.token
@@ -211,7 +211,7 @@ def test_a_service_accounts_token_is_good_until_the_account_goes(client: ApiClie
         assert refused(CoreV1Api(holder).list_namespaced_pod, "models").status == 401
 
 
-def test_a_token_that_is_bound_to_an_object_ends_with_it(client: ApiClient, core: CoreV1Api, cluster: Home) -> None:
+def test_a_token_bound_to_an_object_is_invalid_without_it(client: ApiClient, core: CoreV1Api, cluster: Home) -> None:
     made = core.create_namespaced_pod("models", pod("bound"))
 
     def request(**reference: str) -> Any:
@@ -233,9 +233,9 @@ def test_a_token_that_is_bound_to_an_object_ends_with_it(client: ApiClient, core
         assert refused(CoreV1Api(holder).list_namespaced_pod, "models").status == 401
 
 
-def test_the_dynamic_client_finds_its_way(client: ApiClient) -> None:
-    found = dynamic.DynamicClient(client)
-    maps = found.resources.get(api_version="v1", kind="ConfigMap")
+def test_the_dynamic_client_works(client: ApiClient) -> None:
+    dynamic_client = dynamic.DynamicClient(client)
+    maps = dynamic_client.resources.get(api_version="v1", kind="ConfigMap")
     applied = maps.server_side_apply(body=config_map("dynamic", {"a": "1"}), namespace="models", field_manager="python")
     patch = {"data": {"b": "2"}}
     changed = maps.patch(body=patch, name="dynamic", namespace="models", content_type="application/merge-patch+json")
@@ -262,8 +262,8 @@ def test_kserve_client_lives_a_services_whole_life(cluster: Home, custom: Custom
     assert not kserve.is_isvc_ready("lived", namespace="models")
     kserve.replace("lived", service("s3://bucket/two"), namespace="models")
     kserve.patch("lived", service("s3://bucket/three"), namespace="models")
-    found = kserve.get("lived", namespace="models")
-    assert found["spec"]["predictor"]["pytorch"]["storageUri"] == "s3://bucket/three"
+    stored = kserve.get("lived", namespace="models")
+    assert stored["spec"]["predictor"]["pytorch"]["storageUri"] == "s3://bucket/three"
 
     def become_ready() -> None:
         ready = [{"type": "Ready", "status": "True"}]

@@ -1,7 +1,7 @@
-"""No request, however wrong, is answered with an internal error, ends the server or touches objects it does not name.
+"""No request, however wrong, is answered with an internal error, ends the server or changes objects it does not name.
 
-Every path that is served gets valid bodies that something was done to, patches of every kind, and queries with and without
-sense. ``FUZZ_CALLS`` says how many requests (300).
+Every path that is served gets valid bodies with odd changes, patches of every type, and valid and invalid queries.
+``FUZZ_CALLS`` is the number of requests (300).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ TEMPLATES: dict[str, Any] = {
 }
 TYPES = ("json", "merge-patch+json", "json-patch+json", "strategic-merge-patch+json", "apply-patch+yaml", "yaml", "x")
 NAMES = st.sampled_from(["a", "a", "a", "b", "", "..", "A", "é", "a/b", "\0", "a" * 300])
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, -1, 0, 1 << 70, 1.5, "", "a", "\0", "\ud800", "é" * 99, "9" * 30, "2026-13-01"),
         *([], {}, [None], [[]], [{}], {"": {}}, {"a": None}, {"name": 1}, [{"name": "a"}, {"name": "a"}]),
@@ -110,15 +110,15 @@ MANAGERS = [{"manager": "a", "operation": "Update", "fieldsType": "FieldsV1", "f
 ACCEPTS = st.sampled_from(["application/json", "application/json;as=Table;v=v1;g=meta.k8s.io", "*/*", "text/html", ";;=,"])
 
 
-def places(found: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every value in ``found``."""
-    inner = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
-    return [path, *(one for key, value in inner for one in places(value, (*path, key)))]
+def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value in ``document``."""
+    inner = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    return [path, *(place for key, value in inner for place in places(value, (*path, key)))]
 
 
 @st.composite
 def bodies(draw: st.DrawFn, resource: Resource) -> Any:
-    """A valid object of the kind with up to two values exchanged for odd ones."""
+    """A valid object of the kind with up to two values replaced by odd ones."""
     body = copy.deepcopy(TEMPLATES.get(resource.kind) or TEMPLATES.get(resource.kind.removeprefix("Cluster"), {"spec": {}}))
     body |= {"apiVersion": resource.api_version, "kind": resource.kind, "status": {"conditions": [{"type": "A"}]}}
     if draw(st.integers(0, 3)) == 3:
@@ -135,7 +135,7 @@ def bodies(draw: st.DrawFn, resource: Resource) -> Any:
 
 @st.composite
 def operations(draw: st.DrawFn, body: Any) -> Any:
-    """A JSON patch of places that there are, and some that there are not."""
+    """A JSON patch of places that exist, and some that do not."""
     pointers = ["/" + "/".join(map(str, path)) for path in places(body)] + ["", "/-", "/metadata/labels/~1", "/spec/9", "x"]
     made = st.fixed_dictionaries(
         {
@@ -152,7 +152,13 @@ def requests(draw: st.DrawFn) -> tuple[str, str, Any, dict[str, str]]:
     resource = draw(st.sampled_from(ALL_RESOURCES))
     base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
     place = draw(st.sampled_from(["/namespaces/fuzzed"] * 4 + ["", "/namespaces/none"])) if resource.namespaced else ""
-    parts = ["", "", "", *(one.name for one in resource.subresources), *UNSUPPORTED_SUBRESOURCES.get(resource.plural, ())]
+    parts = [
+        "",
+        "",
+        "",
+        *(subresource.name for subresource in resource.subresources),
+        *UNSUPPORTED_SUBRESOURCES.get(resource.plural, ()),
+    ]
     name, part = draw(NAMES), draw(st.sampled_from(parts))
     path = "/".join(filter(None, (f"{base}{place}/{resource.plural}", quote(name, safe=""), part)))
     query = draw(QUERIES)
@@ -167,7 +173,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, Any, dict[str, str]]:
 
 
 class Server:
-    """A server of its own, over one connection."""
+    """A separate server, over one connection."""
 
     def __init__(self, path: Path) -> None:
         self.process = start_server(path)
@@ -190,7 +196,7 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def fuzzed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("fuzzed") / "home")
     for name in ("fuzzed", "untouched"):
         assert server("POST", "/api/v1/namespaces", json.dumps({"metadata": {"name": name}}))[0] == 201
@@ -205,10 +211,10 @@ def server_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 @settings(max_examples=CALLS, suppress_health_check=list(HealthCheck))
 @given(requests())
 def test_any_request_is_answered_or_refused_properly(
-    server_of_its_own: Server, request_made: tuple[str, str, Any, dict[str, str]]
+    fuzzed_server: Server, request_made: tuple[str, str, Any, dict[str, str]]
 ) -> None:
     method, path, body, headers = request_made
-    code, answer = server_of_its_own(method, path, body, **headers)
+    code, answer = fuzzed_server(method, path, body, **headers)
     assert code < 500 or code in (501, 504), answer
     if method != "HEAD" and code >= 400 and code != 404:
         assert (answer["kind"], answer["code"]) == ("Status", code)
@@ -217,9 +223,9 @@ def test_any_request_is_answered_or_refused_properly(
         metadata = answer.get("metadata") or {}
         if metadata.get("resourceVersion") and answer["kind"] in TEMPLATES:
             collection, _, rest = path.partition("?")[0].partition("/" + plural(answer["kind"]))
-            shown = server_of_its_own("GET", f"{collection}/{plural(answer['kind'])}/{metadata['name']}")
+            shown = fuzzed_server("GET", f"{collection}/{plural(answer['kind'])}/{metadata['name']}")
             assert shown == (200, answer), rest
 
 
 def plural(kind: str) -> str:
-    return next(one.plural for one in RESOURCES if one.kind == kind)
+    return next(resource.plural for resource in RESOURCES if resource.kind == kind)

@@ -1,4 +1,4 @@
-"""Persistent volume claims: a folder each, from the claim's creation until nothing uses it any more."""
+"""Persistent volume claims: each has a folder, from its creation until no pod uses it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def folder(cluster: Home, name: str) -> Path:
     return cluster.folder("volumes") / "models" / name
 
 
-def test_a_claim_is_bound_at_once_to_a_folder(kubectl: Kubectl, cluster: Home) -> None:
+def test_a_claim_is_bound_immediately_to_a_folder(kubectl: Kubectl, cluster: Home) -> None:
     kubectl("apply", "-f", "-", stdin=claim("models"))
     row = kubectl("get", "pvc", "models", "--no-headers").stdout.split()
     volume = row[2]
@@ -59,7 +59,7 @@ def test_a_claim_stays_while_a_pod_uses_it(kubectl: Kubectl, core: CoreV1Api, cl
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         ({"accessModes": []}, "spec.accessModes: Required value: at least 1 access mode is required"),
         ({"accessModes": ["ReadWriteOncePod"]}, 'spec.accessModes: Unsupported value: "ReadWriteOncePod"'),
@@ -71,11 +71,11 @@ def test_a_claim_stays_while_a_pod_uses_it(kubectl: Kubectl, core: CoreV1Api, cl
         ({"selector": {"matchLabels": {"a": "b"}}}, "spec.selector: Forbidden: is not supported by minipdk"),
     ],
 )
-def test_a_claim_that_cannot_be_is_refused_by_its_field(kubectl: Kubectl, spec: Any, told: str) -> None:
-    assert told in kubectl("create", "-f", "-", stdin=claim("wrong", **spec), fails=True).stderr
+def test_an_invalid_claim_is_refused_by_its_field(kubectl: Kubectl, spec: Any, message: str) -> None:
+    assert message in kubectl("create", "-f", "-", stdin=claim("wrong", **spec), fails=True).stderr
 
 
-def test_a_claim_stays_as_it_is_and_volumes_are_not_made_by_hand(kubectl: Kubectl) -> None:
+def test_claims_are_immutable_and_volumes_are_not_made_by_hand(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=claim("fixed"))
     patch = json.dumps({"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
     assert "spec is immutable after creation" in kubectl("patch", "pvc", "fixed", "-p", patch, fails=True).stderr

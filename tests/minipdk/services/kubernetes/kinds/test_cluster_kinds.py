@@ -1,4 +1,4 @@
-"""The kinds that a cluster has of itself: its node, and events in their two forms."""
+"""The kinds that a cluster brings: its node, the definitions of the custom kinds, and both kinds of events."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_node_registers_and_is_described(kubectl: Kubectl, core: CoreV1Api, cl
 
 @pytest.mark.parametrize("flags", [(), ("--dry-run=server",)])
 def test_a_drain_is_refused_and_deletes_nothing(kubectl: Kubectl, flags: tuple[str, ...]) -> None:
-    """kubectl evicts pods where discovery lists evictions, and would delete them without."""
+    """kubectl evicts pods if discovery lists evictions, and deletes them otherwise."""
     kubectl("apply", "-f", "-", stdin=NODE)
     staying = pod("staying", labels={"drained": "yes"})
     staying["spec"]["nodeName"] = "minipdk"
@@ -56,7 +56,7 @@ def test_a_drain_is_refused_and_deletes_nothing(kubectl: Kubectl, flags: tuple[s
 
 
 def test_the_custom_kinds_have_their_definitions(kubectl: Kubectl) -> None:
-    custom = {f"{one.plural}.{one.group}" for one in RESOURCES if one.custom}
+    custom = {f"{resource.plural}.{resource.group}" for resource in RESOURCES if resource.custom}
     assert {line.split()[0] for line in kubectl("get", "crds", "--no-headers").stdout.splitlines()} == custom
     name = "crd/inferenceservices.serving.kserve.io"
     kubectl("wait", "--for=condition=Established", name, "--timeout=10s")
@@ -74,7 +74,7 @@ def test_an_event_is_the_same_in_both_groups(client: ApiClient, core: CoreV1Api,
     events.patch_namespaced_event("new", "models", {"note": "said again"})
     assert core.read_namespaced_event("new", "models").message == "said again"
     listed = events.list_namespaced_event("models", field_selector="regarding.name=new,reason=Tested").items
-    assert [(one.note, one.metadata.uid) for one in listed] == [("said again", old.metadata.uid)]
+    assert [(event.note, event.metadata.uid) for event in listed] == [("said again", old.metadata.uid)]
     row = kubectl("get", "events.v1.events.k8s.io", "new", "--no-headers").stdout.split()
     assert row[1:] == ["Normal", "Tested", "pod/new", "said", "again"]
     assert kubectl("get", "events.v1.events.k8s.io", "new", "-o", "jsonpath={.note}").stdout == "said again"
@@ -85,7 +85,7 @@ def test_an_event_is_the_same_in_both_groups(client: ApiClient, core: CoreV1Api,
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"eventTime": None}, "eventTime: Required value"),
         ({"reportingController": ""}, "reportingController: Required value"),
@@ -96,7 +96,7 @@ def test_an_event_is_the_same_in_both_groups(client: ApiClient, core: CoreV1Api,
         ({"message": "old"}, 'unknown field \\"message\\"'),
     ],
 )
-def test_a_new_event_must_say_what_the_vendor_asks(client: ApiClient, fields: Any, told: str) -> None:
+def test_an_invalid_new_event_is_refused(client: ApiClient, fields: Any, message: str) -> None:
     with pytest.raises(ApiException) as refused:
         EventsV1Api(client).create_namespaced_event("models", new_event("wrong", **fields))
-    assert told in refused.value.body
+    assert message in refused.value.body

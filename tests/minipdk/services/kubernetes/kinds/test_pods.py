@@ -1,4 +1,4 @@
-"""What a pod may say, and what is filled in for it."""
+"""Pods: their rules and defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.minipdk.services.kubernetes.conftest import CONTAINER, PODS, Http
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "message"),
     [
         ({"containers": [{**CONTAINER, "image": ""}]}, "spec.containers[0].image: Required value"),
         ({"containers": [CONTAINER, CONTAINER]}, 'spec.containers[1].name: Duplicate value: "main"'),
@@ -32,10 +32,10 @@ from tests.minipdk.services.kubernetes.conftest import CONTAINER, PODS, Http
         ({"containers": [{**CONTAINER, "resources": {"limits": {"cpu": "much"}}}]}, "quantities must match"),
     ],
 )
-def test_a_pod_that_cannot_be_is_refused_by_its_field(http: Http, spec: Any, told: str) -> None:
+def test_an_invalid_pod_is_refused_by_its_field(http: Http, spec: Any, message: str) -> None:
     code, status = http("POST", PODS, json.dumps({"metadata": {"name": "wrong"}, "spec": spec}))
     assert code in (400, 422)
-    assert told in status["message"]
+    assert message in status["message"]
     assert status["details"]["causes"]
 
 
@@ -47,7 +47,7 @@ def resources(**amounts: Any) -> dict[str, Any]:
     return container(resources=amounts)
 
 
-def probe(kind: str = "livenessProbe", **fields: Any) -> dict[str, Any]:
+def probe(kind: str = "livenessProbe", /, **fields: Any) -> dict[str, Any]:
     return container(**{kind: {"tcpSocket": {"port": 80}} | fields})
 
 
@@ -75,7 +75,7 @@ C = "spec.containers[0]"
 SECRET = {"secretKeyRef": {"name": "a", "key": "b"}}
 FIELD = {"fieldRef": {"fieldPath": "metadata.name"}}
 RULES: dict[str, list[tuple[dict[str, Any], str]]] = {
-    "amounts": [
+    "resources": [
         (
             resources(requests={"cpu": "2"}, limits={"cpu": "1"}),
             f'{C}.resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
@@ -109,7 +109,10 @@ RULES: dict[str, list[tuple[dict[str, Any], str]]] = {
         ),
         (container(readinessProbe={}), f"{C}.readinessProbe: Required value: must specify a handler type"),
         *(
-            (probe(**{name: -1}), f"{C}.livenessProbe.{name}: Invalid value: -1: must be greater than or equal to 0")
+            (
+                probe("livenessProbe", **{name: -1}),
+                f"{C}.livenessProbe.{name}: Invalid value: -1: must be greater than or equal to 0",
+            )
             for name in ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold")
         ),
         (probe(successThreshold=2), f"{C}.livenessProbe.successThreshold: Invalid value: 2: must be 1"),
@@ -176,7 +179,7 @@ RULES: dict[str, list[tuple[dict[str, Any], str]]] = {
         (port("a-"), f'{C}.ports[0].name: Invalid value: "a-": must not begin or end with a hyphen'),
         (port("a", hostPort=70000), f"{C}.ports[0].hostPort: Invalid value: 70000: must be between 1 and 65535, inclusive"),
     ],
-    "the rest": [
+    "other fields": [
         (container(image=" a:1"), f'{C}.image: Invalid value: " a:1": must not have leading or trailing whitespace'),
         (container(terminationMessagePolicy="Mail"), f'{C}.terminationMessagePolicy: Unsupported value: "Mail"'),
         (
@@ -210,14 +213,14 @@ RULES: dict[str, list[tuple[dict[str, Any], str]]] = {
 
 
 @pytest.mark.parametrize("about", RULES)
-def test_a_pod_breaks_a_rule_in_a_real_servers_words(http: Http, about: str) -> None:
-    for spec, told in RULES[about]:
+def test_an_invalid_pod_is_refused_in_a_real_servers_words(http: Http, about: str) -> None:
+    for spec, message in RULES[about]:
         code, status = http("POST", f"{PODS}?dryRun=All", json.dumps({"metadata": {"name": "wrong"}, "spec": spec}))
-        assert (code, status.get("reason")) == (422, "Invalid"), told
-        assert told in status["message"]
+        assert (code, status.get("reason")) == (422, "Invalid"), message
+        assert message in status["message"]
 
 
-def test_what_a_real_server_takes_is_taken(http: Http) -> None:
+def test_a_pod_that_a_real_server_accepts_is_accepted(http: Http) -> None:
     main = CONTAINER | {
         "ports": [{"containerPort": 80, "name": "http"}, {"containerPort": 80, "protocol": "UDP"}],
         "env": [
@@ -244,7 +247,7 @@ def test_what_a_real_server_takes_is_taken(http: Http) -> None:
     assert (code, made["kind"]) == (201, "Pod"), made
 
 
-def test_what_is_limited_is_asked_for(http: Http) -> None:
+def test_a_limit_is_the_default_request(http: Http) -> None:
     spec = resources(limits={"cpu": "1", "memory": "1Gi"}, requests={"cpu": "500m"})
     made = http("POST", f"{PODS}?dryRun=All", json.dumps({"metadata": {"name": "limited"}, "spec": spec}))[1]
     assert made["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "500m", "memory": "1Gi"}
@@ -252,11 +255,11 @@ def test_what_is_limited_is_asked_for(http: Http) -> None:
 
 
 def test_a_pod_needs_its_service_account(http: Http) -> None:
-    body = {"metadata": {"name": "stranger"}, "spec": container() | {"serviceAccountName": "nobody"}}
+    body = {"metadata": {"name": "stranger"}, "spec": container() | {"serviceAccountName": "missing"}}
     code, status = http("POST", PODS, json.dumps(body))
     assert (code, status["reason"]) == (403, "Forbidden")
-    told = 'error looking up service account models/nobody: serviceaccount "nobody" not found'
-    assert status["message"] == f'pods "stranger" is forbidden: {told}'
+    message = 'error looking up service account models/missing: serviceaccount "missing" not found'
+    assert status["message"] == f'pods "stranger" is forbidden: {message}'
 
 
 def test_an_amount_may_be_a_number(http: Http) -> None:

@@ -1,4 +1,4 @@
-"""What KServe's webhooks deny, in their words."""
+"""The denials of KServe's webhooks, in their words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from minipdk.services.kubernetes.errors import ForbiddenError
-from minipdk.services.kubernetes.kinds.custom import inference_services as inference
-from minipdk.services.kubernetes.kinds.custom import serving_runtimes as servingruntimes
+from minipdk.services.kubernetes.kinds.custom import inference_services, serving_runtimes
 
 MODEL: dict[str, Any] = {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://bucket/iris"}}
 CUSTOM: dict[str, Any] = {"containers": [{"name": "kserve-container", "image": "mine:1"}]}
@@ -19,35 +18,36 @@ def service(predictor: dict[str, Any], name: str = "iris", **annotations: str) -
     return {"metadata": {"name": name, "annotations": annotations}, "spec": {"predictor": predictor}}
 
 
-def denial(found: dict[str, Any], *others: dict[str, Any]) -> str:
-    admit = inference.admit if "predictor" in found["spec"] else servingruntimes.admit
+def denial(item: dict[str, Any], *others: dict[str, Any]) -> str:
+    admit = inference_services.admit if "predictor" in item["spec"] else serving_runtimes.admit
     with pytest.raises(ForbiddenError) as raised:
-        admit(found, lambda: list(others))
+        admit(item, lambda: list(others))
     said = str(raised.value)
     assert said.startswith('admission webhook "')
     return said.partition(" denied the request: ")[2]
 
 
 def test_a_predictor_has_exactly_one_implementation() -> None:
-    for accepted in (
+    accepted: list[dict[str, Any]] = [
         MODEL,
         CUSTOM,
         {"sklearn": {}},
         CUSTOM | {"sklearn": None},
         MODEL | {"containers": [{"name": "sidecar"}]},
-    ):
-        inference.admit(service(accepted), list)
+    ]
+    for predictor in accepted:
+        inference_services.admit(service(predictor), list)
     rule = (
         "exactly one of [SKLearn, XGBoost, Tensorflow, PyTorch, Triton, ONNX, HuggingFace, PMML, LightGBM, Paddle, Model, "
     )
-    for refused, found in (
+    for refused, given in (
         ({}, "none of them"),
         ({"sklearn": {}, "onnx": {}}, "sklearn and onnx"),
         (MODEL | CUSTOM, "model and"),
     ):
         said = denial(service(refused))
         assert said.startswith(rule)
-        assert f"spec.predictor has {found}" in said
+        assert f"spec.predictor has {given}" in said
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_predictor_has_exactly_one_implementation() -> None:
         ({"canaryTrafficPercent": 101}, "expected 0 <= 101 <= 100: spec.predictor.canaryTrafficPercent"),
     ],
 )
-def test_what_a_component_may_not_say(predictor: dict[str, Any], said: str) -> None:
+def test_an_invalid_component_is_denied(predictor: dict[str, Any], said: str) -> None:
     assert denial(service(MODEL | predictor)) == said
 
 
@@ -83,7 +83,7 @@ def test_a_service_of_a_wrong_name_protocol_or_autoscaler_is_denied() -> None:
 
 
 def runtime(name: str, *formats: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    supported = [{"autoSelect": True, "priority": 1} | one for one in formats or ({"name": "note"},)]
+    supported = [{"autoSelect": True, "priority": 1} | entry for entry in formats or ({"name": "note"},)]
     return {
         "kind": "ServingRuntime",
         "metadata": {"name": name, "namespace": "models"},
@@ -95,7 +95,7 @@ def test_two_runtimes_of_a_namespace_do_not_claim_the_same_priority() -> None:
     first = runtime("first")
     rule = "same priority assigned for the model format note in the servingruntimes first and second in namespace models"
     assert denial(runtime("second"), first) == rule
-    servingruntimes.admit(first, lambda: [copy.deepcopy(first)])
+    serving_runtimes.admit(first, lambda: [copy.deepcopy(first)])
     for other in (
         runtime("second", {"name": "note", "priority": 2}),
         runtime("second", {"name": "note", "autoSelect": False}),
@@ -104,7 +104,7 @@ def test_two_runtimes_of_a_namespace_do_not_claim_the_same_priority() -> None:
         runtime("second", disabled=True),
         runtime("second", multiModel=True),
     ):
-        servingruntimes.admit(other, lambda: [first])
+        serving_runtimes.admit(other, lambda: [first])
 
 
 def test_a_runtime_claims_one_priority_for_a_format() -> None:

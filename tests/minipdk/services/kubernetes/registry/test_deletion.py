@@ -1,4 +1,4 @@
-"""What goes with an object when it is deleted, and what keeps it."""
+"""Deletion: dependents, finalizers, namespaces, and the grace period of pods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minipdk.services.kubernetes.registry.deletion import DeleteOptions
 from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
 from minipdk.services.kubernetes.times import parse
 
-KINDS = {one.kind: one for one in RESOURCES}
+KINDS = {resource.kind: resource for resource in RESOURCES}
 OPTIONS = WriteOptions(manager="test")
 
 
@@ -26,14 +26,14 @@ def create(registry: Registry, body: Object) -> Object:
     return registry.create(resource, body["metadata"].get("namespace", ""), body, OPTIONS)
 
 
-def target(found: Object) -> Target:
-    metadata = found["metadata"]
-    return Target(KINDS[found["kind"]], metadata.get("namespace", ""), metadata["name"])
+def target(item: Object) -> Target:
+    metadata = item["metadata"]
+    return Target(KINDS[item["kind"]], metadata.get("namespace", ""), metadata["name"])
 
 
-def exists(registry: Registry, found: Object) -> bool:
+def exists(registry: Registry, item: Object) -> bool:
     try:
-        return bool(registry.get(target(found))["metadata"]["uid"] == found["metadata"]["uid"])
+        return bool(registry.get(target(item))["metadata"]["uid"] == item["metadata"]["uid"])
     except NotFoundError:
         return False
 
@@ -42,41 +42,41 @@ def owned_by(*owners: Object, blocking: bool = False) -> dict[str, Any]:
     return {
         "ownerReferences": [
             {
-                "apiVersion": one["apiVersion"],
-                "kind": one["kind"],
-                "name": one["metadata"]["name"],
-                "uid": one["metadata"]["uid"],
+                "apiVersion": owner["apiVersion"],
+                "kind": owner["kind"],
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"]["uid"],
                 **({"blockOwnerDeletion": True} if blocking else {}),
             }
-            for one in owners
+            for owner in owners
         ]
     }
 
 
-def test_what_an_object_owns_goes_with_it(in_process: Registry) -> None:
+def test_dependents_are_deleted_with_their_owner(in_process: Registry) -> None:
     service = create(in_process, inference_service("churn"))
     worker = create(in_process, pod("worker", **owned_by(service)))
     settings = create(in_process, config_map("settings", **owned_by(worker)))
     in_process.delete(target(service), DeleteOptions())
-    assert not any(exists(in_process, one) for one in (service, worker, settings))
+    assert not any(exists(in_process, item) for item in (service, worker, settings))
 
 
-def test_what_has_another_owner_stays(in_process: Registry) -> None:
+def test_a_dependent_with_another_owner_stays(in_process: Registry) -> None:
     first, second = create(in_process, inference_service("first")), create(in_process, inference_service("second"))
     shared = create(in_process, config_map("shared", **owned_by(first, second)))
     in_process.delete(target(first), DeleteOptions())
     owners = in_process.get(target(shared))["metadata"]["ownerReferences"]
-    assert [one["name"] for one in owners] == ["second"]
+    assert [owner["name"] for owner in owners] == ["second"]
 
 
-def test_orphans_stay_and_forget_their_owner(in_process: Registry) -> None:
+def test_orphans_stay_and_lose_their_owner(in_process: Registry) -> None:
     service = create(in_process, inference_service("churn"))
     worker = create(in_process, pod("worker", **owned_by(service)))
     in_process.delete(target(service), DeleteOptions(policy="Orphan"))
     assert "ownerReferences" not in in_process.get(target(worker))["metadata"]
 
 
-def test_an_object_made_after_its_owner_went_goes_too(in_process: Registry) -> None:
+def test_an_object_made_after_its_owner_was_deleted_is_deleted_too(in_process: Registry) -> None:
     service = create(in_process, inference_service("churn"))
     in_process.delete(target(service), DeleteOptions())
     late = create(in_process, pod("late", **owned_by(service)))
@@ -88,42 +88,42 @@ def test_an_owner_in_another_namespace_or_of_another_name_is_none(in_process: Re
     elsewhere = create(in_process, config_map("elsewhere", namespace="default", **owned_by(service)))
     renamed = {**service, "metadata": {**service["metadata"], "name": "other"}}
     misnamed = create(in_process, config_map("misnamed", **owned_by(renamed)))
-    assert not any(exists(in_process, one) for one in (elsewhere, misnamed))
+    assert not any(exists(in_process, item) for item in (elsewhere, misnamed))
     given_away = create(in_process, config_map("given-away"))
     in_process.change(
-        target(given_away), lambda found: {**found, "metadata": {**found["metadata"], **owned_by(renamed)}}, OPTIONS
+        target(given_away), lambda item: {**item, "metadata": {**item["metadata"], **owned_by(renamed)}}, OPTIONS
     )
     assert not exists(in_process, given_away)
     assert exists(in_process, service)
 
 
-def test_a_finalizer_keeps_an_object_until_it_is_taken_off(in_process: Registry) -> None:
+def test_a_finalizer_keeps_an_object_until_it_is_removed(in_process: Registry) -> None:
     kept = create(in_process, config_map("kept", finalizers=["example.com/clean"]))
-    found, gone = in_process.delete(target(kept), DeleteOptions())
+    deleted, gone = in_process.delete(target(kept), DeleteOptions())
     assert not gone
-    assert found["metadata"]["deletionTimestamp"]
+    assert deleted["metadata"]["deletionTimestamp"]
 
-    def add(found: Object) -> Object:
-        return {**found, "metadata": {**found["metadata"], "finalizers": ["example.com/clean", "example.com/more"]}}
+    def add(item: Object) -> Object:
+        return {**item, "metadata": {**item["metadata"], "finalizers": ["example.com/clean", "example.com/more"]}}
 
     with pytest.raises(ApiError, match="no new finalizers can be added if the object is being deleted"):
         in_process.change(target(kept), add, OPTIONS)
-    in_process.change(target(kept), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    in_process.change(target(kept), lambda item: {**item, "metadata": {**item["metadata"], "finalizers": []}}, OPTIONS)
     assert not exists(in_process, kept)
 
 
-def test_a_foreground_deletion_waits_for_what_blocks_it(in_process: Registry) -> None:
+def test_a_foreground_deletion_waits_for_blocking_dependents(in_process: Registry) -> None:
     service = create(in_process, inference_service("churn"))
     worker = create(in_process, pod("worker", finalizers=["example.com/stop"], **owned_by(service, blocking=True)))
     _, gone = in_process.delete(target(service), DeleteOptions(policy="Foreground"))
     assert not gone
     assert in_process.get(target(worker))["metadata"]["deletionTimestamp"]
-    in_process.change(target(worker), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    in_process.change(target(worker), lambda item: {**item, "metadata": {**item["metadata"], "finalizers": []}}, OPTIONS)
     assert not exists(in_process, worker)
     assert not exists(in_process, service)
 
 
-def test_what_is_made_for_an_owner_that_is_being_deleted_in_the_foreground_goes_at_once(in_process: Registry) -> None:
+def test_a_new_dependent_of_an_owner_in_foreground_deletion_is_deleted_immediately(in_process: Registry) -> None:
     service = create(in_process, inference_service("churn"))
     settings = config_map("settings", **owned_by(service, blocking=True))
     settings["metadata"]["finalizers"] = ["example.com/hold"]
@@ -142,7 +142,7 @@ def test_a_namespace_takes_its_contents_and_waits_for_the_last(in_process: Regis
     assert in_process.get(target(team))["status"]["phase"] == "Terminating"
     with pytest.raises(ForbiddenError, match="because it is being terminated"):
         create(in_process, config_map("late", namespace="team"))
-    in_process.change(target(kept), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    in_process.change(target(kept), lambda item: {**item, "metadata": {**item["metadata"], "finalizers": []}}, OPTIONS)
     assert not exists(in_process, team)
 
 
@@ -151,17 +151,17 @@ def test_the_default_namespace_may_not_be_deleted(in_process: Registry) -> None:
         in_process.delete(Target(NAMESPACES, "", "default"), DeleteOptions())
 
 
-@pytest.mark.parametrize("wrong", [{"uid": "another"}, {"version": "1"}])
-def test_a_precondition_that_does_not_hold_is_a_conflict(in_process: Registry, wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize("options", [DeleteOptions(uid="another"), DeleteOptions(version="1")])
+def test_a_failed_precondition_is_a_conflict(in_process: Registry, options: DeleteOptions) -> None:
     made = create(in_process, config_map("guarded"))
     with pytest.raises(ConflictError, match="Precondition failed"):
-        in_process.delete(target(made), DeleteOptions(**wrong))
+        in_process.delete(target(made), options)
     assert exists(in_process, made)
 
 
-def test_every_kind_is_stored_under_a_key_of_its_own() -> None:
-    own = [one for one in RESOURCES if not one.stored_as]
-    assert len({one.key for one in own}) == len(own)
+def test_every_kind_has_its_own_key_in_the_store() -> None:
+    stored = [resource for resource in RESOURCES if not resource.stored_as]
+    assert len({resource.key for resource in stored}) == len(stored)
 
 
 @pytest.fixture
@@ -172,14 +172,14 @@ def on_node(in_process: Registry) -> Object:
     return in_process.get(target(made))
 
 
-def ends(found: Object) -> datetime:
-    return parse(found["metadata"]["deletionTimestamp"])
+def ends(item: Object) -> datetime:
+    return parse(item["metadata"]["deletionTimestamp"])
 
 
 def test_a_pod_stays_until_its_node_has_ended_it(in_process: Registry, on_node: Object) -> None:
-    found, gone = in_process.delete(target(on_node), DeleteOptions())
-    assert (gone, found["metadata"]["deletionGracePeriodSeconds"]) == (False, 30)
-    assert ends(found) > datetime.now(UTC)
+    deleted, gone = in_process.delete(target(on_node), DeleteOptions())
+    assert (gone, deleted["metadata"]["deletionGracePeriodSeconds"]) == (False, 30)
+    assert ends(deleted) > datetime.now(UTC)
     with pytest.raises(ConflictError, match="UID in precondition: another"):
         in_process.delete(target(on_node), DeleteOptions(grace=0, uid="another"))
     in_process.delete(target(on_node), DeleteOptions(grace=0, uid=on_node["metadata"]["uid"]))
@@ -192,33 +192,33 @@ def test_a_pods_grace_can_only_be_shortened(in_process: Registry, on_node: Objec
     assert ends(first) - ends(shorter) == timedelta(seconds=540)
     for later in (DeleteOptions(), DeleteOptions(grace=600)):
         assert in_process.delete(target(on_node), later) == (shorter, False)
-    in_process.change(target(on_node), lambda found: found | {"status": {}}, OPTIONS)
+    in_process.change(target(on_node), lambda item: item | {"status": {}}, OPTIONS)
     assert exists(in_process, on_node)
 
 
-@pytest.mark.parametrize(("asked", "given"), [("-1", 1), ("9" * 18, (1 << 31) - 1)])
-def test_a_grace_that_no_time_can_have_is_the_nearest_that_can(
-    in_process: Registry, on_node: Object, asked: str, given: int
+@pytest.mark.parametrize(("requested", "given"), [("-1", 1), ("9" * 18, (1 << 31) - 1)])
+def test_an_impossible_grace_period_becomes_the_nearest_possible(
+    in_process: Registry, on_node: Object, requested: str, given: int
 ) -> None:
-    options = delete_options({}, {"gracePeriodSeconds": asked})
+    options = delete_options({}, {"gracePeriodSeconds": requested})
     marked, _ = in_process.delete(target(on_node), options)
     assert marked["metadata"]["deletionGracePeriodSeconds"] == given
     again, _ = in_process.delete(target(on_node), DeleteOptions(grace=0))
     assert again["metadata"]["uid"] == on_node["metadata"]["uid"]
 
 
-def test_a_pod_that_runs_nowhere_goes_at_once(in_process: Registry, on_node: Object) -> None:
+def test_a_pod_that_runs_nowhere_is_deleted_immediately(in_process: Registry, on_node: Object) -> None:
     nowhere = create(in_process, pod("nowhere"))
     in_process.delete(target(nowhere), DeleteOptions())
     assert not exists(in_process, nowhere)
     in_process.change(
-        Target(KINDS["Pod"], "models", "worker", "status"), lambda found: found | {"status": {"phase": "Failed"}}, OPTIONS
+        Target(KINDS["Pod"], "models", "worker", "status"), lambda item: item | {"status": {"phase": "Failed"}}, OPTIONS
     )
     in_process.delete(target(on_node), DeleteOptions())
     assert not exists(in_process, on_node)
 
 
-def test_a_pod_on_a_node_outlives_its_owner_and_holds_its_namespace(in_process: Registry) -> None:
+def test_a_pod_on_a_node_outlives_its_owner_and_keeps_its_namespace(in_process: Registry) -> None:
     team = create(in_process, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}})
     service = create(in_process, {**inference_service("churn"), "metadata": {"name": "churn", "namespace": "team"}})
     create(in_process, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "team"}})
@@ -237,14 +237,14 @@ def test_a_finalizer_keeps_a_pod_that_its_node_has_ended(in_process: Registry) -
     kept = create(in_process, pod("kept", finalizers=["example.com/clean"]))
     in_process.bind(target(kept), {"target": {"name": "minipdk"}}, OPTIONS)
     in_process.delete(target(kept), DeleteOptions())
-    found, gone = in_process.delete(target(kept), DeleteOptions(grace=0))
-    assert (gone, found["metadata"]["deletionGracePeriodSeconds"]) == (False, 0)
-    in_process.change(target(kept), lambda found: {**found, "metadata": {**found["metadata"], "finalizers": []}}, OPTIONS)
+    deleted, gone = in_process.delete(target(kept), DeleteOptions(grace=0))
+    assert (gone, deleted["metadata"]["deletionGracePeriodSeconds"]) == (False, 0)
+    in_process.change(target(kept), lambda item: {**item, "metadata": {**item["metadata"], "finalizers": []}}, OPTIONS)
     assert not exists(in_process, kept)
 
 
 @pytest.mark.parametrize(
-    ("binding", "told"),
+    ("binding", "message"),
     [
         ({"target": {"name": "another"}}, 'pod worker is already assigned to node "minipdk"'),
         ({"target": {"kind": "Pod", "name": "a"}}, 'target.kind: Unsupported value: "Pod"'),
@@ -252,8 +252,8 @@ def test_a_finalizer_keeps_a_pod_that_its_node_has_ended(in_process: Registry) -
         ({"metadata": {"name": "another"}, "target": {"name": "a"}}, "does not match the name on the URL"),
     ],
 )
-def test_a_pod_is_bound_to_one_node_once(in_process: Registry, on_node: Object, binding: Object, told: str) -> None:
-    with pytest.raises(ApiError, match=told):
+def test_a_pod_is_bound_to_one_node_once(in_process: Registry, on_node: Object, binding: Object, message: str) -> None:
+    with pytest.raises(ApiError, match=message):
         in_process.bind(target(on_node), binding, OPTIONS)
     conditions = in_process.get(target(on_node))["status"]["conditions"]
-    assert [(one["type"], one["status"]) for one in conditions] == [("PodScheduled", "True")]
+    assert [(condition["type"], condition["status"]) for condition in conditions] == [("PodScheduled", "True")]

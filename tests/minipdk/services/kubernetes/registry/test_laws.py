@@ -30,14 +30,14 @@ LABELS = st.dictionaries(NAMES, st.sampled_from(["x", "y", "z"]), max_size=4)
 CONTAINERS = st.lists(
     st.fixed_dictionaries({"name": NAMES}, optional={"image": st.sampled_from(["i", "j"])}),
     max_size=3,
-    unique_by=lambda one: one["name"],
+    unique_by=lambda container: container["name"],
 )
 
 
-def without_null(found: Any) -> Any:
-    if isinstance(found, dict):
-        return {key: without_null(value) for key, value in found.items() if value is not None}
-    return found
+def without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_null(inner) for key, inner in value.items() if inner is not None}
+    return value
 
 
 def config(data: dict[str, str]) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def test_a_merge_patch_over_nothing_is_itself_without_nulls(patch: dict[str, Any
 @given(CONTAINERS, CONTAINERS)
 def test_a_strategic_merge_keeps_each_container_once(old: list[Any], new: list[Any]) -> None:
     merged = strategic_merge_patch({"containers": old}, {"containers": new})["containers"]
-    names = [one["name"] for one in merged]
-    assert sorted(names) == sorted({one["name"] for one in old} | {one["name"] for one in new})
-    for one in new:
-        assert next(found for found in merged if found["name"] == one["name"]).items() >= one.items()
+    names = [container["name"] for container in merged]
+    assert sorted(names) == sorted({container["name"] for container in old} | {container["name"] for container in new})
+    for container in new:
+        assert next(kept for kept in merged if kept["name"] == container["name"]).items() >= container.items()
     assert strategic_merge_patch({"containers": merged}, {"containers": new})["containers"] == merged
 
 
@@ -96,35 +96,35 @@ def test_every_applied_leaf_is_live_afterwards(old: list[Any], new: list[Any]) -
 PORTS = st.lists(
     st.fixed_dictionaries({"port": st.sampled_from([53, 80])}, optional={"protocol": st.sampled_from(["TCP", "UDP"])}),
     max_size=4,
-    unique_by=lambda one: (one["port"], one.get("protocol", "TCP")),
+    unique_by=lambda port: (port["port"], port.get("protocol", "TCP")),
 )
 
 
 @given(PORTS, PORTS)
-def test_a_services_ports_are_told_apart_by_number_and_protocol(first: list[Any], second: list[Any]) -> None:
+def test_a_services_ports_are_identified_by_number_and_protocol(first: list[Any], second: list[Any]) -> None:
     def service(ports: list[Any]) -> dict[str, Any]:
         return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"ports": ports}}
 
-    def told_apart(found: dict[str, Any]) -> set[Any]:
-        return {(one["port"], one.get("protocol", "TCP")) for one in found.get("spec", {}).get("ports", ())}
+    def identities(item: dict[str, Any]) -> set[Any]:
+        return {(port["port"], port.get("protocol", "TCP")) for port in item.get("spec", {}).get("ports", ())}
 
     live = apply_configuration(SERVICES, service([]), service(first), "me", force=True)
     again = apply_configuration(SERVICES, live, service(second), "me", force=False)
-    assert told_apart(again) == told_apart(service(second))
+    assert identities(again) == identities(service(second))
     assert len(again.get("spec", {}).get("ports", ())) == len(second)
 
 
 @given(LABELS, NAMES, st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, max_size=3))
 def test_a_selector_and_its_opposite_divide_all_objects(labels: dict[str, str], key: str, values: list[str]) -> None:
-    found = {"metadata": {"labels": labels}}
+    item = {"metadata": {"labels": labels}}
     listed = ",".join(values)
     pairs = [
         (f"{key} in ({listed})", f"{key} notin ({listed})"),
         (key, f"!{key}"),
         (f"{key}={values[0]}", f"{key}!={values[0]}"),
     ]
-    for one, opposite in pairs:
-        assert label_selector(one)(found) != label_selector(opposite)(found)
+    for selector, opposite in pairs:
+        assert label_selector(selector)(item) != label_selector(opposite)(item)
 
 
 @given(st.integers(0, 10**10))
@@ -154,7 +154,7 @@ def test_a_list_at_an_earlier_version_is_the_list_of_that_time(in_process: Regis
             in_process.delete(target, DeleteOptions())
         if value:
             in_process.create(CONFIG_MAPS, "models", config({"n": value}) | {"metadata": {"name": name}}, WriteOptions())
-            in_process.change(target, lambda found: found | {"data": {"m": "1"}}, WriteOptions())
+            in_process.change(target, lambda item: item | {"data": {"m": "1"}}, WriteOptions())
         seen.append(in_process.store.select(CONFIG_MAPS, ""))
     for items, version in seen:
         assert in_process.store.select(CONFIG_MAPS, "", version) == (items, version)

@@ -1,4 +1,4 @@
-"""Server-side apply, and who manages which field."""
+"""Server-side apply, and the managers of fields."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_an_applied_list_that_names_an_item_twice_is_refused(http: Http) -> None
     assert (code, "duplicate entries for key" in status["message"]) == (400, True)
 
 
-def test_applying_what_is_applied_already_changes_nothing(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_applying_the_same_again_changes_nothing(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     target, options = Target(CONFIG_MAPS, "models", "applied"), WriteOptions(manager="me")
     first, _ = in_process.apply(target, config_map("applied", {"a": "1"}), options)
     monkeypatch.setattr(managed_fields, "now", lambda: "2099-01-01T00:00:00Z")
@@ -30,7 +30,7 @@ def test_applying_what_is_applied_already_changes_nothing(in_process: Registry, 
     assert (again, created) == (first, False)
 
 
-def test_an_update_manages_objects_and_an_apply_what_is_in_them(http: Http) -> None:
+def test_an_update_manages_objects_and_an_apply_their_fields(http: Http) -> None:
     def fields(answer: tuple[int, Any]) -> Any:
         return answer[1]["metadata"]["managedFields"][0]["fieldsV1"]
 
@@ -45,34 +45,34 @@ def test_an_update_manages_objects_and_an_apply_what_is_in_them(http: Http) -> N
 
 
 @pytest.mark.parametrize(
-    ("metadata", "told"),
+    ("metadata", "message"),
     [
         ({"uid": None}, "uid mismatch: the provided object specified uid"),
         ({"resourceVersion": "1"}, "the object may have been deleted"),
     ],
 )
-def test_what_is_applied_as_an_object_that_is_gone_is_a_conflict(http: Http, metadata: Any, told: str) -> None:
+def test_applying_a_former_object_is_a_conflict(http: Http, metadata: Any, message: str) -> None:
     """A copy of an object, applied under another name, must not take that one's place."""
     name = f"original-{next(iter(metadata)).lower()}"
     made = http("POST", MAPS, json.dumps(config_map(name)))[1]
     given = {key: value or made["metadata"][key] for key, value in metadata.items()}
     code, status = http.apply(f"{MAPS}/copied", config_map("copied", **given))
-    assert (code, status["reason"], told in status["message"]) == (409, "Conflict", True)
+    assert (code, status["reason"], message in status["message"]) == (409, "Conflict", True)
     assert http("GET", f"{MAPS}/{name}") == (200, made)
     assert http("GET", f"{MAPS}/copied")[0] == 404
 
 
-def test_what_the_server_alone_writes_is_not_applied(http: Http) -> None:
+def test_system_fields_are_not_applied(http: Http) -> None:
     past = "2001-01-01T00:00:00Z"
     system = {"creationTimestamp": past, "deletionTimestamp": past, "generation": 7, "resourceVersion": "0"}
     for expected in (201, 200):
-        code, found = http.apply(f"{MAPS}/systematic", config_map("systematic", {"n": str(expected)}, **system))
+        code, applied = http.apply(f"{MAPS}/systematic", config_map("systematic", {"n": str(expected)}, **system))
         assert code == expected
-        assert not {"deletionTimestamp", "generation"} & found["metadata"].keys()
-        assert found["metadata"]["creationTimestamp"] > past
+        assert not {"deletionTimestamp", "generation"} & applied["metadata"].keys()
+        assert applied["metadata"]["creationTimestamp"] > past
 
 
-def test_a_store_never_puts_an_object_in_anothers_place(in_process: Registry) -> None:
+def test_the_store_never_replaces_another_object(in_process: Registry) -> None:
     made = in_process.create(CONFIG_MAPS, "models", config_map("mine"), WriteOptions())
     other = {**made, "metadata": {**made["metadata"], "name": "other"}}
     with pytest.raises(sqlite3.IntegrityError), in_process.writing():
@@ -89,7 +89,7 @@ def test_an_applied_secret_is_stored_encoded_as_a_created_one(http: Http) -> Non
 @pytest.mark.parametrize(
     "body", ["", "{}", '{"metadata": {"name": "nameless"}}', '{"kind": "ConfigMap"}', '{"apiVersion": "v1"}']
 )
-def test_what_is_applied_must_say_what_it_is(http: Http, body: str) -> None:
+def test_an_applied_object_needs_its_kind_and_version(http: Http, body: str) -> None:
     path = f"{MAPS}/nameless?fieldManager=me"
     code, status = http("PATCH", path, body, Content_Type="application/apply-patch+yaml")
     assert (code, status["reason"]) == (400, "BadRequest")
@@ -100,53 +100,54 @@ def managed(*entries: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": {"managedFields": list(entries)}}
 
 
+WRONG_TREES: list[Any] = [
+    *([1], "x", {"data": {}}, {"f:data": 1}),
+    *({"f:x": {"k:[]": {}}}, {"k:{": {}}, {"i:x": {}}, {"v:": {}}),
+]
 ENTRY = {"manager": "a", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {}}}
 
 
 def test_a_manager_without_a_time_stays_without(http: Http) -> None:
     http("POST", MAPS, json.dumps(config_map("timeless")))
     assert http.patch(f"{MAPS}/timeless", managed(ENTRY))[1]["metadata"]["managedFields"] == [ENTRY]
-    code, found = http.patch(f"{MAPS}/timeless", {"metadata": {"labels": {"a": "b"}}})
-    assert (code, found["metadata"]["managedFields"][0]) == (200, ENTRY)
+    code, patched = http.patch(f"{MAPS}/timeless", {"metadata": {"labels": {"a": "b"}}})
+    assert (code, patched["metadata"]["managedFields"][0]) == (200, ENTRY)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code", "told"),
+    ("wrong", "code", "message"),
     [
         ({"operation": "Own"}, 422, 'managedFields[0].operation: Invalid value: "Own": must be `Apply` or `Update`'),
         ({"fieldsType": "FieldsV2"}, 422, 'managedFields[0].fieldsType: Invalid value: "FieldsV2": must be `FieldsV1`'),
         ({"manager": "a" * 129}, 422, "managedFields[0].manager: Too long: may not be more than 128 bytes"),
         ({"time": ""}, 400, "metadata.managedFields[0].time"),
-        *(
-            ({"fieldsV1": tree}, 422, "managedFields[0].fieldsV1: Invalid value")
-            for tree in ([1], "x", {"data": {}}, {"f:data": 1}, {"f:x": {"k:[]": {}}}, {"k:{": {}}, {"i:x": {}}, {"v:": {}})
-        ),
+        *(({"fieldsV1": tree}, 422, "managedFields[0].fieldsV1: Invalid value") for tree in WRONG_TREES),
     ],
 )
-def test_managers_that_cannot_be_are_refused(http: Http, wrong: Any, code: int, told: str) -> None:
+def test_invalid_managers_are_refused(http: Http, wrong: Any, code: int, message: str) -> None:
     http("POST", MAPS, json.dumps(config_map("managed")))
     answered, status = http.patch(f"{MAPS}/managed", managed(ENTRY | wrong))
-    assert (answered, told in status["message"]) == (code, True)
+    assert (answered, message in status["message"]) == (code, True)
 
 
-def test_an_applied_index_that_no_list_has_is_let_go(http: Http) -> None:
+def test_an_applied_index_without_a_list_is_dropped(http: Http) -> None:
     made = pod("indexed")
     http("POST", PODS, json.dumps(made))
     entry = ENTRY | {"operation": "Apply", "manager": "me", "fieldsV1": {"f:spec": {"f:containers": {"i:0": {}}}}}
     assert http.patch(f"{PODS}/indexed", managed(entry))[0] == 200
-    code, found = http.apply(f"{PODS}/indexed", made)
-    assert (code, found["spec"]["containers"][0]["image"]) == (200, CONTAINER["image"])
+    code, applied = http.apply(f"{PODS}/indexed", made)
+    assert (code, applied["spec"]["containers"][0]["image"]) == (200, CONTAINER["image"])
 
 
 def test_a_status_does_not_write_managers(http: Http) -> None:
-    """As through any subresource: whoever writes a status sends the object that it read, however old."""
-    made = http("POST", PODS, json.dumps(pod("told")))[1]
-    told = managed(ENTRY) | {"status": {"phase": "Pending"}}
-    assert http.patch(f"{PODS}/told/status", told)[1]["metadata"]["managedFields"] == made["metadata"]["managedFields"]
+    """As through any subresource, because a client that writes a status sends the object that it read, which may be old."""
+    made = http("POST", PODS, json.dumps(pod("reported")))[1]
+    status = managed(ENTRY) | {"status": {"phase": "Pending"}}
+    assert http.patch(f"{PODS}/reported/status", status)[1]["metadata"]["managedFields"] == made["metadata"]["managedFields"]
 
 
 @pytest.mark.parametrize("flags", [(), ("--server-side", "--field-manager=other", "--force-conflicts")])
-def test_a_diff_of_what_is_there_finds_nothing(kubectl: Kubectl, flags: tuple[str, ...]) -> None:
+def test_a_diff_of_an_unchanged_object_is_empty(kubectl: Kubectl, flags: tuple[str, ...]) -> None:
     made = config_map("unchanged", {"a": "1"})
     kubectl("apply", "-f", "-", stdin=made)
     assert kubectl("diff", *flags, "-f", "-", stdin=made).stdout == ""

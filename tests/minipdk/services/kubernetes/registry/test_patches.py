@@ -1,4 +1,4 @@
-"""Patches: what each kind of them may say, and what none may take away."""
+"""Patches of each type: their effects, and the patches that are refused."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from tests.minipdk.services.kubernetes.conftest import MAPS, Http, Kubectl, conf
 from minipdk.services.kubernetes.registry.patches import strategic_merge_patch
 
 MERGE, STRATEGIC, JSON_PATCH = "merge-patch+json", "strategic-merge-patch+json", "json-patch+json"
+WRONG_METADATA: list[Any] = [[], "", 0]
+WRONG_PLACES: list[dict[str, Any]] = [
+    *({"path": 1}, {"path": None}, {"path": ["data"]}),
+    *({"from": 1}, {"from": {}}, {"from": "data"}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -21,21 +26,21 @@ def kept(http: Http) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "patch", "told"),
+    ("kind", "patch", "message"),
     [
         (MERGE, {"metadata": None}, "the name of the object (kept based on URL) was undeterminable: name must be provided"),
         (STRATEGIC, {"metadata": None}, "name must be provided"),
         (STRATEGIC, {"$retainKeys": ["data"], "data": {}}, "name must be provided"),
         (JSON_PATCH, [{"op": "remove", "path": "/metadata"}], "name must be provided"),
         (JSON_PATCH, [{"op": "replace", "path": "/metadata", "value": []}], "metadata in body must be of type object"),
-        *((kind, {"metadata": wrong}, "must be of type object") for kind in (MERGE, STRATEGIC) for wrong in ([], "", 0)),
+        *((kind, {"metadata": wrong}, "must be of type object") for kind in (MERGE, STRATEGIC) for wrong in WRONG_METADATA),
         (MERGE, {"metadata": {"name": "other"}}, "does not match the name on the URL (kept)"),
     ],
 )
-def test_no_patch_takes_an_objects_metadata_away(http: Http, kept: str, kind: str, patch: Any, told: str) -> None:
+def test_no_patch_removes_an_objects_metadata(http: Http, kept: str, kind: str, patch: Any, message: str) -> None:
     before = http("GET", kept)
     code, status = http.patch(kept, patch, kind)
-    assert (code, told in status["message"]) == (400, True)
+    assert (code, message in status["message"]) == (400, True)
     assert http("GET", kept) == before
 
 
@@ -43,11 +48,11 @@ IMPOSSIBLE = "the server rejected our request due to an error in our request"
 
 
 @pytest.mark.parametrize(
-    ("kind", "patch", "code", "told"),
+    ("kind", "patch", "code", "message"),
     [
         *(
             (JSON_PATCH, [{"op": "move", "path": "/data/a", "from": "/data/a"} | wrong], 422, IMPOSSIBLE)
-            for wrong in ({"path": 1}, {"path": None}, {"path": ["data"]}, {"from": 1}, {"from": {}}, {"from": "data"})
+            for wrong in WRONG_PLACES
         ),
         (
             JSON_PATCH,
@@ -70,9 +75,9 @@ IMPOSSIBLE = "the server rejected our request due to an error in our request"
         (STRATEGIC, {"metadata": {"$deleteFromPrimitiveList/name": ["x"]}}, 400, "names name, which is none"),
     ],
 )
-def test_a_patch_that_means_nothing_is_refused(http: Http, kept: str, kind: str, patch: Any, code: int, told: str) -> None:
+def test_an_impossible_patch_is_refused(http: Http, kept: str, kind: str, patch: Any, code: int, message: str) -> None:
     answered, status = http.patch(kept, patch, kind)
-    assert (answered, told in status["message"]) == (code, True)
+    assert (answered, message in status["message"]) == (code, True)
 
 
 def test_copies_of_copies_are_limited(http: Http, kept: str) -> None:
@@ -81,7 +86,7 @@ def test_copies_of_copies_are_limited(http: Http, kept: str) -> None:
     assert (code, "exceeding the limit 3145728" in status["message"]) == (422, True)
 
 
-def test_kubectl_tells_why_a_json_patch_failed(kubectl: Kubectl, kept: str) -> None:
+def test_kubectl_prints_why_a_json_patch_failed(kubectl: Kubectl, kept: str) -> None:
     patch = '[{"op":"test","path":"/data/a","value":"2"}]'
     said = kubectl("patch", "cm", "kept", "--type=json", "-p", patch, fails=True).stderr
     assert "The request is invalid" in said
@@ -89,16 +94,16 @@ def test_kubectl_tells_why_a_json_patch_failed(kubectl: Kubectl, kept: str) -> N
 
 
 def test_a_failed_json_patch_names_its_reason_as_a_cause(http: Http, kept: str) -> None:
-    """Of which alone kubectl before 1.27 tells."""
+    """kubectl before 1.27 prints the cause alone."""
     status = http.patch(kept, [{"op": "remove", "path": "/x"}], JSON_PATCH)[1]
-    assert [one["reason"] for one in status["details"]["causes"]] == ["UnexpectedServerResponse"]
+    assert [cause["reason"] for cause in status["details"]["causes"]] == ["UnexpectedServerResponse"]
 
 
 @pytest.mark.parametrize(
     ("before", "patch", "after"),
     [
-        ("ab", {"secrets": "c"}, "cab"),  # what is new comes first
-        ("abc", {"secrets": "cb"}, "acb"),  # what the patch names has its order; the rest stays where it was
+        ("ab", {"secrets": "c"}, "cab"),  # new items come first
+        ("abc", {"secrets": "cb"}, "acb"),  # items of the patch have its order; the others keep their places
         ("abc", {"secrets": "dc"}, "dabc"),
         ("abc", {"$setElementOrder/secrets": "cab"}, "cab"),
         ("abc", {"$setElementOrder/secrets": "ca"}, "bca"),
@@ -109,5 +114,5 @@ def test_a_strategic_merge_orders_lists_as_kubernetes_does(before: str, patch: d
     def items(names: str) -> list[dict[str, str]]:
         return [{"name": name} for name in names]
 
-    wanted = {field: items(names) for field, names in patch.items()}
-    assert strategic_merge_patch({"secrets": items(before)}, wanted)["secrets"] == items(after)
+    expected = {field: items(names) for field, names in patch.items()}
+    assert strategic_merge_patch({"secrets": items(before)}, expected)["secrets"] == items(after)
