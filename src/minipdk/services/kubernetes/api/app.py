@@ -215,7 +215,6 @@ class Api:
         else:
             patches.check_directives(as_object(patch))
             edit = partial(patches.strategic_merge_patch, patch=patch)
-
         return self._registry.change(target, lambda old: as_object(edit(old)), options), 200
 
     def _delete(self, request: Request, target: Target, body: bytes, _: WriteOptions) -> tuple[Object, int]:

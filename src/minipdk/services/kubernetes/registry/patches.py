@@ -51,7 +51,10 @@ LIST_DIRECTIVES: dict[str, tuple[str, type | UnionType]] = {
 
 
 def json_patch(target: Object, operations: Any) -> Object:
-    """RFC 6902. Raises BadRequestError for a malformed patch and InvalidPatchError if an operation fails."""
+    """RFC 6902. Raises BadRequestError for a malformed patch and InvalidPatchError if an operation fails.
+
+    As on a real API server, the whole document cannot be copied or moved.
+    """
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
         raise BadRequestError("a JSON patch is a list of operations")
     document: Any = copy.deepcopy(target)
