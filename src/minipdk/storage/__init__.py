@@ -1,6 +1,6 @@
-"""What every service keeps its state in: content-addressed blobs and a SQLite database opened the same way.
+"""The storage of every service: content-addressed blobs and a SQLite database opened the same way.
 
-``storage.chunks`` cuts what is too large for one blob; it is not imported here, since numpy takes its time.
+``storage.chunks`` cuts data that is too large for one blob; it is not imported here, because importing numpy is slow.
 """
 
 from minipdk.storage.blobs import BlobStore

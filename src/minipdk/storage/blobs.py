@@ -1,7 +1,7 @@
 """Content-addressed blobs: a file is named by the SHA-256 of its bytes, so the same bytes are kept once.
 
 A blob is written to a temporary name, synced and renamed before `put` returns, and its name is on disk once `sync` has
-returned; metadata that names a blob after that never points at missing bytes, whatever is killed when.
+returned. Metadata that names a blob after that never points at missing bytes, whichever process is killed and when.
 """
 
 from __future__ import annotations
@@ -44,18 +44,14 @@ class BlobStore:
     def sync(self, digests: Iterable[str]) -> None:
         """Put the names of these blobs on disk: a rename is not, until its folder is synced."""
         for folder in {self._root, *(self.path(digest).parent for digest in digests)}:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(folder)
 
     def open(self, digest: str) -> BinaryIO:
         """Open the blob for reading. Raises FileNotFoundError when there is none."""
         return self.path(digest).open("rb", buffering=0)
 
     def path(self, digest: str) -> Path:
-        """Where the blob with this SHA-256 lies, whether or not it is there."""
+        """The path of the blob with this SHA-256, whether or not it is there."""
         return self._root / digest[:2] / digest
 
     def digests(self) -> Iterator[str]:
@@ -64,7 +60,7 @@ class BlobStore:
             yield from sorted(blob.name for blob in folder.iterdir())
 
     def set_aside(self, digest: str) -> bool:
-        """Move a damaged blob out of the way, into the folder ``damaged``; False if it is not there."""
+        """Move a damaged blob into the folder ``damaged``; False if there is no such blob."""
         damaged = self._root / "damaged"
         damaged.mkdir(exist_ok=True, mode=0o700)
         try:
@@ -74,5 +70,14 @@ class BlobStore:
         return True
 
     def delete(self, digest: str) -> None:
-        """Forget the blob. The caller knows that no metadata names it any more."""
+        """Delete the blob. The caller makes sure that no metadata names it any more."""
         self.path(digest).unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in ``folder`` on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,9 +1,9 @@
-"""Cuts bytes into chunks where their content says so: a change in a large file leaves most of its chunks as they were.
+"""Content-defined chunks: a small change in a large file leaves most of its chunks as they were.
 
-A chunk ends behind the first eight bytes, beyond its first half MiB, whose product with an odd constant is small: that
-happens once in a MiB of varied bytes, wherever it stands. Cutting at fixed offsets would be simpler, but then one byte put
-in near the start of a file would change every chunk behind it. The search is numpy's, at more than a GB/s: plain Python
-would need a second for each MiB.
+A chunk ends after the first eight bytes, beyond its first half MiB, whose product with an odd constant is small. In varied
+bytes that happens once in a MiB, and it does not depend on the offset. Cutting at fixed offsets would be simpler, but then
+one byte inserted near the start of a file would change every chunk after it. The search uses numpy and reaches more than a
+GB/s: plain Python would need a second for each MiB.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 SMALLEST = 512 << 10
 LARGEST = 4 << 20
 _WINDOW = 8
-_STEP = 256 << 10  # what is searched at once: it stays in the processor's cache
+_STEP = 256 << 10  # bytes per search: they fit in the processor's cache
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _LIMIT = np.uint64((1 << 64) >> 20)
 
 
 def chunks(pieces: Iterable[bytes | memoryview]) -> Iterator[bytearray]:
-    """The concatenation of ``pieces`` in chunks of half a MiB to 4 MiB, the last of them maybe smaller.
+    """The concatenation of ``pieces`` in chunks of half a MiB to 4 MiB; the last one may be smaller.
 
-    Where it is cut depends on the bytes alone, not on the pieces they come in. Nothing comes of no bytes.
+    The cuts depend on the bytes alone, not on the pieces they arrive in. No bytes give no chunks.
     """
     search, chunk = _Search(), bytearray()
     for piece in pieces:
@@ -41,20 +41,20 @@ def chunks(pieces: Iterable[bytes | memoryview]) -> Iterator[bytearray]:
                 del chunk[end:]
                 yield chunk
                 chunk = rest
-        del piece, view  # a piece may be large: it goes before the next one comes
+        del piece, view  # a piece may be large: free it before the next one arrives
     if chunk:
         yield chunk
 
 
 class _Search:
-    """Looks for windows that end a chunk. Its arrays are made once: new ones each time would take longer than the search."""
+    """Finds windows that end a chunk. It allocates its arrays once, because allocating takes longer than the search."""
 
     def __init__(self) -> None:
         self._products = np.empty(_STEP // _WINDOW + 1, np.uint64)
         self._small = np.empty(_STEP // _WINDOW + 1, np.bool_)
 
     def first_end(self, chunk: bytearray, start: int) -> int | None:
-        """Where to end the chunk, if one of the windows from ``start`` on says so."""
+        """The end of the first window from ``start`` on that ends the chunk; None if no window does."""
         first: int | None = None
         for offset in range(start, min(start + _WINDOW, len(chunk) - _WINDOW + 1)):
             count = (len(chunk) - offset) // _WINDOW

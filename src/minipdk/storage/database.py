@@ -6,6 +6,7 @@ block: each thread has its own connection and sees the last committed state.
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 import threading
@@ -14,15 +15,32 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from minipdk.common.service import StartError
-
-DEFINITIONS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+from minipdk.storage.blobs import sync_folder
 
 Step = str | Callable[[sqlite3.Connection], None]
 """One migration: SQL statements, or a function of the connection, which must not commit."""
 
+_DEFINITIONS = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_UNUSABLE = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+}
+
+log = logging.getLogger(__name__)
+
 
 class StorageError(StartError):
-    """The root of the ways in which a database cannot be opened. Each message has the remedy."""
+    """A database cannot be opened. Each message has the remedy.
+
+    StorageError
+    ├── NewerDatabaseError     a newer version of minipdk made it
+    ├── DamagedDatabaseError   the file is no SQLite database, or no version of minipdk made its tables
+    └── UnusableDatabaseError  the file cannot be read or written: permissions, a full or read-only disk, another process
+    """
 
 
 class NewerDatabaseError(StorageError):
@@ -30,7 +48,11 @@ class NewerDatabaseError(StorageError):
 
 
 class DamagedDatabaseError(StorageError):
-    """The file is no SQLite database, or its tables are not those of any version of minipdk."""
+    """The file is no SQLite database, or no version of minipdk made its tables."""
+
+
+class UnusableDatabaseError(StorageError):
+    """The operating system does not let minipdk read and write the file, or another process has locked it."""
 
 
 class Database:
@@ -46,58 +68,68 @@ class Database:
         self._local = threading.local()
         self._writer = threading.RLock()
         try:
-            self._migrate(steps)
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # its subclasses are about a statement, not the file
+            if self._version() != len(steps):
+                self._migrate(steps)
+        except (sqlite3.DatabaseError, OSError) as error:
+            if (explained := _explained(path, error)) is None:
                 raise
-            raise DamagedDatabaseError(
-                f"{path} is damaged ({error}): put back a copy of it, or let `minipdk reset` forget the data"
-            ) from error
+            raise explained from error
 
     def _migrate(self, steps: Sequence[Step]) -> None:
-        connection = self.connection()
-        if self._version() == len(steps):
-            return
-        with self.transaction():  # another process may have been quicker
-            version = self._version()
+        # A step that rebuilds a table drops the old one, which would delete or detach the rows that refer to it. The setting
+        # cannot change within a transaction (https://www.sqlite.org/lang_altertable.html, 7).
+        self.connection().execute("PRAGMA foreign_keys = OFF")
+        with self.transaction() as connection:
+            version = self._version()  # another process may have been quicker
             if version > len(steps):
                 raise NewerDatabaseError(
                     f"{self._path} has version {version} of its schema and this minipdk knows {len(steps)}: "
                     "install the newer minipdk that made it, or let `minipdk reset` forget the data"
                 )
-            if version == 0 and connection.execute(DEFINITIONS).fetchone():
+            if version == 0 and connection.execute(_DEFINITIONS).fetchone():
                 self._adopt(steps[0])
                 version = 1
             if 0 < version < len(steps):
                 self._copy_beside(version)
             for step in steps[version:]:
                 _apply(step, connection)
+            if 0 < version < len(steps):
+                _check_references(connection)
             connection.execute(f"PRAGMA user_version = {len(steps)}")
+        self.connection().execute("PRAGMA foreign_keys = ON")
 
     def _version(self) -> int:
         version: int = self.connection().execute("PRAGMA user_version").fetchone()[0]
         return version
 
     def _adopt(self, first: Step) -> None:
-        """Take over a database of 1.0.0, after checking that its tables are those of version 1."""
+        """Take over a database of 1.0.0, after checking that its tables are version 1's."""
         with closing(sqlite3.connect(":memory:")) as fresh:
             _apply(first, fresh)
-            definitions = dict(fresh.execute(DEFINITIONS))
-        _apply(first, self.connection())
-        existing = dict(self.connection().execute(DEFINITIONS).fetchall())
-        if changed := [name for name, sql in definitions.items() if existing[name] != sql]:
+            expected = dict(fresh.execute(_DEFINITIONS))
+        existing = dict(self.connection().execute(_DEFINITIONS).fetchall())
+        if changed := [name for name, sql in expected.items() if existing.get(name, sql) != sql]:
             raise DamagedDatabaseError(
                 f"{self._path} was made by minipdk before 1.0.0 ({', '.join(changed)} differ): "
                 "let `minipdk reset` forget the data"
             )
+        _apply(first, self.connection())  # makes tables that 1.0.0 had not come to when it was killed
 
     def _copy_beside(self, version: int) -> None:
-        """Keep the database of ``version`` as it was, complete with what is in the write-ahead log."""
+        """Keep the database of ``version`` as it was, including the write-ahead log.
+
+        The copy has its name only once it is complete and on disk.
+        """
         copy = self._path.with_suffix(f".v{version}.db")
-        copy.unlink(missing_ok=True)
-        with closing(sqlite3.connect(copy)) as target, closing(sqlite3.connect(self._path)) as source:
+        partial = copy.with_name(f"{copy.name}.partial")
+        log.info("%s has version %d of its schema: copying it to %s before migrating it", self._path, version, copy.name)
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
+        with closing(sqlite3.connect(partial)) as target, closing(sqlite3.connect(self._path)) as source:
+            target.execute("PRAGMA journal_mode = MEMORY")  # a journal that a killed process left could spoil the next copy
             source.backup(target)
-        copy.chmod(0o600)
+        partial.replace(copy)
+        sync_folder(copy.parent)
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection, for reading. Rows can be indexed by column name."""
@@ -126,9 +158,9 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.execute("COMMIT")  # which fails, and must be undone as well, where a reference leads nowhere
+                connection.execute("COMMIT")  # fails, and must be undone too, when a reference leads nowhere
             except BaseException:
-                connection.execute("ROLLBACK")
+                _roll_back(connection)
                 raise
 
     @contextmanager
@@ -142,7 +174,34 @@ class Database:
         try:
             yield connection
         finally:
-            connection.execute("ROLLBACK")
+            _roll_back(connection)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:  # SQLite has ended it when the disk is full or fails
+        connection.execute("ROLLBACK")
+
+
+def _check_references(connection: sqlite3.Connection) -> None:
+    if broken := connection.execute("PRAGMA foreign_key_check").fetchone():
+        raise sqlite3.IntegrityError(f"a row of {broken['table']} refers to a missing row of {broken['parent']}")
+
+
+def _explained(path: Path, error: sqlite3.DatabaseError | OSError) -> StorageError | None:
+    """The StorageError for an error of the file or its disk; None when a statement of a step is wrong."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of an extended code is a detail
+    if code in _DAMAGED:
+        return DamagedDatabaseError(
+            f"{path} is damaged ({error}): put back a copy of it, or let `minipdk reset` forget the data"
+        )
+    if code == sqlite3.SQLITE_BUSY:
+        return UnusableDatabaseError(f"{path} cannot be opened ({error}): stop the other process that uses it")
+    if code in _UNUSABLE or isinstance(error, OSError):
+        return UnusableDatabaseError(
+            f"{path} cannot be opened ({error}): make sure that it is a file, that you may write to its folder, "
+            "and that the disk is neither full nor read-only"
+        )
+    return None
 
 
 def _apply(step: Step, connection: sqlite3.Connection) -> None:

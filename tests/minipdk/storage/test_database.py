@@ -1,9 +1,10 @@
-"""What storage promises every service: bytes named by their hash, and transactions that are whole or not there."""
+"""Transactions are whole or absent, and older databases are migrated."""
 
 from __future__ import annotations
 
-import hashlib
-import random
+import os
+import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,66 +12,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from minipdk.storage import BlobStore, Database
-from minipdk.storage.chunks import LARGEST, SMALLEST, chunks
-from minipdk.storage.database import DamagedDatabaseError, NewerDatabaseError
+from minipdk.storage import Database
+from minipdk.storage.database import DamagedDatabaseError, NewerDatabaseError, UnusableDatabaseError
 
 SCHEMA = ("CREATE TABLE IF NOT EXISTS numbers (value INTEGER)",)
-
-
-@given(data=st.binary(max_size=200))
-def test_a_blob_is_kept_once_under_the_hash_of_its_bytes(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    store, digest = BlobStore(tmp_path_factory.mktemp("blobs")), hashlib.sha256(data).hexdigest()
-    store.put(digest, data)
-    store.put(digest, data)
-    store.sync([digest])
-    assert list(store.digests()) == [digest]
-    with store.open(digest) as file:
-        assert file.read() == data
-    store.delete(digest)
-    assert list(store.digests()) == []
-
-
-def test_a_put_that_was_cut_off_leaves_nothing_behind(tmp_path: Path) -> None:
-    store = BlobStore(tmp_path)
-    with pytest.raises(TypeError):
-        store.put("0" * 64, ["not bytes"])
-    (tmp_path / "incoming" / "left by kill -9").write_bytes(b"half of it")
-    BlobStore(tmp_path)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-
-
-VARIED = random.Random(7).randbytes(12 << 20)
-
-
-@given(seed=st.integers(0, 1 << 32))
-@settings(max_examples=5, deadline=None)
-def test_chunks_depend_on_the_bytes_alone_and_not_on_how_they_arrive(seed: int) -> None:
-    chance, pieces, at = random.Random(seed), list[bytes](), 0
-    while at < len(VARIED):
-        size = chance.choice([1, 100, 300_000, 5_000_000])
-        pieces.append(VARIED[at : at + size])
-        at += size
-    assert list(map(bytes, chunks(pieces))) == list(map(bytes, chunks([VARIED])))
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"1", VARIED, bytes(9 << 20), b"abc" * (3 << 20)], ids=["empty", "1", "varied", "0", "abc"]
-)
-def test_chunks_make_up_the_whole_and_keep_their_limits(data: bytes) -> None:
-    cut = list(map(bytes, chunks([data])))
-    assert b"".join(cut) == data
-    assert all(SMALLEST <= len(chunk) <= LARGEST for chunk in cut[:-1])
-    assert all(0 < len(chunk) <= LARGEST for chunk in cut[-1:])
-
-
-def test_a_small_change_leaves_most_chunks_as_they_were() -> None:
-    before = set(map(bytes, chunks([VARIED])))
-    after = set(map(bytes, chunks([VARIED[:3_000_000] + b"put in" + VARIED[3_000_000:]])))
-    assert len(after - before) <= 2
 
 
 def test_a_transaction_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -208,3 +154,159 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert subprocess.run([sys.executable, "-c", program]).returncode == -9
     rows = Database(tmp_path / "a.db", SCHEMA).connection().execute("SELECT value FROM numbers").fetchall()
     assert [row["value"] for row in rows] == [42]
+
+
+def test_an_error_that_ends_the_transaction_itself_is_not_hidden_by_the_rollback(tmp_path: Path) -> None:
+    """SQLite rolls back on its own when the disk is full, and on OR ROLLBACK."""
+    database = Database(tmp_path / "a.db", ["CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY)"])
+
+    def insert_twice() -> None:
+        with database.transaction() as connection:
+            connection.execute("INSERT INTO names VALUES ('a')")
+            connection.execute("INSERT OR ROLLBACK INTO names VALUES ('a')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        insert_twice()
+    assert database.connection().execute("SELECT count(*) FROM names").fetchone()[0] == 0
+
+
+def test_a_1_0_0_database_without_its_last_tables_gets_them(tmp_path: Path) -> None:
+    """1.0.0 made its tables one by one, and may have been killed in between."""
+    made_by_1_0_0(tmp_path / "a.db")
+    schema = f"{SCHEMA[0]}; CREATE TABLE IF NOT EXISTS units (name TEXT);"
+    database = Database(tmp_path / "a.db", [schema])
+    assert database.connection().execute("SELECT value FROM numbers").fetchone()[0] == 42
+    assert database.connection().execute("SELECT count(*) FROM units").fetchone()[0] == 0
+
+
+def test_an_older_table_that_lacks_an_indexed_column_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    later = "CREATE TABLE IF NOT EXISTS numbers (value INTEGER, unit TEXT); CREATE INDEX IF NOT EXISTS i ON numbers (unit);"
+    with pytest.raises(DamagedDatabaseError, match=r"\(numbers differ\)"):
+        Database(tmp_path / "a.db", [later])
+
+
+MIGRATION = """
+import os, signal, sys
+from pathlib import Path
+from minipdk.storage import Database
+def killed(connection):
+    connection.execute("DELETE FROM numbers")
+    os.kill(os.getpid(), signal.SIGKILL)
+Database(Path(sys.argv[1]), ({schema!r}, {step!r}, killed))
+"""
+
+
+def test_a_migration_that_is_killed_is_done_again_from_the_start(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    program = MIGRATION.format(schema=SCHEMA[0], step=LATER[0])
+    assert subprocess.run([sys.executable, "-c", program, tmp_path / "a.db"]).returncode == -signal.SIGKILL
+    assert version(tmp_path / "a.db") == 0
+    rows = Database(tmp_path / "a.db", (*SCHEMA, *LATER)).connection().execute("SELECT value, unit FROM numbers")
+    assert [tuple(row) for row in rows] == [(42, "m")]
+    with closing(sqlite3.connect(tmp_path / "a.v1.db")) as copy:
+        assert copy.execute("SELECT * FROM numbers").fetchall() == [(42,)]
+
+
+@pytest.mark.parametrize("kind", ["half", "not a database", "journal"])
+def test_a_copy_that_was_cut_off_is_made_again(kind: str, tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    content = (tmp_path / "a.db").read_bytes()
+    partial = tmp_path / "a.v1.db.partial"
+    partial.write_bytes({"half": content[: len(content) // 2], "not a database": b"cut off", "journal": b""}[kind])
+    if kind == "journal":
+        partial.with_name(f"{partial.name}-journal").write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(1024))
+    Database(tmp_path / "a.db", (*SCHEMA, *LATER))
+    assert not partial.exists()
+    with closing(sqlite3.connect(tmp_path / "a.v1.db")) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert copy.execute("SELECT value FROM numbers").fetchone()[0] == 42
+
+
+def test_a_migration_without_room_for_the_copy_changes_nothing(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db", "INSERT INTO numbers SELECT value FROM generate;".replace("generate", "numbers") * 15)
+    program = (
+        "import resource, sys; from pathlib import Path; from minipdk.storage import Database\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        f"Database(Path(sys.argv[1]), {(*SCHEMA, *LATER)!r})"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, tmp_path / "a.db"], capture_output=True, text=True)
+    assert re.search(r"UnusableDatabaseError: .*a\.db cannot be opened \(disk I/O error\): .* disk is neither", ended.stderr)
+    assert version(tmp_path / "a.db") == 0
+    assert not (tmp_path / "a.v1.db").exists()
+    Database(tmp_path / "a.db", (*SCHEMA, *LATER))
+    assert version(tmp_path / "a.db") == 3
+
+
+def test_a_step_may_rebuild_a_table_that_others_refer_to(tmp_path: Path) -> None:
+    """SQLite's own recipe: with references enforced, dropping the old table would delete the rows that refer to it."""
+    schema = (
+        "CREATE TABLE IF NOT EXISTS repos (id INTEGER PRIMARY KEY);"
+        "CREATE TABLE IF NOT EXISTS commits (repo INTEGER REFERENCES repos (id) ON DELETE CASCADE);"
+    )
+    rebuild = (
+        "CREATE TABLE rebuilt (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO rebuilt SELECT id, '' FROM repos;"
+        "DROP TABLE repos; ALTER TABLE rebuilt RENAME TO repos;"
+    )
+    with Database(tmp_path / "a.db", [schema]).transaction() as connection:
+        connection.execute("INSERT INTO repos VALUES (7)")
+        connection.execute("INSERT INTO commits VALUES (7)")
+    migrated = Database(tmp_path / "a.db", [schema, rebuild])
+    assert migrated.connection().execute("SELECT repo FROM commits").fetchone()[0] == 7
+    with pytest.raises(sqlite3.IntegrityError):
+        migrated.connection().execute("INSERT INTO commits VALUES (8)")
+    with pytest.raises(sqlite3.IntegrityError, match="a row of commits refers to a missing row of repos"):
+        Database(tmp_path / "a.db", [schema, rebuild, "DELETE FROM repos"])
+    assert version(tmp_path / "a.db") == 2
+
+
+def test_processes_that_open_an_old_database_together_migrate_it_once(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    program = (
+        "import sys; from pathlib import Path; from minipdk.storage import Database\n"
+        f"print('ready', flush=True); sys.stdin.read(); Database(Path(sys.argv[1]), {(*SCHEMA, *LATER)!r})"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "a.db")]
+    gate, key = os.pipe()
+    processes = [
+        subprocess.Popen(command, stdin=gate, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)
+    ]
+    os.close(gate)
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    os.close(key)  # their stdin ends: they all start now
+    assert [process.communicate()[0] for process in processes] == [""] * 4
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        assert connection.execute("SELECT name FROM units").fetchall() == [("m",)]
+
+
+def test_a_database_that_another_process_locks_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, timeout=0.0, **options: connect(path, timeout=0.1, **options))
+    with closing(connect(tmp_path / "a.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnusableDatabaseError, match=r"a\.db cannot be opened \(database is locked\): stop the other"):
+            Database(tmp_path / "a.db", SCHEMA)
+
+
+def test_a_truncated_database_is_named_with_the_remedy(tmp_path: Path) -> None:
+    made_by_1_0_0(tmp_path / "a.db")
+    content = (tmp_path / "a.db").read_bytes()
+    (tmp_path / "a.db").write_bytes(content[:-4096])
+    with pytest.raises(DamagedDatabaseError, match=r"a\.db is damaged \(database disk image is malformed\): put"):
+        Database(tmp_path / "a.db", SCHEMA)
+
+
+def test_a_folder_in_place_of_the_database_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a.db").mkdir()
+    with pytest.raises(UnusableDatabaseError, match=r"cannot be opened \(unable to open .*: make sure that it is a file"):
+        Database(tmp_path / "a.db", SCHEMA)
+
+
+def test_a_folder_that_takes_no_files_is_named_with_the_remedy() -> None:
+    with pytest.raises(UnusableDatabaseError, match=r"cannot be opened \(.*\): .* the disk is neither full nor read-only"):
+        Database(Path("/proc/a.db"), SCHEMA)
