@@ -8,9 +8,13 @@ there at the right version.
 
 Every instruction of Docker's reference is understood. Refused, with the file and line: ADD of a URL or a git repository,
 ONBUILD, FROM scratch, another platform, and flags other than ``--from``, ``--chown``, ``--chmod``, ``--link``,
-``--platform`` and ``RUN --mount=type=cache``. HEALTHCHECK has no effect, as on Kubernetes. Files belong to whoever runs the
-container, so ``--chown`` and ``chown`` succeed and change nothing. ``RUN apt-get install`` works where the host is Debian or
-Ubuntu.
+``--platform`` and ``RUN --mount=type=cache``. HEALTHCHECK has no effect, as on Kubernetes. Files belong to the user who runs
+the container, so ``--chown`` and ``chown`` succeed and change nothing. ``RUN apt-get install`` works if the host is Debian
+or Ubuntu.
+
+A build reads the Dockerfile (`dockerfile`, `stages`), carries out each instruction (`build`; `settings` for instructions
+that only configure the image) on the files of its `context`, and makes a layer of each step (`layers`, whose `copier` runs
+inside the container). `store` keeps the images. `run` and `run_options` are ``minipdk image run``.
 
 The interface that services use::
 

@@ -1,11 +1,12 @@
 """Carry out a Dockerfile: each RUN, COPY, ADD and WORKDIR becomes a layer, captured from a container's private layer.
 
-A layer is named by what it is made from (the layer below, the instruction, the variables it sees, the files it copies), so
-a step that was built before is taken as it is, in whichever image.
+A layer's name is a hash of its inputs (the layer below, the instruction, the variables it sees, the files it copies), so a
+step that was built before, for any image, is used again.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -15,22 +16,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from minipdk.images import names, settings, words
+from minipdk.images import expansion, names, settings
 from minipdk.images.context import Context
 from minipdk.images.dockerfile import Instruction, read
 from minipdk.images.errors import DockerfileError, ImageNameError, ImageNotFoundError, ImageStaleError, StepFailedError
-from minipdk.images.image import Image
-from minipdk.images.layers import LayerMaker, Placement, base_key, holds_anything
+from minipdk.images.image import Image, Progress
+from minipdk.images.layers import LayerMaker, Placement, base_key, changes_anything
 from minipdk.images.stages import Stage, Stages
-from minipdk.images.store import Progress
 from minipdk.sandbox import Mount
 from minipdk.sandbox.errors import ContainerSpecError
 
 _MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 PLATFORM_ARGUMENTS = {
-    f"{which}{what}": value
-    for which in ("TARGET", "BUILD")
-    for what, value in (("PLATFORM", f"linux/{_MACHINE}"), ("OS", "linux"), ("ARCH", _MACHINE))
+    f"{side}{part}": value
+    for side in ("TARGET", "BUILD")
+    for part, value in (("PLATFORM", f"linux/{_MACHINE}"), ("OS", "linux"), ("ARCH", _MACHINE))
 }
 PROXY_ARGUMENTS = frozenset(f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "FTP", "NO", "ALL"))
 FLAGS = {
@@ -69,7 +69,7 @@ class Builder:
     def build(self, name: str) -> Image:
         """The image, with its layers on disk. Raises BuildError."""
         for instruction in self._stages.first_arguments:
-            self._checked(instruction, lambda one: self._global.update(self._argument(one, self._global, {})))
+            self._checked(instruction, lambda arg: self._global.update(self._argument(arg, self._global, {})))
         needed = self._stages.needed(self._global)
         total, step = sum(len(stage.instructions) for stage in needed), 0
         for stage in needed:
@@ -95,7 +95,7 @@ class Builder:
             "ONBUILD": self._refuse,
         }
         step = steps.get(instruction.keyword, self._setting)
-        self._checked(instruction, lambda one: step(stage, one))
+        self._checked(instruction, functools.partial(step, stage))
 
     def _checked(self, instruction: Instruction, step: Callable[[Instruction], None]) -> None:
         """Carry out ``step``; a failure names the file, the line and the instruction."""
@@ -112,10 +112,10 @@ class Builder:
 
     def _from(self, stage: Stage, instruction: Instruction) -> None:
         flags = dict(instruction.flags)
-        wanted = words.expand(flags.get("platform") or "", PLATFORM_ARGUMENTS | self._global, self._file.escape)
-        if wanted not in ("", PLATFORM_ARGUMENTS["TARGETPLATFORM"]):
-            raise ValueError(f"--platform={wanted} is not supported by minipdk: images are for this machine's {_MACHINE}")
-        reference = words.expand(instruction.text.split()[0], self._global, self._file.escape)
+        requested = expansion.expand(flags.get("platform") or "", PLATFORM_ARGUMENTS | self._global, self._file.escape)
+        if requested not in ("", PLATFORM_ARGUMENTS["TARGETPLATFORM"]):
+            raise ValueError(f"--platform={requested} is not supported by minipdk: images are for this machine's {_MACHINE}")
+        reference = expansion.expand(instruction.text.split()[0], self._global, self._file.escape)
         if earlier := self._stages.find(reference, stage):
             stage.image, stage.key = earlier.image, earlier.key
             return
@@ -132,15 +132,15 @@ class Builder:
     def _argument(
         self, instruction: Instruction, variables: Mapping[str, str], inherited: Mapping[str, str]
     ) -> dict[str, str]:
-        """The variables that an ARG sets: from the caller, else its default, else as set before the first FROM."""
+        """The variables that an ARG sets: from the caller, else from its default, else from before the first FROM."""
         values = {}
-        for part in words.split(instruction.text, self._file.escape):
+        for part in expansion.split(instruction.text, self._file.escape):
             name, has_default, default = part.partition("=")
             self._used.add(name)
             if name in self._given:
                 values[name] = self._given[name]
             elif has_default:
-                values[name] = words.expand(default, {**variables, **values}, self._file.escape)
+                values[name] = expansion.expand(default, {**variables, **values}, self._file.escape)
             elif name in inherited:
                 values[name] = inherited[name]
         return values
@@ -156,7 +156,7 @@ class Builder:
         self._progress(" ---> no effect, as on Kubernetes: pods have probes instead")
 
     def _workdir(self, stage: Stage, instruction: Instruction) -> None:
-        path = words.expand(instruction.text, stage.variables, self._file.escape)
+        path = expansion.expand(instruction.text, stage.variables, self._file.escape)
         path = posixpath.normpath(posixpath.join(stage.image.config.working_dir, path))
         stage.image = replace(stage.image, config=replace(stage.image.config, working_dir=path))
         if path != "/":
@@ -165,11 +165,14 @@ class Builder:
     def _run(self, stage: Stage, instruction: Instruction) -> None:
         config, heredocs, script = stage.image.config, instruction.heredocs, None
         argv = settings.command(instruction, config)
-        if len(heredocs) == 1 and len(words.split(instruction.text, self._file.escape)) == 1:
+        if len(heredocs) == 1 and len(expansion.split(instruction.text, self._file.escape)) == 1:
             script = heredocs[0].content  # RUN <<EOF: the inline file is the command
             argv = [SCRIPT] if script.startswith("#!") else [*config.shell, script]
         elif heredocs:
-            argv = [*config.shell, "".join([f"{instruction.text}\n", *(f"{one.content}{one.name}\n" for one in heredocs)])]
+            argv = [
+                *config.shell,
+                "".join([f"{instruction.text}\n", *(f"{heredoc.content}{heredoc.name}\n" for heredoc in heredocs)]),
+            ]
         caches = [_cache_mount(value, stage.variables) for flag, value in instruction.flags if flag == "mount"]
         arguments = {name: value for name, value in stage.arguments.items() if name not in config.env}
 
@@ -188,9 +191,11 @@ class Builder:
         if len(parts) < 2:
             raise ValueError("needs at least one source and a destination")
         *patterns, target = parts
-        flags = {name: words.expand(value or "", stage.variables, self._file.escape) for name, value in instruction.flags}
+        flags = {
+            name: expansion.expand(value or "", stage.variables, self._file.escape) for name, value in instruction.flags
+        }
         placement = Placement(_target(target, stage), _mode(flags), extract=instruction.keyword == "ADD")
-        if instruction.keyword == "ADD" and (remote := next((one for one in patterns if _REMOTE.match(one)), None)):
+        if instruction.keyword == "ADD" and (remote := next(filter(_REMOTE.match, patterns), None)):
             raise ValueError(f"{remote}: remote sources are not supported by minipdk; download it and use COPY")
         if instruction.heredocs:
             self._copy_heredocs(stage, instruction, patterns, placement)
@@ -215,13 +220,13 @@ class Builder:
             for heredoc in instruction.heredocs:
                 content = heredoc.content
                 if heredoc.expand:
-                    content = words.expand_variables(content, stage.variables, self._file.escape)
+                    content = expansion.expand_variables(content, stage.variables, self._file.escape)
                 (folder / heredoc.name).write_text(content)
             names_of_files = [heredoc.name for heredoc in instruction.heredocs]
             self._copy_context(stage, Context(folder), names_of_files, placement, ["COPY <<"])
 
     def _copy_from(self, stage: Stage, reference: str, patterns: list[str], placement: Placement) -> None:
-        """COPY --from: take the files out of an earlier stage's, or another image's, root first."""
+        """COPY --from: first take the files out of the root of an earlier stage or another image."""
         earlier = self._stages.find(reference, stage)
         image = earlier.image if earlier else self._resolve(reference)
         key = earlier.key if earlier else _digest(base_key(), image.id)
@@ -237,19 +242,19 @@ class Builder:
         self._layer(stage, ["COPY --from", key, absolute, asdict(placement)], copy)
 
     def _layer(self, stage: Stage, made_from: list[object], make: Callable[[], Path]) -> None:
-        """Put the layer of one step on the stage: the one made from the same before, or a new one."""
+        """Add the layer of one step to the stage: the layer that was made from the same inputs before, or a new one."""
         stage.key = _digest(stage.key, *made_from)
         layer = self._maker.layer(stage.key)
         if layer is None:
             layer = self._maker.keep(make(), stage.key)
         else:
             self._progress(" ---> Using cache")
-        if any(layer.iterdir()) and holds_anything(layer):
+        if any(layer.iterdir()) and changes_anything(layer):
             stage.image = replace(stage.image, layers=(*stage.image.layers, layer))
 
 
 def _ignore_file(context: Path, dockerfile: Path) -> str:
-    """The patterns that keep files out: of <Dockerfile>.dockerignore, else of the context's .dockerignore."""
+    """The text of <Dockerfile>.dockerignore, else of the context's .dockerignore, else nothing."""
     for path in (dockerfile.with_name(f"{dockerfile.name}.dockerignore"), context / ".dockerignore"):
         if path.is_file():
             return path.read_text()
@@ -257,7 +262,7 @@ def _ignore_file(context: Path, dockerfile: Path) -> str:
 
 
 def _target(path: str, stage: Stage) -> str:
-    """The absolute destination; a trailing / or a dot says that it is a folder."""
+    """The absolute destination; it is a folder if it ends with / or a dot."""
     joined = posixpath.join(stage.image.config.working_dir, path)
     is_folder = path.endswith("/") or posixpath.basename(path) in (".", "..")
     return posixpath.normpath(joined) + "/" * (is_folder and posixpath.normpath(joined) != "/")
@@ -273,8 +278,8 @@ def _mode(flags: Mapping[str, str]) -> int | None:
 
 
 def _cache_mount(value: str | None, variables: Mapping[str, str]) -> str:
-    """The target of ``--mount=type=cache,target=...``, the one kind that is supported."""
-    options = dict(part.partition("=")[::2] for part in words.expand(value or "", variables).split(","))
+    """The target of ``--mount=type=cache,target=...``, the only supported kind of mount."""
+    options = dict(part.partition("=")[::2] for part in expansion.expand(value or "", variables).split(","))
     kind = options.get("type", "bind")
     target = options.get("target") or options.get("dst") or options.get("destination") or ""
     if kind != "cache":

@@ -1,6 +1,10 @@
-"""The files that COPY and ADD may take: those of the build context that .dockerignore does not exclude.
+"""The files that COPY and ADD may take: files of the build context that .dockerignore does not exclude.
 
 Nothing outside the context can be reached, whether by ``..``, by an absolute path or through a symlink.
+
+Patterns follow Docker's builder (https://docs.docker.com/build/concepts/context/#syntax). Its Python client's PatternMatcher
+(`docker.utils.build`) differs: it ignores case, knows neither escapes nor ``[^a]``, never excludes .dockerignore, and does
+not apply ``**/folder`` to the folder's files once there is an exception.
 """
 
 from __future__ import annotations
@@ -17,12 +21,12 @@ CHUNK = 1 << 20
 
 
 class ContextError(ValueError):
-    """A source is not there, is excluded, or leads out of the context."""
+    """A source is missing, excluded, or outside the context."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file, folder or symlink to copy: ``path`` is relative to the context, ``name`` to what was asked for.
+    """A file, folder or symlink to copy: ``path`` is relative to the context, ``name`` to the source.
 
     ``name`` is ``.`` for the source itself.
     """
@@ -33,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """One thing that a pattern of COPY named, and everything in it."""
+    """A file or folder that a pattern of COPY matches, and everything in it."""
 
     path: str
     is_folder: bool
@@ -41,7 +45,7 @@ class Source:
 
 
 class Context:
-    """The folder ``root`` without what the patterns of ``ignore`` (the text of a .dockerignore) exclude."""
+    """The folder ``root`` without the files that ``ignore`` (the text of a .dockerignore) excludes."""
 
     def __init__(self, root: Path, ignore: str = "") -> None:
         self.root = root.resolve()
@@ -49,22 +53,22 @@ class Context:
         self._has_exceptions = any(not excludes for _, excludes in self._rules)
 
     def select(self, pattern: str) -> list[Source]:
-        """What ``pattern`` names, in order. Raises ContextError when it names nothing or leads out."""
+        """The sources that ``pattern`` matches, in order. Raises ContextError if there are none, or one is outside."""
         parts = PurePosixPath("/", pattern).parts[1:]
         if ".." in parts:
             parts = _without_parents(pattern, parts)
         if any(GLOB_CHARACTERS & set(part) for part in parts):
-            found = [path for path in self._glob(parts) if not self._is_hidden(path)]
+            matches = [path for path in self._glob(parts) if not self._is_hidden(path)]
         else:
             path = "/".join(parts) or "."
-            found = [path] if os.path.lexists(self.root / path) and not self._is_hidden(path) else []
-        if not found:
+            matches = [path] if os.path.lexists(self.root / path) and not self._is_hidden(path) else []
+        if not matches:
             excluded = " (.dockerignore excludes it)" if os.path.lexists(self.root.joinpath(*parts)) else ""
             raise ContextError(f"no file of the build context {self.root} matches {pattern!r}{excluded}")
-        return [self._source(path) for path in found]
+        return [self._source(path) for path in matches]
 
     def digest(self, sources: list[Source]) -> str:
-        """The SHA-256 of what would be copied: names, kinds, modes and contents."""
+        """The SHA-256 of the names, kinds, modes and contents of ``sources``."""
         total = hashlib.sha256()
         for source in sources:
             total.update(f"{source.path}\0{source.is_folder}\0".encode())
@@ -73,18 +77,18 @@ class Context:
         return total.hexdigest()
 
     def _glob(self, parts: tuple[str, ...]) -> list[str]:
-        """The paths whose parts match, one by one; folders that are symlinks are not searched."""
-        found = [""]
+        """The paths whose parts match ``parts``; folders that are symlinks are not searched."""
+        matches = [""]
         for part in parts:
             accepts = re.compile(_translate(part))
-            found = [
+            matches = [
                 f"{folder}/{name}".lstrip("/")
-                for folder in found
+                for folder in matches
                 if (self.root / folder).is_dir() and not (self.root / folder).is_symlink()
                 for name in sorted(os.listdir(self.root / folder))  # noqa: PTH208  (names, not paths)
                 if accepts.fullmatch(name)
             ]
-        return found
+        return matches
 
     def _source(self, path: str) -> Source:
         real = (self.root / path).resolve()
@@ -109,7 +113,7 @@ class Context:
         return entries
 
     def _is_hidden(self, path: str) -> bool:
-        """Whether the last pattern that matches ``path``, or a folder it lies in, excludes it."""
+        """Whether the last pattern that matches ``path``, or a folder above it, excludes it."""
         candidates = [path, *(parent.as_posix() for parent in PurePosixPath(path).parents)]
         hidden = False
         for rule, excludes in self._rules:
@@ -131,7 +135,7 @@ def _without_parents(pattern: str, parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _describe(path: Path) -> str:
-    """What makes a file, folder or symlink what it is."""
+    """The kind, mode and content of a file, folder or symlink."""
     status = path.lstat()
     if path.is_symlink():
         return f"link {os.readlink(path)}"  # noqa: PTH115  (as text, unchanged)

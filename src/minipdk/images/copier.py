@@ -2,7 +2,7 @@
 
 Reads a JSON plan from stdin::
 
-    {"export": [pattern, ...], "to": folder}    copy what matches, with its full path, below the folder
+    {"export": [pattern, ...], "to": folder}    copy matching files, with their full paths, below the folder
     {"folders": [path, ...], "from": folder, "sources": [...], "target": path, "mode": int | null, "extract": bool}
 
 where a source is {"path", "is_folder", "entries": [[path, name], ...]}. The kernel resolves the image's paths inside the
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 GUARD: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-"""Python 3.11.4 and newer (Debian 12 has 3.11.2) guard what is extracted; the image's own root does so anyway."""
+"""Python 3.11.4 and newer (Debian 12 has 3.11.2) check extracted paths. The image's own root confines them anyway."""
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def fill(plan: dict[str, Any]) -> None:
 
 
 def place(source: Path, target: Path, mode: int | None, *, extract: bool) -> None:
-    """Copy one file, folder (without its content) or symlink; unpack an archive where ``extract`` says so."""
+    """Copy one file, folder (without its content) or symlink; unpack an archive if ``extract``."""
     status = source.lstat()
     if stat.S_ISDIR(status.st_mode):
         if not target.is_dir():

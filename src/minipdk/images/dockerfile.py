@@ -1,7 +1,7 @@
 """Read a Dockerfile into instructions, each with the line it begins at (Docker's Dockerfile reference).
 
 Understood: parser directives (``# escape=``; others are comments), comments, line continuations, flags, heredocs and the
-JSON (exec) form. What the instructions mean is `minipdk.images.build`'s part.
+JSON (exec) form. `minipdk.images.build` carries the instructions out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minipdk.images import words
+from minipdk.images import expansion
 from minipdk.images.errors import DockerfileError
 
 NAMES = """
@@ -53,7 +53,7 @@ class Instruction:
             parts = json.loads(self.text)
         except ValueError:
             return None
-        return parts if isinstance(parts, list) and all(isinstance(one, str) for one in parts) else None
+        return parts if isinstance(parts, list) and all(isinstance(part, str) for part in parts) else None
 
     def __str__(self) -> str:
         flags = "".join(f"--{name}{'' if value is None else f'={value}'} " for name, value in self.flags)
@@ -74,7 +74,7 @@ class Dockerfile:
 
 
 def read(path: Path) -> Dockerfile:
-    """Read the Dockerfile at ``path``. Raises DockerfileError, with the line, for what is not one."""
+    """Read the Dockerfile at ``path``. Raises DockerfileError, with the line, if it is malformed."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -155,10 +155,10 @@ def _instruction(
 
 
 def _heredoc_words(text: str, escape: str) -> list[re.Match[str]]:
-    """The words of ``text`` that begin an inline file; a shift or a quoted << is none."""
+    """The words of ``text`` that begin an inline file; a shift or a quoted << begins none."""
     try:
-        return [match for word in words.split(text, escape) if (match := _HEREDOC.fullmatch(word))]
-    except words.WordError:
+        return [match for word in expansion.split(text, escape) if (match := _HEREDOC.fullmatch(word))]
+    except expansion.ExpansionError:
         return []  # a quote that the shell will complain about
 
 
@@ -170,6 +170,6 @@ def _heredoc(
         line = lines[position].lstrip("\t") if match["chomp"] else lines[position]
         position += 1
         if line == match["name"]:
-            return Heredoc(match["name"], "".join(f"{one}\n" for one in content), not match["quote"]), position
+            return Heredoc(match["name"], "".join(f"{line}\n" for line in content), not match["quote"]), position
         content.append(line)
     raise dockerfile.error(number, f"the heredoc {match['name']} is not terminated")

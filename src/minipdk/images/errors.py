@@ -4,10 +4,10 @@ ImageError
 ├── ImageNameError        the name is not one that Docker would accept
 ├── ImageNotFoundError    no such image; the message says how to build it
 ├── ImageStaleError       it was built on another Python environment; the message says to build it again
-├── RunOptionError        an option of `image run` is malformed, or asks for what is not supported
+├── RunOptionError        an option of `image run` is malformed or not supported
 └── BuildError            building stopped: the message starts with the Dockerfile's path and line
-    ├── DockerfileError   the Dockerfile is malformed, or asks for what minipdk does not support
-    └── StepFailedError   a RUN command failed; the message ends with what it printed last
+    ├── DockerfileError   the Dockerfile is malformed, or uses a feature that minipdk does not support
+    └── StepFailedError   a RUN command failed; the message ends with its last output
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BuildError(ImageError):
 
 
 class DockerfileError(BuildError):
-    """The Dockerfile cannot be understood, or asks for what is not supported."""
+    """The Dockerfile is malformed, or uses a feature that minipdk does not support."""
 
 
 class StepFailedError(BuildError):

@@ -1,17 +1,21 @@
-"""What an image is: a stack of layers and the configuration its Dockerfile gave it."""
+"""An image: a stack of layers and the configuration its Dockerfile gave it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+Progress = Callable[[str], None]
+"""Receives the output of a build, line by line."""
 
 
 @dataclass(frozen=True)
 class ImageConfig:
     """The configuration that containers start with, in Docker's terms. ``exposed_ports`` are like ``8080/tcp``.
 
-    ``user`` is ``name-or-number[:group]``, empty for root. ``shell`` is what the shell forms of RUN, CMD and ENTRYPOINT
-    run in.
+    ``user`` is ``name-or-number[:group]``, empty for root. ``shell`` runs the shell forms of RUN, CMD and
+    ENTRYPOINT.
     """
 
     env: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Make layers: run something in a container of the image so far and keep the private layer it leaves behind."""
+"""Make layers: run a command in a container of the image so far and keep the container's private layer."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from minipdk.common.home import Home
 from minipdk.images import copier, names
 from minipdk.images.context import Source
 from minipdk.images.errors import StepFailedError
-from minipdk.images.image import Image
-from minipdk.images.store import LAYER_PREFIX, STEP_PREFIX, Progress
+from minipdk.images.image import Image, Progress
+from minipdk.sandbox.folders import remove_unused
 from minipdk.sandbox.launcher import remove
 from minipdk.sandbox.layer import BYTECODE
 from minipdk.sandbox.plan import SKELETON
 from minipdk.sandbox.syscalls import sync_filesystem
 
-FORMAT = 1  # part of every layer's name: raise it when layers are made in another way
+FORMAT = 1  # part of every layer's name: increase it when layers are made in another way
+LAYER_PREFIX, STEP_PREFIX = "layer-", "step-"  # unfinished layers and the files of a running step
 TAIL = 20
 CONTEXT, EXPORT, COPIER = "/run/minipdk/context", "/run/minipdk/export", "/run/minipdk/copier.py"
 SYSTEM_PACKAGES = ("apt-get", "apt ", "apk ", "yum ", "dnf ", "conda ")
@@ -36,7 +37,7 @@ SYSTEM_PACKAGES = ("apt-get", "apt ", "apk ", "yum ", "dnf ", "conda ")
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how COPY puts files: ``target`` ends with / for a folder; ``extract`` as ADD does."""
+    """The destination of COPY: ``target`` ends with / for a folder; ``extract`` unpacks archives, as ADD does."""
 
     target: str = "/"
     mode: int | None = None
@@ -62,7 +63,7 @@ class LayerMaker:
         mounts: Sequence[sandbox.Mount],
         progress: Progress,
     ) -> Path:
-        """RUN: what the command ``argv`` changed, run with the build ``arguments`` in its environment.
+        """RUN: the layer of the command ``argv``, run with the build ``arguments`` in its environment.
 
         Raises StepFailedError when the command fails.
         """
@@ -94,27 +95,29 @@ class LayerMaker:
         placement: Placement = Placement(),
         folders: Sequence[str] = (),
     ) -> Path:
-        """COPY, ADD and WORKDIR: ``folders`` that are made and ``sources`` of ``context`` put in place.
+        """COPY, ADD and WORKDIR: the layer with the new ``folders`` and the ``sources`` of ``context`` in place.
 
-        Raises ValueError when the image has something else there.
+        Raises ValueError when a file and a folder of the image and the context clash.
         """
         plan = {
             "folders": list(folders),
             "from": CONTEXT,
-            "sources": [asdict(one) | {"entries": [[entry.path, entry.name] for entry in one.entries]} for one in sources],
+            "sources": [
+                asdict(source) | {"entries": [[entry.path, entry.name] for entry in source.entries]} for source in sources
+            ],
             **asdict(placement),
         }
         mounts = [sandbox.Mount(context, CONTEXT, read_only=True)] if context else []
         return self._taken(self._copy(image, plan, mounts))
 
     def export(self, image: Image, patterns: Sequence[str], folder: Path) -> None:
-        """Copy what the absolute ``patterns`` match in ``image`` to ``folder``, with its full path."""
+        """Copy the files of ``image`` that the absolute ``patterns`` match to ``folder``, with their full paths."""
         container = self._copy(image, {"export": list(patterns), "to": EXPORT}, [sandbox.Mount(folder, EXPORT)])
         container.remove()
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A folder that is there only for one step."""
+        """A folder that exists for one step only."""
         with tempfile.TemporaryDirectory(dir=self._layers.parent, prefix=STEP_PREFIX) as folder:
             yield Path(folder)
 
@@ -148,8 +151,8 @@ class LayerMaker:
         return container
 
     def _taken(self, container: sandbox.Container) -> Path:
-        """The private layer of an ended container, moved to a folder of its own without the parts that changed nothing."""
-        for folder, _mode in reversed(SKELETON):  # /tmp is copied up by whoever makes a temporary file, and left empty
+        """The private layer of an ended container, moved to a new folder without the parts that changed nothing."""
+        for folder, _mode in reversed(SKELETON):  # a temporary file that is gone leaves an empty /tmp behind
             with contextlib.suppress(OSError):
                 Path(f"{container.folder}/upper/root{folder}").rmdir()
         made = Path(tempfile.mkdtemp(dir=self._layers.parent, prefix=LAYER_PREFIX))
@@ -161,17 +164,17 @@ class LayerMaker:
         return made
 
     def cache(self, target: str) -> sandbox.Mount:
-        """The folder that ``RUN --mount=type=cache`` keeps for ``target``, in every image."""
+        """The folder that ``RUN --mount=type=cache`` keeps for ``target``; all images share it."""
         folder = self._layers.parent / "caches" / hashlib.sha256(target.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         return sandbox.Mount(folder, target)
 
 
-def holds_anything(folder: Path) -> bool:
+def changes_anything(folder: Path) -> bool:
     """Whether a layer, or a folder of one, changes anything but the bytecode of modules that were only imported."""
     entries = list(os.scandir(folder))
     return not entries or any(
-        not entry.is_dir(follow_symlinks=False) or holds_anything(Path(entry.path))
+        not entry.is_dir(follow_symlinks=False) or changes_anything(Path(entry.path))
         for entry in entries
         if entry.name != BYTECODE
     )
@@ -179,16 +182,23 @@ def holds_anything(folder: Path) -> bool:
 
 @functools.cache
 def base_key() -> str:
-    """Names the host's environment and the packages in it: an upgrade there makes the steps on top run again."""
+    """The host's environment and the packages in it, as a string: after an upgrade there all steps run again."""
     packages = sorted(path.name for path in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
     return json.dumps([FORMAT, names.environment(), packages])
 
 
 def _hint(command: str) -> str:
-    """What to do instead where a command wants what a private root cannot give."""
+    """The alternative to a package manager that cannot work in a private root; empty for other commands."""
     if any(name in command for name in SYSTEM_PACKAGES):
         return " (minipdk images use this machine's own system packages: install them there, and pip packages here)"
     return ""
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished layers in ``folder`` that a killed build left behind. No build may run meanwhile."""
+    for pattern in (f"{LAYER_PREFIX}*", f"{STEP_PREFIX}*"):
+        for leftover in folder.glob(pattern):
+            remove_unused(leftover)
 
 
 def size(layers: Sequence[Path]) -> int:

@@ -33,9 +33,10 @@ KNOWN_BASES = {
     "ubuntu": _SYSTEM,
     "buildpack-deps": _SYSTEM,
 }
-"""Public images (any tag) and what stands for them: the host's system folders with its Python environment first on PATH.
+"""Public images (any tag) and their local equivalent: the host's system folders with its Python environment first on PATH.
 
-They are starting points, not copies: what is installed is what the environment has. Each build says what a base stands for.
+They are starting points, not copies: they contain the packages of the environment. Each build prints the equivalent of its
+base.
 """
 
 
@@ -45,7 +46,7 @@ def parse(name: str) -> tuple[str, str]:
     if match is None:
         raise ImageNameError(f"{name!r} is not a valid image name: use NAME[:TAG] in lower case, such as churn-train:1.0")
     repository = match["repository"]
-    prefix = next((one for one in _DEFAULT_REGISTRY if repository.startswith(one)), "")
+    prefix = next(filter(repository.startswith, _DEFAULT_REGISTRY), "")
     return repository.removeprefix(prefix), match["tag"] or "latest"
 
 
@@ -55,10 +56,10 @@ def normalise(name: str) -> str:
 
 
 def stands_for(name: str) -> str | None:
-    """What of the host stands for the known base ``name``; None when it is not one. Its tag and digest do not matter."""
+    """The local equivalent of the known base ``name``, of any tag or digest; None for any other image."""
     return KNOWN_BASES.get(parse(name)[0])
 
 
 def environment() -> str:
-    """Names the Python environment that layers are laid over; an image works with the one it was built on."""
+    """The Python environment below the layers, as a string: an image works only with the environment it was built on."""
     return f"{sys.prefix} (Python {platform.python_version()})"

@@ -23,7 +23,7 @@ def run(home: Home, spec: ContainerSpec, published: Collection[tuple[int, int]] 
     ``published`` are pairs of a port of this machine's loopback and the port that it leads to in the container's own
     network; None gives the container this machine's network. A signal that would end this process is passed on to the
     container, which is killed if it then takes longer than GRACE_SECONDS. To be called in the main thread. Raises
-    SandboxError where the container cannot be made.
+    SandboxError when the container cannot be made.
     """
     with contextlib.ExitStack() as held:
         if published is not None:
@@ -35,14 +35,14 @@ def run(home: Home, spec: ContainerSpec, published: Collection[tuple[int, int]] 
 
 
 def arguments(config: ImageConfig, entrypoint: str | None, command: Sequence[str]) -> list[str]:
-    """What a container of an image with ``config`` executes; another entrypoint than the image's leaves its CMD out."""
+    """The argv of a container of an image with ``config``; an ``entrypoint`` other than the image's drops its CMD."""
     if entrypoint is None:
         return [*config.entrypoint, *(command or config.cmd)]
     return [*([entrypoint] if entrypoint else []), *command]
 
 
 def _attend(container: Container) -> int:
-    """Wait for the container's end, with AWAITED blocked, so that none of them comes at a moment when nobody looks."""
+    """Wait for the container's end. The caller has blocked AWAITED, so that no signal is missed between two looks."""
     deadline = None
     while (status := container.poll()) is None:
         number = signal.sigwait(AWAITED) if deadline is None else _wait_until(deadline)
@@ -51,7 +51,7 @@ def _attend(container: Container) -> int:
             return container.wait()
         if number in ENDING:
             container.send_signal(number)
-            deadline = deadline or time.monotonic() + GRACE_SECONDS  # the first of them counts
+            deadline = deadline or time.monotonic() + GRACE_SECONDS  # the first signal counts
     return status
 
 

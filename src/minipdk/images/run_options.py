@@ -16,23 +16,23 @@ YES, NO = ("true", "1"), ("false", "0")
 
 
 def variables(options: Iterable[str]) -> dict[str, str]:
-    """``NAME=VALUE``, or ``NAME`` alone for the value that it has here; one that has none here is left out, as in Docker."""
-    found = {}
+    """``NAME=VALUE``, or ``NAME`` for its value in this process's environment; without one it is left out, as in Docker."""
+    values = {}
     for option in options:
         name, equals, value = option.partition("=")
         if not name:
             raise RunOptionError(f"--env {option!r} has no name: use NAME=VALUE")
         if equals:
-            found[name] = value
+            values[name] = value
         elif name in os.environ:
-            found[name] = os.environ[name]
-    return found
+            values[name] = os.environ[name]
+    return values
 
 
 def published(options: Iterable[str], network: str) -> list[tuple[int, int]] | None:
     """``[HOST_IP:]HOST_PORT:CONTAINER_PORT[/tcp]`` as (port of this machine's loopback, port in the container).
 
-    None where ``network`` is ``host``, this machine's; ``bridge``, Docker's default, is one of the container's own.
+    None if ``network`` is ``host``, this machine's network; ``bridge``, Docker's default, is a private one.
     """
     pairs = [_published(option) for option in options]
     if network not in ("bridge", "host"):
@@ -40,7 +40,7 @@ def published(options: Iterable[str], network: str) -> list[tuple[int, int]] | N
     if network == "bridge":
         return pairs
     if pairs:
-        raise RunOptionError("--publish is for a network of the container's own: with --network host leave it out")
+        raise RunOptionError("--publish is for a container's private network: with --network host leave it out")
     return None
 
 
@@ -58,7 +58,7 @@ def _published(option: str) -> tuple[int, int]:
 
 
 def mount(option: str) -> Mount:
-    """``type=bind,source=PATH,target=PATH[,readonly]``; a value with a comma in it stands in quotes, as in Docker."""
+    """``type=bind,source=PATH,target=PATH[,readonly]``; quotes surround a value that contains a comma, as in Docker."""
     fields = {}
     for field in next(csv.reader([option]), []):
         key, equals, value = field.partition("=")

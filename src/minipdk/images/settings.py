@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from minipdk.images import words
+from minipdk.images import expansion
 from minipdk.images.dockerfile import Instruction
 from minipdk.images.image import ImageConfig
 
@@ -16,7 +16,7 @@ Variables = Mapping[str, str]
 
 
 def apply(instruction: Instruction, config: ImageConfig, variables: Variables, escape: str) -> ImageConfig:
-    """``config`` after ``instruction``. Raises ValueError for what the instruction cannot mean."""
+    """``config`` after ``instruction``. Raises ValueError if the instruction is invalid."""
     match instruction.keyword:
         case "ENV":
             changes: dict[str, Any] = {"env": config.env | pairs(instruction, variables, escape)}
@@ -38,11 +38,11 @@ def _runtime_setting(instruction: Instruction, config: ImageConfig, variables: V
         case "SHELL":
             return {"shell": _shell(instruction)}
         case "USER":
-            return {"user": words.expand(instruction.text, variables, escape)}
+            return {"user": expansion.expand(instruction.text, variables, escape)}
         case "STOPSIGNAL":
-            return {"stop_signal": _signal(words.expand(instruction.text, variables, escape))}
+            return {"stop_signal": _signal(expansion.expand(instruction.text, variables, escape))}
         case "EXPOSE":
-            ports = [_port(one) for one in expanded(instruction, variables, escape)]
+            ports = map(_port, expanded(instruction, variables, escape))
             return {"exposed_ports": sorted({*config.exposed_ports, *ports})}
         case "VOLUME":
             return {"volumes": sorted({*config.volumes, *expanded(instruction, variables, escape)})}
@@ -61,27 +61,27 @@ def expanded(instruction: Instruction, variables: Variables, escape: str) -> lis
     """The instruction's words, from its JSON or its plain form, with variables replaced."""
     parts = instruction.exec_form
     if parts is None:
-        parts = words.split(instruction.text, escape)
+        parts = expansion.split(instruction.text, escape)
     else:  # JSON has its own quotes: only variables are replaced
         parts = [json.dumps(part) if set(part) & set("'\"") else part for part in parts]
-    return [words.expand(part, variables, escape) for part in parts]
+    return [expansion.expand(part, variables, escape) for part in parts]
 
 
 def pairs(instruction: Instruction, variables: Variables, escape: str) -> dict[str, str]:
     """The ``name=value`` words of ENV, LABEL or ARG; also the old form ``ENV name value with blanks``."""
-    parts = words.split(instruction.text, escape)
+    parts = expansion.split(instruction.text, escape)
     if "=" not in parts[0]:
         name, value = parts[0], instruction.text[len(parts[0]) :].strip()
         if not value:
             raise ValueError(f"{instruction.keyword} {name} must have a value")
-        return {name: words.expand(value, variables, escape)}
-    found = {}
+        return {name: expansion.expand(value, variables, escape)}
+    values = {}
     for part in parts:
         name, equals, value = part.partition("=")
         if not equals or not name:
             raise ValueError(f"{part!r} should look like NAME=VALUE")
-        found[words.expand(name, variables, escape)] = words.expand(value, variables, escape)
-    return found
+        values[expansion.expand(name, variables, escape)] = expansion.expand(value, variables, escape)
+    return values
 
 
 def _shell(instruction: Instruction) -> list[str]:
@@ -101,10 +101,10 @@ def _signal(name: str) -> str:
 
 
 def _port(text: str) -> str:
-    """``port[/protocol]`` as Docker keeps it, with tcp where no protocol is named. Ranges are kept as they are."""
+    """``port[/protocol]`` as Docker keeps it; tcp is the default protocol. Ranges are kept unchanged."""
     port, _, protocol = text.partition("/")
     bounds = port.split("-")
-    if len(bounds) > 2 or not all(one.isdecimal() and 0 < int(one) < 65536 for one in bounds):
+    if len(bounds) > 2 or not all(bound.isdecimal() and 0 < int(bound) < 65536 for bound in bounds):
         raise ValueError(f"{text} is not a port")
     if protocol.lower() not in ("", "tcp", "udp", "sctp"):
         raise ValueError(f"{protocol} is not a protocol: use tcp, udp or sctp")

@@ -1,11 +1,11 @@
-"""The stages of a Dockerfile: where each begins, which others it is made from, and what a build knows of it so far."""
+"""The stages of a Dockerfile: their instructions, the stages they depend on, and the state of each during a build."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from minipdk.images import words
+from minipdk.images import expansion
 from minipdk.images.dockerfile import Dockerfile, Instruction
 from minipdk.images.errors import DockerfileError
 from minipdk.images.image import Image
@@ -14,7 +14,7 @@ from minipdk.sandbox.host import search_path
 
 @dataclass
 class Stage:
-    """A build stage on its way: the image so far, the key of its top layer, and its build arguments."""
+    """A build stage and its state: the image so far, the key of its top layer, and its build arguments."""
 
     instructions: list[Instruction]
     name: str = ""
@@ -24,7 +24,7 @@ class Stage:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What ``$name`` means: build arguments, overridden by ENV, as in Docker."""
+        """The values of variables in instructions: build arguments, overridden by ENV, as in Docker."""
         return {"PATH": search_path(), **self.arguments, **self.image.config.env}
 
 
@@ -52,7 +52,7 @@ class Stages:
         return self.all[-1]
 
     def find(self, reference: str, before: Stage) -> Stage | None:
-        """The stage called or numbered ``reference`` among those that come before ``before``."""
+        """The stage called or numbered ``reference`` among the stages before ``before``."""
         earlier = self.all[: self.all.index(before)]
         if reference.isdecimal() and int(reference) < len(earlier):
             return earlier[int(reference)]
@@ -66,8 +66,8 @@ class Stages:
             if stage in needed:
                 continue
             needed.append(stage)
-            earlier = (self.find(self._reference(one, variables), stage) for one in stage.instructions)
-            waiting.extend(one for one in earlier if one)
+            references = (self._reference(instruction, variables) for instruction in stage.instructions)
+            waiting.extend(earlier for reference in references if (earlier := self.find(reference, stage)))
         return [stage for stage in self.all if stage in needed]
 
     def _reference(self, instruction: Instruction, variables: Mapping[str, str]) -> str:
@@ -76,13 +76,13 @@ class Stages:
         if instruction.keyword == "FROM":
             reference = instruction.text.split()[0]
         try:
-            return words.expand(reference or "", variables, self._file.escape)
-        except words.WordError as error:
+            return expansion.expand(reference or "", variables, self._file.escape)
+        except expansion.ExpansionError as error:
             raise self._file.error(instruction.line, f"{instruction.keyword}: {error}") from error
 
 
 def _name(dockerfile: Dockerfile, instruction: Instruction) -> str:
-    """What ``AS`` calls the stage; empty where it has no name."""
+    """The stage's name, from ``AS``; empty if it has none."""
     parts = instruction.text.split()
     if len(parts) == 1:
         return ""

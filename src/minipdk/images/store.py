@@ -1,7 +1,7 @@
-"""The images of a cluster: which there are, and their layers and configurations on disk.
+"""The images of a cluster: their names, layers and configurations on disk.
 
-``images/index.json`` maps names to ids; it is replaced in one step under a lock, so builds may run side by side. Layers lie
-in ``images/layers/<digest>``, named by what they were made from, so a step that was built once is never built again.
+``images/index.json`` maps names to ids; it is replaced in one step under a lock, so builds may run side by side. Layers are
+in ``images/layers/<digest>``, named by a hash of their inputs, so a step that was built once is never built again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,13 @@ from typing import Any
 from minipdk.common.home import Home, write_private
 from minipdk.images import names
 from minipdk.images.errors import ImageNotFoundError, ImageStaleError
-from minipdk.images.image import Image, ImageConfig
+from minipdk.images.image import Image, ImageConfig, Progress
 from minipdk.sandbox.folders import remove_unused
-
-Progress = Callable[[str], None]
-LAYER_PREFIX, STEP_PREFIX = "layer-", "step-"  # unfinished layers and a step's own files
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image as `ImageStore.list` tells it: ``created`` in seconds since 1970, ``size`` in bytes of all its layers."""
+    """An entry of `ImageStore.list`: ``created`` in seconds since 1970, ``size`` in bytes of all its layers."""
 
     name: str
     id: str
@@ -46,7 +43,7 @@ class ImageStore:
         self._index = self.folder / "index.json"
 
     def resolve(self, name: str) -> Image:
-        """The image called ``name``: one that was built here, else a known base.
+        """The image called ``name``: an image that was built here, else a known base.
 
         Raises ImageNameError, ImageNotFoundError, or ImageStaleError when the Python environment has changed since.
         """
@@ -64,7 +61,7 @@ class ImageStore:
             return Image(full_name, f"base:{names.parse(name)[0]}", (), ImageConfig(cmd=["/bin/sh"]))
         raise ImageNotFoundError(
             f"image {full_name} is not here: build it with `minipdk image build DIR -t {full_name}` "
-            f"(`minipdk image list` shows what there is; known bases: {', '.join(names.KNOWN_BASES)})"
+            f"(`minipdk image list` lists the images here; known bases: {', '.join(names.KNOWN_BASES)})"
         )
 
     def list(self) -> list[StoredImage]:
@@ -85,15 +82,15 @@ class ImageStore:
     ) -> Image:
         """Build the image ``name`` from the Dockerfile in ``context`` (or from ``dockerfile``) and its files.
 
-        ``arguments`` set the Dockerfile's ARGs. ``progress`` gets one line at a time. Raises BuildError, whose message names
-        the file and line, and SandboxError.
+        ``arguments`` set the Dockerfile's ARGs. ``progress`` gets each line of output. Raises BuildError, whose message
+        names the file and line, and SandboxError.
         """
         from minipdk.images.build import Builder  # building is rare; resolving must be quick
-        from minipdk.images.layers import LayerMaker
+        from minipdk.images.layers import LayerMaker, sweep
 
         full_name = names.normalise(name)
         with contextlib.suppress(BlockingIOError), self._locked("build", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            self._sweep()
+            sweep(self.folder)
         with self._locked("build", fcntl.LOCK_SH):
             maker = LayerMaker(self.home, self.layers)
             image = Builder(self.resolve, maker, context, dockerfile, progress, arguments=arguments or {}).build(full_name)
@@ -121,20 +118,16 @@ class ImageStore:
         full_name = names.normalise(name)
         with self._changing() as entries:
             if entries.pop(full_name, None) is None:
-                raise ImageNotFoundError(f"image {full_name} is not here; `minipdk image list` shows what there is")
+                raise ImageNotFoundError(f"image {full_name} is not here; `minipdk image list` lists the images here")
 
     def prune(self) -> int:
         """Remove the layers that no image has and no container uses; return how many. Waits for running builds."""
+        from minipdk.images.layers import sweep
+
         with self._locked("build", fcntl.LOCK_EX):
-            self._sweep()
+            sweep(self.folder)
             used = {digest for entry in self._entries().values() for digest in entry["layers"]}
             return sum(remove_unused(layer) for layer in self.layers.iterdir() if layer.name not in used)
-
-    def _sweep(self) -> None:
-        """Remove what a killed build left behind. Nobody builds meanwhile."""
-        for pattern in (f"{LAYER_PREFIX}*", f"{STEP_PREFIX}*"):
-            for leftover in self.folder.glob(pattern):
-                remove_unused(leftover)
 
     def _entries(self) -> dict[str, Any]:
         try:

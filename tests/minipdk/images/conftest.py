@@ -1,4 +1,4 @@
-"""Write a build context, build it, and run commands in what came out."""
+"""Write a build context, build it, and run commands in the image."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from minipdk.images import Image, ImageStore
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
 
 Build = Callable[..., Image]
+Run = Callable[..., str]
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def build(store: ImageStore, context: Path) -> Build:
 
 
 @pytest.fixture
-def run(home: Home) -> Callable[..., str]:
+def run(home: Home) -> Run:
     """``run(image, "ls /app")`` is the output of a shell command in a container of ``image``."""
 
     def run(image: Image, command: str = "", **spec: object) -> str:

@@ -1,4 +1,4 @@
-"""What each instruction of a Dockerfile does to the image."""
+"""The effect of each instruction of a Dockerfile on the image."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tests.minipdk.images.conftest import Build, Run
 
+from minipdk.images import ImageStore
 from minipdk.images.errors import DockerfileError, StepFailedError
 
 
-def test_an_image_has_its_files_environment_command_and_working_folder(build, run, context):
+def test_an_image_has_its_files_environment_command_and_working_folder(build: Build, run: Run, context: Path) -> None:
     (context / "app").mkdir()
     (context / "app/main.py").write_text("import os; print(os.getcwd(), os.environ['GREETING'])\n")
     image = build('WORKDIR /srv/app\nCOPY app .\nENV GREETING="good day"\nENTRYPOINT ["python"]\nCMD ["main.py"]')
@@ -19,20 +21,20 @@ def test_an_image_has_its_files_environment_command_and_working_folder(build, ru
     assert image.config.working_dir == "/srv/app"
 
 
-def test_run_adds_a_package_to_the_environment_and_to_no_other_image(build, run):
+def test_run_adds_a_package_to_the_environment_and_to_no_other_image(build: Build, run: Run) -> None:
     image = build("RUN pip install -q --no-deps six==1.16.0")
     version = "python -c 'import six; print(six.__version__)'"
     assert run(image, version) == "1.16.0"
     assert run(build("RUN true", name="other"), version) == "1.17.0"
 
 
-def test_requirements_that_the_environment_meets_add_no_layer(build, context):
+def test_requirements_that_the_environment_meets_add_no_layer(build: Build, context: Path) -> None:
     (context / "requirements.txt").write_text("numpy\n")
     image = build("COPY requirements.txt /\nRUN pip install -q -r /requirements.txt")
     assert len(image.layers) == 1
 
 
-def test_deletions_and_replaced_folders_stay_so_in_the_layers_above(build, run):
+def test_deletions_and_replaced_folders_stay_so_in_the_layers_above(build: Build, run: Run) -> None:
     image = build(
         "RUN mkdir -p /a/b /c && touch /a/b/old /c/old\n"
         "RUN rm -r /a/b /usr/bin/env /etc/apt && mkdir /a/b /etc/apt && touch /a/b/new /etc/apt/new\n"
@@ -49,18 +51,18 @@ def test_deletions_and_replaced_folders_stay_so_in_the_layers_above(build, run):
     assert Path("/usr/bin/env").exists()
 
 
-def test_an_unchanged_build_runs_nothing_and_a_changed_file_only_what_follows(build, run, context):
+def test_an_unchanged_build_runs_nothing_and_a_changed_file_only_later_steps(build: Build, run: Run, context: Path) -> None:
     text = "RUN date +%N > /first\nCOPY x /x\nRUN date +%N > /last"
     (context / "x").write_text("1")
-    one = build(text)
-    assert build(text).id == one.id
+    first = build(text)
+    assert build(text).id == first.id
     (context / "x").write_text("2")
-    two = build(text)
-    assert run(one, "cat /first") == run(two, "cat /first")
-    assert run(one, "cat /last") != run(two, "cat /last")
+    second = build(text)
+    assert run(first, "cat /first") == run(second, "cat /first")
+    assert run(first, "cat /last") != run(second, "cat /last")
 
 
-def test_progress_names_each_step_and_shows_what_runs_print(build):
+def test_progress_names_each_step_and_shows_its_output(build: Build) -> None:
     lines: list[str] = []
     build("RUN echo one; echo two >&2\nLABEL a=b", progress=lines.append)
     assert [line for line in lines if line.startswith("Step")] == [
@@ -72,7 +74,7 @@ def test_progress_names_each_step_and_shows_what_runs_print(build):
     assert any("stands for this environment's Python" in line for line in lines)
 
 
-def test_a_failing_run_shows_its_line_and_what_it_printed_last(build, store, context):
+def test_a_failing_run_shows_its_line_and_its_last_output(build: Build, store: ImageStore, context: Path) -> None:
     with pytest.raises(StepFailedError) as error:
         build("ENV A=1\nRUN for i in $(seq 30); do echo line $i; done; exit 4")
     message = str(error.value)
@@ -83,7 +85,7 @@ def test_a_failing_run_shows_its_line_and_what_it_printed_last(build, store, con
     assert list(store.home.folder("containers").iterdir()) == []
 
 
-def test_a_failing_system_package_manager_says_what_to_do(build):
+def test_a_failing_system_package_manager_names_the_alternative(build: Build) -> None:
     with pytest.raises(StepFailedError, match="this machine's own system packages"):
         build("RUN apt-get install --no-such-option")
 
@@ -122,7 +124,9 @@ def test_a_failing_system_package_manager_says_what_to_do(build):
         ("ARG FROMAGE=1", "there is no FROM"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_its_line(build, context, text, message):
+def test_an_instruction_that_is_wrong_or_unsupported_is_refused_with_its_line(
+    build: Build, context: Path, text: str, message: str | None
+) -> None:
     (context / ".dockerignore").write_text("")
     if message is None:
         build(text)
@@ -131,14 +135,14 @@ def test_what_cannot_be_done_is_refused_with_its_line(build, context, text, mess
         build(text)
 
 
-def test_a_missing_dockerfile_or_context_is_named(store, tmp_path):
+def test_a_missing_dockerfile_or_context_is_named(store: ImageStore, tmp_path: Path) -> None:
     with pytest.raises(DockerfileError, match="there is no Dockerfile at"):
         store.build(tmp_path, "x")
     with pytest.raises(DockerfileError, match="is not a folder"):
         store.build(tmp_path / "absent", "x")
 
 
-def test_copy_puts_files_where_docker_would(build, run, context):
+def test_copy_puts_files_where_docker_would(build: Build, run: Run, context: Path) -> None:
     for name in ("a", "b", "tree/x", "tree/sub/y"):
         (context / name).parent.mkdir(parents=True, exist_ok=True)
         (context / name).write_text(name)
@@ -146,16 +150,16 @@ def test_copy_puts_files_where_docker_would(build, run, context):
         "COPY a /named\nCOPY a /folder/\nCOPY a b /both/\nCOPY tree /tree\nCOPY tree/ /merged\nCOPY tree/sub /merged/\n"
         'COPY ["a", "/with blank"]\nWORKDIR /w\nCOPY a .\nCOPY a ./deep/er\nCOPY tr* /star/\nCOPY a /usr/share'
     )
-    found = run(
+    files = run(
         image, "cd /; find named folder both tree merged star w 'with blank' usr/share/a -type f | sort | tr '\\n' ' '"
     )
-    assert found == (
+    assert files == (
         "both/a both/b folder/a merged/sub/y merged/x merged/y named star/sub/y star/x tree/sub/y tree/x "
         "usr/share/a w/a w/deep/er with blank"
     )
 
 
-def test_copy_keeps_modes_and_symlinks_and_follows_those_of_the_image(build, run, context):
+def test_copy_keeps_modes_and_symlinks_and_follows_symlinks_of_the_image(build: Build, run: Run, context: Path) -> None:
     (context / "tree").mkdir(mode=0o750)
     (context / "tree/run.sh").write_text("#!/bin/sh\necho ran\n")
     (context / "tree/run.sh").chmod(0o755)
@@ -164,20 +168,20 @@ def test_copy_keeps_modes_and_symlinks_and_follows_those_of_the_image(build, run
     assert run(image, "/real/tree/link; readlink /real/tree/link; stat -c %a /real/tree /secret") == "ran\nrun.sh\n750\n600"
 
 
-def test_files_belong_to_whoever_the_image_runs_as(build, run, context):
+def test_files_belong_to_the_user_of_the_image(build: Build, run: Run, context: Path) -> None:
     (context / "x").write_text("x")
     image = build("COPY --chown=1000:1000 x /data/x\nUSER 1000")
     assert run(image, "id -u; stat -c %u /data/x; echo y > /data/x && cat /data/x") == "1000\n1000\ny"
 
 
-def test_dockerignore_keeps_files_out(build, run, context):
+def test_dockerignore_keeps_files_out(build: Build, run: Run, context: Path) -> None:
     (context / "keep").touch()
     (context / "leave.log").touch()
     (context / ".dockerignore").write_text("*.log\n.dockerignore\nDockerfile\n")
     assert run(build("COPY . /all/"), "ls -A /all") == "keep"
 
 
-def test_add_unpacks_a_local_archive_and_nothing_of_it_gets_out(build, run, context):
+def test_add_unpacks_a_local_archive_within_its_destination(build: Build, run: Run, context: Path) -> None:
     (context / "x").write_text("inside")
     with tarfile.open(context / "a.tar.gz", "w:gz") as archive:
         archive.add(context / "x", "deep/x")
@@ -188,7 +192,7 @@ def test_add_unpacks_a_local_archive_and_nothing_of_it_gets_out(build, run, cont
         build("ADD a.tar.gz /to/")
 
 
-def test_stages_give_each_other_files_and_only_the_needed_ones_are_built(build, run):
+def test_stages_copy_from_each_other_and_only_needed_stages_are_built(build: Build, run: Run) -> None:
     lines: list[str] = []
     image = build(
         "FROM python:3.11 AS base\nRUN echo shared > /shared\n"
@@ -203,13 +207,13 @@ def test_stages_give_each_other_files_and_only_the_needed_ones_are_built(build, 
     assert not any("exit 1" in line for line in lines)
 
 
-def test_an_image_can_stand_on_another_and_copy_from_it(build, run):
+def test_an_image_can_extend_another_and_copy_from_it(build: Build, run: Run) -> None:
     build("RUN echo below > /below\nENV A=1\nWORKDIR /w", name="lower:1")
     image = build("FROM lower:1\nRUN cat /below > /copy\nCOPY --from=lower:1 /below /again", name="upper")
     assert run(image, "cat /copy /again; pwd; echo $A") == "below\nbelow\n/w\n1"
 
 
-def test_arguments_come_from_the_caller_the_default_or_before_the_first_from(build, run):
+def test_arguments_come_from_the_caller_the_default_or_before_the_first_from(build: Build, run: Run) -> None:
     text = (
         "ARG VERSION=3.11\nARG FLAVOUR=plain\nFROM python:${VERSION}\nARG FLAVOUR\nARG SIZE=small\nARG UNSET\n"
         "RUN echo $FLAVOUR $SIZE $UNSET $VERSION > /said\nENV KEPT=${SIZE:-none}"
@@ -219,7 +223,7 @@ def test_arguments_come_from_the_caller_the_default_or_before_the_first_from(bui
     assert run(build(text, arguments={"SIZE": "large"}), "cat /said; echo $KEPT") == "plain large\nlarge"
 
 
-def test_env_overrides_an_argument_and_extends_the_path(build, run):
+def test_env_overrides_an_argument_and_extends_the_path(build: Build, run: Run) -> None:
     image = build("ARG A=argument\nENV A=environment PATH=/mine:$PATH\nRUN echo $A > /said")
     assert run(image, "cat /said; echo $PATH").splitlines() == ["environment", f"/mine:{sys.prefix}/bin:" + SYSTEM_PATH]
 
@@ -227,7 +231,7 @@ def test_env_overrides_an_argument_and_extends_the_path(build, run):
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def test_heredocs_are_scripts_input_and_files(build, run):
+def test_heredocs_are_scripts_input_and_files(build: Build, run: Run) -> None:
     image = build(
         "ENV NAME=world\nRUN <<EOF\nset -e\necho $NAME > /one\nEOF\n"
         "RUN python <<'EOF'\nprint('py', file=open('/two', 'w'))\nEOF\n"
@@ -237,17 +241,17 @@ def test_heredocs_are_scripts_input_and_files(build, run):
     assert run(image, "cat /one /two /files/EOF /files/RAW /three") == "world\npy\nhello world\nhello $NAME\nbash"
 
 
-def test_a_script_with_its_own_interpreter_runs_in_it(build, run):
+def test_a_script_with_its_own_interpreter_runs_in_it(build: Build, run: Run) -> None:
     image = build("RUN <<EOF\n#!/usr/bin/env python\nopen('/said', 'w').write('python')\nEOF")
     assert run(image, "cat /said") == "python"
 
 
-def test_the_user_of_the_image_runs_its_steps(build, run):
+def test_the_user_of_the_image_runs_its_steps(build: Build, run: Run) -> None:
     image = build("RUN mkdir -m 777 /open\nUSER 1234\nRUN id -u > /open/id\nUSER root\nRUN id -u >> /open/id")
     assert run(image, "cat /open/id; id -u") == "1234\n0\n0"
 
 
-def test_metadata_is_kept(build):
+def test_metadata_is_kept(build: Build) -> None:
     config = build(
         'LABEL a=1 "b c"="d e"\nMAINTAINER me\nEXPOSE 8080 53/UDP\nVOLUME /data ["not json"]\nSTOPSIGNAL 2\nCMD echo $HOME'
     ).config
@@ -258,12 +262,12 @@ def test_metadata_is_kept(build):
     assert config.cmd == ["/bin/sh", "-c", "echo $HOME"]
 
 
-def test_entrypoint_forgets_the_command_of_the_base(build):
+def test_entrypoint_drops_the_command_of_the_base(build: Build) -> None:
     build('CMD ["a"]', name="lower")
     assert build('FROM lower\nENTRYPOINT ["b"]').config.cmd == []
 
 
-def test_a_cache_mount_outlives_the_step_and_is_not_in_the_image(build, run):
+def test_a_cache_mount_outlives_the_step_and_is_not_in_the_image(build: Build, run: Run) -> None:
     image = build(
         "RUN --mount=type=cache,target=/cache echo x > /cache/x\nRUN --mount=type=cache,target=/cache cat /cache/x > /y"
     )

@@ -31,12 +31,12 @@ def names(root: Path, pattern: str, ignore: str = "") -> list[str]:
 
 
 def paths(root: Path, pattern: str, ignore: str = "") -> set[str]:
-    found = {entry.path for source in Context(root, ignore).select(pattern) for entry in source.entries}
-    return {path for path in found if (root / path).is_file()}
+    entries = {entry.path for source in Context(root, ignore).select(pattern) for entry in source.entries}
+    return {path for path in entries if (root / path).is_file()}
 
 
-def test_a_file_a_folder_and_a_pattern(root):
-    assert [one.path for one in Context(root).select("a.py")] == ["a.py"]
+def test_a_file_a_folder_and_a_pattern(root: Path) -> None:
+    assert [source.path for source in Context(root).select("a.py")] == ["a.py"]
     assert names(root, "data") == [".", "deep", "deep/y.csv", "x.csv"]
     assert paths(root, "*.py") == {"a.py", "b.py"}
     assert paths(root, "d*/[x-z].c?v") == {"data/x.csv"}
@@ -54,18 +54,39 @@ def test_a_file_a_folder_and_a_pattern(root):
         ("data/*\n!data/x.csv\n.git\n?.py", {"data/x.csv"}),
     ],
 )
-def test_dockerignore_hides_files(root, ignore, left):
+def test_dockerignore_hides_files(root: Path, ignore: str, left: set[str]) -> None:
     assert paths(root, ".", ignore) == left
 
 
-def test_a_source_that_is_missing_or_excluded_says_so(root):
+@pytest.mark.parametrize(
+    ("ignore", "path", "excluded"),
+    [
+        ("README", "readme", False),
+        ("*", ".dockerignore", True),
+        ("[^b].py", "b.py", False),
+        ("[^b].py", "c.py", True),
+        ("\\#x", "#x", True),
+        ("\\!y", "!y", True),
+        ("**/node_modules\n!**/keep.js", "a/b/node_modules/x.js", True),
+        ("**/node_modules\n!**/keep.js", "a/b/node_modules/keep.js", False),
+    ],
+)
+def test_dockerignore_follows_dockers_builder_where_its_python_client_differs(
+    root: Path, ignore: str, path: str, excluded: bool
+) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).touch()
+    assert (path not in paths(root, ".", f"{ignore}\n")) is excluded
+
+
+def test_a_missing_or_excluded_source_is_reported(root: Path) -> None:
     with pytest.raises(ContextError, match=r"no file of the build context .* matches 'c.py'"):
         Context(root).select("c.py")
     with pytest.raises(ContextError, match="excludes it"):
         Context(root, "a.py").select("a.py")
 
 
-def test_links_to_the_outside_are_refused_as_a_source_and_kept_as_links_in_a_folder(root):
+def test_links_out_of_the_context_are_refused_as_sources_and_kept_as_links_in_folders(root: Path) -> None:
     (root / "leak").symlink_to("../secret")
     (root / "data/leak").symlink_to("/etc/passwd")
     with pytest.raises(ContextError, match="leads out"):
@@ -78,7 +99,7 @@ def test_links_to_the_outside_are_refused_as_a_source_and_kept_as_links_in_a_fol
     assert context.digest(context.select("data")) != Context(root).digest([])
 
 
-def test_a_folder_that_is_a_link_to_the_outside_is_not_walked(root):
+def test_a_folder_that_is_a_link_to_the_outside_is_not_walked(root: Path) -> None:
     (root / "up").symlink_to("..")
     for pattern in ("up", "up/secret", "up/*"):
         with pytest.raises(ContextError):
@@ -90,7 +111,7 @@ PART = st.sampled_from(["..", ".", "a.py", "data", "*", "up", "", "deep", "secre
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(st.lists(PART, min_size=1, max_size=6).map("/".join), st.sampled_from(["", "*", "data\n!data/deep", "a*"]))
-def test_no_pattern_leads_out_of_the_context(root, pattern, ignore):
+def test_no_pattern_leads_out_of_the_context(root: Path, pattern: str, ignore: str) -> None:
     if not (root / "up").is_symlink():
         (root / "up").symlink_to("..")
     try:
@@ -104,7 +125,7 @@ def test_no_pattern_leads_out_of_the_context(root, pattern, ignore):
             assert (root / entry.path).is_symlink() or (root / entry.path).resolve().is_relative_to(root.resolve())
 
 
-def test_the_digest_changes_with_content_mode_and_name_only(root):
+def test_the_digest_changes_with_content_mode_and_name_only(root: Path) -> None:
     def digest() -> str:
         context = Context(root)
         return context.digest(context.select("data"))

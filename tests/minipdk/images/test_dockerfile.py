@@ -1,4 +1,4 @@
-"""What a Dockerfile's text means, line by line."""
+"""A Dockerfile's text becomes instructions, line by line."""
 
 from __future__ import annotations
 
@@ -15,61 +15,62 @@ PATH = Path("Dockerfile")
 
 
 def instructions(text: str) -> list[tuple[int, str, str]]:
-    return [(one.line, one.keyword, one.text) for one in parse(text, PATH).instructions]
+    return [(instruction.line, instruction.keyword, instruction.text) for instruction in parse(text, PATH).instructions]
 
 
-def test_comments_and_blank_lines_are_left_out_and_lines_counted():
+def test_comments_and_blank_lines_are_left_out_and_lines_counted() -> None:
     assert instructions("# comment\n\nFROM a\n  # another\nrun  b c \n") == [(3, "FROM", "a"), (5, "RUN", "b c")]
 
 
-def test_a_line_goes_on_after_a_backslash_over_comments_and_blank_lines():
+def test_a_backslash_continues_a_line_over_comments_and_blank_lines() -> None:
     text = "RUN a && \\\n  # why\n\n  b \\  \n  c\nRUN d"
     assert instructions(text) == [(1, "RUN", "a &&   b   c"), (6, "RUN", "d")]
 
 
-def test_an_escaped_backslash_at_the_end_goes_on_nowhere():
+def test_an_escaped_backslash_at_the_end_continues_nothing() -> None:
     assert instructions("RUN echo a\\\\\nRUN b") == [(1, "RUN", "echo a\\\\"), (2, "RUN", "b")]
 
 
-def test_the_escape_directive_changes_the_character():
+def test_the_escape_directive_changes_the_character() -> None:
     assert instructions("# escape=`\nRUN dir c:\\\nRUN a `\nb") == [(2, "RUN", "dir c:\\"), (3, "RUN", "a b")]
 
 
-def test_other_directives_are_comments_and_a_wrong_escape_is_refused():
+def test_other_directives_are_comments_and_a_wrong_escape_is_refused() -> None:
     assert instructions("# syntax=docker/dockerfile:1\nFROM a") == [(2, "FROM", "a")]
     with pytest.raises(DockerfileError, match="Dockerfile:1: escape must be"):
         parse("# escape=x\nFROM a", PATH)
 
 
-def test_flags_come_before_the_text():
+def test_flags_come_before_the_text() -> None:
     (copy,) = parse("COPY --from=build --chown=a:b --link x /y", PATH).instructions
     assert (copy.flags, copy.text) == ((("from", "build"), ("chown", "a:b"), ("link", None)), "x /y")
 
 
-def test_the_exec_form_is_json_and_anything_else_is_the_shell_form():
+def test_the_exec_form_is_json_and_anything_else_is_the_shell_form() -> None:
     (cmd,) = parse('CMD ["a b", "c"]', PATH).instructions
     assert cmd.exec_form == ["a b", "c"]
     for text in ("CMD [ -f x ] && y", "CMD ['a']", "CMD [1]", "CMD a"):
         assert parse(text, PATH).instructions[0].exec_form is None
 
 
-def test_heredocs_are_read_to_their_end():
+def test_heredocs_are_read_to_their_end() -> None:
     text = "RUN <<EOF cat <<-'two'\na\nEOF\n\t\tb\n\ttwo\nRUN c"
     run, after = parse(text, PATH).instructions
-    assert [(one.name, one.content, one.expand) for one in run.heredocs] == [("EOF", "a\n", True), ("two", "b\n", False)]
+    heredocs = [(heredoc.name, heredoc.content, heredoc.expand) for heredoc in run.heredocs]
+    assert heredocs == [("EOF", "a\n", True), ("two", "b\n", False)]
     assert (after.line, after.text) == (6, "c")
 
 
 @pytest.mark.parametrize("text", ["RUN echo $((1<<2))", "RUN echo '<<EOF'", "CMD <<EOF", "RUN cat <<<word"])
-def test_what_only_looks_like_a_heredoc_is_none(text):
+def test_text_that_only_looks_like_a_heredoc_is_not_a_heredoc(text: str) -> None:
     assert parse(text, PATH).instructions[0].heredocs == ()
 
 
-def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
+def test_windows_line_ends_and_a_byte_order_mark_are_accepted(tmp_path: Path) -> None:
     from minipdk.images.dockerfile import read
 
     (tmp_path / "Dockerfile").write_bytes(b"\xef\xbb\xbfFROM a\r\nRUN b \\\r\n c\r\n")
-    assert [one.text for one in read(tmp_path / "Dockerfile").instructions] == ["a", "b  c"]
+    assert [instruction.text for instruction in read(tmp_path / "Dockerfile").instructions] == ["a", "b  c"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
         ("# nothing\n", "no instructions"),
     ],
 )
-def test_what_is_no_dockerfile_is_refused_with_its_line(text, message):
+def test_a_malformed_dockerfile_is_refused_with_its_line(text: str, message: str) -> None:
     with pytest.raises(DockerfileError, match=message):
         parse(text, PATH)
 
@@ -92,7 +93,7 @@ LINE = st.text(
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(KEYWORDS)), LINE, st.integers(0, 2)), min_size=1))
-def test_every_instruction_is_found_on_its_line(written):
+def test_every_instruction_is_found_on_its_line(written: list[tuple[str, str, int]]) -> None:
     text, expected, line = "", [], 1
     for keyword, body, blanks in written:
         text += f"{keyword} {body}\n" + "\n" * blanks

@@ -1,4 +1,4 @@
-"""``minipdk image run`` as a process: what docker's options mean, what comes out, and that nothing stays behind."""
+"""``minipdk image run`` as a process: docker's options, the output, and no leftovers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,14 +33,16 @@ with socketserver.TCPServer(("0.0.0.0", 8080), Hello) as server:
 """
 
 
-def image_run(home: Home, *arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+def image_run(
+    home: Home, *arguments: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     command = [MINIPDK, "image", "run", "--home", home.path, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd, env=env)
 
 
 @contextmanager
 def running(home: Home, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """One that has printed its first line, stdout and stderr in one pipe: this ends when nobody holds it any more."""
+    """A container that has printed its first line. Its pipe of stdout and stderr ends when no process has it open."""
     command = [MINIPDK, "image", "run", "--home", home.path, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
@@ -57,7 +59,7 @@ def answer(address: str, port: int) -> bytes:
 
 
 def other_address() -> str:
-    """One of this machine's that is not on loopback, as far as it has any; another of loopback's else."""
+    """An address of this machine that is not on loopback; if there is none, another loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing
@@ -71,7 +73,7 @@ def test_output_and_exit_status_are_the_commands(home: Home) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (7, "out\n", "err\n")
 
 
-def test_env_mounts_folder_and_user_are_those_of_the_options(home: Home, tmp_path: Path) -> None:
+def test_options_set_environment_mounts_folder_and_user(home: Home, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "model").write_text("a model")
     options = ["-e", "A=1=2", "--env", "B", "-e", "UNSET", "-w", "/out", "-u", "1234", "-v", "./:/out"]
@@ -94,9 +96,7 @@ def test_env_mounts_folder_and_user_are_those_of_the_options(home: Home, tmp_pat
         ("", ["mine"], ["mine"]),
     ],
 )
-def test_what_follows_the_image_takes_the_place_of_its_cmd(
-    entrypoint: str | None, command: list[str], argv: list[str]
-) -> None:
+def test_arguments_after_the_image_replace_its_cmd(entrypoint: str | None, command: list[str], argv: list[str]) -> None:
     assert run.arguments(ImageConfig(entrypoint=["entry", "point"], cmd=["cmd"]), entrypoint, command) == argv
 
 
@@ -105,20 +105,20 @@ def test_another_entrypoint_gets_the_arguments(home: Home) -> None:
 
 
 def test_a_server_on_all_addresses_is_reached_at_the_published_ports_of_loopback_alone(home: Home) -> None:
-    one, other = free_ports(2)
-    publish = ["-p", f"{one}:8080", "--publish", f"{HOST}:{other}:8080/tcp"]
+    first, second = free_ports(2)
+    publish = ["-p", f"{first}:8080", "--publish", f"{HOST}:{second}:8080/tcp"]
     with running(home, *publish, BASE, "python", "-c", HELLO) as process:
-        assert [answer(HOST, one), answer(HOST, other)] == [b"hello", b"hello"]
+        assert [answer(HOST, first), answer(HOST, second)] == [b"hello", b"hello"]
         with pytest.raises(ConnectionRefusedError):
-            answer(other_address(), one)
-        taken = image_run(home, "-p", f"{one}:80", BASE, "true")
+            answer(other_address(), first)
+        taken = image_run(home, "-p", f"{first}:80", BASE, "true")
         assert (taken.returncode, taken.stdout) == (125, "")
-        assert taken.stderr == f"minipdk: cannot listen on {HOST}:{one}: address already in use\n"
+        assert taken.stderr == f"minipdk: cannot listen on {HOST}:{first}: address already in use\n"
         process.terminate()
         assert process.wait(60) == 128 + signal.SIGTERM
 
 
-def test_this_machines_network_is_there_only_if_asked_for(home: Home) -> None:
+def test_this_machines_network_is_there_only_if_requested(home: Home) -> None:
     script = "import socket, sys; sys.exit(socket.socket().connect_ex(('127.0.0.1', int(sys.argv[1]))))"
     with socket.create_server((HOST, 0)) as listener:
         port = str(listener.getsockname()[1])
@@ -132,19 +132,19 @@ def test_kill_9_leaves_nothing_behind(home: Home) -> None:
         assert answer(HOST, port) == b"hello"
         process.kill()
         assert process.stdout is not None
-        assert process.stdout.read() == ""  # which nobody can write to any more: not the command, nor its network
+        assert process.stdout.read() == ""  # no process has it open: neither the command nor its network
         with pytest.raises(ConnectionRefusedError):
             answer(HOST, port)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_the_command_gets_the_signal_and_tells_the_exit_status(home: Home, number: signal.Signals) -> None:
+def test_the_command_gets_the_signal_and_sets_the_exit_status(home: Home, number: signal.Signals) -> None:
     name = number.name.removeprefix("SIG")
     script = f"trap 'echo got {name}; exit 3' {name}; echo listening; while :; do sleep 0.1; done"
     with running(home, BASE, "sh", "-c", script) as process:
         process.send_signal(number)
         assert process.stdout is not None
-        assert process.stdout.read().splitlines()[-1] == f"got {name}"  # shells tell of their children's ends before
+        assert process.stdout.read().splitlines()[-1] == f"got {name}"  # shells first report how their children ended
         assert process.wait(60) == 3
 
 
@@ -158,7 +158,7 @@ def test_a_command_that_does_not_end_is_killed_after_a_grace(home: Home, tmp_pat
         main()
     """
     (tmp_path / "script.py").write_text("\n".join(line.strip() for line in script.splitlines()))
-    command = [sys.executable, tmp_path / "script.py", "image", "run", "--home", home.path, BASE]
+    command = [sys.executable, str(tmp_path / "script.py"), "image", "run", "--home", str(home.path), BASE]
     command += ["sh", "-c", "trap '' TERM; echo listening; while :; do sleep 0.1; done"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -170,7 +170,7 @@ def test_a_command_that_does_not_end_is_killed_after_a_grace(home: Home, tmp_pat
             process.kill()
 
 
-def test_what_cannot_be_is_one_sentence_and_status_125(home: Home) -> None:
+def test_an_impossible_option_is_one_sentence_and_status_125(home: Home) -> None:
     image = ["python:3.11", "true"]
     for arguments, sentence in [
         (["nowhere:1"], "image nowhere:1 is not here: build it"),
@@ -202,7 +202,7 @@ def test_what_cannot_be_is_one_sentence_and_status_125(home: Home) -> None:
         assert result.stderr.count("\n") == 1, arguments
 
 
-def test_a_command_that_is_not_there_and_one_that_cannot_be_executed_are_told_apart(home: Home) -> None:
+def test_a_missing_command_and_one_that_cannot_be_executed_have_different_statuses(home: Home) -> None:
     assert [image_run(home, BASE, command).returncode for command in ("nowhere", "/etc/passwd")] == [127, 126]
     refused = image_run(home, "--detach", BASE)
     assert refused.returncode == 2

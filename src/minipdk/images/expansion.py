@@ -1,4 +1,4 @@
-"""Words and variables of a Dockerfile line, as in Docker's reference ("Environment replacement").
+"""Split a Dockerfile line into words and expand its variables, as in Docker's reference ("Environment replacement").
 
 ``$name``, ``${name}``, ``${name-word}``, ``${name+word}``, ``${name?word}`` and their forms with a colon, which treat empty
 as unset. Single quotes keep everything; double quotes keep blanks; the escape character keeps the next character.
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]|[@*#]")
 _OPERATOR = re.compile(r":?[-+?]")
 
 
-class WordError(ValueError):
+class ExpansionError(ValueError):
     """A quote or a brace is not closed, or a required variable is not set."""
 
 
@@ -39,7 +39,7 @@ def split(text: str, escape: str = "\\") -> list[str]:
         word += character
         position += 1
     if quote:
-        raise WordError(f"the quote {quote} is not closed")
+        raise ExpansionError(f"the quote {quote} is not closed")
     return [*words, word] if word else words
 
 
@@ -64,7 +64,7 @@ def expand_variables(text: str, variables: Mapping[str, str], escape: str = "\\"
 
 
 def _expand(text: str, variables: Mapping[str, str], escape: str, end: str) -> tuple[str, str]:
-    """Expand ``text`` up to an unquoted ``end``; return the expansion and what follows that end."""
+    """Expand ``text`` up to an unquoted ``end``; return the expansion and the text after that end."""
     result, quote, position = "", "", 0
     while position < len(text):
         character = text[position]
@@ -85,17 +85,17 @@ def _expand(text: str, variables: Mapping[str, str], escape: str, end: str) -> t
             result += character
         position += 1
     if quote or end:
-        raise WordError(f"the quote {quote} is not closed" if quote else f"{end} is missing")
+        raise ExpansionError(f"the quote {quote} is not closed" if quote else f"{end} is missing")
     return result, ""
 
 
 def _variable(text: str, variables: Mapping[str, str], escape: str) -> tuple[str, str]:
-    """The value of the variable that ``text``, which followed a $, begins with; and what follows it."""
+    """The value of the variable at the start of ``text``, which followed a $, and the text after it."""
     braced = text.startswith("{")
     match = _NAME.match(text, 1 if braced else 0)
     if match is None:
         if braced:
-            raise WordError(f"${text} is not a variable")
+            raise ExpansionError(f"${text} is not a variable")
         return "$", text
     value, rest = variables.get(match[0]), text[match.end() :]
     if not braced:
@@ -104,11 +104,11 @@ def _variable(text: str, variables: Mapping[str, str], escape: str) -> tuple[str
         return value or "", rest[1:]
     operator = _OPERATOR.match(rest)
     if operator is None:
-        raise WordError(f"unsupported form of ${{{match[0]}...}}: use -, + or ? after the name, or close the brace")
+        raise ExpansionError(f"unsupported form of ${{{match[0]}...}}: use -, + or ? after the name, or close the brace")
     word, rest = _expand(rest[operator.end() :], variables, escape, "}")
     is_set = bool(value) if operator[0].startswith(":") else value is not None
     if operator[0].endswith("+"):
         return (word if is_set else ""), rest
     if operator[0].endswith("?") and not is_set:
-        raise WordError(f"{match[0]} is not set: {word or 'it is required'}")
+        raise ExpansionError(f"{match[0]} is not set: {word or 'it is required'}")
     return (value or "" if is_set else word), rest
