@@ -24,8 +24,8 @@ from minipdk.images.errors import StepFailedError
 from minipdk.images.image import Image, Progress
 from minipdk.sandbox.folders import remove_unused
 from minipdk.sandbox.launcher import remove
-from minipdk.sandbox.layer import BYTECODE
-from minipdk.sandbox.plan import SKELETON
+from minipdk.sandbox.private_layer import BYTECODE
+from minipdk.sandbox.runtime_config import SKELETON
 from minipdk.sandbox.syscalls import sync_filesystem
 
 FORMAT = 1  # part of every layer's name: increase it when layers are made in another way

@@ -1,14 +1,18 @@
 """Run a command in an image: a private root with mounts, an environment, limits and captured output.
 
 A container is a process in its own user, mount and PID namespaces. Its root holds the host's system folders and Python
-environment and the image's layers, all under one private writable layer, so what it writes outside its mounts stays in
-the container and vanishes with it; the host's home folders are not there at all. Killing the container kills everything
-it started. Its network is the host's, where services are on loopback at the same addresses as outside, or one of its own
-(`network`) that only what is passed on gets into or out of.
+environment and the image's layers, all under one private writable layer. Files that it writes outside its mounts stay in
+the container and vanish with it; the host's home folders are not there at all. Killing the container kills everything
+it started. Its network is the host's, where services are on loopback at the same addresses as outside, or a private one
+(`network`), whose only connections to the outside go through relays.
 
 This protects the host's files from accidents and gives each container the paths it would have on a real cluster. It is
-no security boundary: the code runs as the user who started the cluster. There is one user inside, whatever number `id`
-prints: what the container writes to a mount belongs to the user who started the cluster.
+no security boundary: the code runs as the user who started the cluster. There is one user inside, regardless of the number
+that `id` prints: files that the container writes to a mount belong to the user who started the cluster.
+
+`container.start` turns a specification (`spec`) into a `runtime_config` and starts `launcher` with it in a
+`bare_interpreter`; the launcher builds the root (`rootfs`) and executes the command. `executor` runs a command in a running
+container, `forwarder` and `relay` are the processes of a private network. `diagnosis` explains failures.
 
 The interface that services use::
 
@@ -17,15 +21,15 @@ The interface that services use::
         argv=["/bin/sh"],                       # empty: the image's ENTRYPOINT and CMD
         env={"PACH_JOB_ID": ...},               # over the image's ENV; nothing of the host's environment leaks in
         working_dir=None,                       # None: the image's WORKDIR
-        user=None,                              # None: the image's USER; what `id -u` prints inside
+        user=None,                              # None: the image's USER; `id -u` prints it inside
         mounts=[Mount(source=folder, target="/pfs", read_only=False)],
-        network=None,                           # create_network(home, ports, services) for one of its own
+        network=None,                           # create_network(home, ports, services) for a private one
     )
     container = start(home, spec, stdin=b"python train.py\n", stdout=log_file, stderr=STDOUT)
     code = container.wait(timeout=60)           # exit status; 128 + n when a signal ended it; TimeoutError
     container.run(["ls", "/pfs"], timeout=5)    # one more command inside: its exit status and output
     container.stop(grace=5)                     # SIGTERM, then SIGKILL to everything inside
-    container.changed("/some/prefix")           # whether its private layer holds changes below that path
+    container.changed("/some/prefix")           # whether its private layer has changes below that path
 
     inside = enter(home, spec)                  # turn a freshly forked process into the container (for the trial zygote)
     inside.changed(sys.prefix)                  # as Container.changed

@@ -17,7 +17,7 @@ OLDEST_KERNEL = (5, 12)  # overlayfs in user namespaces (5.11) and mount_setattr
 
 
 def probe(home: Home) -> list[Check]:
-    """Whether the kernel is new enough, a container with a layer in ``home`` runs, and one can have a network of its own."""
+    """Whether the kernel is new enough, a container with a layer in ``home`` runs, and it can have a private network."""
     return [_kernel(), _container(home), _network(home)]
 
 
@@ -43,15 +43,15 @@ def _container(home: Home) -> Check:
         container.communicate()
         return Check("containers", False, "a container hangs", "look at the kernel's log (dmesg)")
     if status != 0:
-        return Check("containers", False, complaint.decode(errors="replace").strip(), diagnosis.overlay_mend(home))
+        return Check("containers", False, complaint.decode(errors="replace").strip(), diagnosis.overlay_remedy(home))
     return Check("containers", True, layer)
 
 
 def _network(home: Home) -> Check:
-    what = "networks of containers"
+    subject = "networks of containers"
     try:
         network.create(home, (), ()).close()
     except SandboxError as error:
         reason, _, remedy = str(error).rpartition(": ")
-        return Check(what, False, f"only Pods with hostNetwork run: {reason}", remedy, needed=False)
-    return Check(what, True, "a Pod can have its own")
+        return Check(subject, False, f"only Pods with hostNetwork run: {reason}", remedy, needed=False)
+    return Check(subject, True, "a Pod can have its own")

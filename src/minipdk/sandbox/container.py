@@ -1,4 +1,4 @@
-"""Start containers and hold on to them."""
+"""Start containers and control them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from minipdk.common.home import Home
-from minipdk.sandbox import bare, diagnosis, executor, folders, launcher, plan
-from minipdk.sandbox.bare import Stream
+from minipdk.sandbox import bare_interpreter, diagnosis, executor, folders, launcher, runtime_config
+from minipdk.sandbox.bare_interpreter import Stream
 from minipdk.sandbox.errors import ContainerSpecError, LaunchError
-from minipdk.sandbox.layer import changed
-from minipdk.sandbox.rootfs import Stage
+from minipdk.sandbox.private_layer import changed
+from minipdk.sandbox.rootfs import SetupError
 from minipdk.sandbox.spec import ContainerSpec
 
 
@@ -22,11 +22,11 @@ class Container:
     """A started container. Its status is that of its command, 128 + n when signal n ended it."""
 
     def __init__(
-        self, home: Home, process: subprocess.Popen[bytes], description: dict[str, Any], folder: Path, lock: int | None
+        self, home: Home, process: subprocess.Popen[bytes], config: dict[str, Any], folder: Path, lock: int | None
     ) -> None:
         self._home, self._process, self.folder, self._lock = home, process, folder, lock
-        self._setting = {key: description[key] for key in ("env", "working_dir", "user")}
-        self._network: list[int] = description["network"]
+        self._config = {key: config[key] for key in ("env", "working_dir", "user")}
+        self._network: list[int] = config["network"]
 
     @property
     def pid(self) -> int:
@@ -59,7 +59,7 @@ class Container:
         return status
 
     def communicate(self, timeout: float | None = None) -> tuple[bytes, bytes]:
-        """What the command wrote to stdout and stderr, where those are PIPE, up to its end."""
+        """The output of the command on stdout and stderr up to its end, if they are PIPE."""
         try:
             return self._process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -74,7 +74,7 @@ class Container:
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End everything inside at once. The status will be 137."""
+        """End everything inside immediately. The status will be 137."""
         self._process.send_signal(launcher.KILL_REQUEST)
 
     def stop(self, grace: float = 5) -> int:
@@ -87,19 +87,19 @@ class Container:
             return self.wait()
 
     def run(self, argv: Sequence[str], timeout: float) -> tuple[int, bytes]:
-        """Run one more command in the container, with its environment: the exit status, and what it wrote.
+        """Run one more command in the container, with its environment; returns the exit status and the output.
 
-        Raises TimeoutError after ``timeout`` seconds, when the command is ended; SandboxError where the container has ended.
+        Raises TimeoutError after ``timeout`` seconds, when the command is ended; SandboxError when the container has ended.
         """
         opened: list[int] = []
         try:
             [init] = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
             paths = (f"/proc/{init}/ns/{kind}" for kind in executor.NAMESPACES)
             opened.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths)
-            description = {**self._setting, "argv": list(argv), "namespaces": [*self._network, *opened]}
-            descriptors = description["namespaces"]
-            process, failure = bare.spawn(
-                "executor", description, descriptors, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            namespaces = [*self._network, *opened]
+            config = {**self._config, "argv": list(argv), "namespaces": namespaces}
+            process, failure = bare_interpreter.spawn(
+                "executor", config, namespaces, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )
         except (OSError, ValueError) as error:
             raise LaunchError("the container has ended") from error
@@ -119,7 +119,7 @@ class Container:
     def changed(self, prefix: str) -> bool:
         """Whether the container has written, replaced or deleted a file below ``prefix``, mounts and bytecode aside.
 
-        Tells the truth while the container runs, and after its end if it was started with ``keep_layer``.
+        The answer is right while the container runs, and after its end if it was started with ``keep_layer``.
         """
         return changed(self.folder / "upper", prefix)
 
@@ -142,19 +142,19 @@ def start(
 ) -> Container:
     """Start a container and return once its root is built and its command is about to run.
 
-    ``stdin`` is what the command reads, or a stream as for subprocess.Popen; None is empty. ``stdout`` and ``stderr`` are as
+    ``stdin`` is the command's input, or a stream as for subprocess.Popen; None is empty. ``stdout`` and ``stderr`` are as
     for subprocess.Popen. The private layer vanishes at the end unless ``keep_layer``; then call `Container.remove`.
     Raises SandboxError when the container cannot be made.
     """
     folder, lock = folders.create(home)
     held = [lock]
     try:
-        description = plan.make(home, spec, folder, keep_layer=keep_layer)
-        if not description["argv"]:
+        config = runtime_config.make(home, spec, folder, keep_layer=keep_layer)
+        if not config["argv"]:
             raise ContainerSpecError(f"image {spec.image.name} has no CMD or ENTRYPOINT: name a command")
-        held += folders.hold(description["layers"])
-        description["descriptors"] = held  # the launcher holds the locks from here on
-        process = _launch(home, description, stdin, stdout, stderr)
+        held += folders.hold(config["layers"])
+        config["descriptors"] = held  # the launcher holds the locks from here on
+        process = _launch(home, config, stdin, stdout, stderr)
     except BaseException:
         launcher.remove(str(folder))
         os.close(lock)
@@ -164,14 +164,14 @@ def start(
             os.close(descriptor)
     if not keep_layer:
         os.close(lock)
-    return Container(home, process, description, folder, lock if keep_layer else None)
+    return Container(home, process, config, folder, lock if keep_layer else None)
 
 
 def _launch(
-    home: Home, description: dict[str, Any], stdin: bytes | Stream, stdout: Stream, stderr: Stream
+    home: Home, config: dict[str, Any], stdin: bytes | Stream, stdout: Stream, stderr: Stream
 ) -> subprocess.Popen[bytes]:
-    descriptors = [*description["descriptors"], *description["network"]]
-    process, failure = bare.spawn("launcher", description, descriptors, stdin=stdin, stdout=stdout, stderr=stderr)
+    descriptors = [*config["descriptors"], *config["network"]]
+    process, failure = bare_interpreter.spawn("launcher", config, descriptors, stdin=stdin, stdout=stdout, stderr=stderr)
     if failure:
         with process:  # closes its pipes and waits for it
             pass
@@ -184,7 +184,7 @@ def _status(code: int | None) -> int | None:
 
 
 class Inside:
-    """What a process that has entered a container can learn about it."""
+    """The container that this process has entered."""
 
     def __init__(self, upper: int) -> None:
         self._upper = upper
@@ -195,7 +195,7 @@ class Inside:
 
 
 def enter(home: Home, spec: ContainerSpec) -> Inside:
-    """Turn this process, a fresh single-threaded fork, into the container of ``spec``; argv is not looked at.
+    """Turn this process, a fresh single-threaded fork, into the container of ``spec``, whose argv is ignored.
 
     When this returns, the caller is the container's command: a child of its PID 1, in its root, with its environment,
     working folder and user; open files stay open. The process that called becomes the launcher: it ends with the
@@ -203,12 +203,12 @@ def enter(home: Home, spec: ContainerSpec) -> Inside:
     a child: let it end the process.
     """
     folder, lock = folders.create(home)
-    description = plan.make(home, spec, folder, keep_layer=False)
-    description |= {"parent": os.getppid(), "descriptors": [lock, *folders.hold(description["layers"])]}
+    config = runtime_config.make(home, spec, folder, keep_layer=False)
+    config |= {"parent": os.getppid(), "descriptors": [lock, *folders.hold(config["layers"])]}
     (folder / "upper").mkdir()
     upper = os.open(folder / "upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        launcher.contain(description)
-    except Stage as failure:
+        launcher.contain(config)
+    except SetupError as failure:
         raise diagnosis.error(home, launcher.report(failure)) from failure
     return Inside(upper)

@@ -1,4 +1,4 @@
-"""Say why a container could not be made, and what to change on this machine."""
+"""Explain why a container could not be made and how to change this machine."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ def error(home: Home, report: dict[str, Any]) -> SandboxError:
     stage, number, message = report["stage"], report["errno"], report["message"]
     if stage == "user":
         return ContainerSpecError(message)
-    for name, numbers, what, mend in (
-        ("namespaces", FORBIDDEN, "containers need user namespaces", namespaces_mend),
-        ("mounts", (errno.EPERM, errno.ENOSYS), "containers need mounts in user namespaces", namespaces_mend),
-        ("network", FORBIDDEN, "a Pod's own network needs network namespaces", network_mend),
+    for name, numbers, requirement, remedy in (
+        ("namespaces", FORBIDDEN, "containers need user namespaces", namespaces_remedy),
+        ("mounts", (errno.EPERM, errno.ENOSYS), "containers need mounts in user namespaces", namespaces_remedy),
+        ("network", FORBIDDEN, "a Pod's own network needs network namespaces", network_remedy),
     ):
         if stage == name and number in numbers:
-            return SandboxUnavailableError(f"{what} ({message}): {mend()}")
+            return SandboxUnavailableError(f"{requirement} ({message}): {remedy()}")
     if stage == "overlay":
-        return SandboxUnavailableError(f"containers need overlayfs ({message}): {overlay_mend(home)}")
+        return SandboxUnavailableError(f"containers need overlayfs ({message}): {overlay_remedy(home)}")
     if number in (0, errno.EROFS, errno.ENOTDIR, errno.EEXIST):  # a mount's target that cannot be made
         return ContainerSpecError(message)
     return LaunchError(message)
 
 
-def namespaces_mend() -> str:
-    """What to change so that a user may make user, mount and PID namespaces."""
+def namespaces_remedy() -> str:
+    """The setting that lets a user make user, mount and PID namespaces."""
     if _sysctl("kernel/unprivileged_userns_clone") == "0":
         return "run `sudo sysctl kernel.unprivileged_userns_clone=1`"
     if _sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
@@ -42,15 +42,15 @@ def namespaces_mend() -> str:
     return "this machine forbids them (inside a container, start it with --security-opt seccomp=unconfined)"
 
 
-def network_mend() -> str:
-    """What to change so that a user may make network namespaces."""
+def network_remedy() -> str:
+    """The setting that lets a user make network namespaces."""
     if _sysctl("user/max_net_namespaces") == "0":
         return "run `sudo sysctl user.max_net_namespaces=15000`"
-    return namespaces_mend()
+    return namespaces_remedy()
 
 
-def overlay_mend(home: Home) -> str:
-    """What to change so that overlayfs works with its upper layer in the cluster's folder."""
+def overlay_remedy(home: Home) -> str:
+    """The change that lets overlayfs have its upper layer in the cluster's folder."""
     if not any(line.split()[-1] == "overlay" for line in Path("/proc/filesystems").read_text().splitlines()):
         return "run `sudo modprobe overlay`"
     kind = filesystem(home.path)
@@ -58,7 +58,7 @@ def overlay_mend(home: Home) -> str:
 
 
 def filesystem(path: Path) -> str:
-    """The type of the filesystem that ``path`` lies on, such as ext4."""
+    """The type of the filesystem of ``path``, such as ext4."""
     best, kind = "", "an unknown filesystem"
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, point, name, *_ = line.split()

@@ -21,7 +21,7 @@ class SandboxUnavailableError(SandboxError):
 
 
 class ContainerSpecError(SandboxError):
-    """What was asked of the container cannot be met."""
+    """The specification of the container cannot be met."""
 
 
 class LaunchError(SandboxError):

@@ -1,7 +1,7 @@
 """The private folders of running containers: ``containers/<id>``, each locked by the process that will remove it.
 
-The lock tells the folder of a running container from one that a killed launcher left behind, whoever's process ids have
-been used again since.
+The lock distinguishes the folder of a running container from a folder that a killed launcher left behind. Process ids could
+not, because the kernel reuses them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _swept: set[Path] = set()
 
 
 def create(home: Home) -> tuple[Path, int]:
-    """A new private folder and the descriptor that holds its lock. The first of a process sweeps up leftovers before."""
+    """A new private folder and the descriptor that holds its lock. The first call of a process also removes leftovers."""
     folders = home.folder("containers")
     if folders not in _swept:
         _swept.add(folders)
@@ -35,14 +35,14 @@ def create(home: Home) -> tuple[Path, int]:
 
 
 def sweep(home: Home) -> int:
-    """Remove what killed launchers left behind; return how many folders. Running containers are not touched."""
+    """Remove the folders that killed launchers left behind; return how many. Running containers are not touched."""
     folders = home.folder("containers")
     with _registry(folders, fcntl.LOCK_EX):
-        return sum(remove_unused(one) for one in folders.iterdir() if one.is_dir())
+        return sum(remove_unused(folder) for folder in folders.iterdir() if folder.is_dir())
 
 
 def remove_unused(folder: Path) -> bool:
-    """Remove ``folder``, whatever modes are in it, unless a container holds its lock; return whether it is gone."""
+    """Remove ``folder``, even parts without permissions, unless a container holds its lock; return whether it is gone."""
     lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,7 +70,7 @@ def hold(layers: Sequence[str]) -> list[int]:
 
 @contextlib.contextmanager
 def _registry(folders: Path, mode: int) -> Iterator[None]:
-    """Creating and sweeping exclude each other: a folder just made is not yet locked."""
+    """Creating and sweeping exclude each other, because a new folder is not locked yet."""
     lock = os.open(folders, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, mode)

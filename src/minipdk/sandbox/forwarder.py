@@ -3,11 +3,11 @@
 Two processes make a network::
 
     outside   in the host's network; accepts on sockets of the Pod's network and connects to the cluster's services
-    inside    in a user and a network namespace of its own, which the Pod's containers join; accepts on sockets of the
-              host's network, which it has inherited, and connects to what listens in the Pod
+    inside    in a new user and a new network namespace, which the Pod's containers join; accepts on sockets of the
+              host's network, which it has inherited, and connects to programs that listen in the Pod
 
-The network has a loopback interface and nothing else, so programs in it can bind what they like and reach what is passed
-on. Both end with the service that started them; what then still runs in the network has lost it.
+The network has a loopback interface and nothing else, so programs in it can bind any port and reach the forwarded ones.
+Both processes end with the service that started them; programs that still run in the network then have no connections.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import fcntl
 import marshal
 import os
 import select
-import signal
 import socket
 import struct
 
+from minipdk.common.processes import die_with_parent
 from minipdk.sandbox import rootfs, syscalls
-from minipdk.sandbox.launcher import KILLED, described, map_ids, report
+from minipdk.sandbox.launcher import KILLED, map_ids, read_config, report
 from minipdk.sandbox.relay import HOST, Relay
 
 TYPE_CHECKING = False  # as in `launcher`
@@ -34,27 +34,29 @@ LOWEST_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
 
 def main() -> None:
-    """Make the network that descriptor argv[1] describes (see `network.create`) and report on descriptor argv[2]."""
-    plan, status = described()
+    """Make the network of the configuration on descriptor argv[1] (see `network.create`) and report on argv[2]."""
+    config, status = read_config()
+    outside = os.getpid()
     try:
         with rootfs.stage("namespaces"):
-            watched = os.pidfd_open(plan["parent"])
-            if os.getppid() != plan["parent"]:
-                raise ProcessLookupError("the process that asked for this network has ended")
+            watched = os.pidfd_open(config["parent"])
+            if os.getppid() != config["parent"]:
+                raise ProcessLookupError("the process that requested this network has ended")
         ours, theirs = socket.socketpair()
         inside = os.fork()
         if inside == 0:
             ours.close()
-            _inside(plan, theirs, status)
+            _inside(config, outside, theirs, status)
         theirs.close()
-        _outside(plan, ours, inside, watched, status)
-    except rootfs.Stage as failure:
+        _outside(config, ours, inside, watched, status)
+    except rootfs.SetupError as failure:
         os.write(status, marshal.dumps(report(failure)))
         os._exit(1)
 
 
-def _inside(plan: dict[str, Any], outside: socket.socket, status: int) -> NoReturn:
-    syscalls.die_with_parent(signal.SIGKILL)
+def _inside(config: dict[str, Any], parent: int, outside: socket.socket, status: int) -> NoReturn:
+    if not die_with_parent(parent):
+        os._exit(KILLED)
     uid, gid = os.getuid(), os.getgid()
     with rootfs.stage("network"):
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNET)
@@ -62,32 +64,32 @@ def _inside(plan: dict[str, Any], outside: socket.socket, status: int) -> NoRetu
         _raise_loopback()
         with open(LOWEST_PORT, "w") as setting:  # containers are not root here, and may bind port 80 all the same
             setting.write("0")
-        outwards = [socket.create_server((HOST, port), backlog=BACKLOG) for port in plan["outward"]]
+        outwards = [socket.create_server((HOST, port), backlog=BACKLOG) for port in config["outward"]]
         socket.send_fds(outside, [b"ready"], [listener.fileno() for listener in outwards])
     for listener in outwards:
         listener.close()
     os.close(status)
     relay = Relay()
     relay.watch(outside.fileno(), lambda _: os._exit(KILLED))  # closed: the other process has ended
-    relay.accept_requests(socket.socket(fileno=plan["control"]))
-    for descriptor, port in plan["inward"]:
+    relay.accept_requests(socket.socket(fileno=config["control"]))
+    for descriptor, port in config["inward"]:
         relay.listen(socket.socket(fileno=descriptor), port)
     relay.run()
     os._exit(0)
 
 
-def _outside(plan: dict[str, Any], inside: socket.socket, pid: int, watched: int, status: int) -> NoReturn:
-    message, descriptors, _flags, _address = socket.recv_fds(inside, 16, len(plan["outward"]))
-    if not message:  # it has reported why
+def _outside(config: dict[str, Any], inside: socket.socket, pid: int, watched: int, status: int) -> NoReturn:
+    message, descriptors, _flags, _address = socket.recv_fds(inside, 16, len(config["outward"]))
+    if not message:  # the process inside has reported why
         os._exit(1)
-    for descriptor in (plan["control"], *(descriptor for descriptor, _ in plan["inward"])):
+    for descriptor in (config["control"], *(descriptor for descriptor, _ in config["inward"])):
         os.close(descriptor)
     os.write(status, marshal.dumps({"pid": pid}))
     os.close(status)
     relay = Relay()
     for ending in (watched, inside.fileno()):
         relay.watch(ending, lambda _: relay.stop(), select.EPOLLIN)
-    for descriptor, port in zip(descriptors, plan["outward"], strict=True):
+    for descriptor, port in zip(descriptors, config["outward"], strict=True):
         relay.listen(socket.socket(fileno=descriptor), port)
     relay.run()
     os._exit(0)

@@ -1,7 +1,7 @@
 """Which of the host's folders a container sees: the system's and the Python environment's, at the paths they have outside.
 
-Nothing else of the host is there: no home folders, no checkout, no cluster folder. Where the environment lies below one of
-those, exactly its own folder appears.
+Nothing else of the host is there: no home folders, no checkout, no cluster folder. If the environment is below one of them,
+only the environment's folder appears.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MAXIMUM_LINKS = 40
 class HostView:
     """``overlays`` maps a layer's folder names to host folders, outer folders first; ``links`` are symlinks to recreate.
 
-    ``seldom_written`` names the overlays that a container can do without: where neither the image nor a build changes them,
+    ``seldom_written`` names the overlays that a container can do without: if neither the image nor a build changes them,
     read-only mounts take their place, because each overlay costs a millisecond at the start.
 
-    ``submounts`` are what else is mounted below those folders outside, such as a GPU's libraries.
+    ``submounts`` are the other mounts below these folders, such as a GPU's libraries.
     """
 
     overlays: dict[str, str]
@@ -50,7 +50,7 @@ def view() -> HostView:
         if not any(_below(real, folder) for folder in overlays.values()):
             overlays[key] = real
     _follow(sys.executable, links)
-    kept = {path: target for path, target in links.items() if not any(_below(path, one) for one in overlays.values())}
+    kept = {path: target for path, target in links.items() if not any(_below(path, folder) for folder in overlays.values())}
     seldom_written = frozenset(PACKAGE_FOLDERS) | ({"python"} if sys.prefix != sys.base_prefix else set())
     ordered = dict(sorted(overlays.items(), key=lambda item: item[1].count("/")))
     return HostView(ordered, seldom_written, tuple(kept.items()), tuple(_submounts(list(ordered.values()))))
@@ -58,7 +58,7 @@ def view() -> HostView:
 
 @functools.cache
 def accounts() -> dict[str, str]:
-    """Files to lay over /etc: the password databases without passwords, which useradd can read and change."""
+    """Files to put over /etc: the password databases without passwords, which useradd can read and change."""
     files = {}
     for name, source, fields in (("shadow", "/etc/passwd", "*:19000:0:99999:7:::"), ("gshadow", "/etc/group", "*::")):
         lines = Path(source).read_text(errors="replace").splitlines() if Path(source).exists() else []
@@ -83,7 +83,7 @@ def _follow(path: str, links: dict[str, str]) -> str:
         if part != "." and os.path.islink(step) and hops < MAXIMUM_LINKS:
             hops += 1
             target = links[step] = os.readlink(step)
-            rest = [one for one in target.split("/") if one] + rest
+            rest = [name for name in target.split("/") if name] + rest
             real = "/" if target.startswith("/") else real
         elif part != ".":
             real = step
@@ -96,10 +96,10 @@ def _below(path: str, folder: str) -> bool:
 
 def _submounts(folders: list[str]) -> list[str]:
     """Mount points of this process strictly below ``folders``, outermost only (they are bound with all below them)."""
-    found: list[str] = []
+    points: list[str] = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         point = line.split()[4].encode().decode("unicode_escape")
         inside = any(point != folder and _below(point, folder) for folder in folders)
-        if inside and point not in folders and not any(_below(point, one) for one in found):
-            found.append(point)
-    return [point for point in found if os.access(point, os.R_OK)]
+        if inside and point not in folders and not any(_below(point, outer) for outer in points):
+            points.append(point)
+    return [point for point in points if os.access(point, os.R_OK)]

@@ -6,9 +6,10 @@ Three processes make a container::
                removes the private layer at the end, exits with the command's status (128 + n for signal n)
     init       PID 1 inside: builds the root, reaps orphans, forwards SIGTERM, dies with the launcher; when it ends,
                the kernel kills everything inside
-    command    the container's own command, in a session of its own
+    command    the container's own command, in a new session
 
-Whatever is killed with SIGKILL, nothing inside outlives it: the launcher watches its parent, init dies with the launcher.
+When any of them is killed with SIGKILL, nothing inside outlives it: the launcher watches its parent, and init dies with the
+launcher.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import select
 import signal
 import sys
 
-from minipdk.sandbox import rootfs, rootlike, syscalls
+from minipdk.common.processes import die_with_parent
+from minipdk.sandbox import fakeroot, rootfs, syscalls
 
 TYPE_CHECKING = False  # importing typing takes longer than building the root
 if TYPE_CHECKING:
@@ -30,49 +32,51 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 KILL_REQUEST = signal.SIGUSR1
 KILLED = 128 + signal.SIGKILL
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
+OUTSIDE = 0
+"""The process id of a parent that is outside this process's PID namespace, as getppid reports it."""
 
 
 def main() -> None:
-    """Run the container that descriptor argv[1] describes; report on descriptor argv[2] why it could not (see `bare`)."""
-    plan, status = described()
+    """Run the container of the configuration on descriptor argv[1]; report failures on argv[2] (see `bare_interpreter`)."""
+    config, status = read_config()
     try:
-        contain(plan, let_go=lambda: _let_go(status))
-    except rootfs.Stage as failure:
+        contain(config, let_go=lambda: _let_go(status))
+    except rootfs.SetupError as failure:
         os.write(status, marshal.dumps(report(failure)))
         os._exit(1)
     os.close(status)
-    execute(plan["argv"])
+    execute(config["argv"])
 
 
-def described() -> tuple[dict[str, Any], int]:
-    """What `bare.spawn` was given for this process, and the descriptor to report on."""
-    description, status = int(sys.argv[1]), int(sys.argv[2])
+def read_config() -> tuple[dict[str, Any], int]:
+    """The configuration that `bare_interpreter.spawn` passed to this process, and the descriptor to report on."""
+    config, status = int(sys.argv[1]), int(sys.argv[2])
     os.set_inheritable(status, False)
-    with open(description, "rb") as file:
+    with open(config, "rb") as file:
         return marshal.load(file), status  # noqa: S302  (written by the process that started this one)
 
 
-def report(failure: rootfs.Stage) -> dict[str, Any]:
-    """What failed and why, for `minipdk.sandbox.diagnosis`."""
+def report(failure: rootfs.SetupError) -> dict[str, Any]:
+    """The failed part of the set-up and its cause, for `minipdk.sandbox.diagnosis`."""
     cause = failure.__cause__
     return {"stage": str(failure), "errno": getattr(cause, "errno", None) or 0, "message": str(cause)}
 
 
-def contain(plan: dict[str, Any], let_go: Any = None) -> None:
+def contain(config: dict[str, Any], let_go: Any = None) -> None:
     """Turn this single-threaded process into a container. Returns in the command's process only.
 
-    ``let_go`` is called in the launcher and in init once they have done their part of the set-up. Raises rootfs.Stage,
-    in whichever process failed.
+    ``let_go`` is called in the launcher and in init once they have done their part of the set-up. Raises rootfs.SetupError
+    in the process that failed.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     with rootfs.stage("namespaces"):
-        if plan["cpus"]:
-            os.sched_setaffinity(0, plan["cpus"])
-        watched = os.pidfd_open(plan["parent"])
-        if os.getppid() != plan["parent"]:
-            raise ProcessLookupError("the process that asked for this container has ended")
+        if config["cpus"]:
+            os.sched_setaffinity(0, config["cpus"])
+        watched = os.pidfd_open(config["parent"])
+        if os.getppid() != config["parent"]:
+            raise ProcessLookupError("the process that requested this container has ended")
         launcher = os.pidfd_open(os.getpid())
-        for descriptor in plan["network"]:
+        for descriptor in config["network"]:
             syscalls.join(descriptor)
             os.close(descriptor)
         uid, gid = os.getuid(), os.getgid()
@@ -82,23 +86,23 @@ def contain(plan: dict[str, Any], let_go: Any = None) -> None:
     if init:
         if let_go:
             let_go()
-        _supervise(init, watched, plan)
-    syscalls.die_with_parent(signal.SIGKILL)
+        _supervise(init, watched, config)
+    die_with_parent(OUTSIDE)
     if select.select([launcher], [], [], 0)[0]:
-        os._exit(KILLED)  # the launcher ended before it could take this process along
-    for descriptor in (launcher, watched, *plan["descriptors"]):
+        os._exit(KILLED)  # the launcher had already ended
+    for descriptor in (launcher, watched, *config["descriptors"]):
         os.close(descriptor)
     with rootfs.stage("namespaces"):
         syscalls.unshare(syscalls.CLONE_NEWNS)
-    rootfs.build(plan)
+    rootfs.build(config)
     command = os.fork()
     if command:
         if let_go:
             let_go()
-        _reap_until(command, plan["stop_signal"])
+        _reap_until(command, config["stop_signal"])
     os.setsid()
     _restore_signals()
-    become(plan)
+    become(config)
 
 
 def execute(argv: list[str]) -> NoReturn:
@@ -106,8 +110,8 @@ def execute(argv: list[str]) -> NoReturn:
     try:
         os.execvpe(argv[0], argv, os.environ)  # noqa: S606  (argv is executed as it is, no shell)
     except (FileNotFoundError, NotADirectoryError):
-        found = "/" in argv[0] and os.path.exists(argv[0])
-        reason = "its interpreter does not exist" if found else "executable file not found in the image"
+        exists = "/" in argv[0] and os.path.exists(argv[0])
+        reason = "its interpreter does not exist" if exists else "executable file not found in the image"
         _give_up(NOT_FOUND, f'exec: "{argv[0]}": {reason}')
     except OSError as error:
         _give_up(NOT_EXECUTABLE, f'exec: "{argv[0]}": {(error.strerror or "cannot be executed").lower()}')
@@ -119,7 +123,7 @@ def _give_up(code: int, message: str) -> NoReturn:
 
 
 def _let_go(status: int) -> None:
-    """Close what the container's readers wait on: pipes end when the container does, not with its launcher."""
+    """Close stdin, stdout and stderr: their pipes end with the container, not with its launcher."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -133,8 +137,8 @@ def map_ids(uid: int, outer_uid: int, gid: int, outer_gid: int) -> None:
             file.write(content)
 
 
-def _supervise(init: int, watched: int, plan: dict[str, Any]) -> NoReturn:
-    """Wait for the container's end, or bring it about when the watched process ends; clean up; exit with its status."""
+def _supervise(init: int, watched: int, config: dict[str, Any]) -> NoReturn:
+    """Wait for the container's end, or kill it when the watched process ends; clean up; exit with its status."""
     for number in FORWARDED:
         signal.signal(number, lambda number, _frame: _send(init, number))
     signal.signal(KILL_REQUEST, lambda *_: _send(init, signal.SIGKILL))
@@ -144,9 +148,9 @@ def _supervise(init: int, watched: int, plan: dict[str, Any]) -> NoReturn:
     if ended not in ready:
         _send(init, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(init, 0)[1])
-    if not plan["keep_layer"]:
-        with contextlib.suppress(OSError):  # what is left is swept when a service starts
-            remove(plan["folder"])
+    if not config["keep_layer"]:
+        with contextlib.suppress(OSError):  # leftovers are swept when a service starts
+            remove(config["folder"])
     os._exit(code if code >= 0 else 128 - code)
 
 
@@ -156,7 +160,7 @@ def _send(pid: int, number: int) -> None:
 
 
 def _reap_until(command: int, stop_signal: int) -> NoReturn:
-    """PID 1's life: forward signals to the command's process group, reap orphans, end with the command's status.
+    """The loop of PID 1: forward signals to the command's process group, reap orphans, end with the command's status.
 
     SIGTERM becomes the image's STOPSIGNAL, as a container engine would send it.
     """
@@ -185,16 +189,16 @@ def _restore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def become(plan: dict[str, Any]) -> None:
-    """Take on the plan's environment, working folder and user."""
+def become(config: dict[str, Any]) -> None:
+    """Take on the configuration's environment, working folder and user."""
     with rootfs.stage("user"):
-        uid, gid, folder = _look_up(plan["user"])
+        uid, gid, folder = _look_up(config["user"])
         os.environ.clear()
-        os.environ.update({"HOME": folder, **plan["env"]})
-        os.makedirs(plan["working_dir"], exist_ok=True)
-        os.chdir(plan["working_dir"])
+        os.environ.update({"HOME": folder, **config["env"]})
+        os.makedirs(config["working_dir"], exist_ok=True)
+        os.chdir(config["working_dir"])
         if (uid, gid) == (0, 0):
-            rootlike.apply()
+            fakeroot.apply()
         else:
             syscalls.unshare(syscalls.CLONE_NEWUSER)
             map_ids(uid, 0, gid, 0)
@@ -228,7 +232,7 @@ def _entry(database: str, key: str) -> list[str] | None:
 
 
 def remove(folder: str) -> None:
-    """Remove a container's folder, whatever modes its command left behind."""
+    """Remove a container's folder, including parts for which its command left no permissions."""
     try:
         os.chmod(folder, 0o700)
         with os.scandir(folder) as entries:

@@ -1,4 +1,4 @@
-"""A network of a Pod's own: its containers share it, and nobody else is in it."""
+"""The private network of a Pod: its containers share it, and no other process is in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from minipdk.sandbox import bare
+from minipdk.sandbox import bare_interpreter
 from minipdk.sandbox.errors import ContainerSpecError
 from minipdk.sandbox.relay import REACHED
 
@@ -21,9 +21,9 @@ BACKLOG = 1024
 
 
 class Network:
-    """A network that has nothing but a loopback interface.
+    """A network whose only interface is loopback.
 
-    ``ports`` maps ports in it to ports of the host's loopback: what arrives there is passed on. ``namespaces`` are
+    ``ports`` maps ports in it to ports of the host's loopback, whose connections are passed on. ``namespaces`` are
     descriptors, of the user namespace that owns the network and of the network, for a container to join.
     """
 
@@ -32,7 +32,7 @@ class Network:
         self.namespaces = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "net")]
 
     def connect(self, port: int, timeout: float) -> socket.socket | None:
-        """A stream to what listens on ``port`` in the network, whether it is in ``ports`` or not; None if nothing does.
+        """A stream to the program that listens on ``port`` in the network, in ``ports`` or not; None if there is none.
 
         Raises OSError, TimeoutError among them.
         """
@@ -59,7 +59,7 @@ class Network:
         self._process.wait()
 
     def close(self) -> None:
-        """End the network. What runs in it is left without one."""
+        """End the network. Programs that still run in it keep a loopback without connections to the outside."""
         self._process.kill()
         self._process.wait()
         self._control.close()
@@ -72,17 +72,17 @@ def create(
 ) -> Network:
     """Make a network in which programs may listen on ``ports`` and reach the host's loopback at the ports ``services``.
 
-    What arrives at a free port of the host is passed on to each of ``ports``. ``published`` are pairs of a port that the
-    host is to listen on, and the port in the network. Raises SandboxError where this machine cannot.
+    For each of ``ports``, a free port of the host's loopback passes its connections on. ``published`` are pairs of a port
+    for the host to listen on, and the port in the network. Raises SandboxError if this machine cannot make networks.
     """
     from minipdk.sandbox import diagnosis
 
     with contextlib.ExitStack() as held:
-        wanted = [*((0, port) for port in sorted(ports)), *published]
-        inward = [(held.enter_context(_listen(outer)), port) for outer, port in wanted]
+        pairs = [*((0, port) for port in sorted(ports)), *published]
+        inward = [(held.enter_context(_listen(outer)), port) for outer, port in pairs]
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         held.enter_context(theirs)
-        description = {
+        config = {
             "parent": os.getpid(),
             "inward": [(listener.fileno(), port) for listener, port in inward],
             "outward": sorted(services),
@@ -90,11 +90,12 @@ def create(
         }
         passed = [theirs.fileno(), *(listener.fileno() for listener, _ in inward)]
         try:
-            process, report = bare.spawn("forwarder", description, passed, stdout=subprocess.DEVNULL)
+            process, report = bare_interpreter.spawn("forwarder", config, passed, stdout=subprocess.DEVNULL)
             if "pid" not in report:
                 process.wait()
                 raise diagnosis.error(home, report)
-            return Network(process, report["pid"], {port: one.getsockname()[1] for one, port in inward}, ours)
+            outer_ports = {port: listener.getsockname()[1] for listener, port in inward}
+            return Network(process, report["pid"], outer_ports, ours)
         except BaseException:
             ours.close()
             raise

@@ -1,7 +1,7 @@
 """Pass connections on between two networks (runs stand-alone, see `forwarder`: few imports).
 
-A socket belongs for life to the network it was made in. So a process that has been given listening sockets of another
-network accepts there and connects in its own. One process, one loop, no copies but the one through its memory.
+A socket always belongs to the network it was made in. So a process that has received listening sockets of another network
+accepts connections there and makes connections in its own. One process, one loop, one copy of the data.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ABORT = (1).to_bytes(4, "little") + bytes(4)  # struct linger: on, 0 seconds
 
 
 class Relay:
-    """Listens, accepts, connects and passes bytes on until `stop` is called from one of its callbacks."""
+    """Listens, accepts, connects and passes bytes on until a callback calls `stop`."""
 
     def __init__(self) -> None:
         self._poll = select.epoll()
@@ -48,7 +48,7 @@ class Relay:
         self._running = False
 
     def watch(self, descriptor: int, callback: Callback, events: int = select.EPOLLIN) -> None:
-        """Have ``callback`` called with the events that ``descriptor`` is ready for; no events: it is only remembered."""
+        """Call ``callback`` with the events that ``descriptor`` is ready for; without events only remember it."""
         known = descriptor in self._callbacks
         self._callbacks[descriptor] = callback
         (self._poll.modify if known else self._poll.register)(descriptor, events)
@@ -60,13 +60,13 @@ class Relay:
             self._listen_again()
 
     def listen(self, listener: socket.socket, port: int) -> None:
-        """Pass what arrives at ``listener`` on to ``port`` of this process's network."""
+        """Pass connections to ``listener`` on to ``port`` of this process's network."""
         listener.setblocking(False)
         self._listeners[listener] = port
         self.watch(listener.fileno(), lambda _: self._accept(listener, port))
 
     def accept_requests(self, control: socket.socket) -> None:
-        """Take connections as messages on ``control``: a port's number, and a stream socket to connect it with.
+        """Accept messages on ``control`` that ask for a connection: a port's number, and a stream socket to join to it.
 
         The stream's first byte is REACHED or REFUSED; after REACHED come the bytes of the connection.
         """
@@ -77,7 +77,7 @@ class Relay:
             if not message:  # the other side has gone
                 self.forget(control.fileno())
             for descriptor in descriptors:
-                Connection(self, socket.socket(fileno=descriptor), int(message), tell=True)
+                Connection(self, socket.socket(fileno=descriptor), int(message), announce=True)
 
         self.watch(control.fileno(), take)
 
@@ -109,10 +109,13 @@ class Relay:
 
 
 class Connection:
-    """Two sockets: what is read from one is written to the other, an end as an end, a reset as a reset."""
+    """Two sockets: bytes from each are written to the other, an end as an end, a reset as a reset.
 
-    def __init__(self, relay: Relay, near: socket.socket, port: int, *, tell: bool = False) -> None:
-        self._relay, self._near, self._tell = relay, near, tell
+    ``announce``: send REACHED or REFUSED to ``near`` first.
+    """
+
+    def __init__(self, relay: Relay, near: socket.socket, port: int, *, announce: bool = False) -> None:
+        self._relay, self._near, self._announce = relay, near, announce
         self._far = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unsent: dict[socket.socket, bytes] = {near: b"", self._far: b""}
@@ -129,48 +132,48 @@ class Connection:
         if number := self._far.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self._close(number)
             return
-        if self._tell:
+        if self._announce:
             self._near.send(REACHED)
         near, far = self._near, self._far
         self._relay.watch(near.fileno(), lambda events: self._ready(near, far, events))
         self._relay.watch(far.fileno(), lambda events: self._ready(far, near, events))
 
-    def _ready(self, one: socket.socket, other: socket.socket, events: int) -> None:
+    def _ready(self, ready: socket.socket, other: socket.socket, events: int) -> None:
         try:
             if events & select.EPOLLOUT:
-                self._flush(one, other)
+                self._flush(ready, other)
             if not self._unsent[other]:
                 if events & ~select.EPOLLOUT:
-                    self._pass_on(one, other)
+                    self._pass_on(ready, other)
             elif events & select.EPOLLERR:
                 self._close(errno.ECONNRESET)
         except OSError as error:
             self._close(error.errno or errno.EIO)
 
-    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         try:
-            block = one.recv(BLOCK)
+            block = source.recv(BLOCK)
         except BlockingIOError:
             return
         if block:
-            self._send(other, block)
-            if self._unsent[other]:
-                self._interest(one, other)
-                self._interest(other, one)
+            self._send(sink, block)
+            if self._unsent[sink]:
+                self._update(source, sink)
+                self._update(sink, source)
             return
-        self._ended.add(one)
-        other.shutdown(socket.SHUT_WR)
-        if other in self._ended:
+        self._ended.add(source)
+        sink.shutdown(socket.SHUT_WR)
+        if sink in self._ended:
             self._close()
         else:
-            self._interest(one, other)
+            self._update(source, sink)
 
-    def _flush(self, one: socket.socket, other: socket.socket) -> None:
-        """Send what ``one`` could not take before, then read from ``other`` again."""
-        block, self._unsent[one] = self._unsent[one], b""
-        self._send(one, block)
-        self._interest(one, other)
-        self._interest(other, one)
+    def _flush(self, sink: socket.socket, source: socket.socket) -> None:
+        """Send the bytes that ``sink`` could not accept before, then read from ``source`` again."""
+        block, self._unsent[sink] = self._unsent[sink], b""
+        self._send(sink, block)
+        self._update(sink, source)
+        self._update(source, sink)
 
     def _send(self, to: socket.socket, block: bytes) -> None:
         try:
@@ -179,20 +182,20 @@ class Connection:
             sent = 0
         self._unsent[to] = block[sent:]
 
-    def _interest(self, one: socket.socket, other: socket.socket) -> None:
-        """Read from ``one`` unless it has ended or ``other`` is full; write to it while something waits for it."""
-        reads = one not in self._ended and not self._unsent[other]
-        events = (select.EPOLLIN if reads else 0) | (select.EPOLLOUT if self._unsent[one] else 0)
-        self._relay.watch(one.fileno(), lambda events: self._ready(one, other, events), events)
+    def _update(self, end: socket.socket, other: socket.socket) -> None:
+        """Read from ``end`` unless it has ended or ``other`` is full; write to it while it has unsent bytes."""
+        reads = end not in self._ended and not self._unsent[other]
+        events = (select.EPOLLIN if reads else 0) | (select.EPOLLOUT if self._unsent[end] else 0)
+        self._relay.watch(end.fileno(), lambda events: self._ready(end, other, events), events)
 
     def _close(self, failure: int = 0) -> None:
-        """End both sides; after a failure in a way that nobody takes for an orderly end."""
-        if failure and self._tell:
+        """End both sides; after a failure by a reset, so that no client mistakes it for an orderly end."""
+        if failure and self._announce:
             with contextlib.suppress(OSError):
                 self._near.send(REFUSED)
-        for one in (self._near, self._far):
-            self._relay.forget(one.fileno())
-            if failure and one.family == socket.AF_INET:
+        for end in (self._near, self._far):
+            self._relay.forget(end.fileno())
+            if failure and end.family == socket.AF_INET:
                 with contextlib.suppress(OSError):
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-            one.close()
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            end.close()

@@ -1,8 +1,8 @@
 """Build a container's root, in PID 1 of its new namespaces (runs in the launcher: few imports, see `launcher`).
 
 The root is an overlay of the image's layers over an empty skeleton; the host's system folders and Python environment are
-overlays of their own at the same paths as outside, because overlayfs in a user namespace cannot cover the whole of / with
-its sub-mounts. All upper folders lie in the container's own folder, so nothing reaches the host or the image.
+separate overlays at the same paths as outside, because overlayfs in a user namespace cannot cover the whole of / with
+its sub-mounts. All upper folders are in the container's own folder, so nothing reaches the host or the image.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ TYPE_CHECKING = False  # as in `launcher`
 if TYPE_CHECKING:
     from typing import Any
 
-SKELETON, ACCOUNTS = "skeleton", "accounts"  # layers that are made for each container, named so in a plan's overlays
+SKELETON, ACCOUNTS = "skeleton", "accounts"  # layers that are made for each container, under these names in the overlays
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 ACCELERATORS = ("nvidia", "dri", "kfd")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the container's own)
 PROTECTED = syscalls.MS_NOSUID | syscalls.MS_NODEV
 
 
-class Stage(Exception):  # noqa: N818  (not an error of its own: it says where the cause arose)
-    """Which part of the set-up failed: ``namespaces``, ``overlay``, ``mounts`` or ``user``; the cause says why."""
+class SetupError(Exception):
+    """A stage of the set-up failed: ``namespaces``, ``network``, ``overlay``, ``mounts`` or ``user``; the cause says why."""
 
 
 @contextlib.contextmanager
 def stage(name: str) -> Any:
-    """Name the part of the set-up that an OSError or ValueError comes from."""
+    """Raise an OSError or ValueError as a SetupError of the stage ``name``."""
     try:
         yield
     except (OSError, ValueError) as error:
-        raise Stage(name) from error
+        raise SetupError(name) from error
 
 
-def build(plan: dict[str, Any]) -> None:
-    """Leave the host's root for the one that ``plan`` describes (see `minipdk.sandbox.plan`)."""
+def build(config: dict[str, Any]) -> None:
+    """Leave the host's root for the one of the ``config`` that `minipdk.sandbox.runtime_config` made."""
     with stage("mounts"):
         syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-        trees = [(_tree(bind), bind) for bind in (*_device_binds(), *plan["binds"])]
-        _prepare_stage(plan)
+        trees = [(_tree(bind), bind) for bind in (*_device_binds(), *config["binds"])]
+        _prepare_stage(config)
     with stage("overlay"):
-        for overlay in plan["overlays"]:
-            _mount_overlay(plan, overlay)
+        for overlay in config["overlays"]:
+            _mount_overlay(config, overlay)
     with stage("mounts"):
         os.chdir("root")
         _mount_proc()
@@ -52,7 +52,7 @@ def build(plan: dict[str, Any]) -> None:
         syscalls.unmount(".")
         os.chdir("/")
         _mount_system_folders()
-        _write_files(plan["files"])
+        _write_files(config["files"])
         for tree, bind in trees:
             _attach(tree, bind)
 
@@ -70,9 +70,9 @@ def _device_binds() -> list[dict[str, Any]]:
     return [*binds, {"source": "/sys", "target": "/sys", "read_only": True}]
 
 
-def _prepare_stage(plan: dict[str, Any]) -> None:
+def _prepare_stage(config: dict[str, Any]) -> None:
     """Mount a private tmpfs with the skeleton and short names for long paths: mount options are limited to one page."""
-    folder = plan["folder"]
+    folder = config["folder"]
     for name in ("stage", "upper", "work"):
         os.makedirs(f"{folder}/{name}", exist_ok=True)
     syscalls.mount("stage", f"{folder}/stage", "tmpfs", PROTECTED, "mode=755")
@@ -82,20 +82,20 @@ def _prepare_stage(plan: dict[str, Any]) -> None:
         os.mkdir(name)
     os.symlink(f"{folder}/upper", "upper")
     os.symlink(f"{folder}/work", "work")
-    for path, mode in plan["directories"]:
+    for path, mode in config["directories"]:
         os.makedirs(f"{SKELETON}{path}", exist_ok=True)
         os.chmod(f"{SKELETON}{path}", mode)
-    for path, target in plan["links"]:
+    for path, target in config["links"]:
         os.makedirs(os.path.dirname(f"{SKELETON}{path}"), exist_ok=True)
         os.symlink(target, f"{SKELETON}{path}")
     os.umask(0o022)
-    for name, content in plan["accounts"].items():
+    for name, content in config["accounts"].items():
         with open(f"{ACCOUNTS}/{name}", "w") as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(content)
 
 
-def _mount_overlay(plan: dict[str, Any], overlay: dict[str, Any]) -> None:
+def _mount_overlay(config: dict[str, Any], overlay: dict[str, Any]) -> None:
     key, target = overlay["key"], f"root{overlay['target']}"
     lower = []
     for number, path in enumerate(overlay["lower"]):
@@ -105,8 +105,8 @@ def _mount_overlay(plan: dict[str, Any], overlay: dict[str, Any]) -> None:
         os.makedirs(f"{name}/{key}", exist_ok=True)
     os.makedirs(target, exist_ok=True)
     options = f"lowerdir={':'.join(lower)},upperdir=upper/{key},workdir=work/{key},userxattr"
-    if not plan["keep_layer"]:
-        options += ",volatile"  # nobody reads it after a crash, so nothing needs syncing
+    if not config["keep_layer"]:
+        options += ",volatile"  # it is useless after a crash, so nothing needs syncing
     syscalls.mount("overlay", target, "overlay", syscalls.MS_NODEV, options)
 
 
@@ -127,9 +127,9 @@ def _mount_system_folders() -> None:
 
 
 def _mount_proc() -> None:
-    """A /proc of the container's own processes; the host's where that is partly masked, which forbids a new one.
+    """A /proc of the container's own processes; the host's if it is partly masked, when the kernel forbids a new one.
 
-    The kernel wants to see the host's /proc when it decides, so this comes before the host's root is left.
+    The kernel decides this by the host's /proc, so the mount comes before the host's root is left.
     """
     _mkdir("proc")
     try:
@@ -139,7 +139,7 @@ def _mount_proc() -> None:
 
 
 def _write_files(files: list[dict[str, Any]]) -> None:
-    """Write the files of /run (the service account, hosts) and lay those with a ``target`` over it."""
+    """Write the files of /run (the service account, hosts) and mount each file that has a ``target`` there."""
     for file in files:
         os.makedirs(os.path.dirname(file["path"]), exist_ok=True)
         descriptor = os.open(file["path"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -150,7 +150,7 @@ def _write_files(files: list[dict[str, Any]]) -> None:
 
 
 def _attach(tree: int, bind: dict[str, Any]) -> None:
-    """Mount ``tree`` at the bind's target, made as a folder or a file where it is missing."""
+    """Mount ``tree`` at the bind's target, which is made as a folder or a file if it is missing."""
     target, source_is_folder = bind["target"], os.stat(tree).st_mode & 0o170000 == 0o040000
     if not os.path.lexists(target) or (os.path.islink(target) and not os.path.exists(target)):
         target = os.path.realpath(target)

@@ -1,4 +1,4 @@
-"""What a service says about a container it wants."""
+"""The specification of a container, as a service gives it to `start`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minipdk.sandbox.network import Network
 
 @dataclass(frozen=True)
 class Mount:
-    """The host's file or folder ``source`` at the absolute path ``target``, which is made where it is missing."""
+    """The host's file or folder ``source`` at the absolute path ``target``, which is made if it is missing."""
 
     source: Path
     target: str
@@ -23,11 +23,11 @@ class Mount:
 class ContainerSpec:
     """A command in an image.
 
-    ``argv``: empty for the image's ENTRYPOINT and CMD. ``env``: set over the image's ENV. ``working_dir``: made where it is
-    missing; None for the image's WORKDIR. ``user``: ``uid-or-name[:gid-or-name]``, what ``id`` prints inside; None for the
-    image's USER. ``mounts``: in order, so a later one may lie inside an earlier one. ``namespace``: the Kubernetes namespace
-    that the service account's folder names. ``network``: one of the container's own, or of its Pod's; None for the host's.
-    ``cpus``: the numbers of those that its processes may run on; empty for all.
+    ``argv``: empty for the image's ENTRYPOINT and CMD. ``env``: set over the image's ENV. ``working_dir``: made if it is
+    missing; None for the image's WORKDIR. ``user``: ``uid-or-name[:gid-or-name]``, as ``id`` prints it inside; None for the
+    image's USER. ``mounts``: in order, so a later one may be inside an earlier one. ``namespace``: the Kubernetes namespace
+    that the service account's folder names. ``network``: a private one of the container or its Pod; None for the host's.
+    ``cpus``: the numbers of the CPUs that its processes may run on; empty for all.
     """
 
     image: Image

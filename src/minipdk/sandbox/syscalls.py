@@ -1,6 +1,6 @@
 """The Linux calls that make a container and that Python 3.11 has no function for.
 
-Each raises OSError with the call's name and its operand. The mount calls are those of Linux 5.12 and newer; the numbers of
+Each raises OSError with the call's name and its operand. The mount calls need Linux 5.12 or newer; the numbers of
 ``open_tree``, ``move_mount`` and ``mount_setattr`` are the same on every architecture.
 """
 
@@ -22,7 +22,6 @@ MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 
-_PR_SET_PDEATHSIG = 1
 _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
@@ -59,18 +58,18 @@ def join(descriptor: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """mount(2). ``options`` must be shorter than a page, which relative paths see to."""
+    """mount(2). ``options`` must be shorter than a page: use relative paths."""
     result = _libc.mount(source.encode(), os.fsencode(target), kind.encode() or None, flags, options.encode() or None)
     _check(result, f"mount {kind}".strip(), target)
 
 
 def unmount(target: str) -> None:
-    """Detach what is mounted at ``target``; it vanishes when nothing uses it any more."""
+    """Detach the mount at ``target``; it vanishes when nothing uses it any more."""
     _check(_libc.umount2(os.fsencode(target), MNT_DETACH), "umount", target)
 
 
 def pivot_root(new: str, old: str) -> None:
-    """Make ``new`` the root; the present root is then found at ``old``."""
+    """Make ``new`` the root; the present root is then at ``old``."""
     _syscall("pivot_root", new, _PIVOT_ROOT[os.uname().machine], os.fsencode(new), os.fsencode(old))
 
 
@@ -92,24 +91,20 @@ def move_mount(tree: int, target: str) -> None:
     _syscall("move_mount", target, _MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
 
 
-def die_with_parent(signal_number: int) -> None:
-    """Ask the kernel for ``signal_number`` when the thread that started this process ends."""
-    prctl(_PR_SET_PDEATHSIG, signal_number)
-
-
 def prctl(option: int, *arguments: object) -> None:
     """prctl(2), with integers or pointers."""
-    wide = [ctypes.c_ulong(one) if isinstance(one, int) else one for one in (*arguments, 0, 0, 0, 0)[:4]]
+    four = (*arguments, 0, 0, 0, 0)[:4]
+    wide = [ctypes.c_ulong(argument) if isinstance(argument, int) else argument for argument in four]
     _check(_libc.prctl(ctypes.c_int(option), *wide), "prctl", str(option))
 
 
 def sync_filesystem(descriptor: int) -> None:
-    """Write everything of the filesystem that ``descriptor`` lies on to the disk."""
+    """Write the filesystem of ``descriptor`` to the disk."""
     _check(_libc.syncfs(descriptor), "syncfs", str(descriptor))
 
 
 def _syscall(name: str, operand: str, number: int, *arguments: object) -> int:
-    wide = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
+    wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
     return _check(_libc.syscall(ctypes.c_long(number), *wide), name, operand)
 
 

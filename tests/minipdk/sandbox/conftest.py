@@ -1,4 +1,4 @@
-"""Run commands in containers of the host's own environment and read what they say."""
+"""Run commands in containers of the host's own environment and read their output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from minipdk.common.home import Home
 from minipdk.images import Image
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
 
+Run = Callable[..., tuple[int, str]]
 BASE = Image("python:3.11", "base:python")
 
 
 @pytest.fixture
-def run(home: Home) -> Callable[..., tuple[int, str]]:
+def run(home: Home) -> Run:
     """``run("id -u", user="1000")`` is (status, output) of a shell command in a container."""
 
     def run(

@@ -1,4 +1,4 @@
-"""A process that has imported everything already turns itself into a container."""
+"""A process that has already imported everything turns itself into a container."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from minipdk import sandbox
+from minipdk.common.home import Home
 
 PROGRAM = textwrap.dedent("""
     import os, sys
@@ -32,8 +34,11 @@ PROGRAM = textwrap.dedent("""
 """)
 
 
+Enter = Callable[[str], tuple[int, str]]
+
+
 @pytest.fixture
-def enter(home, tmp_path):
+def enter(home: Home, tmp_path: Path) -> Enter:
     def run(body: str) -> tuple[int, str]:
         process = subprocess.run(
             [sys.executable, "-c", PROGRAM, str(home.path), str(tmp_path), body], capture_output=True, text=True, check=False
@@ -44,7 +49,7 @@ def enter(home, tmp_path):
     return run
 
 
-def test_the_caller_becomes_the_container_s_command(enter, home, tmp_path):
+def test_the_caller_becomes_the_container_s_command(enter: Enter, home: Home, tmp_path: Path) -> None:
     body = """if True:
         print(os.getpid(), os.getuid(), os.getcwd(), os.environ["A"], "HOME" in os.environ, "PYTEST_VERSION" in os.environ)
         print(os.path.exists(home.path), colorsys.__name__, os.listdir("/out"))
@@ -58,12 +63,12 @@ def test_the_caller_becomes_the_container_s_command(enter, home, tmp_path):
     assert list(home.folder("containers").iterdir()) == []
 
 
-def test_the_process_that_called_ends_with_the_command_s_status(enter):
+def test_the_process_that_called_ends_with_the_command_s_status(enter: Enter) -> None:
     assert enter("os._exit(9)")[0] == 9
     assert enter("os.kill(os.getpid(), 9)")[0] == 137
 
 
-def test_a_hook_s_changes_are_noticed(enter):
+def test_a_hook_s_changes_are_noticed(enter: Enter) -> None:
     body = """if True:
         before = inside.changed(sys.prefix)
         Path(sys.prefix, "x").touch()
@@ -73,7 +78,7 @@ def test_a_hook_s_changes_are_noticed(enter):
     assert not Path(sys.prefix, "x").exists()
 
 
-def test_killing_the_process_that_called_leaves_nothing(home, tmp_path):
+def test_killing_the_process_that_called_leaves_nothing(home: Home, tmp_path: Path) -> None:
     body = "print(1, flush=True); import time; time.sleep(1000)"
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(home.path), str(tmp_path), body], stdout=subprocess.PIPE, text=True

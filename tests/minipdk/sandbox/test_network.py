@@ -1,4 +1,4 @@
-"""A network of a Pod's own: what gets into it, what gets out, and that it ends with whoever made it."""
+"""A Pod's private network: connections into it and out of it, and its end with the process that made it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make(home: Home) -> Iterator[Callable[..., Network]]:
 
 @contextmanager
 def echo(home: Home, network: Network, port: int = 8080, name: str = "") -> Iterator[None]:
-    """A server on all of the network's addresses that answers ``name`` and what it was sent, once that has ended."""
+    """A server on all of the network's addresses that answers ``name`` and the bytes it received, once they have ended."""
     spec = ContainerSpec(BASE, ["python", "-c", ECHO, str(port), name], network=network)
     container = start(home, spec, stdout=PIPE, stderr=STDOUT)
     assert container.stdout is not None
@@ -65,9 +65,14 @@ def echo(home: Home, network: Network, port: int = 8080, name: str = "") -> Iter
 
 
 def ask(port: int, content: bytes = b"") -> bytes:
-    """What the server behind the host's ``port`` answers to ``content``; sent and read at once, as it may be long."""
+    """The answer to ``content`` of the server behind the host's ``port``; sent while reading, as both may be long."""
     with socket.create_connection((HOST, port), timeout=60) as connection:
-        sending = threading.Thread(target=lambda: (connection.sendall(content), connection.shutdown(socket.SHUT_WR)))
+
+        def send() -> None:
+            connection.sendall(content)
+            connection.shutdown(socket.SHUT_WR)
+
+        sending = threading.Thread(target=send)
         sending.start()
         answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         sending.join()
@@ -75,18 +80,18 @@ def ask(port: int, content: bytes = b"") -> bytes:
 
 
 def is_taken(port: int) -> bool:
-    """Whether anything listens on the host's ``port``: one that resets what it accepts does."""
+    """Whether anything listens on the host's ``port``, even if it resets each connection that it accepts."""
     with socket.socket() as connection:
         return connection.connect_ex((HOST, port)) != errno.ECONNREFUSED
 
 
-def test_two_pods_listen_on_the_same_port_at_once(home: Home, make: Callable[..., Network]) -> None:
-    one, two = make((8080,)), make((8080,))
-    with echo(home, one, name="one:"), echo(home, two, name="two:"):
-        assert [ask(network.ports[8080], b"hello") for network in (one, two)] == [b"one:hello", b"two:hello"]
+def test_two_pods_listen_on_the_same_port(home: Home, make: Callable[..., Network]) -> None:
+    first, second = make((8080,)), make((8080,))
+    with echo(home, first, name="one:"), echo(home, second, name="two:"):
+        assert [ask(network.ports[8080], b"hello") for network in (first, second)] == [b"one:hello", b"two:hello"]
 
 
-def test_bytes_pass_unchanged_both_ways_whoever_is_slow_and_a_half_closed_connection_answers(
+def test_bytes_pass_unchanged_both_ways_and_a_half_closed_connection_answers(
     home: Home, make: Callable[..., Network]
 ) -> None:
     network = make((80,))
@@ -95,7 +100,7 @@ def test_bytes_pass_unchanged_both_ways_whoever_is_slow_and_a_half_closed_connec
         assert list(pool.map(ask, [network.ports[80]] * 4, [content] * 4)) == [content] * 4
 
 
-def test_where_nothing_listens_a_connection_is_reset(home: Home, make: Callable[..., Network]) -> None:
+def test_a_connection_to_a_port_without_a_listener_is_reset(home: Home, make: Callable[..., Network]) -> None:
     network = make((8080,))
     assert network.connect(8080, timeout=60) is None
     with pytest.raises(ConnectionError), socket.create_connection((HOST, network.ports[8080]), timeout=60) as connection:

@@ -1,4 +1,4 @@
-"""What a container sees and what stays in it."""
+"""A container sees its own root, and its changes stay there."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.minipdk.sandbox.conftest import Run
 
 from minipdk import sandbox
 from minipdk.common.home import Home
@@ -21,24 +22,24 @@ def packages() -> list[Path]:
     return sorted(Path(sys.prefix, "lib/python3.11/site-packages").iterdir())
 
 
-def test_the_command_runs_with_the_python_environment_outside(run):
+def test_the_command_runs_with_the_python_environment_outside(run: Run) -> None:
     status, output = run(["python", "-c", "import sys, numpy; print(sys.prefix, numpy.__version__)"])
     assert (status, output.split()[0]) == (0, sys.prefix)
 
 
-def test_the_cluster_s_folder_the_checkout_and_minipdk_are_hidden(run, home):
+def test_the_cluster_s_folder_the_checkout_and_minipdk_are_hidden(run: Run, home: Home) -> None:
     _, output = run(f"ls {home.path} {MINIPDK_SOURCE} {Path.cwd() / 'README.md'}; python -c 'import minipdk'")
     assert output.count("No such file or directory") == 3
     assert "No module named 'minipdk'" in output
 
 
-def test_home_folders_are_empty_but_for_the_way_to_python(run):
+def test_home_folders_are_empty_but_for_the_way_to_python(run: Run) -> None:
     _, output = run("ls /home; ls -A /root")
     shown = Path(sys.base_prefix).parts[2:3] if sys.base_prefix.startswith("/root/") else ()
     assert output.split() == list(shown)
 
 
-def test_system_folders_and_new_ones_are_writable_and_nothing_reaches_the_host(run):
+def test_system_folders_and_new_ones_are_writable_and_nothing_reaches_the_host(run: Run) -> None:
     names = ("/usr/written", "/etc/written", "/opt/written", f"{sys.prefix}/written", "/anywhere/written", "/tmp/written")
     status, _ = run("mkdir /anywhere && touch " + " ".join(names) + " && rm /usr/bin/env && ! test -e /usr/bin/env")
     assert status == 0
@@ -46,25 +47,25 @@ def test_system_folders_and_new_ones_are_writable_and_nothing_reaches_the_host(r
     assert Path("/usr/bin/env").exists()
 
 
-def test_each_container_starts_from_the_same_root(run):
+def test_each_container_starts_from_the_same_root(run: Run) -> None:
     run("touch /tmp/one /usr/one")
     missing = "ls: cannot access '{}': No such file or directory".format
     assert run("ls /tmp/one; ls /usr/one")[1].splitlines() == [missing("/tmp/one"), missing("/usr/one")]
 
 
-def test_pip_install_stays_in_the_container(run):
+def test_pip_install_stays_in_the_container(run: Run) -> None:
     before = packages()
     status, output = run("pip install -q --no-deps six==1.16.0 && python -c 'import six; print(six.__version__)'")
     assert (status, output.splitlines()[-1]) == (0, "1.16.0")
     assert packages() == before
 
 
-def test_processes_outside_are_invisible(run):
+def test_processes_outside_are_invisible(run: Run) -> None:
     _, output = run("ls -d /proc/[0-9]*; echo $$")
     assert set(output.split()) <= {f"/proc/{number}" for number in range(1, 5)} | {"2"}
 
 
-def test_devices_shared_memory_and_terminals_are_there(run):
+def test_devices_shared_memory_and_terminals_are_there(run: Run) -> None:
     program = (
         "import os, multiprocessing as m; open('/dev/null', 'w').write('x'); m.Lock(); m.Value('i');"
         "print(len(os.urandom(4)), len(open('/dev/zero', 'rb').read(3)), os.openpty()[0] > 0)"
@@ -72,14 +73,14 @@ def test_devices_shared_memory_and_terminals_are_there(run):
     assert run(["python", "-c", program]) == (0, "4 3 True")
 
 
-def test_nothing_of_the_host_s_environment_leaks_in(run, monkeypatch):
+def test_nothing_of_the_host_s_environment_leaks_in(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the host")
     _, output = run("env; cat /proc/1/environ")
     assert "AWS_SECRET_ACCESS_KEY" not in output
     assert f"PATH={sys.prefix}/bin:" in output
 
 
-def test_what_pip_needs_is_passed_on(run, monkeypatch, tmp_path):
+def test_pip_s_settings_are_passed_on(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_text("[global]\nretries = 7\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     monkeypatch.setenv("PIP_TIMEOUT", "99")
@@ -90,7 +91,7 @@ def test_what_pip_needs_is_passed_on(run, monkeypatch, tmp_path):
     assert output.endswith("http://proxy:1")
 
 
-def test_the_kubernetes_service_account_is_where_a_pod_finds_it(run, home: Home):
+def test_the_kubernetes_service_account_is_where_a_pod_finds_it(run: Run, home: Home) -> None:
     folder = "/var/run/secrets/kubernetes.io/serviceaccount"
     _, output = run(
         f"cat {folder}/token; echo; cat {folder}/namespace; echo; echo $KUBERNETES_SERVICE_PORT", namespace="models"
@@ -98,27 +99,27 @@ def test_the_kubernetes_service_account_is_where_a_pod_finds_it(run, home: Home)
     assert output.split() == [home.token, "models", str(home.port("kubernetes"))]
 
 
-def test_the_cluster_s_names_resolve(run):
+def test_the_cluster_s_names_resolve(run: Run) -> None:
     assert "127.0.0.1" in run("getent hosts pachd.default")[1]
 
 
 @pytest.mark.parametrize("user", ["1234", "1234:77"])
-def test_id_prints_the_user_s_number(run, user):
+def test_id_prints_the_user_s_number(run: Run, user: str) -> None:
     _, output = run("id -u; id -g; touch /tmp/x; stat -c %u /tmp/x", user=user)
     assert output.split()[0] == output.split()[2] == "1234"
     assert output.split()[1] == user.partition(":")[2] or "0"
 
 
-def test_a_user_may_be_named(run):
+def test_a_user_may_be_named(run: Run) -> None:
     assert run("id -un", user="nobody") == (0, "nobody")
 
 
-def test_an_unknown_user_is_refused_by_name(run):
+def test_an_unknown_user_is_refused_by_name(run: Run) -> None:
     with pytest.raises(ContainerSpecError, match="unable to find user stranger"):
         run("true", user="stranger")
 
 
-def test_mounts_of_files_and_folders_read_only_and_writable(run, tmp_path):
+def test_mounts_of_files_and_folders_read_only_and_writable(run: Run, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/data").write_text("datum")
     (tmp_path / "out").mkdir()
@@ -135,38 +136,38 @@ def test_mounts_of_files_and_folders_read_only_and_writable(run, tmp_path):
     assert (tmp_path / "in/data").read_text() == "datum"
 
 
-def test_what_a_user_writes_to_a_mount_belongs_to_the_cluster_s_owner(run, tmp_path):
+def test_files_that_a_user_writes_to_a_mount_belong_to_the_cluster_s_owner(run: Run, tmp_path: Path) -> None:
     run("touch /out/x", user="1000", mounts=[sandbox.Mount(tmp_path, "/out")])
     assert (tmp_path / "x").stat().st_uid == os.getuid()
 
 
-def test_a_mount_below_a_system_folder_and_through_a_symlink(run, tmp_path):
+def test_a_mount_below_a_system_folder_and_through_a_symlink(run: Run, tmp_path: Path) -> None:
     mounts = [sandbox.Mount(tmp_path, "/usr/share/new/place"), sandbox.Mount(tmp_path, "/var/run/there")]
     assert run("touch /usr/share/new/place/x && ls /run/there", mounts=mounts) == (0, "x")
     assert not Path("/usr/share/new").exists()
 
 
 @pytest.mark.parametrize("target", ["relative", "/", "/pfs/../.."])
-def test_a_mount_target_must_be_absolute_and_below_the_root(run, tmp_path, target):
+def test_a_mount_target_must_be_absolute_and_below_the_root(run: Run, tmp_path: Path, target: str) -> None:
     with pytest.raises(ContainerSpecError, match="mount target"):
         run("true", mounts=[sandbox.Mount(tmp_path, target)])
 
 
-def test_a_missing_mount_source_is_named(run, tmp_path):
+def test_a_missing_mount_source_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ContainerSpecError, match="no such file or folder"):
         run("true", mounts=[sandbox.Mount(tmp_path / "absent", "/x")])
 
 
-def test_a_folder_cannot_be_mounted_over_a_file(run, tmp_path):
+def test_a_folder_cannot_be_mounted_over_a_file(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ContainerSpecError, match="/etc/passwd"):
         run("true", mounts=[sandbox.Mount(tmp_path, "/etc/passwd")])
 
 
-def test_the_working_folder_is_made(run):
+def test_the_working_folder_is_made(run: Run) -> None:
     assert run("pwd", working_dir="/some/where") == (0, "/some/where")
 
 
-def test_the_course_s_git_repository_can_be_cloned_and_shows_nothing_else(tmp_path, run, home):
+def test_the_course_s_git_repository_can_be_cloned_and_shows_nothing_else(tmp_path: Path, run: Run, home: Home) -> None:
     checkout = tmp_path / "course"
     identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
     subprocess.run(["git", "init", "-q", checkout], check=True)

@@ -1,4 +1,4 @@
-"""Look into a container's private layer."""
+"""Find changes in a container's private layer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ BYTECODE = "__pycache__"
 
 
 def parts(prefix: str) -> list[str]:
-    """The paths below a layer's folder that hold what lies below ``prefix`` in the container."""
+    """The paths below a layer's folder that correspond to ``prefix`` in the container."""
     prefix = os.path.normpath(prefix)
     overlays = host.view().overlays
-    found = [f"root{prefix if prefix != '/' else ''}"]
+    paths = [f"root{prefix if prefix != '/' else ''}"]
     for key, folder in overlays.items():
         if prefix == folder or prefix.startswith(f"{folder}/"):
             return [f"{key}{prefix.removeprefix(folder)}"]
         if prefix == "/" or folder.startswith(f"{prefix}/"):
-            found.append(key)
-    return found
+            paths.append(key)
+    return paths
 
 
 def changed(upper: Path | int, prefix: str) -> bool:
@@ -34,11 +34,11 @@ def changed(upper: Path | int, prefix: str) -> bool:
             return changed(upper, prefix)
         finally:
             os.close(upper)
-    return any(_holds_a_file(part, upper) for part in parts(prefix))
+    return any(_has_a_file(part, upper) for part in parts(prefix))
 
 
-def _holds_a_file(path: str, folder: int) -> bool:
-    """Whether ``path`` below ``folder`` is, or holds, anything but folders and bytecode. Whiteouts of deletions count."""
+def _has_a_file(path: str, folder: int) -> bool:
+    """Whether ``path`` below ``folder`` is, or contains, more than folders and bytecode. Whiteouts of deletions count."""
     try:
         os.stat(path, dir_fd=folder, follow_symlinks=False)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
@@ -47,6 +47,6 @@ def _holds_a_file(path: str, folder: int) -> bool:
     except OSError:  # a file, a link, a whiteout
         return True
     try:
-        return any(_holds_a_file(name, descriptor) for name in os.listdir(descriptor) if name != BYTECODE)
+        return any(_has_a_file(name, descriptor) for name in os.listdir(descriptor) if name != BYTECODE)
     finally:
         os.close(descriptor)

@@ -1,9 +1,9 @@
-"""Make system folders writable in containers for a user who does not own them.
+"""A layer that makes system folders writable in containers of a user who does not own them.
 
-Overlayfs copies a folder up before something in it changes, and refuses to copy what belongs to an id that the container
-does not have. On a laptop /usr and /etc belong to root. So a layer between the host's folders and the images repeats their
-tree of folders, owned by the user: only files that exist cannot be written in place (they can be replaced). Of /etc and of
-dpkg's database the files are repeated too. Made once for a cluster, in a second or so; root needs none of it.
+Overlayfs copies a folder up before its content changes, and refuses to copy a folder of an id that the container does not
+have. On a laptop /usr and /etc belong to root. So a layer between the host's folders and the images repeats their tree of
+folders, owned by the user: only existing files cannot be written in place (they can be replaced). The files of /etc and of
+dpkg's database are repeated too. The layer is made once for a cluster, in a second or so; root does not need it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WITHOUT_FOLDERS = ("/usr/src", "/usr/lib/modules", "/usr/share/doc", "/usr/share
 
 
 def folder(home: Home) -> Path | None:
-    """The folder that holds the layer's parts, named as in `host.HostView.overlays`; None where it is not needed."""
+    """The folder with the layer's parts, named as in `host.HostView.overlays`; None if no layer is needed."""
     return None if os.geteuid() == 0 else _folder(home.folder("images"))
 
 
@@ -58,7 +58,7 @@ def _make(foreign: dict[str, str], made: Path) -> None:
 
 
 def _repeat(source: str, target: str, *, with_files: bool) -> None:
-    """Make ``target`` a folder like ``source``, with its folders and, if asked, what it can have of its files."""
+    """Make ``target`` a folder like ``source``, with its folders and, if ``with_files``, its readable files."""
     os.mkdir(target, 0o755)
     with os.scandir(source) as entries:
         for entry in entries:
@@ -86,7 +86,7 @@ def _is_ours(path: str) -> bool:
 
 
 def _stamp(foreign: dict[str, str]) -> str:
-    """Changes when packages of the host's system do."""
+    """A hash that changes when packages of the host's system do."""
     watched = [*foreign.values(), *(f"{host.PACKAGE_FOLDERS['dpkg']}/status", "/etc/passwd", "/etc/ld.so.cache")]
     times = [(path, os.stat(path).st_mtime_ns) for path in watched if os.path.exists(path)]
     return hashlib.sha256(repr((os.geteuid(), times)).encode()).hexdigest()[:16]

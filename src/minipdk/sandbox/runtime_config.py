@@ -1,4 +1,7 @@
-"""Turn a container's specification into the plain description that the launcher carries out."""
+"""Turn a container's specification into the runtime configuration, plain data that the launcher carries out.
+
+Its role is that of config.json in the OCI runtime specification.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from minipdk.common.home import Home
 from minipdk.common.ports import HOST
-from minipdk.sandbox import host, owned, rootfs
+from minipdk.sandbox import host, ownership_layer, rootfs
 from minipdk.sandbox.errors import ContainerSpecError
 from minipdk.sandbox.spec import ContainerSpec
 
@@ -28,20 +31,20 @@ SKELETON = (
 
 
 def make(home: Home, spec: ContainerSpec, folder: Path, *, keep_layer: bool) -> dict[str, Any]:
-    """The description of the container of ``spec`` whose private layer lies in ``folder``.
+    """The configuration of the container of ``spec`` whose private layer is in ``folder``.
 
-    Raises ContainerSpecError for what cannot be met.
+    Raises ContainerSpecError if the specification cannot be met.
     """
-    config, view = spec.image.config, host.view()
-    argv = list(spec.argv) or [*config.entrypoint, *config.cmd]
-    working_dir = spec.working_dir or config.working_dir
+    image, view = spec.image.config, host.view()
+    argv = list(spec.argv) or [*image.entrypoint, *image.cmd]
+    working_dir = spec.working_dir or image.working_dir
     if not working_dir.startswith("/"):
         raise ContainerSpecError(f"working folder {working_dir!r} is not an absolute path")
-    writable = owned.folder(home)
+    writable = ownership_layer.folder(home)
     overlays = _overlays(spec, view, writable, all_writable=keep_layer)
     covered = {overlay["target"] for overlay in overlays}
     read_only = [*(path for path in view.overlays.values() if path not in covered), *view.submounts]
-    plan = {
+    config = {
         "parent": os.getpid(),
         "folder": str(folder),
         "keep_layer": keep_layer,
@@ -58,11 +61,11 @@ def make(home: Home, spec: ContainerSpec, folder: Path, *, keep_layer: bool) -> 
         "argv": argv,
         "env": _environment(home, spec),
         "working_dir": working_dir,
-        "stop_signal": int(signal.Signals[config.stop_signal]),
-        "user": spec.user if spec.user is not None else config.user,
+        "stop_signal": int(signal.Signals[image.stop_signal]),
+        "user": spec.user if spec.user is not None else image.user,
     }
-    _refuse_null_bytes(plan)
-    return plan
+    _refuse_null_bytes(config)
+    return config
 
 
 def _overlays(
@@ -105,7 +108,7 @@ def _binds(home: Home, spec: ContainerSpec, read_only: Iterable[str]) -> list[di
 
 
 def _course_repository(home: Home) -> str | None:
-    """What ``git clone`` of the course's file:// URL reads: the .git folder alone, or a bare repository."""
+    """The folder that ``git clone`` of the course's file:// URL reads: the .git folder, or a bare repository."""
     url = urlsplit(home.identity.course_git_url)
     if url.scheme != "file":
         return None
@@ -123,7 +126,7 @@ def _files(home: Home, spec: ContainerSpec) -> list[dict[str, Any]]:
         {"path": f"{PRIVATE}/hosts", "content": _hosts(), "target": "/etc/hosts"},
         {"path": f"{PRIVATE}/resolv.conf", "content": _text("/etc/resolv.conf"), "target": "/etc/resolv.conf"},
     ]
-    if "dpkg" in host.view().overlays:  # apt checks that it has dropped its privileges, which there is only one user for
+    if "dpkg" in host.view().overlays:  # apt checks that it has dropped its privileges, and there is only one user
         files.append({"path": f"{PRIVATE}/apt.conf", "content": 'APT::Sandbox::User "root";\n'})
     if home.ca_certificate.exists():
         files.append({"path": f"{SERVICE_ACCOUNT}/ca.crt", "content": home.ca_certificate.read_text()})
@@ -144,17 +147,15 @@ def _text(path: str | Path) -> str:
 
 
 def _pip_config_files() -> list[Path]:
-    """The user's pip configuration, which lies in the hidden home folder or the environment."""
+    """The user's pip configuration, from the environment or from the home folder, which containers do not see."""
     if named := os.environ.get("PIP_CONFIG_FILE"):
         return [Path(named)]
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return [
-        next((one for one in (config / "pip/pip.conf", Path.home() / ".pip/pip.conf") if one.is_file()), Path(os.devnull))
-    ]
+    return [next(filter(Path.is_file, (config / "pip/pip.conf", Path.home() / ".pip/pip.conf")), Path(os.devnull))]
 
 
 def _environment(home: Home, spec: ContainerSpec) -> dict[str, str]:
-    """PATH and what pip needs to reach its index, then the image's, Kubernetes' and the caller's variables."""
+    """PATH and pip's variables, then the image's, Kubernetes' and the caller's variables."""
     passed = {
         name: value
         for name, value in os.environ.items()
@@ -177,11 +178,11 @@ def _environment(home: Home, spec: ContainerSpec) -> dict[str, str]:
     }
 
 
-def _refuse_null_bytes(plan: dict[str, Any]) -> None:
-    for what, values in (("argument", plan["argv"]), ("variable", [*plan["env"], *plan["env"].values()])):
+def _refuse_null_bytes(config: dict[str, Any]) -> None:
+    for kind, values in (("argument", config["argv"]), ("variable", [*config["env"], *config["env"].values()])):
         for value in values:
             if "\0" in value:
-                raise ContainerSpecError(f"{what} {value!r} has a null byte in it")
-    for name in plan["env"]:
+                raise ContainerSpecError(f"{kind} {value!r} has a null byte in it")
+    for name in config["env"]:
         if not name or "=" in name:
             raise ContainerSpecError(f"{name!r} cannot be the name of an environment variable")

@@ -1,4 +1,4 @@
-"""Start a module of this package in a bare interpreter, in about 20 ms, and hear what it reports."""
+"""Start a module of this package in a bare interpreter, in about 20 ms, and read its report."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from minipdk.sandbox.{}
 
 def spawn(
     module: str,
-    description: dict[str, Any],
+    config: dict[str, Any],
     descriptors: Sequence[int] = (),
     *,
     stdin: bytes | Stream = None,
     stdout: Stream = None,
     stderr: Stream = None,
 ) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
-    """Run ``main`` of ``module`` with ``description``; returns the process and its report, empty where it has none.
+    """Run ``main`` of ``module`` with ``config``; returns the process and its report, empty if there is none.
 
-    The module finds on descriptor argv[1] what it is to do, and reports on descriptor argv[2], both written with marshal:
-    the interpreter is the same on both sides, and json takes milliseconds to import. ``descriptors`` stay open in it.
+    The module reads ``config`` from descriptor argv[1] and reports on descriptor argv[2]. Both use marshal: the interpreter
+    is the same on both sides, and json takes milliseconds to import. ``descriptors`` stay open in the process.
     """
     reader, report = os.pipe()
-    opened = [_memory_file(marshal.dumps(description))]
+    opened = [_memory_file(marshal.dumps(config))]
     if isinstance(stdin, bytes):
         stdin = _memory_file(stdin)
         opened.append(stdin)
@@ -53,7 +53,7 @@ def spawn(
 
 
 def _memory_file(content: bytes) -> int:
-    """A descriptor to read ``content`` from: nothing on disk, no thread that must feed a pipe."""
+    """A descriptor to read ``content`` from, without a file on disk or a thread that feeds a pipe."""
     descriptor = os.memfd_create("minipdk")
     with os.fdopen(os.dup(descriptor), "wb") as file:
         file.write(content)

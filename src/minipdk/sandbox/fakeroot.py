@@ -1,8 +1,8 @@
-"""Let a container's root act as root though it has one user id only: changing owners and ids succeeds and does nothing.
+"""Let a container's root act as root although it has a single user id: changing owners and ids succeeds and does nothing.
 
 apt-get, dpkg, useradd and tar chown files and drop privileges. A container has a single user id, so the kernel would refuse;
-a seccomp filter answers those calls with success instead, as Charliecloud does. Every file then belongs to whoever
-runs the container, which is what `--chown` and USER need.
+a seccomp filter answers those calls with success instead, as Charliecloud does. Every file then belongs to the user who
+runs the container. `--chown` and USER work the same way.
 """
 
 from __future__ import annotations

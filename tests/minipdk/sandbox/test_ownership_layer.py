@@ -1,4 +1,4 @@
-"""On most machines /usr and /etc belong to root and the cluster does not: containers can change them all the same."""
+"""On most machines /usr and /etc belong to root and the cluster does not; containers can change them nevertheless."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.conftest import new_home
+from tests.minipdk.sandbox.conftest import Run
 
 from minipdk import sandbox
-from minipdk.common import home
-from minipdk.sandbox import owned
+from minipdk.sandbox import host, ownership_layer
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 PROGRAM = textwrap.dedent("""
@@ -21,11 +22,12 @@ PROGRAM = textwrap.dedent("""
     sys.path.insert(0, sys.argv[1])
     from minipdk.common.home import Identity, save
     from minipdk.images import Image
-    from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, create_network, owned, start
+    from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, create_network, ownership_layer, start
 
-    owned.WITHOUT_FOLDERS += ("/usr/lib", "/usr/share", "/usr/include")  # their thousands of folders would take seconds
+    # their thousands of folders would take seconds
+    ownership_layer.WITHOUT_FOLDERS += ("/usr/lib", "/usr/share", "/usr/include")
     (folder := Path(sys.argv[2]) / "home").mkdir(mode=0o700)
-    home = save(folder, Identity("cluster", "token", {}))
+    home = save(folder, Identity("cluster", "token", {"kubernetes": 6443}))
     network = create_network(home, (80,), ())
     spec = ContainerSpec(Image("x", "x"), ["sh", "-ec", sys.argv[3]], network=network)
     container = start(home, spec, stdout=PIPE, stderr=STDOUT)
@@ -39,7 +41,7 @@ PROGRAM = textwrap.dedent("""
 
 
 @pytest.fixture
-def run_as_nobody(tmp_path_factory):
+def run_as_nobody(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """``run_as_nobody(command)`` runs it in a container, and ``more`` beside it, of a cluster that belongs to user 65534."""
     if os.getuid() != 0:
         pytest.skip("only root can become another user; this user's own containers are tested everywhere else")
@@ -65,31 +67,31 @@ def run_as_nobody(tmp_path_factory):
     return run
 
 
-def test_another_user_s_container_writes_where_root_owns_the_host_s_folders(run_as_nobody):
+def test_another_user_s_container_writes_where_root_owns_the_host_s_folders(run_as_nobody: Run) -> None:
     command = (
         "touch /usr/bin/x /opt/x /x; echo >> /etc/passwd; rm -r /usr/bin/env /etc/ld.so.conf.d; useradd -m me; id -un me"
     )
     assert run_as_nobody(command) == (0, "me")
 
 
-def test_another_user_s_container_has_a_network_and_runs_one_more_command(run_as_nobody):
+def test_another_user_s_container_has_a_network_and_runs_one_more_command(run_as_nobody: Run) -> None:
     look = "import os, socket; print(os.getuid(), socket.create_server(('', 80)).getsockname()[1])"
     assert run_as_nobody("exec sleep 1000", SYSTEM_PYTHON, "-c", look) == (137, r"0 b'0 80\n'")
 
 
-def test_the_layer_in_between_is_made_once_and_again_when_the_system_changes(tmp_path, monkeypatch):
+def test_the_layer_in_between_is_made_once_and_again_when_the_system_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("host/usr/deep/er", "host/etc"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("host/usr/program", "host/etc/setting"):
         (tmp_path / name).write_text(name)
-    monkeypatch.setattr(owned, "_is_ours", lambda path: False)
+    monkeypatch.setattr(ownership_layer, "_is_ours", lambda path: False)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    view = sandbox.host.view().__class__(
-        {"usr": str(tmp_path / "host/usr"), "etc": str(tmp_path / "host/etc")}, frozenset(), (), ()
-    )
-    monkeypatch.setattr(owned.host, "view", lambda: view)
-    cluster = home.create(tmp_path / "home")
-    made = owned.folder(cluster)
+    view = host.HostView({"usr": str(tmp_path / "host/usr"), "etc": str(tmp_path / "host/etc")}, frozenset(), (), ())
+    monkeypatch.setattr(host, "view", lambda: view)
+    cluster = new_home(tmp_path / "home")
+    made = ownership_layer.folder(cluster)
     assert made is not None
     assert sorted(str(path.relative_to(made)) for path in made.rglob("*")) == [
         "etc",
@@ -98,16 +100,16 @@ def test_the_layer_in_between_is_made_once_and_again_when_the_system_changes(tmp
         "usr/deep",
         "usr/deep/er",
     ]
-    owned._folder.cache_clear()
-    assert owned.folder(cluster) == made
+    ownership_layer._folder.cache_clear()
+    assert ownership_layer.folder(cluster) == made
     (tmp_path / "host/usr/new").mkdir()
-    owned._folder.cache_clear()
-    again = owned.folder(cluster)
+    ownership_layer._folder.cache_clear()
+    again = ownership_layer.folder(cluster)
     assert again is not None
     assert (again != made, (again / "usr/new").is_dir(), made.exists()) == (True, True, False)
-    owned._folder.cache_clear()
+    ownership_layer._folder.cache_clear()
 
 
-def test_passwords_of_the_host_are_not_in_a_container(run):
+def test_passwords_of_the_host_are_not_in_a_container(run: Run) -> None:
     _, output = run("cut -d: -f2 /etc/shadow | sort -u")
     assert output == "*"
