@@ -31,18 +31,18 @@ def main() -> None:
 
 
 def convert(source: Path, output: Path) -> None:
-    """Write the course's files made from ``source`` to ``output``. Raises SchemaError where columns or rows lack."""
+    """Write the course's files made from ``source`` to ``output``. Raises SchemaError if columns or rows are missing."""
     validate_csv(source)
     complete = pd.read_csv(source, usecols=list(COLUMNS), low_memory=False)[list(COLUMNS)].dropna()
-    wanted = PART1_ROWS + PART2_ROWS + SAMPLE_ROWS
-    if len(complete) < wanted:
-        raise SchemaError(f"{source} has {len(complete):,} rows without a missing value; the course needs {wanted:,}")
-    complete = complete.convert_dtypes(convert_string=False)  # numbers that are whole were floats only for the missing ones
+    needed = PART1_ROWS + PART2_ROWS + SAMPLE_ROWS
+    if len(complete) < needed:
+        raise SchemaError(f"{source} has {len(complete):,} rows without a missing value; the course needs {needed:,}")
+    complete = complete.convert_dtypes(convert_string=False)  # whole numbers were floats only because some were missing
 
     output.mkdir(parents=True, exist_ok=True)
     complete[:PART1_ROWS].to_csv(output / PART1, index=False)
     complete[PART1_ROWS : PART1_ROWS + PART2_ROWS].to_csv(output / PART2, index=False)
-    sample = complete[PART1_ROWS + PART2_ROWS : wanted].reset_index(drop=True)
+    sample = complete[PART1_ROWS + PART2_ROWS : needed].reset_index(drop=True)
     sample.to_csv(output / "customer_churn_sample.csv", index=False)
     columns = json.loads(sample.to_json())
     (output / "customer_churn_sample.json").write_text(json.dumps(columns) + "\n")

@@ -32,7 +32,7 @@ SAMPLE_KINDS = "MSLSsLSMLS"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, default=HERE, help="folder to write to (default: the script's own)")
-    parser.add_argument("--write-manifest", action="store_true", help="accept what is written as the new manifest")
+    parser.add_argument("--write-manifest", action="store_true", help="accept the files written as the new manifest")
     arguments = parser.parse_args()
     manifest_file = HERE / "manifest.json"
     manifest = {} if arguments.write_manifest else json.loads(manifest_file.read_text())
@@ -46,7 +46,7 @@ def main() -> None:
         manifest_file.write_text(json.dumps(digests, indent=2) + "\n")
     elif wrong := [name for name, digest in manifest.items() if digests[name] != digest]:
         sys.exit(
-            f"error: {', '.join(wrong)}: not what manifest.json says. Is numpy {np.__version__} that of requirements.txt? "
+            f"error: {', '.join(wrong)}: not as in manifest.json. Is numpy {np.__version__} the one of requirements.txt? "
             "After a change of the generator, run it with --write-manifest."
         )
     arguments.output.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ class Draw:
 
 def population(seed: int, rows: int, reference: int, drifted: int) -> Table:
     """``rows`` customers by column. The first ``reference`` have the original's statistics; the last ``drifted`` differ a
-    little: older handsets, fewer calls, and in what makes them leave.
+    little: older handsets, fewer calls, and other reasons to leave.
     """
     draw = Draw(seed, rows, reference, drifted)
     table: Table = {}
@@ -97,7 +97,7 @@ def population(seed: int, rows: int, reference: int, drifted: int) -> Table:
 def log_odds(table: Table, drift: Array | float) -> Array:
     """The log-odds of leaving: higher with an old or cheap handset, few months, and fewer calls than before.
 
-    With drift those who stayed long no longer leave less, and the handset's age counts for less.
+    With drift, customers who stayed long no longer leave less, and the handset's age counts for less.
     """
     change = np.tanh(_floats(table, "change_mou") / 150)
     odds = (
@@ -122,7 +122,7 @@ def _tenure_and_handset(draw: Draw, table: Table) -> None:
     age = draw.matched("eqpdays", 20 + months * DAYS_PER_MONTH * kept * np.exp(0.1 * draw.drift), digits=0)
     table["eqpdays"] = age.astype(np.int64)
 
-    # What is new costs more: the price's rank follows the handset's age.
+    # New handsets cost more: the price's rank follows the handset's age.
     rank = _ranks(0.8 * draw.normal() - 0.6 * _standard(age) + 0.1 * draw.drift)
     prices, weights = zip(*HANDSET_PRICES.items(), strict=True)
     table["hnd_price"] = np.array(prices)[_steps(rank, weights)]
@@ -151,7 +151,7 @@ def _voice(draw: Draw, table: Table, usage: Array) -> None:
     column("comp_vce_Mean", 0.95, 0.35, 0.015)
     column("unan_vce_Mean", 0.85, 0.65, 0.03)
     column("recv_vce_Mean", 1.0, 0.7, 0.08)
-    network = draw.normal()  # how bad the reception is where the customer lives
+    network = draw.normal()  # how bad the reception is at the customer's home
     column("drop_vce_Mean", 0.8, 0.6, 0.08, 0.35 * network)
     column("blck_vce_Mean", 0.6, 0.8, 0.3, 0.4 * network)
     column("inonemin_Mean", 1.0, 0.7, 0.08)
@@ -167,7 +167,7 @@ def _voice(draw: Draw, table: Table, usage: Array) -> None:
     table["cc_mou_Mean"] = draw.matched("cc_mou_Mean", care)
     table["ccrndmou_Mean"] = draw.matched("ccrndmou_Mean", care)
 
-    # Minutes called and received are minutes at peak and off peak; those who talk much do so off peak.
+    # Minutes called and received are minutes at peak and off peak; customers who talk much do so off peak.
     table["mou_cvce_Mean"] = called = draw.matched("mou_cvce_Mean", _noisy(draw, table, "comp_vce_Mean", 0.35))
     table["mou_rvce_Mean"] = received = draw.matched("mou_rvce_Mean", _noisy(draw, table, "recv_vce_Mean", 0.3))
     minutes = called + received

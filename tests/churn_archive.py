@@ -23,12 +23,12 @@ NAME = "churn"
 
 
 def write_checkpoint(folder: Path) -> Path:
-    """A checkpoint as Determined writes it, of a network that says churn where eqpdays is above its mean."""
+    """A checkpoint as Determined writes it, of a network that predicts churn if eqpdays is above its mean."""
     import torch
 
     shutil.copytree(EXPERIMENT, folder / "code", ignore=shutil.ignore_patterns("__pycache__"))
     config = yaml.safe_load((EXPERIMENT / "const.yaml").read_text())
-    described = {"trial_type": "PyTorchTrial", "trial_cls_spec": "model_def:ChurnTrial", "is_trainer": False}
+    described: dict[str, Any] = {"trial_type": "PyTorchTrial", "trial_cls_spec": "model_def:ChurnTrial", "is_trainer": False}
     described |= {"experiment_config": config, "hparams": config["hyperparameters"]}
     (folder / "load_data.json").write_text(json.dumps(described))
     network = torch.nn.Sequential(torch.nn.Linear(139, 32), torch.nn.Linear(32, 1), torch.nn.Sigmoid())
@@ -44,12 +44,12 @@ def write_checkpoint(folder: Path) -> Path:
 def make(folder: Path, handler: Path | None = None) -> Path:
     """``folder/churn.mar``, with ``handler`` in place of the course's.
 
-    It is made by a process of its own: what the experiment's code imports stays out of this one.
+    A separate process makes it, so that the imports of the experiment's code stay out of this process.
     """
     environment = os.environ | {
         "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'containers/deploy'}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "TMPDIR": tempfile.mkdtemp(dir=folder),  # the archiver works in a folder there that is called as the model
+        "TMPDIR": tempfile.mkdtemp(dir=folder),  # the archiver works in a folder there with the model's name
     }
     command = [
         sys.executable,

@@ -1,8 +1,8 @@
 """The TorchServe handler of the churn model.
 
-A request holds customers as they are in the CSV, in one of three shapes: column -> {row: value} (what pandas' to_json
-writes), column -> [value, ...], or a list of {column: value}. The answer is one [1.0] (will churn) or [0.0] (will stay) for
-each customer, in the request's order. A `churn` column may be there; it is not looked at.
+A request contains customers as they are in the CSV, in one of three shapes: column -> {row: value} (as pandas' to_json
+writes it), column -> [value, ...], or a list of {column: value}. The answer is one [1.0] (will churn) or [0.0] (will stay)
+for each customer, in the request's order. A `churn` column is ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class CustomerChurnHandler(BaseHandler):
     def preprocess(self, data: list[Any] | None) -> torch.Tensor:
         """The network's input, shape (customers, 139), for one or more instances.
 
-        Raises PredictionException with status 400 where a customer cannot be encoded; the message says why.
+        Raises PredictionException with status 400 if a customer cannot be encoded; the message says why.
         """
         if not isinstance(data, list) or not data:
             raise PredictionException('the request needs a list under "instances" with at least one entry', BAD_REQUEST)
@@ -41,13 +41,13 @@ class CustomerChurnHandler(BaseHandler):
         return encoded[0] if len(encoded) == 1 else torch.cat(encoded)
 
     def inference(self, data: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Predictions of shape (customers, 1): 1.0 where the network says churn."""
+        """Predictions of shape (customers, 1): 1.0 for churn."""
         probability: torch.Tensor = super().inference(data, *args, **kwargs)
         return (probability >= THRESHOLD).float()
 
 
 def _payload(instance: Any) -> Any:
-    """What stands under "data" of an instance ("body" where TorchServe itself has unpacked the request)."""
+    """The value of "data" in an instance ("body" if TorchServe itself has unpacked the request)."""
     if isinstance(instance, dict):
         for key in ("data", "body"):
             if key in instance:
@@ -111,6 +111,6 @@ def _from_named_rows(payload: dict[str, dict[str, Any]], rows: list[str]) -> Map
 
 
 def _kind(value: Any) -> str:
-    """What ``value`` is called in JSON."""
+    """The name of ``value``'s type in JSON."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
     return names.get(type(value), "null" if value is None else type(value).__name__)

@@ -17,10 +17,10 @@ import model_archive
 import model_store
 import requests
 import yaml
+from deployment_errors import DeploymentError, required
 from determined.common.api.errors import BadRequestException, NotFoundException
 from determined.experimental import Determined
 from determined.experimental.client import Checkpoint
-from errors import DeploymentError, required
 
 MODEL_INFO = Path("/pfs/data/model-info.yaml")
 
@@ -65,7 +65,7 @@ def pairs(text: str) -> dict[str, str]:
 def main() -> None:
     arguments = parse_arguments()
 
-    # Imported only now: it takes seconds, which a wrong flag should not cost, and kserve reads the command line too.
+    # Imported only now, because it takes seconds that a wrong flag should not cost, and kserve reads the command line too.
     import inference_service
 
     namespace = required("KSERVE_NAMESPACE")
@@ -95,7 +95,7 @@ def main() -> None:
 
 
 def read_model_info(path: Path) -> ModelInfo:
-    """What the training step has written. Raises DeploymentError where it is not there or says too little."""
+    """The training step's model-info.yaml. Raises DeploymentError if it is missing or incomplete."""
     try:
         info = yaml.safe_load(path.read_text())
         return ModelInfo(name=str(info["name"]), version=str(info["version"]))
@@ -109,7 +109,7 @@ def pack(info: ModelInfo, host: str | None, folder: Path) -> dict[str, Path]:
     """Make the archive and its configuration in ``folder``; return them by the folder of the store they belong to."""
     checkpoint = Path(registered_checkpoint(info).download(str(folder / "checkpoint")))
     script_module = model_archive.create_script_module(checkpoint, folder)
-    # The storage initializer leaves the archive at the top where it comes from a bucket of aws.
+    # The storage initializer leaves an archive from a bucket of aws at the top.
     model_folder = "/mnt/models" if host == "aws" else "/mnt/models/model-store"
     return {
         "config": model_archive.create_properties(info.name, info.version, model_folder, folder),

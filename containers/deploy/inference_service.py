@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from errors import DeploymentError
+from deployment_errors import DeploymentError
 from kserve import (
     KServeClient,
     V1beta1InferenceService,
@@ -25,7 +25,7 @@ POLL_SECONDS = 5
 
 
 def connect(config_file: str | None) -> KServeClient:
-    """A client for the cluster this pod runs in, or for the one that ``config_file`` names."""
+    """A client for the cluster this pod runs in, or for the cluster that ``config_file`` names."""
     try:
         return KServeClient(config_file=config_file)
     except ConfigException as error:
@@ -68,7 +68,7 @@ def build(
 
 
 def create_or_replace(client: KServeClient, service: V1beta1InferenceService) -> None:
-    """Bring ``service`` to the cluster. Raises DeploymentError with the cluster's own words where that is refused."""
+    """Create or replace ``service`` in the cluster. Raises DeploymentError with the cluster's own words if it refuses."""
     name, namespace = service.metadata.name, service.metadata.namespace
     for _ in range(TRIES):
         try:

@@ -1,4 +1,4 @@
-"""Turn a registered model version into what TorchServe loads: a .mar archive and its config.properties."""
+"""Turn a registered model version into the files that TorchServe loads: a .mar archive and its config.properties."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from errors import DeploymentError
+from deployment_errors import DeploymentError
 
 HANDLER = Path(__file__).with_name("customer_churn_handler.py")
 EXTRA_FILES = ("preprocessing.py", "numscale.json")
@@ -27,7 +27,7 @@ PROPERTIES = {
     "number_of_netty_threads": "4",
     "job_queue_size": "10",
 }
-"""What KServe's TorchServe runtime expects; the addresses are inside the predictor's own container."""
+"""Settings that KServe's TorchServe runtime expects; the addresses are inside the predictor's own container."""
 
 
 def create_script_module(checkpoint: Path, folder: Path) -> Path:
@@ -37,7 +37,7 @@ def create_script_module(checkpoint: Path, folder: Path) -> Path:
     import torch
     from determined.pytorch import load_trial_from_checkpoint_path
 
-    # Besides tensors a checkpoint holds the state of random generators. The cluster itself has written it.
+    # A checkpoint has the state of random generators as well as tensors. It is safe to load: the cluster has written it.
     trial = load_trial_from_checkpoint_path(
         str(checkpoint), torch_load_kwargs={"map_location": "cpu", "weights_only": False}
     )

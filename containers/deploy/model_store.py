@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from errors import DeploymentError
+from deployment_errors import DeploymentError
 
 OUTPUT = Path("/pfs/out")
 HOSTS = ("aws", "gcp")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DataError(Exception):
-    """The flowers or the model cannot be used; the message names the file, the line and the mend."""
+    """The flowers or the model cannot be used; the message names the file, the line and the fix."""
 
 
 def main() -> None:
@@ -33,14 +33,14 @@ def main() -> None:
         model = load(arguments.model / "model.pt")
         for path in paths:
             species = predict(model, read(path, model["features"]))
-            (arguments.output / path.name).write_text("".join(f"{one}\n" for one in species))
+            (arguments.output / path.name).write_text("".join(f"{kind}\n" for kind in species))
             print(f"Named {len(species)} flowers of {path.name}")
     except DataError as error:
         sys.exit(f"error: {error}")
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What train.py has saved: weights, features and species. Raises DataError."""
+    """The model that the step train has saved: weights, features and species. Raises DataError."""
     import torch
 
     if not path.exists():

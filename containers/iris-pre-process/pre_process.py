@@ -1,9 +1,9 @@
-"""Check the flowers of the training repository and split them into what a model sees and what it shall say.
+"""Check the flowers of the training repository and split them into a model's inputs and its expected outputs.
 
     pre_process.py /pfs/training /pfs/out
 
 Reads every CSV file in the first folder. Writes x_train.csv, the four measurements of each flower in centimetres, and
-y_train.csv, one column for each species with a 1 where the flower belongs. Both begin with a line of column names.
+y_train.csv, one column for each species with a 1 for the flower's own. Both begin with a line of column names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Flower = tuple[list[float], str]
 
 
 class DataError(Exception):
-    """The data cannot be used; the message names the file, the line and the mend."""
+    """The data cannot be used; the message names the file, the line and the fix."""
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def write(flowers: list[Flower], output: Path) -> list[str]:
     """Write x_train.csv and y_train.csv; return the species, which are y_train's columns. Raises DataError."""
     species = sorted({kind for _, kind in flowers})
     if len(species) < 2:
-        raise DataError(f"every flower is {species[0]}: a model needs two species or more to tell apart")
+        raise DataError(f"every flower is {species[0]}: a model needs two species or more to distinguish")
     with (output / "x_train.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(FEATURES)
@@ -74,7 +74,7 @@ def write(flowers: list[Flower], output: Path) -> list[str]:
     with (output / "y_train.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(species)
-        writer.writerows([int(kind == one) for one in species] for _, kind in flowers)
+        writer.writerows([int(kind == column) for column in species] for _, kind in flowers)
     return species
 
 

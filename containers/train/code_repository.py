@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from errors import TrainingError
+from training_errors import TrainingError
 
 
 def clone(url: str, ref: str, target: Path) -> str:
@@ -30,7 +30,7 @@ def clone(url: str, ref: str, target: Path) -> str:
 
 
 def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """The experiment configuration ``folder/name``. Raises TrainingError where it is none or lacks data.pachyderm."""
+    """The experiment configuration ``folder/name``. Raises TrainingError if it is invalid or lacks data.pachyderm."""
     path = folder / name
     try:
         config = yaml.safe_load(path.read_text())
@@ -45,7 +45,7 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _git(*arguments: str, check: bool = True) -> str:
-    """Run git without ever asking for a password; return what it prints."""
+    """Run git without ever asking for a password; return its output."""
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, text=True, env=environment, check=False)

@@ -1,13 +1,13 @@
-"""Ask Pachyderm what a commit brings."""
+"""Ask Pachyderm whether a commit has new files."""
 
 from __future__ import annotations
 
 import os
 
 import grpc
-from errors import required
 from pachyderm_sdk import Client
 from pachyderm_sdk.api.pfs import Commit, File, FileType
+from training_errors import required
 
 
 def connection() -> dict[str, str | None]:
@@ -22,7 +22,7 @@ def connection() -> dict[str, str | None]:
 def brings_new_files(project: str, repo: str, commit: str, previous: str) -> bool:
     """Whether ``commit`` has files that are new or changed since ``previous``.
 
-    False also where ``previous`` is gone: then there is nothing to continue from.
+    False also if ``previous`` is gone, because then there is nothing to continue from.
     """
     address = connection()
     client = Client(host=address["host"], port=int(str(address["port"])), auth_token=address["token"])

@@ -1,4 +1,4 @@
-"""Start a Determined experiment, or find the one an earlier try has started, and follow it to its end."""
+"""Start a Determined experiment, or find the experiment that an earlier try has started, and follow it to its end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import requests
 from determined.common.api.errors import APIException, BadRequestException, MasterNotFoundException
 from determined.experimental import Determined
 from determined.experimental.client import Experiment, ExperimentState, Trial
-from errors import TrainingError, required
+from training_errors import TrainingError, required
 
 ENDED = {ExperimentState.COMPLETED, ExperimentState.CANCELED, ExperimentState.ERROR, ExperimentState.DELETED}
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 120.0
-"""How long a master that does not answer is waited for."""
+"""How long to wait for a master that does not answer."""
 TAIL_LINES = 20
 EXCEPTION = re.compile(r"\|\| (?:\[rank=\d+\] )?([\w.]+(?:Error|Exception): .*)")
 """The line of a trial's log that ends a traceback; errors of the master's own begin with a level instead."""
@@ -45,14 +45,15 @@ def started_before(client: Determined, labels: list[str]) -> Experiment | None:
     A datum that is tried again goes on with the experiment of its first try, and reports its failure if it has failed: the
     same code on the same data would fail again, and Determined has restarted the trial as often as its configuration asks.
     """
-    found = client.list_experiments(labels=labels)
-    return max((one for one in found if set(labels) <= one.labels), key=lambda one: one.id, default=None)
+    experiments = client.list_experiments(labels=labels)
+    matches = [experiment for experiment in experiments if set(labels) <= experiment.labels]
+    return max(matches, key=lambda experiment: experiment.id, default=None)
 
 
 def create(client: Determined, config: dict[str, Any], code: Path) -> Experiment:
     """Create the experiment from the files in ``code``. Raises TrainingError with the master's own words."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # a progress bar, which a log is no place for
+        with contextlib.redirect_stdout(io.StringIO()):  # a progress bar does not belong in a log
             return client.create_experiment(config, code)
     except APIException as error:
         raise TrainingError(f"Determined refuses the experiment: {error}") from error
@@ -73,13 +74,13 @@ def follow(experiment: Experiment) -> None:
 
 
 def _reason(tail: deque[str]) -> str:
-    """Why the trial ended: the exception that its traceback ends with, else the last line of its log."""
+    """Why the trial ended: the last line of its traceback, else the last line of its log."""
     exceptions = [match[1] for line in tail if (match := EXCEPTION.search(line))]
     return (exceptions or list(tail) or ["its log is empty"])[-1]
 
 
 def _log(experiment: Experiment) -> Iterator[str]:
-    """The lines of the trial's log as they come, to its end; a master that restarts meanwhile is waited for."""
+    """The lines of the trial's log as they come, to its end. Waits for a master that restarts meanwhile."""
     seen, patience = 0, PATIENCE_SECONDS
     while True:
         try:
@@ -97,7 +98,7 @@ def _log(experiment: Experiment) -> Iterator[str]:
 
 
 def _first_trial(experiment: Experiment) -> Trial | None:
-    """The experiment's trial, waiting until there is one; None where the experiment ends without."""
+    """The experiment's trial, waiting until there is one; None if the experiment ends without a trial."""
     while not (trials := experiment.list_trials()):
         experiment.reload()
         if experiment.state in ENDED:

@@ -9,7 +9,7 @@ import yaml
 from determined.common.api.errors import NotFoundException
 from determined.experimental import Determined
 from determined.experimental.client import Checkpoint, Experiment, Model, ModelVersion
-from errors import TrainingError
+from training_errors import TrainingError
 
 
 def get_or_create_model(client: Determined, name: str, pipeline: str, repo: str) -> Model:
@@ -22,7 +22,7 @@ def get_or_create_model(client: Determined, name: str, pipeline: str, repo: str)
 
 
 def version_named(model: Model, name: str) -> ModelVersion | None:
-    """The version called ``name``, None where there is none."""
+    """The version called ``name``; None if there is no such version."""
     return next((version for version in model.list_versions() if version.name == name), None)
 
 
@@ -41,12 +41,12 @@ def best_checkpoint(experiment: Experiment) -> Checkpoint:
 
 
 def register(model: Model, checkpoint: Checkpoint, name: str, origin: dict[str, Any]) -> ModelVersion:
-    """Register ``checkpoint`` as the version ``name`` and note in both where they come from.
+    """Register ``checkpoint`` as the version ``name`` and note the origin in both.
 
-    The name comes last: a version that has it is complete. One that an earlier try has left without is taken up again.
+    The name comes last, so that a version with a name is complete. A version that an earlier try left unnamed is used again.
     """
     versions = model.list_versions()
-    unnamed = (one for one in versions if one.checkpoint and one.checkpoint.uuid == checkpoint.uuid and not one.name)
+    unnamed = (v for v in versions if v.checkpoint and v.checkpoint.uuid == checkpoint.uuid and not v.name)
     version = next(unnamed, None) or model.register_version(checkpoint.uuid)
     checkpoint.add_metadata(origin)
     version.set_notes("\n".join(f"{key}: {value}" for key, value in origin.items()))
@@ -56,6 +56,6 @@ def register(model: Model, checkpoint: Checkpoint, name: str, origin: dict[str, 
 
 
 def write_model_info(path: Path, info: dict[str, Any]) -> None:
-    """Write what the deployment step reads."""
+    """Write ``info`` for the deployment step to read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(info, sort_keys=False))

@@ -1,8 +1,8 @@
-"""Train on what a Pachyderm commit brought: the step of the training pipeline.
+"""Train on the files of a Pachyderm commit: the step of the training pipeline.
 
 Fetches the experiment's code from Git, runs it on Determined with the commit written into its configuration, registers
-the best checkpoint under the job's id and tells the deployment pipeline about it in /pfs/out/model-info.yaml. Where the
-model has a version already, training continues from its checkpoint, on only the files that are new since its commit.
+the best checkpoint under the job's id and describes it to the deployment pipeline in /pfs/out/model-info.yaml. If the model
+already has a version, training continues from its checkpoint, on only the files that are new since its commit.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import grpc
 import registry
 import requests
 from determined.common.api.errors import BadRequestException
+from determined.experimental import Determined
 from determined.experimental.client import Experiment, Model, ModelVersion
-from errors import TrainingError, required
+from training_errors import TrainingError, required
 
 INPUT_NAME = "data"
 OUTPUT = Path("/pfs/out")
@@ -61,9 +62,7 @@ def main() -> None:
     print(f"Version {version.model_version} of {arguments.model} is ready to deploy")
 
 
-def train(
-    client: experiments.Determined, model: Model, arguments: argparse.Namespace, job: str, pipeline: str
-) -> ModelVersion:
+def train(client: Determined, model: Model, arguments: argparse.Namespace, job: str, pipeline: str) -> ModelVersion:
     """Run the experiment for this job and register its best checkpoint."""
     commit = os.environ.get(f"{INPUT_NAME}_COMMIT") or job
     latest = latest_to_continue(model, arguments, commit)
@@ -111,8 +110,8 @@ def latest_to_continue(model: Model, arguments: argparse.Namespace, commit: str)
     return latest
 
 
-def run(client: experiments.Determined, config: dict[str, Any], code: Path) -> Experiment:
-    """Run the experiment to its end, or go on following the one that an earlier try of this job has started."""
+def run(client: Determined, config: dict[str, Any], code: Path) -> Experiment:
+    """Run the experiment to its end, or follow the experiment that an earlier try of this job has started."""
     experiment = experiments.started_before(client, config["labels"])
     if experiment:
         print(f"Going on with experiment {experiment.id}, which an earlier try has started")
@@ -125,7 +124,7 @@ def run(client: experiments.Determined, config: dict[str, Any], code: Path) -> E
 
 
 def model_info(version: ModelVersion, arguments: argparse.Namespace, job: str, pipeline: str) -> dict[str, Any]:
-    """What the deployment step needs (name, version, pipeline, repo), and where the version comes from."""
+    """The deployment step's input (name, version, pipeline, repo), and the origin of the version."""
     checkpoint = version.checkpoint
     origin = (checkpoint.metadata if checkpoint else None) or {}
     return {
@@ -150,4 +149,4 @@ if __name__ == "__main__":
     except (BadRequestException, requests.RequestException) as error:
         sys.exit(f"error: Determined: {error}")
     except grpc.RpcError as error:
-        sys.exit(f"error: Pachyderm: {error.details()}")  # type: ignore[attr-defined]  # every RpcError of a call has it
+        sys.exit(f"error: Pachyderm: {error.details()}")  # every RpcError of a call has it

@@ -48,6 +48,6 @@ def _load(version: ModelVersion) -> tuple[Any, Any]:
     # A checkpoint of the cluster's own trials: it holds the state of random generators besides tensors.
     options = {"map_location": "cpu", "weights_only": False}
     trial = load_trial_from_checkpoint_path(str(path), torch_load_kwargs=options)
-    from preprocessing import encode  # type: ignore[import-not-found]  # the checkpoint's own code, on the path now
+    from preprocessing import encode  # the checkpoint's own code, on the path now
 
     return trial.model.eval(), encode

@@ -17,6 +17,7 @@ from pachyderm_sdk import Client
 from pachyderm_sdk.api.pfs import Branch, Project, Repo
 
 from minipdk.common.home import Home
+from minipdk.services.determined.service import master_url
 from minipdk.services.kubernetes.certificates import ensure_tls, write_kubeconfig
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ def pachyderm(services: Home) -> Client:
 def determined(services: Home) -> Any:
     from determined.experimental import Determined
 
-    client = Determined(services.determined_master, "determined", services.token)
+    client = Determined(master_url(services), "determined", services.token)
     client.create_workspace("PDK Demos").create_project(PROJECT)
     return client
 
@@ -111,7 +112,7 @@ def train(
     def run(job: str, *options: str, **environment: str) -> dict[str, Any]:
         variables = {
             "HOME": str(tmp_path),  # as in a container, no token is kept there
-            "DET_MASTER": services.determined_master,
+            "DET_MASTER": master_url(services),
             "DET_USER": "determined",
             "DET_PASSWORD": services.token,
             "PAC_TOKEN": services.token,

@@ -20,6 +20,7 @@ from kubernetes.client import CustomObjectsApi
 from kubernetes.config import new_client_from_config
 
 from minipdk.common.home import Home
+from minipdk.services.kubernetes.service import kubeconfig
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE, SERVICE, MODEL = "models", "customer-churn", "customer-churn"
@@ -83,7 +84,7 @@ def deploy(
         }
         for name, value in (variables | environment).items():
             monkeypatch.setenv(name, value)
-        command = ["deploy.py", "--deployment-name", SERVICE, "--k8s-config-file", str(services.kubeconfig)]
+        command = ["deploy.py", "--deployment-name", SERVICE, "--k8s-config-file", str(kubeconfig(services))]
         monkeypatch.setattr(sys, "argv", [*command, *options])
         module.main()
 
@@ -93,7 +94,7 @@ def deploy(
 @pytest.fixture
 def service(services: Home) -> Callable[[], dict[str, Any]]:
     """Read the InferenceService from the cluster."""
-    client = CustomObjectsApi(new_client_from_config(str(services.kubeconfig)))
+    client = CustomObjectsApi(new_client_from_config(str(kubeconfig(services))))
     kind = ("serving.kserve.io", "v1beta1", NAMESPACE, "inferenceservices")
     return lambda: dict(client.get_namespaced_custom_object(*kind, SERVICE))
 
@@ -137,7 +138,7 @@ def test_a_model_is_packed_stored_and_served_and_then_replaced(
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
-    """What an S3 server that takes anything was given, by path."""
+    """The objects that an S3 server that accepts everything has received, by path."""
     objects: dict[str, bytes] = {}
 
     class Bucket(BaseHTTPRequestHandler):
@@ -202,7 +203,7 @@ def test_a_wrong_setting_gives_one_message_that_names_it(
 ) -> None:
     if spoil is not None:
         info.write_text(yaml.safe_dump(spoil))
-    with pytest.raises(sys.modules["errors"].DeploymentError, match=message):
+    with pytest.raises(sys.modules["deployment_errors"].DeploymentError, match=message):
         deploy(*options, **environment)
 
 

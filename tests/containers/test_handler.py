@@ -84,7 +84,7 @@ def test_the_sample_request_is_understood_as_bytes(predict: Predict, expected: l
     assert predict((ROOT / "sample-data" / "sample.json").read_bytes()) == expected
 
 
-def test_lists_and_records_mean_the_same(
+def test_lists_and_records_give_the_same_predictions(
     predict: Predict, columns: dict[str, dict[str, Any]], expected: list[list[float]]
 ) -> None:
     lists = {name: list(column.values()) for name, column in columns.items()}
@@ -99,7 +99,7 @@ def test_several_instances_are_answered_one_after_the_other(
     assert predict({"instances": [{"data": columns}, {"data": columns}]}) == expected * 2
 
 
-def test_churn_and_other_columns_are_not_looked_at(
+def test_churn_and_other_columns_are_ignored(
     predict: Predict, columns: dict[str, dict[str, Any]], expected: list[list[float]]
 ) -> None:
     del columns["churn"]
@@ -113,7 +113,7 @@ def test_rows_are_matched_by_their_name(
     assert predict({"instances": [{"data": columns}]}) == expected
 
 
-def one(columns: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def one_customer(columns: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {name: {"0": column["0"]} for name, column in columns.items()}
 
 
@@ -132,19 +132,17 @@ def one(columns: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def test_a_bad_value_is_a_400_that_names_it(
     predict: Predict, columns: dict[str, dict[str, Any]], change: dict[str, Any], message: str
 ) -> None:
-    assert refused(predict, {"instances": [{"data": one(columns) | change}]}) == message
+    assert refused(predict, {"instances": [{"data": one_customer(columns) | change}]}) == message
 
 
 def test_a_missing_column_is_a_400_that_names_it(predict: Predict, columns: dict[str, dict[str, Any]]) -> None:
     columns.pop("area")
-    assert refused(predict, {"instances": [{"data": one(columns)}]}) == "column missing: area"
+    assert refused(predict, {"instances": [{"data": one_customer(columns)}]}) == "column missing: area"
     records = [{name: column["0"] for name, column in columns.items()}]
     assert refused(predict, {"instances": [{"data": records}]}) == "column missing: area"
 
 
-def test_what_is_wrong_with_one_of_several_is_told_with_its_number(
-    predict: Predict, columns: dict[str, dict[str, Any]]
-) -> None:
+def test_an_error_in_one_of_several_instances_has_its_number(predict: Predict, columns: dict[str, dict[str, Any]]) -> None:
     good = {name: column["0"] for name, column in columns.items()}
     bad = {name: value for name, value in good.items() if name != "area"}
     assert refused(predict, {"instances": [{"data": columns}, {"data": [good, bad]}]}) == (
@@ -185,6 +183,6 @@ def refused(predict: Predict, body: Any) -> str:
 
 
 def test_one_customer_costs_less_than_a_millisecond(predict: Predict, columns: dict[str, dict[str, Any]]) -> None:
-    body = {"instances": [{"data": one(columns)}]}
+    body = {"instances": [{"data": one_customer(columns)}]}
     seconds = min(timeit.repeat(lambda: predict(body), number=50, repeat=5)) / 50
     assert seconds < 0.001

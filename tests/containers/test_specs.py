@@ -21,7 +21,7 @@ def spec(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_holds_every_module_of_its_folder(image: str) -> None:
+def test_an_image_contains_every_module_of_its_folder(image: str) -> None:
     dockerfile = (ROOT / "containers" / image / "Dockerfile").read_text()
     copied = {word for line in re.findall(r"^COPY (.*)$", dockerfile, re.M) for word in line.split()[:-1]}
     folder = ROOT / "containers" / image
@@ -29,7 +29,7 @@ def test_an_image_holds_every_module_of_its_folder(image: str) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
-def test_an_image_pins_what_the_course_pins(image: str) -> None:
+def test_an_image_pins_the_versions_of_the_course(image: str) -> None:
     course = set(re.findall(r"^([\w-]+==\S+)", (ROOT / "requirements.txt").read_text(), re.M))
     requirements = ROOT / "containers" / image / "requirements.txt"
     pins = re.findall(r"^([\w-]+==\S+)", requirements.read_text() if requirements.exists() else "", re.M)
@@ -37,7 +37,7 @@ def test_an_image_pins_what_the_course_pins(image: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_a_spec_is_one_that_the_client_knows_whole(name: str) -> None:
+def test_the_client_knows_every_field_of_a_spec(name: str) -> None:
     from pachyderm_sdk.api.pps import CreatePipelineRequest
 
     request = CreatePipelineRequest().from_dict(spec(name))
@@ -97,9 +97,9 @@ def test_an_iris_spec_runs_the_script_of_its_image_on_its_inputs(path: Path) -> 
     from pachyderm_sdk.api.pps import CreatePipelineRequest
 
     request = CreatePipelineRequest().from_dict(json.loads(path.read_text()))
-    inputs = [request.input.pfs.repo] if request.input.pfs.repo else [one.pfs.repo for one in request.input.cross]
+    inputs = [request.input.pfs.repo] if request.input.pfs.repo else [crossed.pfs.repo for crossed in request.input.cross]
     folder = ROOT / "containers" / request.transform.image.removeprefix("pdk-").removesuffix(":1.0")
     interpreter, script, *folders = request.transform.cmd
     assert (interpreter, script) == ("python3", f"/app/{next(folder.glob('*.py')).name}")
     assert sorted(folders) == sorted(f"/pfs/{name}" for name in [*inputs, "out"])
-    assert request.pipeline.project.name == ""  # the one that the person works in
+    assert request.pipeline.project.name == ""  # the project of the context

@@ -41,7 +41,7 @@ def test_commits_are_trained_on_one_after_the_other(
     assert len(determined.list_experiments()) == experiments
     capfd.readouterr()
 
-    # Only what is new is downloaded, and training goes on from the registered checkpoint.
+    # Only new files are downloaded, and training continues from the registered checkpoint.
     second = commit({"/more/data_part2.csv": csv, "/data_part1.csv": None})
     again = train(second)
     log = capfd.readouterr().out
@@ -63,7 +63,7 @@ def test_commits_are_trained_on_one_after_the_other(
 
 def failure(train: Callable[..., dict[str, Any]], job: str, *options: str, **environment: str) -> str:
     """The message with which the step gives up."""
-    errors = sys.modules["errors"]
+    errors = sys.modules["training_errors"]
     with pytest.raises(errors.TrainingError) as caught:
         train(job, *options, **environment)
     return str(caught.value)

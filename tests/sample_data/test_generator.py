@@ -29,7 +29,8 @@ WHOLE += ["avg6mou", "avg6qty", "avg6rev", "phones", "models", "truck", "rv", "f
 
 @pytest.fixture(scope="module")
 def files(import_from: Callable[[str, str], ModuleType]) -> dict[str, bytes]:
-    return import_from("sample-data", "generate").make()
+    made: dict[str, bytes] = import_from("sample-data", "generate").make()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_the_second_part_drifts_only_a_little(part1: pd.DataFrame, part2: pd.Dat
 
 
 @pytest.mark.parametrize("total", SUMS)
-def test_sums_between_columns_hold(part1: pd.DataFrame, part2: pd.DataFrame, total: str) -> None:
+def test_sums_between_columns_are_right(part1: pd.DataFrame, part2: pd.DataFrame, total: str) -> None:
     for part in (part1, part2):
         assert np.allclose(part[total], part[SUMS[total]].sum(axis=1), atol=0.006)
 
@@ -101,7 +102,7 @@ def test_averages_over_months_are_near_the_mean_of_the_last(part1: pd.DataFrame)
         assert np.corrcoef(part1[name], part1["mou_Mean"])[0, 1] > 0.9
 
 
-def test_totals_are_no_less_than_what_is_adjusted(part1: pd.DataFrame) -> None:
+def test_totals_are_no_less_than_adjusted_totals(part1: pd.DataFrame) -> None:
     for total, adjusted in (("totmou", "adjmou"), ("totrev", "adjrev"), ("totcalls", "adjqty")):
         assert (part1[total] >= part1[adjusted]).all()
 
@@ -128,7 +129,7 @@ def test_every_category_is_one_the_network_knows(
         assert set(part2[name]) <= set(values)
 
 
-def test_what_churn_depends_on(part1: pd.DataFrame) -> None:
+def test_churn_depends_on_the_handset_and_the_usage(part1: pd.DataFrame) -> None:
     effect = part1.corr(numeric_only=True)["churn"]
     assert effect["eqpdays"] > 0.1
     assert effect["change_mou"] < -0.1
@@ -146,7 +147,7 @@ def test_the_sample_is_ten_customers_of_neither_part(
     assert len(sample.merge(both, how="inner")) == 0
 
 
-def test_the_json_samples_hold_the_rows_of_the_csv_sample(files: dict[str, bytes]) -> None:
+def test_the_json_samples_have_the_rows_of_the_csv_sample(files: dict[str, bytes]) -> None:
     sample = _frame(files["customer_churn_sample.csv"])
     columns = json.loads(files["customer_churn_sample.json"])
     assert columns == json.loads(sample.to_json())
@@ -164,7 +165,7 @@ def networks(part1: pd.DataFrame, part2: pd.DataFrame, preprocessing: ModuleType
     def split(frame: pd.DataFrame) -> list[torch.Tensor]:
         features = preprocessing.encode({name: frame[name].to_numpy() for name in frame})
         labels = frame[["churn"]].to_numpy(dtype=np.float32)
-        return [torch.from_numpy(one) for one in train_test_split(features, labels, test_size=0.2, random_state=42)]
+        return [torch.from_numpy(part) for part in train_test_split(features, labels, test_size=0.2, random_state=42)]
 
     def train(network: torch.nn.Module, features: torch.Tensor, labels: torch.Tensor) -> None:
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)

@@ -1,8 +1,8 @@
 """Turn churn rows into the numbers that the network reads.
 
-Training and serving both use this one file: the trial imports it, and the deployment step packs the copy that lies in the
+Training and serving both use this one file: the trial imports it, and the deployment step packs the copy from the
 checkpoint, so a model is always served with the preprocessing it was trained with. It needs numpy alone, and one row costs
-about thirty microseconds: no step looks at one value after the other unless it has to name a wrong one.
+about thirty microseconds, because no step visits values one by one unless it has to name a wrong one.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _SELECT = itemgetter(*COLUMNS)
 
 
 def _one_hot_positions() -> dict[str, dict[str, int]]:
-    """For each category its values and the input that is 1 where the row has that value."""
+    """For each category its values and the input that is 1 if the row has that value."""
     tables: dict[str, dict[str, int]] = {}
     start = len(NUMERIC)
     for name, values in CATEGORIES.items():
@@ -90,7 +90,7 @@ _POSITION_OF = [table.__getitem__ for table in _POSITIONS.values()]
 
 
 class InputError(ValueError):
-    """Rows that cannot be encoded; the message names the column and what is wrong with it."""
+    """Rows that cannot be encoded; the message names the column and the problem."""
 
 
 def encode(columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float32]:
@@ -119,7 +119,7 @@ def _scaled(columns: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
     """The numeric columns, shape (73, rows), each less its mean and divided by its standard deviation."""
     numbers = _numbers(columns)
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (numbers - _MEAN) / _STD
+        scaled: NDArray[np.float64] = (numbers - _MEAN) / _STD
         if scaled.size and not np.abs(scaled).max() <= _LARGEST:  # not a number is not <= either
             column, row = np.argwhere(~(np.abs(scaled) <= _LARGEST))[0]
             raise InputError(f"column {NUMERIC[column]}, row {row}: {numbers[column, row]} is not a finite number in range")
@@ -159,7 +159,7 @@ def _one_hot(columns: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
 
 
 def _each(names: Iterable[str], columns: Sequence[Sequence[Any]]) -> Iterator[tuple[str, int, Any]]:
-    """Every value with its column's name and its row, one after the other: only for what is wrong."""
+    """Every value with its column's name and its row, one after the other. Slow: only to find a wrong value."""
     return ((name, row, value) for name, values in zip(names, columns, strict=True) for row, value in enumerate(values))
 
 

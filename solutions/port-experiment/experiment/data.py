@@ -34,7 +34,7 @@ class ChurnDataset(Dataset[Batch]):
         return self.features[index], self.labels[index]
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """A whole batch at once: many times faster than collating one row after the other."""
+        """A whole batch in one call: many times faster than collating one row after the other."""
         return self.features[indices], self.labels[indices]
 
 
@@ -60,7 +60,7 @@ def read_csv(path: str) -> tuple[Floats, Floats]:
     Raises InputError naming the file and the column that is missing or wrong.
     """
     try:
-        # Texts stay what they are ("NA" too), so that an empty or odd value is refused by name, not read as "missing".
+        # Texts stay unchanged ("NA" too), so that an empty or odd value is refused by name, not read as "missing".
         frame = pd.read_csv(path, keep_default_na=False, low_memory=False)
         if frame.empty:
             raise InputError("the file holds no rows")
@@ -69,7 +69,7 @@ def read_csv(path: str) -> tuple[Floats, Floats]:
         if not frame[LABEL].isin([0, 1]).all():
             raise InputError(f"column {LABEL} holds something other than 0 and 1")
         features = encode({name: frame[name].to_numpy() for name in frame})
-    except ValueError as error:  # InputError, and what pandas raises for a file that is no CSV
+    except ValueError as error:  # InputError, and pandas' errors for a file that is no CSV
         raise InputError(f"{path}: {error}") from error
     return features, frame[[LABEL]].to_numpy(dtype=np.float32)
 

@@ -14,7 +14,7 @@ from torch import nn, optim
 
 
 class ChurnTrial(PyTorchTrial):
-    """A small dense network that tells whether a customer will churn (1) or stay (0)."""
+    """A small dense network that predicts whether a customer will churn (1) or stay (0)."""
 
     def __init__(self, context: PyTorchTrialContext) -> None:
         self.context = context

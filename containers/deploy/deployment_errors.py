@@ -1,4 +1,4 @@
-"""What can go wrong in the deployment step, each as one message that names the mend."""
+"""The errors of the deployment step, each with one message that names the fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class DeploymentError(Exception):
 
 
 def required(variable: str) -> str:
-    """The environment variable ``variable``. Raises DeploymentError where it is missing or empty."""
+    """The environment variable ``variable``. Raises DeploymentError if it is missing or empty."""
     if value := os.environ.get(variable):
         return value
     raise DeploymentError(f"{variable} is not set: the pipeline's secret (or Pachyderm itself) has to provide it")

@@ -1,4 +1,4 @@
-"""The steps of the iris pipelines as a pipeline runs them: from a CSV to species, and one line for what is wrong."""
+"""The steps of the iris pipelines as a pipeline runs them: from a CSV to species, and one line for each error."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_three_steps_name_the_test_flowers(folder: Callable[..., Path]) -> N
         shutil.copy(DATA / name, attributes)
 
     prepare = run("containers/iris-pre-process/pre_process.py", training, prepared)
-    train = run("containers/iris-train/train.py", prepared, model)
+    train = run("containers/iris-train/train_iris.py", prepared, model)
     infer = run("containers/iris-infer/infer.py", model, attributes, species)
 
     assert prepare.stdout == "Prepared 150 flowers of 3 species: Iris-setosa, Iris-versicolor, Iris-virginica\n"
@@ -71,7 +71,7 @@ def test_the_three_steps_name_the_test_flowers(folder: Callable[..., Path]) -> N
 def test_the_same_data_make_the_same_model(
     import_from: Callable[[str, str], ModuleType], folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = import_from("containers/iris-train", "train")
+    train = import_from("containers/iris-train", "train_iris")
     data = folder("data", x_train="a,b\n1,2\n3,5\n4,1\n", y_train="no,yes\n1,0\n0,1\n1,0\n")
     models = [folder("one"), folder("two")]
     for model in models:
@@ -130,7 +130,7 @@ def test_a_file_that_is_no_text_is_named(import_from: Callable[[str, str], Modul
 def test_prepared_data_that_cannot_be_used_are_refused_in_one_line(
     import_from: Callable[[str, str], ModuleType], folder: Callable[..., Path], x: str | None, message: str
 ) -> None:
-    module = import_from("containers/iris-train", "train")
+    module = import_from("containers/iris-train", "train_iris")
     data = folder("data") if x is None else folder("data", x_train=x)
     with pytest.raises(module.DataError, match=re.escape(message)):
         module.read(data / "x_train.csv")

@@ -1,4 +1,4 @@
-"""The base experiment and the ported one: what they share, what is new, and what a trial does with bad data."""
+"""The base experiment and the ported one: shared code, new code, and trials with bad data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BASE = "labs/port-experiment/base_experiment"
 PORTED = "solutions/port-experiment/experiment"
 ROWS = 60
@@ -93,7 +93,7 @@ class TestReadCsv:
         assert first.equal(again)
         assert not first.equal(other)
 
-    def test_a_batch_is_what_its_rows_are(self, data: ModuleType, csv: Path) -> None:
+    def test_a_batch_equals_its_rows(self, data: ModuleType, csv: Path) -> None:
         dataset, _ = data.get_train_and_validation_datasets([str(csv)])
         features, labels = dataset.__getitems__([3, 1])
         assert features[0].equal(dataset[3][0])
@@ -111,7 +111,7 @@ class TestReadCsv:
             (lambda frame: frame.head(0), "the file holds no rows"),
         ],
     )
-    def test_a_bad_file_is_named_with_what_is_wrong(
+    def test_a_bad_file_is_named_with_its_error(
         self, data: ModuleType, csv: Path, tmp_path: Path, spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str
     ) -> None:
         path = tmp_path / "bad.csv"
@@ -166,7 +166,7 @@ class TestTrial:
         trial = import_from(PORTED, "model_def").ChurnTrial(self.context(PORTED))
         assert [tuple(weights.shape) for weights in trial.model.parameters()] == [(32, 139), (32,), (1, 32), (1,)]
 
-    def test_no_data_is_said_with_the_commit(
+    def test_a_commit_without_data_is_named(
         self, import_from: Callable[[str, str], ModuleType], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         module = import_from(PORTED, "model_def")

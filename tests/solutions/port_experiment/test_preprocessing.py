@@ -1,4 +1,4 @@
-"""What the network reads: 73 scaled numbers, then a one-hot block for each category."""
+"""The network's input: 73 scaled numbers, then a one-hot block for each category."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 EXPERIMENT = "solutions/port-experiment/experiment"
 
 
@@ -35,7 +35,7 @@ def row(sample: pd.DataFrame) -> dict[str, list[Any]]:
     return {name: [value] for name, value in sample.iloc[0].items()}
 
 
-def test_the_encoding_is_what_pandas_makes_of_the_same_rules(preprocessing: ModuleType, sample: pd.DataFrame) -> None:
+def test_the_encoding_equals_that_of_pandas_by_the_same_rules(preprocessing: ModuleType, sample: pd.DataFrame) -> None:
     scale = json.loads((ROOT / EXPERIMENT / "numscale.json").read_text())
     numeric = [name for name in sample.columns if name in scale]
     expected = [(sample[name] - scale[name]["mean"]) / scale[name]["std"] for name in numeric]
@@ -102,7 +102,7 @@ def test_rows_are_encoded_independently(preprocessing: ModuleType, sample: pd.Da
         ({"creditcd": [None]}, "column creditcd, row 0: null is none of Y, N"),
     ],
 )
-def test_what_cannot_be_encoded_is_named(
+def test_a_value_that_cannot_be_encoded_is_named(
     preprocessing: ModuleType, row: dict[str, list[Any]], change: dict[str, list[Any]], message: str
 ) -> None:
     with pytest.raises(preprocessing.InputError) as caught:
@@ -110,7 +110,7 @@ def test_what_cannot_be_encoded_is_named(
     assert str(caught.value) == message
 
 
-def test_all_missing_columns_are_named_at_once(preprocessing: ModuleType, row: dict[str, list[Any]]) -> None:
+def test_all_missing_columns_are_named_together(preprocessing: ModuleType, row: dict[str, list[Any]]) -> None:
     del row["months"], row["area"]
     with pytest.raises(preprocessing.InputError, match="columns missing: months, area"):
         preprocessing.encode(row)

@@ -1,4 +1,4 @@
-"""What can go wrong in the training step, each as one message that names the mend."""
+"""The errors of the training step, each with one message that names the fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class TrainingError(Exception):
 
 
 def required(variable: str) -> str:
-    """The environment variable ``variable``. Raises TrainingError where it is missing or empty."""
+    """The environment variable ``variable``. Raises TrainingError if it is missing or empty."""
     if value := os.environ.get(variable):
         return value
     raise TrainingError(f"{variable} is not set: the pipeline's secret (or Pachyderm itself) has to provide it")

@@ -1,6 +1,6 @@
-"""Train a model that tells species of iris apart: one linear layer in PyTorch, the same weights from the same data.
+"""Train a model that classifies irises by species: one linear layer in PyTorch, the same weights from the same data.
 
-    train.py /pfs/pre_process /pfs/out
+    train_iris.py /pfs/pre_process /pfs/out
 
 Reads x_train.csv and y_train.csv. Writes model.pt, a dictionary: the layer's weights, the names of the columns it was
 trained on and the species in the order of its outputs.
@@ -22,7 +22,7 @@ LEARNING_RATE = 0.1
 
 
 class DataError(Exception):
-    """The data cannot be used; the message names the file and the mend."""
+    """The data cannot be used; the message names the file and the fix."""
 
 
 def main() -> None:
