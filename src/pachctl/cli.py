@@ -1,4 +1,4 @@
-"""The ``pachctl`` command: finds what was asked for, and turns every failure into one line and exit status 1."""
+"""The ``pachctl`` command: finds the command to run, and turns every failure into one line and exit status 1."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ ELSEWHERE = (
 
 def main() -> None:
     """Run the command line."""
-    logging.getLogger("grpc").setLevel(logging.CRITICAL)  # failures are told once, by this command
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)  # this command reports failures, once
     arguments = sys.argv[1:]
-    arguments = [{"--progress=true": "--progress", "--progress=false": "--no-progress"}.get(one, one) for one in arguments]
-    arguments = _global_options(arguments)
+    go_flags = {"--progress=true": "--progress", "--progress=false": "--no-progress"}
+    arguments = _global_options([go_flags.get(argument, argument) for argument in arguments])
     if (translated := legacy.translate(arguments)) is not None:
         output.note(legacy.hint(arguments, translated))
         arguments = translated
@@ -77,9 +77,9 @@ def main() -> None:
 
 
 def _global_options(arguments: list[str]) -> list[str]:
-    """Take the options that may stand anywhere; what remains is the command's."""
+    """Take the options that are allowed anywhere; returns the command's own arguments."""
     if "--no-color" in arguments:
-        arguments = [one for one in arguments if one != "--no-color"]
+        arguments = [argument for argument in arguments if argument != "--no-color"]
         os.environ["NO_COLOR"] = "1"
     for at, word in enumerate(arguments):
         name, separator, value = word.partition("=")
@@ -97,16 +97,16 @@ def _global_options(arguments: list[str]) -> list[str]:
 
 
 def commands_for(arguments: list[str]) -> Any:
-    """The command tree; of it only what these arguments can reach, for loading all takes three times as long."""
+    """The part of the command tree that these arguments can reach; loading all of it takes three times as long."""
     words = [form for word in arguments[:2] for form in (word, singular(word))]
-    wanted = next((MODULES[word] for word in words if word in MODULES), None)
-    for name in wanted or dict.fromkeys(name for names in MODULES.values() for name in names):
+    modules = next((MODULES[word] for word in words if word in MODULES), None)
+    for name in modules or dict.fromkeys(name for names in MODULES.values() for name in names):
         importlib.import_module(f"pachctl.commands.{name}")
     return typer.main.get_command(app)
 
 
 def _or_help(command: Any, arguments: list[str]) -> list[str]:
-    """``pachctl create`` alone shows what there is to create."""
+    """``pachctl create`` alone lists the objects to create."""
     node = command
     for word in arguments:
         if not hasattr(node, "get_command") or (node := node.get_command(None, word)) is None:
@@ -115,14 +115,14 @@ def _or_help(command: Any, arguments: list[str]) -> list[str]:
 
 
 def _failures() -> tuple[type[BaseException], ...]:
-    """What a command may end in; gRPC is imported only by the commands that speak to a cluster."""
+    """The exceptions that a command may raise; only commands that speak to a cluster import gRPC."""
     import grpc
 
     return (PachctlError, OSError, grpc.RpcError, NotImplementedError, ValueError, RuntimeError)
 
 
 def explain(error: BaseException) -> str:
-    """One line for a failure: the cluster's own words where it answered, the way to it where it did not."""
+    """One line for a failure: the cluster's own words if it answered, else how to reach it."""
     import grpc
     from pachyderm_sdk.errors import AuthServiceNotActivated
 

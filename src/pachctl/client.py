@@ -1,6 +1,6 @@
-"""The connection to the cluster of the active context, and the names that arguments stand for.
+"""The connection to the cluster of the active context, and the objects that arguments name.
 
-``PACHD_ADDRESS`` overrides the context's address; the SDK reads ``PACH_PYTHON_AUTH_TOKEN`` where there is no session token.
+``PACHD_ADDRESS`` overrides the context's address; the SDK reads ``PACH_PYTHON_AUTH_TOKEN`` if there is no session token.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def target() -> Target:
 
 
 def connect(transaction: str | None = None, *, compress: bool = False) -> Client:
-    """The SDK's client for `target`; its calls are queued in ``transaction`` where one is given.
+    """The SDK's client for `target`; its calls are queued in ``transaction``, if given.
 
-    ``compress`` sends what is written gzipped: the SDK has no parameter for it, but reads its channels' options from a list.
+    ``compress`` gzips outgoing data: the SDK has no parameter for it, but reads its channels' options from a list.
     """
     at = target()
     if compress:
@@ -79,7 +79,7 @@ def connect(transaction: str | None = None, *, compress: bool = False) -> Client
 
 
 def limit_calls(seconds: float) -> None:
-    """End every call that takes longer, to the millisecond: those of clients that are connected from now on; 0 ends none."""
+    """End every call of later clients after so many seconds, to the millisecond; 0 is no limit."""
     if not seconds:
         return
     config = {"methodConfig": [{"name": [{}], "timeout": f"{max(seconds, 0.001):.3f}s"}]}
@@ -88,7 +88,7 @@ def limit_calls(seconds: float) -> None:
 
 @contextmanager
 def in_transaction() -> Iterator[Client]:
-    """A client for the calls that join the context's active transaction, where there is one; all others use `connect`."""
+    """A client for the calls that join the context's active transaction, if any; all other calls use `connect`."""
     active = target().transaction
     yield connect(active)
     if active:
@@ -140,10 +140,10 @@ def version_of(text: str, project_name: str | None = None) -> pfs.Commit:
 
 def branch(text: str, project_name: str | None = None) -> pfs.Branch:
     """``repo@branch``."""
-    found = version_of(text, project_name)
-    if found.id:
+    version = version_of(text, project_name)
+    if version.id:
         raise PachctlError(f'invalid branch "{text}": cannot specify a commit or ancestry')
-    return found.branch
+    return version.branch
 
 
 def file(text: str, project_name: str | None = None) -> pfs.File:
@@ -174,7 +174,7 @@ def branch_uri(branch: pfs.Branch) -> str:
 
 
 def commit_uri(commit: pfs.Commit) -> str:
-    """``project/repo@id``, or the branch where there is no id yet."""
+    """``project/repo@id``, or the branch if there is no id yet."""
     return f"{repo_uri(commit.repo if commit.repo.name else commit.branch.repo)}@{commit.id or commit.branch.name}"
 
 

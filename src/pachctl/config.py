@@ -34,7 +34,7 @@ def path() -> Path:
 
 
 def load() -> Document:
-    """The configuration; a new one, with no context, where there is no file."""
+    """The configuration; a new one, with no context, if there is no file."""
     file = path()
     try:
         text = file.read_text()
@@ -71,8 +71,8 @@ def save(document: Document) -> None:
 
 
 def contexts(document: Document) -> dict[str, Context]:
-    found: dict[str, Context] = document["v2"]["contexts"]
-    return found
+    contexts: dict[str, Context] = document["v2"]["contexts"]
+    return contexts
 
 
 def context(document: Document, name: str) -> Context:
@@ -84,21 +84,21 @@ def context(document: Document, name: str) -> Context:
 
 def active(document: Document) -> tuple[str, Context]:
     """The name and the content of the context that commands use."""
-    mend = "set one with: pachctl config set active-context <context>, or pachctl connect <address>"
+    remedy = "set one with: pachctl config set active-context <context>, or pachctl connect <address>"
     if named := os.environ.get("PACH_CONTEXT"):
         if named not in contexts(document):
             raise ConfigError(f"pachctl config error: PACH_CONTEXT refers to a context ({named!r}) that does not exist")
         return named, contexts(document)[named]
     name = document["v2"]["active_context"]
     if not name:
-        raise ConfigError(f"pachctl config error: no active context configured; {mend}")
+        raise ConfigError(f"pachctl config error: no active context configured; {remedy}")
     if name not in contexts(document):
-        raise ConfigError(f"pachctl config error: the active context is {name!r}, but there is no such context; {mend}")
+        raise ConfigError(f"pachctl config error: the active context is {name!r}, but there is no such context; {remedy}")
     return name, contexts(document)[name]
 
 
 def chosen(document: Document) -> str:
-    """The name of the context that commands use; empty where there is none."""
+    """The name of the context that commands use; empty if there is none."""
     try:
         return active(document)[0]
     except ConfigError:
@@ -117,10 +117,10 @@ def kubernetes_context(name: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"could not parse the Kubernetes config {file}: {error}") from error
     name = name or document.get("current-context") or ""
-    found = {one.get("name"): one.get("context") or {} for one in document.get("contexts") or []}
-    if name not in found:
+    contexts = {entry.get("name"): entry.get("context") or {} for entry in document.get("contexts") or []}
+    if name not in contexts:
         raise ConfigError(f"kubernetes context does not exist: {name}")
-    return dict(found[name])
+    return dict(contexts[name])
 
 
 def qualify(address: str) -> str:

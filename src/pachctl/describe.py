@@ -1,4 +1,4 @@
-"""What pipelines, jobs and specs have in common, as lines for `output.fields`."""
+"""Descriptions that pipelines, jobs and specs have in common, as lines for `output.fields`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pachctl import output
 
 
 def spec_fields(spec: dict[str, Any]) -> list[tuple[str, object]]:
-    """What a spec says, for `output.fields`; ``spec`` is a message's `output.document`."""
+    """The fields of a spec, for `output.fields`; ``spec`` is a message's `output.document`."""
     return [
         ("Description", spec.get("description") or None),
         ("Parallelism Spec", parallelism(spec)),
@@ -25,8 +25,8 @@ def spec_fields(spec: dict[str, Any]) -> list[tuple[str, object]]:
 
 def parallelism(spec: dict[str, Any]) -> str:
     """``constant:3``; ``<nil>``, the Go command's word for it, where the spec has none."""
-    found = spec.get("parallelism_spec") or {}
-    return f"constant:{found['constant']}" if found.get("constant") else "<nil>"
+    workers = spec.get("parallelism_spec") or {}
+    return f"constant:{workers['constant']}" if workers.get("constant") else "<nil>"
 
 
 def resources(asked: dict[str, Any] | None) -> str | None:

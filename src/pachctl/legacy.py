@@ -2,7 +2,7 @@
 
 Two flags meant something else then, so they are translated here and nowhere else: ``put-file -c`` started and finished a
 commit (today a put outside of an open commit does), and ``put-file`` without ``-o`` appended (today it replaces).
-``get-file -o`` and ``list-job``'s flags mean what they meant.
+``get-file -o`` and ``list-job``'s flags have not changed.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _renamed(command: str, *rest: str) -> list[str] | None:
     if command == "get-logs":
         return ["logs", *rest]
     if command == "flush-commit":  # its commits were REPO/COMMIT
-        return ["wait", "commit", *("@".join(one.split("/", 1)) for one in rest)]
+        return ["wait", "commit", *("@".join(name.split("/", 1)) for name in rest)]
     if command == "set-branch" and len(rest) == 3:  # REPO COMMIT-OR-BRANCH NEW-BRANCH
         return ["create", "branch", f"{rest[0]}@{rest[2]}", "--head", rest[1]]
     return None
@@ -78,7 +78,7 @@ def hint(arguments: list[str], translated: list[str]) -> str:
 
 
 def _split(command: str, rest: list[str]) -> Call:
-    """Apart what names something and what is a flag or a flag's value."""
+    """Separate the names of objects from the flags and their values."""
     valued = _VALUED - {"-o"} if command == "put-file" else _VALUED
     names, flags, waiting = [], [], False
     for word in rest:

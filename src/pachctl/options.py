@@ -12,7 +12,7 @@ Raw = Annotated[bool, typer.Option("--raw", help="Print the whole object instead
 Form = Annotated[str, typer.Option("--output", "-o", help="With --raw: json (default) or yaml.", show_default=False)]
 Full = Annotated[bool, typer.Option("--full-timestamps", "-f", help="Absolute times.")]
 FullLong = Annotated[bool, typer.Option("--full-timestamps", help="Absolute times.")]  # where -f has another meaning
-Force = Annotated[bool, typer.Option("--force", "-f", help="Go on despite what depends on it.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Go on even if other objects depend on it.")]
 Description = Annotated[str, typer.Option("--description", "-d", help="A description.", show_default=False)]
 
 RepoName = Annotated[str, typer.Argument(metavar="REPO", show_default=False)]

@@ -64,7 +64,7 @@ def table(header: str, rows: Iterable[Sequence[object]]) -> None:
 
 
 def stream(header: str, rows: Iterable[Sequence[object]]) -> None:
-    """A table whose rows come one by one, each printed at once: columns grow with what has come so far."""
+    """A table whose rows are printed as they come: columns grow with the rows so far."""
     widths = [0] * len(header.split("\t"))
     for row in chain([header.split("\t")], rows):
         cells = [str(cell) for cell in row]
@@ -81,7 +81,7 @@ def fields(pairs: Iterable[tuple[str, object]]) -> None:
 
 
 def block(fields_: dict[str, Any], name: str) -> str | None:
-    """A field that is an object, as indented JSON; None where it is unset, so that `fields` leaves it out."""
+    """A field that is an object, as indented JSON; None if it is unset, so that `fields` leaves it out."""
     return json.dumps(fields_[name], indent=2, ensure_ascii=False) if fields_.get(name) else None
 
 
@@ -147,8 +147,8 @@ def document(message: betterproto.Message) -> dict[str, Any]:
     """A message as protobuf's JSON mapping, with the field names of the .proto."""
     import betterproto
 
-    found: dict[str, Any] = message.to_dict(casing=betterproto.Casing.SNAKE)
-    return found
+    document: dict[str, Any] = message.to_dict(casing=betterproto.Casing.SNAKE)
+    return document
 
 
 def raw(messages: Iterable[betterproto.Message], form: str) -> None:
@@ -156,15 +156,15 @@ def raw(messages: Iterable[betterproto.Message], form: str) -> None:
     raw_documents((document(message) for message in messages), form)
 
 
-def raw_documents(found: Iterable[object], form: str) -> None:
-    for index, one in enumerate(found):
+def raw_documents(documents: Iterable[object], form: str) -> None:
+    for index, document in enumerate(documents):
         if form == "yaml":
             import yaml
 
             sys.stdout.write("---\n" if index else "")
-            yaml.safe_dump(one, sys.stdout, sort_keys=False, allow_unicode=True)
+            yaml.safe_dump(document, sys.stdout, sort_keys=False, allow_unicode=True)
         else:
-            line(json.dumps(one, indent=2, ensure_ascii=False))
+            line(json.dumps(document, indent=2, ensure_ascii=False))
         flush()  # streams are read as they come
 
 
@@ -184,21 +184,21 @@ def show(messages: Iterable[Any], is_raw: bool, form: str, header: str, row: Cal
         table(header, map(row, messages))
 
 
-def with_access(found: list[Any], header: str, column: int, row: Callable[[Any], list[str]], how: tuple[bool, str]) -> None:
-    """`show`, with the roles that one has on each in ``column`` where the cluster tells them; ``how`` is raw and form."""
+def with_access(infos: list[Any], header: str, column: int, row: Callable[[Any], list[str]], how: tuple[bool, str]) -> None:
+    """`show`, with the user's roles on each object in ``column`` if the cluster reports them; ``how`` is raw and form."""
     import betterproto
 
-    if not found or not betterproto.serialized_on_wire(found[0].auth_info):
-        return show(found, *how, header, row)
+    if not infos or not betterproto.serialized_on_wire(infos[0].auth_info):
+        return show(infos, *how, header, row)
     names = header.split("\t")
 
     def with_roles(info: Any) -> list[str]:
         cells = row(info)
         return [*cells[:column], f"[{' '.join(info.auth_info.roles)}]", *cells[column:]]
 
-    return show(found, *how, "\t".join([*names[:column], "ACCESS_LEVEL", *names[column:]]), with_roles)
+    return show(infos, *how, "\t".join([*names[:column], "ACCESS_LEVEL", *names[column:]]), with_roles)
 
 
 def flush() -> None:
-    """Pass on what is printed so far: streams are read as they come."""
+    """Flush the output: streams are read as they come."""
     sys.stdout.flush()

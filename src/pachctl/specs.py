@@ -1,4 +1,4 @@
-"""Pipeline specs from files: JSON or YAML, several in one file, and those written for Pachyderm 1.7.
+"""Pipeline specs from files: JSON or YAML, several in one file, also in the form of Pachyderm 1.7.
 
 The cluster checks a spec, with its own words; here it is only read, given a project, and brought up from 1.7:
 ``atom`` inputs become ``pfs``, ``parallelism_spec.coefficient`` goes, and timeouts such as ``5m`` become seconds.
@@ -62,8 +62,8 @@ def read(source: str) -> list[Spec]:
 
 def parse(text: str, source: str) -> list[Spec]:
     """Every spec in ``text``, which came from ``source``."""
-    found = _json_documents(text, source) if text.lstrip().startswith(("{", "[")) else _yaml_documents(text, source)
-    specs = [one for document in found for one in (document if isinstance(document, list) else [document])]
+    documents = _json_documents(text, source) if text.lstrip().startswith(("{", "[")) else _yaml_documents(text, source)
+    specs = [spec for document in documents for spec in (document if isinstance(document, list) else [document])]
     if not specs:
         raise SpecError(f"{source} holds no spec")
     for spec in specs:
@@ -73,7 +73,7 @@ def parse(text: str, source: str) -> list[Spec]:
 
 
 def _json_documents(text: str, source: str) -> list[Any]:
-    decoder, found, at = json.JSONDecoder(), [], 0
+    decoder, documents, at = json.JSONDecoder(), [], 0
     while rest := text[at:].lstrip():
         at = len(text) - len(rest)
         try:
@@ -83,19 +83,19 @@ def _json_documents(text: str, source: str) -> list[Any]:
                 return _yaml_documents(text, source)
             except SpecError:
                 raise SpecError(f"malformed spec in {source}: {error}") from error
-        found.append(document)
-    return found
+        documents.append(document)
+    return documents
 
 
 def _yaml_documents(text: str, source: str) -> list[Any]:
     try:
-        return [one for one in yaml.load_all(text, _Loader) if one is not None]
+        return [document for document in yaml.load_all(text, _Loader) if document is not None]
     except yaml.YAMLError as error:
         raise SpecError(f"malformed spec in {source}: {' '.join(str(error).split())}") from error
 
 
 def with_project(spec: Spec, project: str) -> Spec:
-    """The spec with a project, where it names none."""
+    """The spec with a project, if it names none."""
     pipeline = spec.get("pipeline")
     if not isinstance(pipeline, dict) or pipeline.get("project"):
         return spec
@@ -108,7 +108,7 @@ def name(spec: Spec) -> str:
 
 
 def modernize(spec: Spec) -> tuple[Spec, list[str]]:
-    """A spec of Pachyderm 1.7 in today's form, and what was changed; today's specs come back as they are."""
+    """A spec of Pachyderm 1.7 in today's form, and a list of the changes; today's specs come back unchanged."""
     changed: list[str] = []
     new = dict(spec)
     for field in _TIMEOUTS:
@@ -117,7 +117,7 @@ def modernize(spec: Spec) -> tuple[Spec, list[str]]:
             changed.append(f'{field} "{value}" is now "{seconds}"')
     for field in ("parallelism_spec", "parallelismSpec"):
         if isinstance(value := new.get(field), dict) and "coefficient" in value:
-            new[field] = {key: one for key, one in value.items() if key != "coefficient"}
+            new[field] = {key: part for key, part in value.items() if key != "coefficient"}
             if not new[field]:
                 del new[field]
             changed.append("parallelism_spec.coefficient is no more: the pipeline has one worker unless it sets constant")
@@ -128,7 +128,7 @@ def modernize(spec: Spec) -> tuple[Spec, list[str]]:
 
 def _modern_input(source: Any, changed: list[str]) -> Any:
     if isinstance(source, list):
-        return [_modern_input(one, changed) for one in source]
+        return [_modern_input(part, changed) for part in source]
     if not isinstance(source, dict):
         return source
     new = {}
@@ -142,7 +142,7 @@ def _modern_input(source: Any, changed: list[str]) -> Any:
 
 
 def go_seconds(text: str) -> str | None:
-    """``5m`` or ``1h30m`` as protobuf's ``300s``; None for what protobuf takes as it is, or what is no duration."""
+    """``5m`` or ``1h30m`` as protobuf's ``300s``; None for a duration in protobuf's form, or no duration."""
     parts = _GO_DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text or [unit for _, unit in parts] == ["s"]:
         return None

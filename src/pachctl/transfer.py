@@ -27,7 +27,7 @@ SHOW_AFTER = 2.0
 """Transfers of fewer seconds end before a progress bar says anything."""
 
 Advance = Callable[[int], None]
-"""Is told the bytes that just went."""
+"""A callback that gets the number of bytes just transferred."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ def walk(folder: str, path: str) -> Iterator[Upload]:
 
 def check(uploads: Iterable[Upload]) -> None:
     """Refuse sources that cannot be read, before the first byte is sent."""
-    for one in uploads:
-        if one.is_url or one.source == "-":
+    for upload in uploads:
+        if upload.is_url or upload.source == "-":
             continue
-        if Path(one.source).is_dir():
-            raise PachctlError(f"{one.source} is a directory: use -r to put the files in it")
-        if not Path(one.source).exists():
-            raise PachctlError(f"{one.source} doesn't exist")
-        if not os.access(one.source, os.R_OK):
-            raise PachctlError(f"{one.source} cannot be read: permission denied")
+        if Path(upload.source).is_dir():
+            raise PachctlError(f"{upload.source} is a directory: use -r to put the files in it")
+        if not Path(upload.source).exists():
+            raise PachctlError(f"{upload.source} doesn't exist")
+        if not os.access(upload.source, os.R_OK):
+            raise PachctlError(f"{upload.source} cannot be read: permission denied")
 
 
 def send(
@@ -86,8 +86,8 @@ def send(
 ) -> None:
     """Write all files in one ``ModifyFile`` stream: one commit, or none of them.
 
-    A file that is there is replaced; with ``append`` it is added to. ``commit`` may name a branch: the stream is a commit of
-    its own then, finished at its end. Raises PachctlError for a source that cannot be read, before or in the stream.
+    An existing file is replaced, or extended with ``append``. ``commit`` may name a branch: the stream is then a separate
+    commit, finished at its end. Raises PachctlError for a source that cannot be read, before or in the stream.
     """
     check(uploads)
     failure: list[OSError] = []
@@ -95,12 +95,12 @@ def send(
     def requests() -> Iterator[pfs.ModifyFileRequest]:
         try:
             yield pfs.ModifyFileRequest(set_commit=commit)
-            for one in uploads:
-                yield from _requests(one, append, advance or _ignore)
+            for upload in uploads:
+                yield from _requests(upload, append, advance or _ignore)
         except OSError as error:
             failure.append(error)
-            # A stream may name its commit only once: pachd refuses this and forgets what came before it. Merely ending the
-            # stream here would be taken for its regular end.
+            # A stream may name its commit only once: pachd refuses this and discards the stream. Ending the stream here
+            # would count as its regular end.
             yield pfs.ModifyFileRequest(set_commit=commit)
 
     try:
@@ -112,21 +112,21 @@ def send(
 
 
 def _ignore(_count: int) -> None:
-    """Nobody watches."""
+    """Show no progress."""
 
 
-def _requests(one: Upload, append: bool, advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
-    if one.untar:
-        yield from _untarred(one, append, advance)
+def _requests(upload: Upload, append: bool, advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
+    if upload.untar:
+        yield from _untarred(upload, append, advance)
         return
     if not append:
-        yield pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=one.path))
-    if one.is_url:
-        source = pfs.AddFileUrlSource(url=one.source, recursive=one.recursive)
-        yield pfs.ModifyFileRequest(add_file=pfs.AddFile(path=one.path, url=source))
+        yield pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=upload.path))
+    if upload.is_url:
+        source = pfs.AddFileUrlSource(url=upload.source, recursive=upload.recursive)
+        yield pfs.ModifyFileRequest(add_file=pfs.AddFile(path=upload.path, url=source))
         return
-    with _open(one.source) as file:
-        yield from _parts(one.path, file, advance)
+    with _open(upload.source) as file:
+        yield from _parts(upload.path, file, advance)
 
 
 def _parts(path: str, file: IO[bytes], advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
@@ -138,10 +138,10 @@ def _parts(path: str, file: IO[bytes], advance: Advance) -> Iterator[pfs.ModifyF
             return
 
 
-def _untarred(one: Upload, append: bool, advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
+def _untarred(upload: Upload, append: bool, advance: Advance) -> Iterator[pfs.ModifyFileRequest]:
     """The files of a tar archive, gzipped or not, at the paths that it gives them."""
     try:
-        with tarfile.open(one.source) as archive:
+        with tarfile.open(upload.source) as archive:
             for member in archive:
                 if (content := archive.extractfile(member)) is None:
                     continue
@@ -150,7 +150,7 @@ def _untarred(one: Upload, append: bool, advance: Advance) -> Iterator[pfs.Modif
                     yield pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=path))
                 yield from _parts(path, content, advance)
     except tarfile.TarError as error:
-        raise OSError(0, f"not a tar archive: {error}", one.source) from error
+        raise OSError(0, f"not a tar archive: {error}", upload.source) from error
 
 
 @contextmanager
@@ -207,12 +207,12 @@ def extract(archive: tarfile.TarFile, prefix: str, target: str, advance: Advance
 
 
 @contextmanager
-def progress(total: int, verb: str, wanted: bool | None = None) -> Iterator[Advance]:
-    """A function to be told the bytes just moved; a transfer that takes a while shows a bar on standard error.
+def progress(total: int, verb: str, shown: bool | None = None) -> Iterator[Advance]:
+    """A callback for the bytes just transferred; a transfer that takes a while shows a bar on standard error.
 
-    ``wanted`` shows or hides it for certain; None shows it on a terminal only. A total of 0 is unknown.
+    ``shown`` shows or hides the bar; None shows it on a terminal only. A total of 0 is unknown.
     """
-    if not (sys.stderr.isatty() if wanted is None else wanted):
+    if not (sys.stderr.isatty() if shown is None else shown):
         yield _ignore
         return
     from rich.console import Console

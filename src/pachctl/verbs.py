@@ -1,4 +1,4 @@
-"""The command tree: ``pachctl VERB OBJECT``. Modules of `commands` hang their functions on these verbs."""
+"""The command tree: ``pachctl VERB OBJECT``. Modules of `commands` register their functions on these verbs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class ObjectGroup(TyperGroup):
     """A verb's objects, found in the singular and in the plural: ``list repo`` and ``list repos``."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        found = super().get_command(ctx, cmd_name)
-        return super().get_command(ctx, singular(cmd_name)) if found is None else found
+        command = super().get_command(ctx, cmd_name)
+        return super().get_command(ctx, singular(cmd_name)) if command is None else command
 
 
 def group(parent: typer.Typer, name: str, summary: str) -> typer.Typer:
-    """A word of ``parent`` that needs another one."""
+    """A word of ``parent`` that needs another word after it."""
     made = typer.Typer(cls=ObjectGroup, help=summary, rich_markup_mode=None)
     parent.add_typer(made, name=name)
     return made
@@ -65,6 +65,6 @@ restart = _verb("restart", "Restart a datum or the cluster.")
 edit = _verb("edit", "Edit a pipeline's spec, or an object's metadata.")
 check = _verb("check", "Check how pipelines do.")
 validate = _verb("validate", "Check a spec without the cluster.")
-auth = _verb("auth", "Who you are to the cluster, and who may do what.")
+auth = _verb("auth", "Log in, and manage roles and permissions.")
 config = _verb("config", "Which clusters there are, and which one commands use.")
 completion = _verb("completion", "Complete commands in your shell.")

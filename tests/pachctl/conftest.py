@@ -1,4 +1,4 @@
-"""The command as a process of its own for each call, with a configuration of its own, against a real pachd."""
+"""The command as a separate process for each call, with a separate configuration, against a real pachd."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Done:
     @property
     def documents(self) -> list[Any]:
         """What ``--raw`` printed."""
-        decoder, found, rest = json.JSONDecoder(), [], self.out.strip()
+        decoder, documents, rest = json.JSONDecoder(), [], self.out.strip()
         while rest:
             document, end = decoder.raw_decode(rest)
-            found.append(document)
+            documents.append(document)
             rest = rest[end:].strip()
-        return found
+        return documents
 
 
 def as_process(words: list[str], stdin: str, environment: dict[str, str], folder: Path) -> Done:
@@ -71,7 +71,7 @@ class Pachctl:
         return done
 
     def refused(self, words: str | list[str], stdin: str = "", **environment: str) -> str:
-        """The one line that a failing call says."""
+        """The error message, a single line, of a failing call."""
         done = self.run(words, stdin, **environment)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1), done
         return done.err.rstrip("\n")
@@ -117,21 +117,23 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., D
     command = [sys.executable, str(Path(__file__).with_name("zygote.py"))]
     zygote = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert zygote.stdin
-    assert zygote.stdout
+    requests, statuses = zygote.stdin, zygote.stdout
+    assert requests
+    assert statuses
 
     def execute(words: list[str], stdin: str, environment: dict[str, str], folder: Path) -> Done:
         files = {name: streams / name for name in ("stdin", "out", "err")}
         for name, path in files.items():
             path.write_text(stdin if name == "stdin" else "")
         request = {"words": words, "env": environment, "cwd": str(folder)}
-        zygote.stdin.write(json.dumps(request | {name: str(path) for name, path in files.items()}) + "\n")
-        zygote.stdin.flush()
-        return Done(int(zygote.stdout.readline()), files["out"].read_text(), files["err"].read_text())
+        requests.write(json.dumps(request | {name: str(path) for name, path in files.items()}) + "\n")
+        requests.flush()
+        return Done(int(statuses.readline()), files["out"].read_text(), files["err"].read_text())
 
     yield execute
-    zygote.stdin.close()
+    requests.close()
     zygote.wait(10)
-    zygote.stdout.close()
+    statuses.close()
 
 
 @pytest.fixture(scope="module")

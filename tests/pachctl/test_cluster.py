@@ -1,4 +1,4 @@
-"""What concerns the cluster as a whole: versions, tokens and roles, defaults, integrity, and deleting everything."""
+"""The cluster as a whole: versions, tokens and roles, defaults, integrity, and deleting everything."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_root_user_may_do_everything(pachctl: Pachctl) -> None:
     assert pachctl.refused("auth revoke") == "one of --token or --user must be set"
 
 
-def test_what_is_stored_is_checked(pachctl: Pachctl) -> None:
+def test_the_stored_data_are_checked(pachctl: Pachctl) -> None:
     assert pachctl("fsck").out == "No errors found.\n"
     assert "not found" in pachctl.refused("fsck --zombie nowhere@master")
     assert pachctl.refused("fsck --zombie-all --zombie a@b").startswith("either check all pipelines")
@@ -54,8 +54,8 @@ def test_metadata_is_added_changed_replaced_and_deleted(pachctl: Pachctl) -> Non
     pachctl(f"put file {repo}@master:a", stdin="1")
 
     def kept(what: str) -> dict[str, str]:
-        found: dict[str, str] = pachctl(f"inspect {what} --raw").documents[0].get("metadata", {})
-        return found
+        metadata: dict[str, str] = pachctl(f"inspect {what} --raw").documents[0].get("metadata", {})
+        return metadata
 
     several = ["edit", "metadata", "repo", repo, "add", "owner=me", "commit", f"{repo}@master", "edit", "'a=b'=\"x\\ny\""]
     assert pachctl(several).err == "ok\n"
@@ -83,7 +83,7 @@ def test_defaults_are_set_shown_and_deleted(pachctl: Pachctl) -> None:
 
 
 @pytest.mark.parametrize("command", ["mount /pfs", "draw pipeline", "port-forward", "enterprise get-state"])
-def test_what_only_the_vendors_binary_can_do_is_refused_by_name(pachctl: Pachctl, command: str) -> None:
+def test_commands_that_only_the_vendors_binary_has_are_refused_by_name(pachctl: Pachctl, command: str) -> None:
     name = command.removesuffix(" /pfs").removesuffix(" get-state")
     assert pachctl.refused(command) == f"pachctl {name} is not supported by this pachctl; Pachyderm's own binary has it"
 
@@ -97,7 +97,7 @@ def test_completion_is_printed_and_installed(pachctl: Pachctl, shell: str) -> No
     assert place.read_text() == code
 
 
-def test_a_shell_is_told_what_may_follow(pachctl: Pachctl) -> None:
+def test_a_shell_gets_the_words_that_may_follow(pachctl: Pachctl) -> None:
     asked = {"_PACHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "pachctl list re", "COMP_CWORD": "2"}
     assert pachctl([], **asked).out.split() == ["repo"]
 

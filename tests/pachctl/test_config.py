@@ -1,4 +1,4 @@
-"""The configuration file is the vendor's: what is unknown in it stays, and only its owner can read it."""
+"""The configuration file is the vendor's: unknown fields stay, and only its owner can read it."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def test_contexts_are_written_listed_chosen_and_deleted(offline: Pachctl) -> Non
     assert offline.refused("config set active-context one") == "context does not exist: one"
 
 
-def test_without_a_context_the_mend_is_named(offline: Pachctl) -> None:
+def test_without_a_context_the_remedy_is_named(offline: Pachctl) -> None:
     assert "pachctl connect <address>" in offline.refused("list repo")
 
 
 @pytest.mark.parametrize("address", ["ftp://h:1", "h:1/path", "user@h:1", "h:notaport"])
-def test_an_address_that_is_none_is_refused(offline: Pachctl, address: str) -> None:
+def test_an_invalid_address_is_refused(offline: Pachctl, address: str) -> None:
     assert "address" in offline.refused(["connect", address])
 
 

@@ -22,7 +22,7 @@ def test_the_cluster_says_who_it_is(pachctl: Pachctl) -> None:
     assert pachctl("auth whoami").out.startswith('You are "')
 
 
-def test_a_wrong_token_is_refused_with_the_mend(pachctl: Pachctl) -> None:
+def test_a_wrong_token_is_refused_with_the_remedy(pachctl: Pachctl) -> None:
     document = pachctl.config.read_text()
     try:
         pachctl("auth use-auth-token", stdin="wrong\n")
@@ -77,8 +77,8 @@ def test_a_directory_goes_in_one_commit_and_comes_back(pachctl: Pachctl) -> None
     ]
     pachctl(f"get file {repo}@master:/tree -r -o back")
     back = pachctl.folder / "back"
-    found = {str(path.relative_to(back)): path.read_text() for path in back.rglob("*") if path.is_file()}
-    assert found == {"a.txt": "a", "sub/b.txt": "b", "sub/empty": ""}
+    files = {str(path.relative_to(back)): path.read_text() for path in back.rglob("*") if path.is_file()}
+    assert files == {"a.txt": "a", "sub/b.txt": "b", "sub/empty": ""}
 
 
 def test_several_sources_go_below_the_path(pachctl: Pachctl) -> None:
@@ -100,7 +100,7 @@ def test_sources_that_cannot_be_read_are_refused_before_anything_is_written(pach
     assert pachctl(f"list commit {repo}").rows[1:] == []
 
 
-def test_getting_what_is_no_file_names_the_mend(pachctl: Pachctl) -> None:
+def test_getting_a_directory_as_a_file_names_the_remedy(pachctl: Pachctl) -> None:
     repo = pachctl.repo()
     pachctl(f"put file {repo}@master:/d/x", stdin="1")
     assert "-r -o DIRECTORY" in pachctl.refused(f"get file {repo}@master:/d")
@@ -170,15 +170,15 @@ def test_the_commits_that_changed_a_file_are_found(pachctl: Pachctl) -> None:
             stdin=name,
         )
     last, _, first = (row[2] for row in pachctl(f"list commit {repo}@master").rows[1:])
-    found = pachctl(f"find commit {repo}@master:/a --timeout 60s").out.split("\n")
-    assert found[:4] == ["FOUND IN COMMITS", first, "", "LAST SEARCHED COMMIT"]
+    lines = pachctl(f"find commit {repo}@master:/a --timeout 60s").out.split("\n")
+    assert lines[:4] == ["FOUND IN COMMITS", first, "", "LAST SEARCHED COMMIT"]
     document = json.loads(pachctl(f"find commit {repo}@master:/b --json --limit 1").out)
     assert len(document["FoundCommits"]) == 1
     assert "no commits found." in pachctl(f"find commit {repo}@master:/none").out
-    assert last not in found
+    assert last not in lines
 
 
-def test_a_subscription_prints_what_is_there_and_waits_for_more(pachctl: Pachctl) -> None:
+def test_a_subscription_prints_the_commits_and_waits_for_more(pachctl: Pachctl) -> None:
     repo = pachctl.repo()
     pachctl(f"put file {repo}@master:a", stdin="1")
     with pachctl.following(f"subscribe commit {repo}@master") as lines:
@@ -191,7 +191,7 @@ def test_a_subscription_prints_what_is_there_and_waits_for_more(pachctl: Pachctl
     assert "--new and --from" in pachctl.refused(f"subscribe commit {repo}@master --new --from {first}")
 
 
-def test_every_repo_of_a_project_is_deleted_at_once(pachctl: Pachctl) -> None:
+def test_every_repo_of_a_project_is_deleted_together(pachctl: Pachctl) -> None:
     pachctl("create project short")
     pachctl("create repo a --project short")
     pachctl("create repo b --project short")
@@ -215,7 +215,7 @@ def web(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_the_cluster_fetches_what_a_url_names(pachctl: Pachctl, web: str) -> None:
+def test_the_cluster_fetches_files_from_urls(pachctl: Pachctl, web: str) -> None:
     repo = pachctl.repo()
     pachctl(f"put file {repo}@master -f {web}/data/flowers.csv")
     pachctl.file("sources", f"{web}/data/flowers.csv\n")

@@ -1,4 +1,4 @@
-"""The 1.7 commands of the iris workshop, and what each becomes."""
+"""The 1.7 commands of the iris workshop, and their translations."""
 
 from __future__ import annotations
 

@@ -59,14 +59,14 @@ def test_a_pipeline_its_jobs_and_its_datums_are_listed(pachctl: Pachctl, copied:
     assert len(pachctl("list datum -f copy.json").rows) == 3
 
 
-def test_logs_are_those_of_the_users_code(pachctl: Pachctl, copied: str) -> None:
+def test_logs_come_from_the_users_code(pachctl: Pachctl, copied: str) -> None:
     assert pachctl(f"logs -p {copied}-copy").out == "copied\ncopied\n"
     assert pachctl(f"logs --job {job_of(pachctl, f'{copied}-copy')} --tail 1").out == "copied\n"
     assert "not found" in pachctl.refused("logs -p nowhere")
     assert pachctl.refused("logs -p a -j b@c") == "only one of pipeline or job should be specified"
 
 
-def test_a_commit_shows_what_it_derives_from(pachctl: Pachctl, copied: str) -> None:
+def test_a_commit_shows_its_provenance(pachctl: Pachctl, copied: str) -> None:
     source = pachctl(f"inspect commit {copied}@master --raw").documents[0]["commit"]["id"]
     assert f"{copied}@{source}" in pachctl(f"inspect-commit {copied}-copy master").out.rpartition("Provenance: ")[2]
 
@@ -106,7 +106,7 @@ def test_a_1_7_spec_runs_with_a_notice(pachctl: Pachctl, copied: str) -> None:
     assert pachctl(f"wait job {job_of(pachctl, f'{copied}-old')} --raw").documents[0]["state"] == "JOB_SUCCESS"
 
 
-def test_what_the_cluster_refuses_it_says_itself(pachctl: Pachctl, copied: str) -> None:
+def test_a_refusal_of_the_cluster_is_shown_in_its_words(pachctl: Pachctl, copied: str) -> None:
     broken = {**json.loads(spec("broken", copied, "true")), "nonsense": 1}
     assert "nonsense" in pachctl.refused("create pipeline", stdin=json.dumps(broken))
 
@@ -123,9 +123,9 @@ def test_a_job_is_watched_its_datum_restarted_and_stopped(pachctl: Pachctl, copi
     wait_for(lambda: len(log()) == 2, seconds=120, what="both datums to begin")
     shown = pachctl(f"inspect job {job}").out
     assert "ParallelismSpec: constant:2\n" in shown
-    assert {f"/{one}" for one in "ab"} <= set(shown.partition("Worker Status:")[2].partition("Restarts:")[0].split())
+    assert {f"/{name}" for name in "ab"} <= set(shown.partition("Worker Status:")[2].partition("Restarts:")[0].split())
     pachctl(f"restart datum {job} /a")
-    wait_for(lambda: len(log()) == 3, seconds=120, what="one of them to begin again")
+    wait_for(lambda: len(log()) == 3, seconds=120, what="a datum to start again")
     pachctl(f"stop job {job}")
     assert pachctl(f"wait job {job}").rows[1][-1].startswith("killed")
     pachctl(f"delete job {job}")
@@ -139,14 +139,14 @@ def test_logs_are_chosen_by_datum_file_time_and_number(pachctl: Pachctl, copied:
     assert pachctl(f"logs --job {job} --datum {datum}").out == "copied\n"
     assert pachctl(f"logs --pipeline {copied}-copy --inputs /a").out == "copied\n"
     said = pachctl(f"logs --pipeline {copied}-copy --since 24h --raw").documents
-    assert [one["message"] for one in said if one.get("user")] == ["copied", "copied"]
+    assert [message["message"] for message in said if message.get("user")] == ["copied", "copied"]
     with pachctl.following(f"logs --job {job} --follow") as lines:
         assert [lines.readline(), lines.readline()] == ["copied\n", "copied\n"]
     assert pachctl.refused(f"logs -p {copied}-copy --since soon").startswith("error parsing since ('soon')")
     assert pachctl(f"logs -p {copied}-copy --worker").out.count("\n") > 2
 
 
-def test_a_pipeline_runs_again_when_told(pachctl: Pachctl, copied: str) -> None:
+def test_a_pipeline_runs_again_on_request(pachctl: Pachctl, copied: str) -> None:
     name = f"{copied}-cron"
     cron = {"pipeline": {"name": name}, "transform": {"image": IMAGE, "cmd": ["true"]}}
     pachctl("create pipeline", stdin=json.dumps({**cron, "input": {"cron": {"name": "tick", "spec": "@every 1h"}}}))
@@ -157,7 +157,7 @@ def test_a_pipeline_runs_again_when_told(pachctl: Pachctl, copied: str) -> None:
     pachctl(f"delete pipeline {name}")
 
 
-def test_every_pipeline_of_a_project_is_deleted_at_once(pachctl: Pachctl) -> None:
+def test_every_pipeline_of_a_project_is_deleted_together(pachctl: Pachctl) -> None:
     pachctl("create project brief")
     pachctl("create repo in --project brief")
     pachctl("create pipelines --project brief", stdin=spec("one", "in", "true") + spec("two", "in", "true"))
@@ -177,7 +177,7 @@ def test_specs_are_validated_without_a_cluster(pachctl: Pachctl) -> None:
     assert "--push-images is not supported" in pachctl.refused("create pipeline -f a --push-images")
 
 
-def test_an_edit_may_not_rename_and_tells_when_nothing_changed(pachctl: Pachctl, copied: str) -> None:
+def test_an_edit_may_not_rename_and_reports_when_nothing_changed(pachctl: Pachctl, copied: str) -> None:
     pipeline = f"{copied}-copy"
     unchanged = pachctl(f"edit pipeline {pipeline} -o yaml", EDITOR="true")
     assert unchanged.out == "Pipeline unchanged, no update will be performed.\n"

@@ -20,7 +20,7 @@ from pachctl import specs
         "{pipeline: {name: a}}\n---\n{pipeline: {name: b}}\n",
     ],
 )
-def test_a_file_may_hold_several_specs(tmp_path: Path, text: str) -> None:
+def test_a_file_may_contain_several_specs(tmp_path: Path, text: str) -> None:
     (tmp_path / "spec").write_text(text)
     assert [specs.name(spec) for spec in specs.read(str(tmp_path / "spec"))] == ["a", "b"]
 
@@ -37,7 +37,7 @@ def test_dates_stay_text(tmp_path: Path) -> None:
     assert specs.read(str(tmp_path / "spec"))[0]["description"] == "2024-02-23"
 
 
-def test_a_1_7_spec_is_brought_up_and_every_change_is_told() -> None:
+def test_a_1_7_spec_is_converted_and_every_change_is_reported() -> None:
     old = {
         "input": {"cross": [{"atom": {"repo": "a", "glob": "/*"}}, {"pfs": {"repo": "b", "glob": "/"}}]},
         "parallelism_spec": {"coefficient": 2},

@@ -1,4 +1,4 @@
-"""Transactions through the command: the active one is kept in the context, and joins the commands that may be in one."""
+"""Transactions through the command: the context keeps the active one, and commands that allow it join it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_changes_wait_in_the_transaction_until_it_is_finished(pachctl: Pachctl) 
     assert pachctl(f"inspect commit {repo}@{commit}").out.startswith(f"Commit: {repo}@{commit}\n")
 
 
-def test_files_are_written_at_once_though_a_transaction_is_active(pachctl: Pachctl) -> None:
+def test_files_are_written_immediately_although_a_transaction_is_active(pachctl: Pachctl) -> None:
     repo = pachctl.repo()
     begin(pachctl)
     pachctl(f"put file {repo}@master:a", stdin="1")
@@ -55,7 +55,7 @@ def test_files_are_written_at_once_though_a_transaction_is_active(pachctl: Pachc
     assert active(pachctl) is None
 
 
-def test_a_transaction_is_left_and_taken_up_again(pachctl: Pachctl) -> None:
+def test_a_transaction_is_left_and_resumed(pachctl: Pachctl) -> None:
     repo = pachctl.repo()
     name = begin(pachctl)
     assert pachctl.refused("start transaction") == (
@@ -71,7 +71,7 @@ def test_a_transaction_is_left_and_taken_up_again(pachctl: Pachctl) -> None:
     assert "better" not in pachctl(f"inspect repo {repo}").out
 
 
-def test_a_change_that_cannot_be_made_is_refused_at_once_and_does_not_join(pachctl: Pachctl) -> None:
+def test_an_impossible_change_is_refused_immediately_and_does_not_join(pachctl: Pachctl) -> None:
     repo = pachctl.repo()
     name = begin(pachctl)
     assert f"repo default/{repo} already exists" in pachctl.refused(f"create repo {repo}")

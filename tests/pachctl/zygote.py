@@ -1,4 +1,4 @@
-"""A process that has imported the command and forks for every call: a process of its own each time, half a second sooner.
+"""A process that has imported the command and forks for every call: a separate process each time, half a second sooner.
 
 Reads one JSON request a line, {words, env, cwd, stdin, out, err}, the last three being files; answers with the exit status.
 """

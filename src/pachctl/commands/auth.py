@@ -1,4 +1,4 @@
-"""``auth``: the token of this context, and who may do what. A cluster without auth answers with its own words."""
+"""``auth``: the token of this context, roles and permissions. A cluster without auth answers with its own words."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def _read_token(prompt: str) -> str:
 @verbs.auth.command("whoami")
 def whoami() -> None:
     """Show which user the session token stands for."""
-    found = client.connect().auth.who_am_i()
-    output.line(f'You are "{found.username}"')
-    if output.moment(found.expiration):
-        output.line(f"session expires: {output.when(found.expiration, full=True)}")
+    answer = client.connect().auth.who_am_i()
+    output.line(f'You are "{answer.username}"')
+    if output.moment(answer.expiration):
+        output.line(f"session expires: {output.when(answer.expiration, full=True)}")
 
 
 @verbs.auth.command("use-auth-token")
@@ -142,8 +142,8 @@ def rotate_root_token(
 def get_groups(subject: MaybePrincipal = None) -> None:
     """List the groups that you, or someone else, belong to."""
     cluster = client.connect().auth
-    found = cluster.get_groups_for_principal(principal=subject) if subject else cluster.get_groups()
-    for name in found.groups:
+    answer = cluster.get_groups_for_principal(principal=subject) if subject else cluster.get_groups()
+    for name in answer.groups:
         output.line(name)
 
 
@@ -152,8 +152,8 @@ def roles_for_permission(permission: Annotated[str, typer.Argument(metavar="PERM
     """List the roles that grant a permission."""
     if permission.upper() not in auth.Permission.__members__:
         raise PachctlError(f'unknown permission "{permission}"')
-    found = client.connect().auth.get_roles_for_permission(permission=auth.Permission[permission.upper()])
-    for name in sorted(role.name for role in found.roles):
+    answer = client.connect().auth.get_roles_for_permission(permission=auth.Permission[permission.upper()])
+    for name in sorted(role.name for role in answer.roles):
         output.line(name)
 
 
@@ -177,11 +177,11 @@ _CLUSTER = auth.Resource(type=auth.ResourceType.CLUSTER)
 def _check(resource: auth.Resource, subject: str | None) -> None:
     cluster = client.connect().auth
     if subject:
-        found = cluster.get_permissions_for_principal(resource=resource, principal=subject)
+        answer = cluster.get_permissions_for_principal(resource=resource, principal=subject)
     else:
-        found = cluster.get_permissions(resource=resource)
-    permissions = [auth.Permission(one).name for one in found.permissions]
-    output.line(f"Roles: {_bracketed(found.roles)}\nPermissions: {_bracketed(permissions)}")
+        answer = cluster.get_permissions(resource=resource)
+    permissions = [auth.Permission(number).name for number in answer.permissions]
+    output.line(f"Roles: {_bracketed(answer.roles)}\nPermissions: {_bracketed(permissions)}")
 
 
 def _bracketed(words: Any) -> str:
@@ -194,8 +194,8 @@ def _get(resource: auth.Resource) -> None:
 
 
 def _set(resource: auth.Resource, roles: str, subject: str) -> None:
-    wanted = [] if roles == "none" else roles.split(",")
-    client.connect().auth.modify_role_binding(resource=resource, principal=subject, roles=wanted)
+    names = [] if roles == "none" else roles.split(",")
+    client.connect().auth.modify_role_binding(resource=resource, principal=subject, roles=names)
 
 
 @check.command("repo")

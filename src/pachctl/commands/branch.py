@@ -40,7 +40,7 @@ def create_branch(
         cluster.pfs.create_branch(
             branch=where,
             head=head_commit,
-            provenance=[client.branch(one, project) for one in provenance or []],
+            provenance=[client.branch(name, project) for name in provenance or []],
             trigger=condition if trigger else None,
         )
 
@@ -61,7 +61,7 @@ def inspect_branch(branch: BranchName, raw: Raw = False, form: Form = "", projec
     info = client.connect().pfs.inspect_branch(branch=client.branch(branch, project))
     if raw:
         return output.raw([info], form)
-    derived = " ".join(f"{one.repo.name}@{one.name}" for one in info.provenance)
+    derived = " ".join(f"{source.repo.name}@{source.name}" for source in info.provenance)
     triggered = betterproto.serialized_on_wire(info.trigger)
     return output.fields(
         [
@@ -84,8 +84,8 @@ def list_branch(repo: RepoName, raw: Raw = False, form: Form = "", project: Proj
         trigger = describe(info.trigger) if betterproto.serialized_on_wire(info.trigger) else "-"
         return [info.branch.name, info.head.id or "-", trigger]
 
-    found = client.connect().pfs.list_branch(repo=client.repo(repo, project))
-    output.show(found, raw, form, "BRANCH\tHEAD\tTRIGGER", row)
+    branches = client.connect().pfs.list_branch(repo=client.repo(repo, project))
+    output.show(branches, raw, form, "BRANCH\tHEAD\tTRIGGER", row)
 
 
 @verbs.delete.command("branch")

@@ -1,4 +1,4 @@
-"""``version``, ``inspect|restart cluster``, ``delete all`` and ``fsck``: what concerns the cluster as a whole."""
+"""``version``, ``inspect|restart cluster``, ``delete all`` and ``fsck``: the cluster as a whole."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def version(
 ) -> None:
     """Show the versions of this command's protocol (that of pachyderm_sdk) and of the cluster."""
     output.check_form(raw, form)
-    found = {"pachctl": _own_version()}
+    by_component = {"pachctl": _own_version()}
     if client_only and not raw:
-        return output.line(_plain(found["pachctl"]))
+        return output.line(_plain(by_component["pachctl"]))
     if not client_only:
-        found["pachd"] = client.connect().get_version()
+        by_component["pachd"] = client.connect().get_version()
     if raw:
-        output.raw(found.values(), form)
+        output.raw(by_component.values(), form)
     else:
-        output.table("COMPONENT\tVERSION", [[name, _plain(one)] for name, one in found.items()])
-    if compare and len({_plain(one) for one in found.values()}) > 1:
+        output.table("COMPONENT\tVERSION", [[name, _plain(version)] for name, version in by_component.items()])
+    if compare and len({_plain(version) for version in by_component.values()}) > 1:
         raise typer.Exit(1)
     return None
 
 
-def _plain(found: versions.Version) -> str:
-    return f"{found.major}.{found.minor}.{found.micro}{found.additional}"
+def _plain(version: versions.Version) -> str:
+    return f"{version.major}.{version.minor}.{version.micro}{version.additional}"
 
 
 @verbs.inspect.command("cluster")
@@ -86,7 +86,7 @@ def delete_all() -> None:
 @app.command("fsck")
 def fsck(
     *,
-    fix: Annotated[bool, typer.Option("--fix", "-f", help="Mend what can be mended.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", "-f", help="Repair everything that can be repaired.")] = False,
     zombie_all: Annotated[
         bool, typer.Option("--zombie-all", help="Look in all pipelines' output for files of inputs that are gone.")
     ] = False,

@@ -13,7 +13,9 @@ from pachctl import client, output, verbs
 from pachctl.errors import PachctlError
 from pachctl.options import BranchName, CommitName, Force, Form, Full, FullLong, Project, Raw
 
-Message = Annotated[str, typer.Option("--message", "--description", "-m", help="What the commit holds.", show_default=False)]
+Message = Annotated[
+    str, typer.Option("--message", "--description", "-m", help="A description of the commit.", show_default=False)
+]
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Also every commit that was made from it.")]
 Every = Annotated[bool, typer.Option("--all", help="Also commits that the system made.")]
 Origin = Annotated[str, typer.Option("--origin", help="Only commits of this origin: USER, AUTO or FSCK.")]
@@ -48,15 +50,15 @@ def finish_commit(commit: CommitName, message: Message = "", force: Force = Fals
 
 def provenance(cluster: Any, info: pfs.CommitInfo) -> list[str]:
     """Every commit that this one derives from, nearest first, as ``repo@id``."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     waiting = list(info.direct_provenance)
     while waiting:
         commit = waiting.pop(0)
         name = f"{repo_name(commit.repo)}@{commit.id}"
-        if name not in found:
-            found[name] = None
+        if name not in names:
+            names[name] = None
             waiting.extend(cluster.pfs.inspect_commit(commit=commit).direct_provenance)
-    return list(found)
+    return list(names)
 
 
 def repo_name(repo: pfs.Repo) -> str:
@@ -64,7 +66,7 @@ def repo_name(repo: pfs.Repo) -> str:
 
 
 def detail(cluster: Any, info: pfs.CommitInfo, full: bool) -> None:
-    """One commit, a line for each of its fields, and what it derives from."""
+    """One commit, a line for each of its fields, and its provenance."""
     known = betterproto.serialized_on_wire(info.details)
     derived = "  ".join(provenance(cluster, info))
     output.fields(
@@ -100,8 +102,8 @@ def wait_commit(commit: IdOrCommit, raw: Raw = False, form: Form = "", full: Ful
     output.check_form(raw, form)
     cluster = client.connect()
     if client.is_id(commit):
-        found = cluster.pfs.inspect_commit_set(commit_set=pfs.CommitSet(id=commit), wait=True)
-        return output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
+        commits = cluster.pfs.inspect_commit_set(commit_set=pfs.CommitSet(id=commit), wait=True)
+        return output.show(commits, raw, form, COLUMNS, lambda info: row(info, full))
     info = cluster.pfs.wait_commit(client.version_of(commit, project))
     return output.raw([info], form) if raw else detail(cluster, info, full)
 
@@ -120,9 +122,9 @@ def row(info: pfs.CommitInfo, full: bool) -> list[str]:
 
 
 def set_row(info: pfs.CommitSetInfo, full: bool) -> list[object]:
-    done = sum(1 for one in info.commits if output.moment(one.finished) and not one.error)
-    failed = sum(1 for one in info.commits if one.error)
-    starts = [one.started for one in info.commits]
+    done = sum(1 for commit in info.commits if output.moment(commit.finished) and not commit.error)
+    failed = sum(1 for commit in info.commits if commit.error)
+    starts = [commit.started for commit in info.commits]
     bar = output.progress_bar(done, len(info.commits) - done - failed, failed)
     times = [output.when(end(starts, default=None), full) for end in (min, max)]
     return [info.commit_set.id, len(info.commits), bar, *times]
@@ -160,13 +162,13 @@ def list_commit(
     if commit and not client.is_id(commit):
         return _list_commits_of(cluster, commit, (from_, number, every, origin), (raw, form, full), project)
     if commit:
-        found = cluster.inspect_commit_set(commit_set=pfs.CommitSet(id=commit))
+        commits = cluster.inspect_commit_set(commit_set=pfs.CommitSet(id=commit))
     else:
         sets = cluster.list_commit_set(project=pfs.Project(name=client.project(project)))
         if not expand:
             return output.show(islice(sets, most), raw, form, SET_COLUMNS, lambda info: set_row(info, full))
-        found = (info for one in sets for info in one.commits)
-    return output.show(islice(found, most), raw, form, COLUMNS, lambda info: row(info, full))
+        commits = (info for commit_set in sets for info in commit_set.commits)
+    return output.show(islice(commits, most), raw, form, COLUMNS, lambda info: row(info, full))
 
 
 def _list_commits_of(
@@ -175,7 +177,7 @@ def _list_commits_of(
     from_, number, every, origin = which
     raw, form, full = how
     to = client.commit(name, project)
-    found = cluster.list_commit(
+    commits = cluster.list_commit(
         repo=to.repo,
         to=to if "@" in name else None,
         from_=client.commit(f"{name.partition('@')[0]}@{from_}", project) if from_ else None,
@@ -183,7 +185,7 @@ def _list_commits_of(
         all=every,
         origin_kind=origin_kind(origin),
     )
-    output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
+    output.show(commits, raw, form, COLUMNS, lambda info: row(info, full))
 
 
 @verbs.subscribe.command("commit")

@@ -100,14 +100,14 @@ def set_context(
     if name in config.contexts(document) and not overwrite:
         raise PachctlError(f"context '{name}' already exists, use `--overwrite` if you wish to replace it")
     try:
-        found = json.load(sys.stdin)
+        context = json.load(sys.stdin)
     except ValueError as error:
         raise PachctlError(f"malformed context: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(context, dict):
         raise PachctlError("malformed context: expected an object with fields such as pachd_address")
-    if found.get("pachd_address"):
-        found["pachd_address"] = config.qualify(found["pachd_address"])
-    config.contexts(document)[name] = found
+    if context.get("pachd_address"):
+        context["pachd_address"] = config.qualify(context["pachd_address"])
+    config.contexts(document)[name] = context
     config.save(document)
 
 
@@ -125,9 +125,9 @@ def import_kube(
     document = config.load()
     if name in config.contexts(document) and not overwrite:
         raise PachctlError(f"context '{name}' already exists, use `--overwrite` if you wish to replace it")
-    found = config.kubernetes_context(kubernetes)
-    fields = {"cluster_name": found.get("cluster"), "auth_info": found.get("user")}
-    fields["namespace"] = namespace or found.get("namespace")
+    kubernetes_context = config.kubernetes_context(kubernetes)
+    fields = {"cluster_name": kubernetes_context.get("cluster"), "auth_info": kubernetes_context.get("user")}
+    fields["namespace"] = namespace or kubernetes_context.get("namespace")
     config.contexts(document)[name] = {"source": "IMPORTED", **{key: value for key, value in fields.items() if value}}
     document["v2"]["active_context"] = name
     config.save(document)
@@ -156,9 +156,9 @@ def update_context(
     """Change fields of a context, the active one when none is named; an empty value clears a field."""
     document = config.load()
     if name:
-        found = config.context(document, name)
+        context = config.context(document, name)
     else:
-        chosen, found = config.active(document)
+        chosen, context = config.active(document)
         output.line(f'editing the currently active context "{chosen}"')
     changes: dict[str, Any] = {
         "project": project,
@@ -171,9 +171,9 @@ def update_context(
     }
     for field, value in changes.items():
         if value:
-            found[field] = value
+            context[field] = value
         elif value is not None:
-            found.pop(field, None)
+            context.pop(field, None)
     config.save(document)
 
 

@@ -23,7 +23,7 @@ def _address(file: pfs.File) -> str:
 
 
 def row(info: pps.DatumInfo) -> list[str]:
-    files = ", ".join(_address(one.file) for one in info.data)
+    files = ", ".join(_address(source.file) for source in info.data)
     known = output.document(info).get("stats") is not None
     time = output.duration(_time(info.stats)) if known else "-"
     return [info.datum.id or "-", files, states.datum(info.state), time]
@@ -37,33 +37,33 @@ def list_datum(
     form: Form = "",
     project: Project = None,
 ) -> None:
-    """List the datums of a job, or those that a pipeline spec would have."""
+    """List the datums of a job, or the datums that a pipeline spec would have."""
     output.check_form(raw, form)
     if job and file:
         raise PachctlError("can't specify both a job and a pipeline spec")
     if not job and not file:
         raise PachctlError("must specify either a job or a pipeline spec")
     if job:
-        found = client.connect().pps.list_datum(job=client.job(job, project))
+        datums = client.connect().pps.list_datum(job=client.job(job, project))
     else:
         spec, _ = specs.modernize(specs.read(file)[0])
-        found = client.connect().pps.list_datum(input=pps.Input().from_dict(_in_project(spec, client.project(project))))
-    output.show(found, raw, form, "ID\tFILES\tSTATUS\tTIME", row)
+        datums = client.connect().pps.list_datum(input=pps.Input().from_dict(_in_project(spec, client.project(project))))
+    output.show(datums, raw, form, "ID\tFILES\tSTATUS\tTIME", row)
 
 
 def _in_project(spec: specs.Spec, project: str) -> specs.Spec:
-    """The spec's input, its repos in ``project`` where they name none."""
+    """The spec's input, its repos in ``project`` if they name none."""
     source = spec.get("input")
     if not isinstance(source, dict):
         raise PachctlError(f"the spec of {specs.name(spec) or 'this pipeline'} has no input, so it has no datums")
 
-    def place(one: specs.Spec) -> specs.Spec:
-        placed = dict(one)
-        if isinstance(read := one.get("pfs"), dict):
+    def place(source: specs.Spec) -> specs.Spec:
+        placed = dict(source)
+        if isinstance(read := source.get("pfs"), dict):
             placed["pfs"] = {"project": project, "branch": "master", "name": read.get("repo"), **read}
         for field in ("cross", "union", "join", "group"):
-            if isinstance(one.get(field), list):
-                placed[field] = [place(part) for part in one[field]]
+            if isinstance(source.get(field), list):
+                placed[field] = [place(part) for part in source[field]]
         return placed
 
     return place(source)
@@ -97,7 +97,7 @@ def inspect_datum(
         ]
     )
     output.line("Inputs:")
-    rows = [[one.file.commit.repo.name, one.file.commit.id, one.file.path] for one in info.data]
+    rows = [[source.file.commit.repo.name, source.file.commit.id, source.file.path] for source in info.data]
     return output.table("REPO\tCOMMIT\tPATH", rows)
 
 

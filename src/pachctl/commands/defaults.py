@@ -1,4 +1,4 @@
-"""``create|update|inspect|delete defaults``: what the specs of a cluster's or project's pipelines need not say."""
+"""``create|update|inspect|delete defaults``: settings that the specs of a cluster's or project's pipelines need not say."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pachctl.errors import PachctlError
 Cluster = Annotated[bool, typer.Option("--cluster", help="The cluster's defaults.")]
 OfProject = Annotated[str, typer.Option("--project", help="This project's defaults.", show_default=False)]
 Source = Annotated[str, typer.Option("--file", "-f", help="A JSON or YAML file or URL; - for stdin.")]
-Regenerate = Annotated[bool, typer.Option("--regenerate", help="Make the specs of existing pipelines anew from them.")]
+Regenerate = Annotated[bool, typer.Option("--regenerate", help="Also update the specs of existing pipelines.")]
 Reprocess = Annotated[bool, typer.Option("--reprocess", help="Also process their datums again; implies --regenerate.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show which pipelines would change.")]
 
@@ -30,7 +30,7 @@ def _check(cluster: bool, project: str) -> None:
 def inspect_defaults(
     cluster: Cluster = False,
     project: OfProject = "",
-    raw: Annotated[bool, typer.Option("--raw", help="A project's defaults with what belongs to them.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="A project's whole defaults message as JSON.")] = False,
 ) -> None:
     """Show defaults."""
     _check(cluster, project)
@@ -39,8 +39,8 @@ def inspect_defaults(
         if raw:
             raise PachctlError("raw cluster defaults not yet implemented")
         return output.line(pachd.get_cluster_defaults().cluster_defaults_json)
-    found = pachd.get_project_defaults(project=pfs.Project(name=project))
-    return output.raw([found], "json") if raw else output.line(found.project_defaults_json)
+    answer = pachd.get_project_defaults(project=pfs.Project(name=project))
+    return output.raw([answer], "json") if raw else output.line(answer.project_defaults_json)
 
 
 @verbs.create.command("default", hidden=True)
@@ -56,10 +56,10 @@ def create_defaults(
 ) -> None:
     """Set defaults from a file."""
     _check(cluster, project)
-    found = specs.read(file)
-    if len(found) != 1:
-        raise PachctlError(f"{file} holds {len(found)} documents: defaults are one object")
-    _set(json.dumps(found[0]), project, regenerate, reprocess, dry_run)
+    documents = specs.read(file)
+    if len(documents) != 1:
+        raise PachctlError(f"{file} holds {len(documents)} documents: defaults are one object")
+    _set(json.dumps(documents[0]), project, regenerate, reprocess, dry_run)
 
 
 @verbs.update.command("default", hidden=True)
@@ -73,7 +73,7 @@ def update_defaults(
     reprocess: Reprocess = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Replace defaults by those in a file."""
+    """Replace the defaults by a file's."""
     create_defaults(cluster=cluster, project=project, file=file, regenerate=regenerate, reprocess=reprocess, dry_run=dry_run)
 
 
@@ -104,5 +104,5 @@ def _set(text: str, project: str, regenerate: bool, reprocess: bool, dry_run: bo
 
 def _tell(affected: Sequence[pps.Pipeline]) -> None:
     output.line("affected pipelines:" if affected else "no affected pipelines")
-    for one in affected:
-        output.line(f"\t {client.pipeline_uri(one)}")
+    for pipeline in affected:
+        output.line(f"\t {client.pipeline_uri(pipeline)}")

@@ -1,4 +1,4 @@
-"""``diff file``: what changed between two versions of a file or directory."""
+"""``diff file``: the changes between two versions of a file or directory."""
 
 from __future__ import annotations
 

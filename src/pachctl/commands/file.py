@@ -18,7 +18,7 @@ from pachctl.options import FileName, Form, Project, Raw
 from pachctl.transfer import Upload
 
 Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="The files below a directory.")]
-Append = Annotated[bool, typer.Option("--append", "-a", help="Add to what the file holds instead of replacing it.")]
+Append = Annotated[bool, typer.Option("--append", "-a", help="Add to the file's content instead of replacing it.")]
 ShowProgress = Annotated[
     bool | None,
     typer.Option("--progress/--no-progress", help="Show a bar on stderr [default: on a terminal].", show_default=False),
@@ -57,13 +57,13 @@ def put_file(
     if sources and input_file:
         raise PachctlError("cannot set both --file (-f) and --input-file (-i)")
     named = _listed(input_file) if input_file else sources or ["-"]
-    uploads = [one for source in named for one in _uploads(source, where.path, len(named), recursive, full_path)]
+    uploads = [upload for source in named for upload in _uploads(source, where.path, len(named), recursive, full_path)]
     if untar:
-        uploads = [replace(one, untar=one.source.endswith((".tar", ".tar.gz", ".tgz"))) for one in uploads]
+        uploads = [replace(upload, untar=upload.source.endswith((".tar", ".tar.gz", ".tgz"))) for upload in uploads]
     transfer.check(uploads)
     cluster = client.connect(compress=compress)
     cluster.pfs.inspect_repo(repo=where.commit.repo)  # a wrong name fails before anything is sent
-    with transfer.progress(sum(one.size for one in uploads), "put", show) as advance:
+    with transfer.progress(sum(upload.size for upload in uploads), "put", show) as advance:
         transfer.send(cluster, where.commit, uploads, append=append, advance=advance)
 
 
@@ -115,7 +115,7 @@ def get_file(
     recursive: Recursive = False,
     target: Annotated[str, typer.Option("--output", "-o", help="The local file or directory to write.")] = "",
     offset: Annotated[int, typer.Option(min=0, help="Skip this many bytes.")] = 0,
-    retry: Annotated[bool, typer.Option("--retry", help="Append what an existing local file lacks.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Append the missing rest to an existing local file.")] = False,
     show: ShowProgress = None,
     project: Project = None,
 ) -> None:
@@ -194,8 +194,8 @@ def glob_file(pattern: FileName, raw: Raw = False, form: Form = "", project: Pro
     """List the files whose path matches a pattern, such as 'images@master:/*.png'."""
     output.check_form(raw, form)
     where = client.file(pattern, project)
-    found = client.connect().pfs.glob_file(commit=where.commit, pattern=where.path)
-    output.show(found, raw, form, COLUMNS, row)
+    files = client.connect().pfs.glob_file(commit=where.commit, pattern=where.path)
+    output.show(files, raw, form, COLUMNS, row)
 
 
 @verbs.delete.command("file")

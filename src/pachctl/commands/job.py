@@ -46,9 +46,9 @@ def row(info: pps.JobInfo, full: bool) -> list[object]:
 
 
 def set_row(info: pps.JobSetInfo, full: bool) -> list[object]:
-    done = sum(1 for one in info.jobs if one.state == pps.JobState.JOB_SUCCESS)
-    failed = sum(1 for one in info.jobs if states.is_failed(one.state))
-    made = [one.created for one in info.jobs]
+    done = sum(1 for job in info.jobs if job.state == pps.JobState.JOB_SUCCESS)
+    failed = sum(1 for job in info.jobs if states.is_failed(job.state))
+    made = [job.created for job in info.jobs]
     bar = output.progress_bar(done, len(info.jobs) - done - failed, failed)
     times = [output.when(end(made, default=None), full) for end in (min, max)]
     return [info.job_set.id, len(info.jobs), bar, *times]
@@ -81,7 +81,7 @@ def detail(info: pps.JobInfo, full: bool) -> None:
         ]
     )
     output.line("Worker Status:")
-    output.table("WORKER\tJOB\tDATUM\tSTARTED", [_worker(one, full) for one in info.details.worker_status])
+    output.table("WORKER\tJOB\tDATUM\tSTARTED", [_worker(worker, full) for worker in info.details.worker_status])
     output.fields(
         [
             ("Restarts", info.restart),
@@ -102,7 +102,7 @@ def detail(info: pps.JobInfo, full: bool) -> None:
 def _worker(status: pps.WorkerStatus, full: bool) -> list[object]:
     """A worker, and the datum it is at."""
     datum = status.datum_status
-    files = " ".join(one.path for one in datum.data)
+    files = " ".join(file.path for file in datum.data)
     return [status.worker_id, status.job_id, files, output.when(datum.started, full) if files else ""]
 
 
@@ -122,10 +122,10 @@ def wait_job(job: IdOrJob, raw: Raw = False, form: Form = "", full: Full = False
     output.check_form(raw, form)
     cluster = client.connect().pps
     if client.is_id(job):
-        found = cluster.inspect_job_set(job_set=pps.JobSet(id=job), wait=True, details=True)
+        jobs = cluster.inspect_job_set(job_set=pps.JobSet(id=job), wait=True, details=True)
     else:
-        found = [cluster.inspect_job(job=client.job(job, project), wait=True, details=True)]
-    return output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
+        jobs = [cluster.inspect_job(job=client.job(job, project), wait=True, details=True)]
+    return output.show(jobs, raw, form, COLUMNS, lambda info: row(info, full))
 
 
 @verbs.list_.command("job")
@@ -153,21 +153,21 @@ def list_job(
     cluster = client.connect().pps
     projects = [] if all_projects else [pfs.Project(name=client.project(project))]
     if job_set:
-        found = cluster.inspect_job_set(job_set=pps.JobSet(id=job_set), details=True)
+        infos = cluster.inspect_job_set(job_set=pps.JobSet(id=job_set), details=True)
     elif pipeline or expand:
-        wanted = {states.parse_job(one) for one in state or []}
+        selected = {states.parse_job(text) for text in state or []}
         jobs = cluster.list_job(
             projects=projects,
             pipeline=client.pipeline(pipeline, project) if pipeline else None,
-            input_commit=[_input(one, project) for one in inputs or []],
+            input_commit=[_input(text, project) for text in inputs or []],
             history=states.parse_history(history),
             details=True,
         )
-        found = (info for info in jobs if not wanted or info.state in wanted)
+        infos = (info for info in jobs if not selected or info.state in selected)
     else:
         sets = cluster.list_job_set(projects=projects)
         return output.show(sets, raw, form, SET_COLUMNS, lambda info: set_row(info, full))
-    return output.show(found, raw, form, COLUMNS, lambda info: row(info, full))
+    return output.show(infos, raw, form, COLUMNS, lambda info: row(info, full))
 
 
 def _input(text: str, project: str | None) -> pfs.Commit:

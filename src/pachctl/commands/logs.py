@@ -1,4 +1,4 @@
-"""``logs``: what the code of pipelines printed."""
+"""``logs``: the output of pipelines' code."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def logs(
     pipeline: Annotated[str, typer.Option("--pipeline", "-p", help="Of this pipeline.")] = "",
     job: Annotated[str, typer.Option("--job", "-j", help="Of this job: PIPELINE@JOB.")] = "",
     datum: Annotated[str, typer.Option(help="Of this datum, by its id.")] = "",
-    inputs: Annotated[str, typer.Option(help="Of the datums that hold these files: PATH[,PATH].")] = "",
+    inputs: Annotated[str, typer.Option(help="Of the datums that contain these files: PATH[,PATH].")] = "",
     master: Annotated[bool, typer.Option("--master", help="The pipeline master's lines.")] = False,
     worker: Annotated[bool, typer.Option("--worker", help="The worker's own lines.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Each message as JSON.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written.")] = False,
     tail: Annotated[int, typer.Option("--tail", "-t", min=0, help="Only this many of the last lines; 0: all.")] = 0,
-    since: Annotated[str, typer.Option(help="Only what is newer, such as 90s or 24h.")] = "",
+    since: Annotated[str, typer.Option(help="Only messages newer than this, such as 90s or 24h.")] = "",
     project: Project = None,
 ) -> None:
     """Print the logs of a pipeline, a job or a datum."""
@@ -38,7 +38,7 @@ def logs(
     stream = client.connect().pps.get_logs(
         pipeline=client.pipeline(pipeline, project) if pipeline else None,
         job=where,
-        data_filters=[one for one in inputs.split(",") if one],
+        data_filters=[path for path in inputs.split(",") if path],
         datum=pps.Datum(id=datum, job=where) if datum else None,
         master=master,
         follow=follow,
@@ -46,8 +46,8 @@ def logs(
         since=timedelta(seconds=specs.seconds(since, "since")) if since else None,
     )
     every = not pipeline and not job
-    wanted = (one for one in stream if raw or every or _matches(one, master, worker))
-    _print(deque(wanted, maxlen=tail) if tail and not follow else wanted, raw)
+    messages = (message for message in stream if raw or every or _matches(message, master, worker))
+    _print(deque(messages, maxlen=tail) if tail and not follow else messages, raw)
 
 
 def _matches(message: pps.LogMessage, master: bool, worker: bool) -> bool:

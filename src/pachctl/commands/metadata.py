@@ -26,8 +26,8 @@ def edit_metadata(
     """Change the metadata of objects: all edits, or none of them. DATA is KEY=VALUE, for delete KEY, for replace JSON."""
     if len(edits) % 4:
         raise PachctlError("must supply arguments in multiples of 4: OBJECT-TYPE OBJECT OPERATION DATA")
-    found = [_edit(*edits[at : at + 4]) for at in range(0, len(edits), 4)]
-    client.connect().metadata.edit_metadata(edits=found)
+    parsed = [_edit(*edits[at : at + 4]) for at in range(0, len(edits), 4)]
+    client.connect().metadata.edit_metadata(edits=parsed)
     output.note("ok")
 
 
@@ -74,14 +74,14 @@ def _commit(commit: pfs.Commit) -> pfs.CommitPicker:
 def _operation(operation: str, data: str) -> dict[str, Any]:
     if operation == "delete":
         return {"delete_key": metadata.EditDeleteKey(key=data)}
-    found = pairs(data)
+    values = pairs(data)
     if operation == "replace":
-        return {"replace": metadata.EditReplace(replacement=found)}
+        return {"replace": metadata.EditReplace(replacement=values)}
     if operation not in ("add", "edit"):
         raise PachctlError(f'unknown operation "{operation}": use add, edit, delete or replace')
-    if len(found) != 1:
+    if len(values) != 1:
         raise PachctlError(f"{operation} takes one KEY=VALUE, not {data!r}")
-    key, value = next(iter(found.items()))
+    key, value = next(iter(values.items()))
     kind = metadata.EditAddKey if operation == "add" else metadata.EditEditKey
     return {f"{operation}_key": kind(key=key, value=value)}
 
@@ -90,12 +90,12 @@ def pairs(text: str) -> dict[str, str]:
     """``key=value;key2="value 2"`` or a JSON object of strings; a backslash escapes inside double quotes."""
     if text.lstrip().startswith("{"):
         try:
-            found = json.loads(text)
+            values = json.loads(text)
         except ValueError as error:
             raise PachctlError(f"cannot read {text!r} as JSON: {error}") from error
-        if not all(isinstance(value, str) for value in found.values()):
+        if not all(isinstance(value, str) for value in values.values()):
             raise PachctlError(f"the values of metadata are strings: {text}")
-        return dict(found)
+        return dict(values)
     result: dict[str, str] = {}
     at = 0
     while at < len(text):

@@ -1,4 +1,4 @@
-"""``inspect|list|delete|start|stop|rerun|run pipeline`` and ``run cron``. What reads specs is in `pipeline_spec`."""
+"""``inspect|list|delete|start|stop|rerun|run pipeline`` and ``run cron``. `pipeline_spec` reads specs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shorthand(source: pps.Input) -> str:
         (source.union, " \N{UNION} ", ""),
     ):
         if parts:
-            return f"({name}{sign.join(shorthand(one) for one in parts)})"
+            return f"({name}{sign.join(shorthand(part) for part in parts)})"
     if source.pfs.repo:
         return f"{source.pfs.project}/{source.pfs.repo}:{source.pfs.glob}"
     return f"{source.cron.name}:{source.cron.spec}" if source.cron.spec else "none"
@@ -42,7 +42,7 @@ def list_pipeline(
     full: Full = False,
     history: Annotated[str, typer.Option(help="How many earlier versions: none, all or a number.")] = "none",
     commit: Annotated[str, typer.Option("--commit", "-c", help="As the pipelines were at this commit set.")] = "",
-    state: Annotated[list[str] | None, typer.Option(help="Only those in this state; may be repeated.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Only pipelines in this state; may be repeated.")] = None,
     project: Project = None,
     all_projects: AllProjects = False,
 ) -> None:
@@ -50,7 +50,7 @@ def list_pipeline(
     if raw and spec:
         raise PachctlError("cannot set both --raw and --spec")
     output.check_form(raw or spec, form)
-    wanted = {states.parse_pipeline(one) for one in state or []}
+    selected = {states.parse_pipeline(text) for text in state or []}
     stream = client.connect().pps.list_pipeline(
         pipeline=client.pipeline(name, project) if name else None,
         history=states.parse_history(history),
@@ -58,10 +58,10 @@ def list_pipeline(
         commit_set=pfs.CommitSet(id=commit) if commit else None,
         projects=[] if all_projects else [pfs.Project(name=client.project(project))],
     )
-    found = [info for info in stream if not wanted or info.state in wanted]
+    infos = [info for info in stream if not selected or info.state in selected]
     if spec:
-        return output.raw_documents((json.loads(info.user_spec_json) for info in found), form)
-    if not raw and any(states.is_broken(info.state) for info in found):
+        return output.raw_documents((json.loads(info.user_spec_json) for info in infos), form)
+    if not raw and any(states.is_broken(info.state) for info in infos):
         output.note("One or more pipelines have encountered errors, use inspect pipeline to get more info.")
 
     def row(info: pps.PipelineInfo) -> list[object]:
@@ -70,7 +70,7 @@ def list_pipeline(
         where = [info.pipeline.project.name, info.pipeline.name, info.version]
         return [*where, shorthand(info.details.input), made, both, info.details.description]
 
-    return output.show(found, raw, form, COLUMNS, row)
+    return output.show(infos, raw, form, COLUMNS, row)
 
 
 @verbs.inspect.command("pipeline")
@@ -150,9 +150,9 @@ def run_cron(name: Name, project: Project = None) -> None:
 def run_pipeline(
     name: Name,
     commits: Annotated[list[str] | None, typer.Argument(metavar="[REPO@BRANCH[=COMMIT]]...", show_default=False)] = None,
-    job: Annotated[str, typer.Option("--job", help="Run again what this job ran.", show_default=False)] = "",
+    job: Annotated[str, typer.Option("--job", help="Run on the input of this job again.", show_default=False)] = "",
     project: Project = None,
 ) -> None:
     """Run a pipeline now, on the heads of its input branches or on the commits that are named."""
-    provenance = [client.version_of(one, project) for one in commits or []]
+    provenance = [client.version_of(text, project) for text in commits or []]
     client.connect().pps.run_pipeline(pipeline=client.pipeline(name, project), provenance=provenance, job_id=job)

@@ -61,7 +61,7 @@ def update_pipeline(
     form: Form = "",
     project: Project = None,
 ) -> None:
-    """Change pipelines, or create those that there are not."""
+    """Change pipelines, or create them if they do not exist."""
     how = {"dry_run": dry_run, "update": True, "reprocess": reprocess}
     _send(_read(file, jsonnet, arg, push_images), project, (raw, form), how)
 
@@ -75,13 +75,13 @@ def _read(file: str, template: str, arguments: list[str] | None, push_images: bo
     if arguments and not template:
         raise PachctlError("--arg needs --jsonnet: the template that takes the arguments")
     if not template:
-        found = specs.read(file or "-")
+        documents = specs.read(file or "-")
     else:
-        pairs = dict(one.partition("=")[::2] for one in arguments or [])
+        pairs = dict(argument.partition("=")[::2] for argument in arguments or [])
         rendered = client.connect().pps.render_template(template=specs.read_text(template), args=pairs)
-        found = specs.parse(rendered.json, template)
+        documents = specs.parse(rendered.json, template)
     modern = []
-    for spec in found:
+    for spec in documents:
         new, changes = specs.modernize(spec)
         for change in changes:
             output.note(f"notice: {specs.name(spec) or file}: {change}; please change the spec")
@@ -89,10 +89,10 @@ def _read(file: str, template: str, arguments: list[str] | None, push_images: bo
     return modern
 
 
-def _send(found: list[specs.Spec], project: str | None, how_shown: tuple[bool, str], how: dict[str, bool]) -> None:
+def _send(documents: list[specs.Spec], project: str | None, how_shown: tuple[bool, str], how: dict[str, bool]) -> None:
     raw, form = how_shown
     output.check_form(raw, form)
-    for spec in found:
+    for spec in documents:
         request = json.dumps(specs.with_project(spec, client.project(project)))
         with client.in_transaction() as cluster:
             answer = cluster.pps.create_pipeline_v2(create_pipeline_request_json=request, **how)
@@ -122,7 +122,7 @@ def edit_pipeline(
     form: Form = "",
     project: Project = None,
 ) -> None:
-    """Open a pipeline's spec in an editor, and update the pipeline with what you save."""
+    """Open a pipeline's spec in an editor, and update the pipeline with the spec that you save."""
     output.check_form(True, form)
     which = client.pipeline(name, project)
     before = json.loads(client.connect().pps.inspect_pipeline(pipeline=which, details=True).user_spec_json)
@@ -142,7 +142,7 @@ def edit_pipeline(
 
 
 def _edited(name: str, before: specs.Spec, editor: str, form: str) -> specs.Spec:
-    """What the person made of the spec in their editor."""
+    """The spec as the user left it in their editor."""
     program = shlex.split(editor or os.environ.get("EDITOR") or "vim")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / f"{name}.pipeline.{form or 'json'}"
@@ -153,7 +153,7 @@ def _edited(name: str, before: specs.Spec, editor: str, form: str) -> specs.Spec
             raise PachctlError(f"cannot run the editor {program[0]}: {error.strerror}; name one with --editor") from error
         if ended:
             raise PachctlError(f"the editor {program[0]} ended with exit status {ended}; the pipeline is unchanged")
-        found = specs.read(str(draft))
-    if len(found) != 1:
-        raise PachctlError(f"the draft holds {len(found)} specs; keep the one of {name}")
-    return found[0]
+        documents = specs.read(str(draft))
+    if len(documents) != 1:
+        raise PachctlError(f"the draft holds {len(documents)} specs; keep the one of {name}")
+    return documents[0]

@@ -47,8 +47,8 @@ def list_project(raw: Raw = False, form: Form = "") -> None:
         name = info.project.name
         return ["*" if name == current else "", name, output.when(info.created_at), info.description or "-"]
 
-    found = list(client.connect().pfs.list_project())
-    output.with_access(found, "ACTIVE\tPROJECT\tCREATED\tDESCRIPTION", 2, row, (raw, form))
+    projects = list(client.connect().pfs.list_project())
+    output.with_access(projects, "ACTIVE\tPROJECT\tCREATED\tDESCRIPTION", 2, row, (raw, form))
 
 
 @verbs.delete.command("project")
@@ -61,11 +61,11 @@ def delete_project(
     """Delete a project, asking before its pipelines and repos go with it."""
     cluster, which = client.connect(), pfs.Project(name=project)
     pipelines = [info.pipeline for info in cluster.pps.list_pipeline(projects=[which])]
-    _confirm("pipeline", [client.pipeline_uri(one) for one in pipelines], force)
+    _confirm("pipeline", [client.pipeline_uri(pipeline) for pipeline in pipelines], force)
     for pipeline in pipelines:
         cluster.pps.delete_pipeline(pipeline=pipeline, force=force)
     repos = [info.repo for info in cluster.pfs.list_repo(type="user", projects=[which])]
-    _confirm("repo", [client.repo_uri(one) for one in repos], force)
+    _confirm("repo", [client.repo_uri(repo) for repo in repos], force)
     for repo in repos:
         cluster.pfs.delete_repo(repo=repo, force=force)
     cluster.pfs.delete_project(project=which, force=force)

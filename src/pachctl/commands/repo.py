@@ -59,7 +59,7 @@ def list_repo(
     """List repos."""
     output.check_form(raw, form)
     projects = [] if all_projects else [pfs.Project(name=client.project(project))]
-    found = list(client.connect().pfs.list_repo(type="" if every_type else kind, projects=projects))
+    repos = list(client.connect().pfs.list_repo(type="" if every_type else kind, projects=projects))
 
     def row(info: pfs.RepoInfo) -> list[str]:
         name = info.repo.name if info.repo.type == "user" else f"{info.repo.name}.{info.repo.type}"
@@ -70,7 +70,7 @@ def list_repo(
         )
         return [info.repo.project.name, name, output.when(info.created, full), held, info.description]
 
-    output.with_access(found, "PROJECT\tNAME\tCREATED\tSIZE (MASTER)\tDESCRIPTION", 4, row, (raw, form))
+    output.with_access(repos, "PROJECT\tNAME\tCREATED\tSIZE (MASTER)\tDESCRIPTION", 4, row, (raw, form))
 
 
 @verbs.delete.command("repo")

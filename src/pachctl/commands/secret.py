@@ -33,8 +33,8 @@ def row(info: pps.SecretInfo) -> list[str]:
 def inspect_secret(name: Name, raw: Raw = False, form: Form = "") -> None:
     """Show a secret; never its content."""
     output.check_form(raw, form)
-    found = client.connect().pps.inspect_secret(secret=pps.Secret(name=name))
-    output.show([found], raw, form, COLUMNS, row)
+    secret = client.connect().pps.inspect_secret(secret=pps.Secret(name=name))
+    output.show([secret], raw, form, COLUMNS, row)
 
 
 @verbs.list_.command("secret")

@@ -14,7 +14,7 @@ from pachctl.errors import PachctlError
 from pachctl.options import AllProjects, Form, Project, Raw
 from pachctl.verbs import app
 
-Since = Annotated[str, typer.Option(help="Only what is newer, such as 90s or 24h.", show_default=False)]
+Since = Annotated[str, typer.Option(help="Only messages newer than this, such as 90s or 24h.", show_default=False)]
 
 
 @verbs.check.command("status")
@@ -22,12 +22,14 @@ def check_status(raw: Raw = False, form: Form = "", project: Project = None, all
     """Show the alerts of a project's pipelines."""
     output.check_form(raw, form)
     if all_projects:
-        found = client.connect().pps.check_status(all=True)
+        statuses = client.connect().pps.check_status(all=True)
     else:
-        found = client.connect().pps.check_status(project=pfs.Project(name=client.project(project)))
+        statuses = client.connect().pps.check_status(project=pfs.Project(name=client.project(project)))
     if raw:
-        return output.raw(found, form)
-    rows = [[one.project.name, client.pipeline_uri(one.pipeline), alert] for one in found for alert in one.alerts]
+        return output.raw(statuses, form)
+    rows = [
+        [status.project.name, client.pipeline_uri(status.pipeline), alert] for status in statuses for alert in status.alerts
+    ]
     return output.table("PROJECT\tPIPELINE\tALERT", rows)
 
 
@@ -54,10 +56,10 @@ def kube_events(
     raw: Annotated[bool, typer.Option("--raw", help="Each message as the cluster sends it.")] = False, since: Since = ""
 ) -> None:
     """Show the events of the Kubernetes namespace that Pachyderm runs in."""
-    found = (one.message for one in client.connect().pps.get_kube_events(since=_since(since)))
+    messages = (event.message for event in client.connect().pps.get_kube_events(since=_since(since)))
     if not raw:
-        return output.table("LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE", map(_event, found))
-    for message in found:
+        return output.table("LAST SEEN\tTYPE\tREASON\tOBJECT\tMESSAGE", map(_event, messages))
+    for message in messages:
         output.line(message)
     return None
 
@@ -76,5 +78,5 @@ def _event(text: str) -> list[str]:
 @app.command("loki")
 def loki(query: Annotated[str, typer.Argument(metavar="QUERY", show_default=False)], since: Since = "") -> None:
     """Ask the cluster's Loki for log lines."""
-    for one in client.connect().pps.query_loki(query=query, since=_since(since)):
-        output.line(one.message)
+    for line in client.connect().pps.query_loki(query=query, since=_since(since)):
+        output.line(line.message)

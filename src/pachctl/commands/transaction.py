@@ -33,9 +33,9 @@ def activate(name: str) -> None:
 
 def _named(name: str | None) -> transaction.Transaction:
     """The transaction of that name, else the active one."""
-    if not (found := name or client.target().transaction):
+    if not (transaction_id := name or client.target().transaction):
         raise PachctlError("no active transaction")
-    return transaction.Transaction(id=found)
+    return transaction.Transaction(id=transaction_id)
 
 
 @verbs.start.command("transaction")
@@ -66,19 +66,19 @@ def resume_transaction(name: Name) -> None:
 
 @verbs.finish.command("transaction")
 def finish_transaction(name: MaybeName = None) -> None:
-    """Make all changes of a transaction at once: every one, or none of them."""
-    wanted = _named(name)
-    info = client.connect().transaction.finish_transaction(transaction=wanted)
-    _forget(wanted.id)
+    """Make all changes of a transaction together: every one, or none of them."""
+    named = _named(name)
+    info = client.connect().transaction.finish_transaction(transaction=named)
+    _forget(named.id)
     output.line(f"Completed transaction with {len(info.responses)} requests: {info.transaction.id}")
 
 
 @verbs.delete.command("transaction")
 def delete_transaction(name: MaybeName = None) -> None:
     """Cancel a transaction: none of its changes is made."""
-    wanted = _named(name)
-    client.connect().transaction.delete_transaction(transaction=wanted)
-    _forget(wanted.id)
+    named = _named(name)
+    client.connect().transaction.delete_transaction(transaction=named)
+    _forget(named.id)
 
 
 def _forget(name: str) -> None:
@@ -95,8 +95,8 @@ def list_transaction(raw: Raw = False, form: Form = "", full: FullLong = False) 
     def row(info: transaction.TransactionInfo) -> list[object]:
         return [info.transaction.id, output.when(info.started, full), len(info.requests)]
 
-    found = client.connect().transaction.list_transaction().transaction_info
-    output.show(found, raw, form, "TRANSACTION\tSTARTED\tOPS", row)
+    infos = client.connect().transaction.list_transaction().transaction_info
+    output.show(infos, raw, form, "TRANSACTION\tSTARTED\tOPS", row)
 
 
 @verbs.inspect.command("transaction")
@@ -125,23 +125,23 @@ def _pipeline(request: Any) -> str:
 
 
 _WORDS: dict[str, Callable[[Any, Any], str]] = {
-    "create_repo": lambda one, _: f"{'update' if one.update else 'create'} repo {client.repo_uri(one.repo)}",
-    "delete_repo": lambda one, _: f"delete repo {client.repo_uri(one.repo)}{' --force' if one.force else ''}",
+    "create_repo": lambda call, _: f"{'update' if call.update else 'create'} repo {client.repo_uri(call.repo)}",
+    "delete_repo": lambda call, _: f"delete repo {client.repo_uri(call.repo)}{' --force' if call.force else ''}",
     "start_commit": _start_commit,
-    "finish_commit": lambda one, _: f"finish commit {client.commit_uri(one.commit)}",
-    "squash_commit_set": lambda one, _: f"squash commitset {one.commit_set.id}",
-    "create_branch": lambda one, _: f"create branch {client.branch_uri(one.branch)}",
-    "delete_branch": lambda one, _: f"delete branch {client.branch_uri(one.branch)}{' --force' if one.force else ''}",
-    "update_job_state": lambda one, _: f"update job {one.job.id} -> {one.state} ({one.reason})",
-    "stop_job": lambda one, _: f"stop job {one.job.pipeline.name}@{one.job.id}",
-    "create_pipeline_v2": lambda one, _: _pipeline(one.create_pipeline_request),
+    "finish_commit": lambda call, _: f"finish commit {client.commit_uri(call.commit)}",
+    "squash_commit_set": lambda call, _: f"squash commitset {call.commit_set.id}",
+    "create_branch": lambda call, _: f"create branch {client.branch_uri(call.branch)}",
+    "delete_branch": lambda call, _: f"delete branch {client.branch_uri(call.branch)}{' --force' if call.force else ''}",
+    "update_job_state": lambda call, _: f"update job {call.job.id} -> {call.state} ({call.reason})",
+    "stop_job": lambda call, _: f"stop job {call.job.pipeline.name}@{call.job.id}",
+    "create_pipeline_v2": lambda call, _: _pipeline(call.create_pipeline_request),
 }
-"""How each kind of request that a transaction may hold is told."""
+"""The description of each kind of request that a transaction may contain."""
 
 
 def describe(request: transaction.TransactionRequest, response: transaction.TransactionResponse | None) -> str:
     """A waiting change in one line."""
     for field, words in _WORDS.items():
-        if betterproto.serialized_on_wire(one := getattr(request, field)):
-            return words(one, response)
+        if betterproto.serialized_on_wire(call := getattr(request, field)):
+            return words(call, response)
     return "(a request that this pachctl does not know)"
