@@ -15,26 +15,11 @@ from pachctl.errors import PachctlError
 from pachctl.verbs import app, singular
 
 COMMANDS = (
-    *(
-        "auth",
-        "branch",
-        "cluster",
-        "completion",
-        "config",
-        "datum",
-        "defaults",
-        "job",
-        "logs",
-        "metadata",
-        "project",
-        "repo",
-    ),
-    *("secret", "status", "transaction"),
+    *("auth", "branch", "cluster", "commit", "completion", "config", "datum", "defaults", "file", "job", "logs", "metadata"),
+    *("project", "repo", "secret", "status", "transaction"),
 )
 MODULES = {
     **{name: (name,) for name in COMMANDS},
-    "commit": ("commit", "find"),
-    "file": ("file", "diff"),
     "pipeline": ("pipeline", "pipeline_spec"),
     "cron": ("pipeline",),
     "connect": ("config",),

@@ -1,7 +1,8 @@
-"""``start|finish|inspect|list|wait|subscribe|squash|delete commit``."""
+"""``start|finish|inspect|list|wait|subscribe|find|squash|delete commit``."""
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from typing import Annotated, Any
 
@@ -9,9 +10,9 @@ import betterproto
 import typer
 from pachyderm_sdk.api import pfs
 
-from pachctl import client, output, verbs
+from pachctl import client, output, specs, verbs
 from pachctl.errors import PachctlError
-from pachctl.options import BranchName, CommitName, Force, Form, Full, FullLong, Project, Raw
+from pachctl.options import BranchName, CommitName, FileName, Force, Form, Full, FullLong, Project, Raw
 
 Message = Annotated[
     str, typer.Option("--message", "--description", "-m", help="A description of the commit.", show_default=False)
@@ -241,3 +242,36 @@ def delete_commit(commit: IdOrCommit, recursive: Recursive = False, project: Pro
             cluster.pfs.drop_commit_set(commit_set=pfs.CommitSet(id=commit))
     else:
         client.connect().pfs.drop_commit(commit=client.version_of(commit, project), recursive=recursive)
+
+
+@verbs.find.command("commit")
+def find_commit(
+    file: FileName,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="At most this many commits; 0: all.")] = 0,
+    timeout: Annotated[str, typer.Option(help="Search no longer than this, such as 10s.", show_default=False)] = "",
+    project: Project = None,
+) -> None:
+    """List the commits that added, changed or deleted a file, newest first."""
+    where = client.file(file, project)
+    commits: list[pfs.Commit] = []
+    last, searched = pfs.Commit(), 0
+    if not as_json:
+        output.line("FOUND IN COMMITS")
+    if timeout:
+        client.limit_calls(specs.seconds(timeout, "timeout"))
+    for answer in client.connect().pfs.find_commits(start=where.commit, file_path=where.path, limit=limit):
+        if betterproto.serialized_on_wire(answer.found_commit):
+            commits.append(answer.found_commit)
+            if not as_json:
+                output.line(answer.found_commit.id)
+        else:
+            last, searched = answer.last_searched_commit, answer.commits_searched
+    if as_json:
+        documents = [output.document(commit) for commit in commits]
+        document = {"FoundCommits": documents, "LastSearchedCommit": output.document(last), "CommitsSearched": searched}
+        return output.line(json.dumps(document))
+    if not commits:
+        output.line("no commits found.")
+    return output.line(f"\nLAST SEARCHED COMMIT\n{last.id}")
