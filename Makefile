@@ -5,13 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MINIPDK_HOME ?= $(CURDIR)/.minipdk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# A notebook's `!` forks, only to run a command; gRPC's own handling of forks breaks about every tenth of those.
+# A notebook's `!` forks only to run a command; gRPC's own fork handlers break about one in ten of these.
 export GRPC_ENABLE_FORK_SUPPORT := 0
 IMAGES := train=pdk-churn-train deploy=pdk-churn-deploy \
 	iris-pre-process=pdk-iris-pre-process iris-train=pdk-iris-train iris-infer=pdk-iris-infer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment cluster course iris model-server lab labs test check format bench notebooks clean
+.PHONY: help setup environment tools cluster course iris model-server lab labs test check format lock bench notebooks clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,38 +30,52 @@ lab: setup  ## Set up, then open JupyterLab on the first notebook
 		notebooks/01_connect.ipynb
 
 setup: cluster  ## Environment, sample data, images, cluster and profile; does only what is missing
+	@echo "Generating the sample data ..."
 	@$(BIN)/python sample-data/generate.py
-	@for image in $(IMAGES); do $(BIN)/minipdk image build containers/$${image%=*} -t $${image#*=}:1.0; done
+	@for image in $(IMAGES); do \
+		echo "Building the image $${image#*=}:1.0 from containers/$${image%=*} ..."; \
+		$(BIN)/minipdk image build containers/$${image%=*} -t $${image#*=}:1.0 || exit 1; \
+	done
 
 cluster: environment
+	@echo "Starting the cluster in $(MINIPDK_HOME) ..."
 	@$(BIN)/minipdk start --course-git-url "file://$(CURDIR)"
 	@umask 077 && $(BIN)/minipdk env --format dotenv > profiles/embedded.env
 
 environment: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt constraints.txt pyproject.toml
+$(VENV)/.installed: requirements/course.lock requirements/cpu.lock requirements/gpu.lock requirements/install.py pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11 or run make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Installing the pinned environment into $(VENV) (once, two to five minutes) ..."
+	@echo "Making the Python environment $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
-	@# JupyterLab would ask everybody about its news, over the first notebook, and fetch them.
+	@$(BIN)/python requirements/install.py
+	@# Without this JupyterLab offers to fetch its news, in a pop-up over the first notebook.
 	@$(BIN)/jupyter labextension disable "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1
 	@touch $@
 
-test: environment  ## The whole test suite, notebooks included
-	@$(BIN)/python sample-data/generate.py
-	@$(BIN)/pytest
+tools: $(VENV)/.tools
 
-check: environment  ## Format, lint, types and layering
+$(VENV)/.tools: $(VENV)/.installed requirements/test.lock
+	@$(BIN)/python requirements/install.py --test
+	@touch $@
+
+test: tools  ## The whole test suite, notebooks included
+	@$(BIN)/python sample-data/generate.py
+	@$(BIN)/pytest $(PYTEST_OPTIONS)
+
+check: tools  ## Format, lint, types, layering and plain English
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.repository.language
 
-format: environment  ## Format the code
+format: tools  ## Format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+lock: tools  ## Write requirements/*.lock from requirements.txt and requirements/test.txt; `make lock UPGRADE=1` renews versions
+	@$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
 notebooks: setup  ## Run the notebooks on an emptied cluster and store their outputs in them, to be committed
 	@$(BIN)/minipdk reset --yes

@@ -1,3 +1,3 @@
 """minipdk: Pachyderm, Determined and KServe as a few local processes that speak the vendors' own protocols."""
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
