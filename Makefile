@@ -22,14 +22,14 @@ course: setup  ## From a bare clone to a churn prediction: set up, then run note
 iris: setup  ## From a bare clone to named flowers: set up, then run the iris lab's solution
 	@$(BIN)/python -m course.run solutions/iris-pipeline/lab.ipynb
 
-model-server: setup  ## From a bare clone to a server of one's own: set up, then run the model-server lab's solution
+model-server: setup  ## From a bare clone to your own model server: set up, then run the model-server lab's solution
 	@$(BIN)/python -m course.run solutions/model-server/lab.ipynb
 
 lab: setup  ## Set up, then open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) \
 		notebooks/01_connect.ipynb
 
-setup: cluster  ## Environment, sample data, images, cluster and profile; does only what is missing
+setup: cluster  ## Environment, sample data, images, cluster and profile; skips the parts that are up to date
 	@echo "Generating the sample data ..."
 	@$(BIN)/python sample-data/generate.py
 	@for image in $(IMAGES); do \
@@ -85,7 +85,7 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 	@$(BIN)/python -m course.run --store solutions/model-server/lab.ipynb
 	@$(MAKE) --no-print-directory labs
 
-labs: environment  ## Generate labs/ from solutions/, over what is filled in there; to be committed
+labs: environment  ## Generate labs/ from solutions/, over the answers in it; to be committed
 	@$(BIN)/python -m course.model_server sklearn solutions/model-server/packages/sklearn --marked
 	@$(BIN)/python -m course.labs
 
@@ -94,7 +94,7 @@ bench: course  ## Run the course, then measure; prints medians and ratios
 		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script || exit 1; \
 	done
 
-clean:  ## Undo the set-up: stop the cluster; remove it, the environment, the profile and what was generated
+clean:  ## Undo the set-up: stop the cluster; remove it, the environment, the profile and generated files
 	@if [ -x $(BIN)/minipdk ] && [ -f "$(MINIPDK_HOME)/cluster.json" ]; then $(BIN)/minipdk reset --yes; fi
 	@rm -rf $(VENV) "$(MINIPDK_HOME)" build profiles/embedded.env src/*.egg-info sample-data/data_part*.csv .*_cache .hypothesis
 	@find src tests containers labs solutions sample-data -name __pycache__ -prune -exec rm -rf {} +

@@ -93,7 +93,7 @@ def test_no_package_is_in_two_locks() -> None:
 
 
 def test_the_locks_are_complete() -> None:
-    """What each installed package requires is in a lock, so that pip may install them without looking at requirements."""
+    """Every requirement of an installed package is in a lock, so that pip may install the locks with --no-deps."""
     locked = lock("course") | lock("test") | lock("gpu")
     required = {
         canonicalize_name(requirement.name)
