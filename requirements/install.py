@@ -31,6 +31,11 @@ def _count_installed() -> int:
     return sum(1 for _ in SITE_PACKAGES.glob("*.dist-info"))
 
 
+def _name(requirement: str) -> str:
+    """The package of a requirement, URL or path, such as ``torch==2.13.0`` or ``/wheels/torch-2.13.0-cp311-none.whl``."""
+    return re.split(r"==|-[0-9]", requirement.rpartition("/")[2])[0]
+
+
 @dataclass
 class Progress:
     """What pip's output says about a run that installs ``total`` packages."""
@@ -46,9 +51,9 @@ class Progress:
         self.tail.append(line)
         if match := re.match(r"(?:Collecting|Processing|Requirement already satisfied:) ([^\s(]+)", line):
             self.collected += 1
-            self.current = match[1].rpartition("/")[2]
+            self.current = _name(match[1])
         elif match := re.match(r"\s+Downloading (\S+\.(?:whl|gz|zip)\S*)(?: \((.+)\))?", line):
-            self.current = f"{match[1].rpartition('/')[2].split('-')[0]} ({match[2]})" if match[2] else self.current
+            self.current = f"{_name(match[1])} ({match[2]})" if match[2] else self.current
         elif line.startswith("Installing collected packages"):
             self.installing = True
 

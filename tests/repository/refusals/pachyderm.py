@@ -36,12 +36,12 @@ def _ensure_repo(cluster: Cluster) -> None:
         commit.wait()
 
 
-def _call(cluster: Cluster, path: str, request: bytes) -> tuple[str, str]:
+def _call(cluster: Cluster, path: str, request: bytes, timeout: float = 60) -> tuple[str, str]:
     """The status and message of a call. To gRPC a call without streams is a stream of one message."""
     with closing(grpc.insecure_channel(cluster.profile["PACHD_ADDRESS"].removeprefix("grpc://"))) as channel:
         metadata = [("authn-token", cluster.home.token)]
         try:
-            responses = channel.stream_stream(path)(iter([request]), metadata=metadata, timeout=2)
+            responses = channel.stream_stream(path)(iter([request]), metadata=metadata, timeout=timeout)
             next(iter(responses), None)
             responses.cancel()
         except grpc.RpcError as error:
@@ -80,9 +80,9 @@ def sdk_calls() -> list[str]:
 
 
 def unsupported_calls(cluster: Cluster) -> set[str]:
-    """The calls that pachd says minipdk does not support, as ``service.method``."""
+    """The calls that pachd says minipdk does not support, as ``service.method``. A call that waits is supported."""
     paths = [path for path in sdk_calls() if path.rpartition("/")[2] not in DESTRUCTIVE]
-    answers = {path.strip("/").replace("/", "."): _call(cluster, path, b"") for path in paths}
+    answers = {path.strip("/").replace("/", "."): _call(cluster, path, b"", timeout=2) for path in paths}
     return {name for name, (code, text) in answers.items() if code == UNIMPLEMENTED and "not supported" in text}
 
 
