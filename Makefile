@@ -89,7 +89,7 @@ labs: environment  ## Generate labs/ from solutions/, over the answers in it; to
 	@$(BIN)/python -m course.model_server sklearn solutions/model-server/packages/sklearn --marked
 	@$(BIN)/python -m course.labs
 
-bench: course  ## Run the course, then measure; prints medians and ratios
+bench: tools course  ## Run the course, then measure; prints medians and ratios
 	@for script in $(basename $(notdir $(wildcard tests/benchmarks/[a-z]*.py))); do \
 		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script || exit 1; \
 	done
