@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from tests.conftest import new_home
 from tests.repository.refusals import determined, ingress, kserve, kubernetes, node, pachyderm
 from tests.repository.refusals.cluster import Check, Cluster
 from tests.repository.refusals.tables import DOCS, ROOT, Row, rows
@@ -17,19 +10,6 @@ from tests.repository.refusals.tables import DOCS, ROOT, Row, rows
 PAGES = (determined, ingress, kserve, kubernetes, node, pachyderm)
 CHECKS: dict[str, dict[str, Check]] = {module.__name__.rpartition(".")[2]: module.CHECKS for module in PAGES}
 ROWS = rows()
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    home = new_home(tmp_path_factory.mktemp("refusals") / "home")
-
-    def minipdk(*words: str) -> str:
-        command = [str(Path(sys.executable).with_name("minipdk")), *words, "--home", str(home.path)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    minipdk("start")
-    yield Cluster(home, json.loads(minipdk("env", "--format", "json")))
-    minipdk("stop")
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.tested_by], ids=str)

@@ -54,6 +54,13 @@ def rows() -> list[Row]:
     return [row for page in sorted(DOCS.glob("*.md")) for row in _of_page(page)]
 
 
+def echoed(page: str) -> list[str]:
+    """The fields that docs/``page``.md lists as accepted and only echoed."""
+    section = (DOCS / f"{page}.md").read_text().partition("## Accepted and only echoed")[2]
+    cells = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")]
+    return [name for row in cells[1:] for name in NAME.findall(row[-2])]
+
+
 def _of_page(page: Path) -> list[Row]:
     table: list[Row] = []
     inside = False
