@@ -135,13 +135,13 @@ def test_every_field_of_a_pod_that_is_refused_is_documented() -> None:
 
 
 def test_every_subresource_of_kubernetes_that_is_refused_is_documented() -> None:
-    from minipdk.services.kubernetes.kinds import UNSUPPORTED_SUBRESOURCES
+    from minipdk.services.kubernetes.kinds.table import UNSUPPORTED_SUBRESOURCES
 
     assert not_on("kubernetes", {part for parts in UNSUPPORTED_SUBRESOURCES.values() for part in parts}) == []
 
 
 def test_every_kind_that_is_decoded_from_protobuf_is_documented() -> None:
-    from minipdk.services.kubernetes.protobuf import kinds
+    from minipdk.services.kubernetes.api.protobuf import kinds
 
     assert not_on("kubernetes", kinds()) == []
 
