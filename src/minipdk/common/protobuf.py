@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
     from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message import Message
 
 
-def classes(pool: DescriptorPool, files: Iterable[str]) -> dict[str, Any]:
+def classes(pool: DescriptorPool, files: Iterable[str]) -> dict[str, type[Message]]:
     """The class of every message in the ``pool``'s ``files``, nested ones too, by its full name.
 
-    Whoever asks keeps them: the runtime would collect a class whenever there is no message of its kind, and another thread
-    that asks for it at that moment would get it half cleared.
+    The caller keeps them: the runtime collects a class that has no message, and a thread that asks for the class at that
+    moment would get it half cleared.
     """
     from google.protobuf.message_factory import GetMessageClass
 
-    found = (one for file in files for one in _with_nested(pool.FindFileByName(file).message_types_by_name.values()))
-    return {one.full_name: GetMessageClass(one) for one in found}
+    descriptors = (
+        descriptor for file in files for descriptor in _with_nested(pool.FindFileByName(file).message_types_by_name.values())
+    )
+    return {descriptor.full_name: GetMessageClass(descriptor) for descriptor in descriptors}
 
 
-def _with_nested(descriptors: Iterable[Any]) -> Iterator[Any]:
-    for one in descriptors:
-        yield one
-        yield from _with_nested(one.nested_types)
+def _with_nested(descriptors: Iterable[Descriptor]) -> Iterator[Descriptor]:
+    for descriptor in descriptors:
+        yield descriptor
+        yield from _with_nested(descriptor.nested_types)

@@ -51,7 +51,8 @@ class AuthServicer:
         return self.get_permissions(request, context)
 
     def get_roles_for_permission(self, _request: Any, _context: object) -> Any:
-        cluster, project, repo = map(wire.auth.ResourceType.Value, ("CLUSTER", "PROJECT", "REPO"))
+        number = wire.auth.ResourceType.Value
+        cluster, project, repo = number("CLUSTER"), number("PROJECT"), number("REPO")
         role = wire.auth.Role(
             name=ROLE,
             permissions=_every_permission(),

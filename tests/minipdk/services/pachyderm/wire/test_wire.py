@@ -129,10 +129,11 @@ def test_json_is_read_as_strictly_as_pachd_reads_it(key: str) -> None:
 
 
 def test_a_name_that_the_sdk_lacks_is_an_attribute_error() -> None:
+    name = "Nothing"
     with pytest.raises(AttributeError, match="no message or enum Nothing"):
-        _ = wire.pfs.Nothing
+        getattr(wire.pfs, name)
     with pytest.raises(AttributeError, match="no package nothing"):
-        _ = wire.nothing
+        getattr(wire, name.lower())
 
 
 class TestServer:
