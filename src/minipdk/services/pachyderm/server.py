@@ -8,16 +8,16 @@ import functools
 from minipdk.common import service, web
 from minipdk.common.home import Home
 from minipdk.services.pachyderm import callers, rpc, wire
-from minipdk.services.pachyderm.admin import AdminServicer, EnterpriseServicer, LicenseServicer, VersionServicer
-from minipdk.services.pachyderm.auth import AuthServicer, InactiveServicer
-from minipdk.services.pachyderm.metadata import MetadataServicer
+from minipdk.services.pachyderm.api.admin import AdminServicer, EnterpriseServicer, LicenseServicer, VersionServicer
+from minipdk.services.pachyderm.api.auth import AuthServicer, InactiveServicer
+from minipdk.services.pachyderm.api.metadata import MetadataServicer
+from minipdk.services.pachyderm.api.transactions import TransactionServicer
 from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.pfs.service import PfsServicer, StorageServicer, modification
 from minipdk.services.pachyderm.pps import Pps
 from minipdk.services.pachyderm.s3 import gateway
 from minipdk.services.pachyderm.s3.chunk_urls import ChunkUrls
 from minipdk.services.pachyderm.service import SERVICE
-from minipdk.services.pachyderm.transactions import TransactionServicer
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 LARGE_BUFFER = 1 << 20

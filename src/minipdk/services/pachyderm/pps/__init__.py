@@ -22,22 +22,22 @@ from typing import Any
 from minipdk.common.home import Home
 from minipdk.services.pachyderm.callers import Caller
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pps.datum_calls import DatumCalls
+from minipdk.services.pachyderm.pps.api.datums import DatumCalls
+from minipdk.services.pachyderm.pps.api.jobs import JobCalls
+from minipdk.services.pachyderm.pps.api.logs import LogCalls
+from minipdk.services.pachyderm.pps.api.pipeline_lists import PipelineLists
+from minipdk.services.pachyderm.pps.api.pipelines import PipelineCalls
+from minipdk.services.pachyderm.pps.api.queued import QueuedCalls
 from minipdk.services.pachyderm.pps.defaults import Defaults
-from minipdk.services.pachyderm.pps.gpus import Gpus
-from minipdk.services.pachyderm.pps.job_calls import JobCalls
 from minipdk.services.pachyderm.pps.jobs import Jobs
 from minipdk.services.pachyderm.pps.kube_secrets import Secrets
-from minipdk.services.pachyderm.pps.log_calls import LogCalls
 from minipdk.services.pachyderm.pps.logs import Logs
 from minipdk.services.pachyderm.pps.parts import Parts
-from minipdk.services.pachyderm.pps.pipeline_calls import PipelineCalls
-from minipdk.services.pachyderm.pps.pipeline_lists import PipelineLists
 from minipdk.services.pachyderm.pps.pipelines import Pipelines
-from minipdk.services.pachyderm.pps.plans import Planner
-from minipdk.services.pachyderm.pps.queued import QueuedCalls
 from minipdk.services.pachyderm.pps.scheduler import Scheduler
 from minipdk.services.pachyderm.pps.store import Key, Store
+from minipdk.services.pachyderm.pps.worker.gpus import Gpus
+from minipdk.services.pachyderm.pps.worker.plans import Planner
 from minipdk.services.pachyderm.s3.job_buckets import JobView
 
 __all__ = ["Pps"]

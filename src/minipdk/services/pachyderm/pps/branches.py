@@ -8,11 +8,12 @@ from minipdk.services.pachyderm.errors import AlreadyExistsError, NotFoundError,
 from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.pfs.model import META, SPEC, USER, Branch, Repo
 from minipdk.services.pachyderm.pfs.service.messages import trigger_from
-from minipdk.services.pachyderm.pps import crons, inputs
+from minipdk.services.pachyderm.pps import crons
 from minipdk.services.pachyderm.pps.globbing import branch_of
 from minipdk.services.pachyderm.pps.messages import SPOUT, TRANSFORM
-from minipdk.services.pachyderm.pps.spout_run import LEFT_OPEN, close_open_commit
+from minipdk.services.pachyderm.pps.spec import inputs
 from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pps.worker.spout_run import LEFT_OPEN, close_open_commit
 
 
 def set_triggers(pfs: Pfs, info: Any) -> None:

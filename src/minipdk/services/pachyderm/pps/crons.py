@@ -16,9 +16,10 @@ from minipdk.services.pachyderm import cron
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Branch, Commit, CommitInfo, Pfs
 from minipdk.services.pachyderm.pfs.writing import Change, Delete, Put
-from minipdk.services.pachyderm.pps import inputs, messages
+from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.globbing import branch_of
 from minipdk.services.pachyderm.pps.messages import enum
+from minipdk.services.pachyderm.pps.spec import inputs
 
 logger = logging.getLogger(__name__)
 

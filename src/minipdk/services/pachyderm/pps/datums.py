@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from minipdk.services.pachyderm.pfs.model import Commit, FileInfo
-from minipdk.services.pachyderm.pps import inputs
+from minipdk.services.pachyderm.pps.spec import inputs
 
 HASH_BYTES = 32
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from minipdk.services.pachyderm.errors import InvalidRequestError
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pps import spec
 from minipdk.services.pachyderm.pps.pipelines import Pipelines
+from minipdk.services.pachyderm.pps.spec import parsing as spec
 from minipdk.services.pachyderm.pps.store import CLUSTER, Key, Store
 
 

@@ -14,8 +14,9 @@ from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Contents, Pfs
 from minipdk.services.pachyderm.pfs.model import META, USER, Commit, CommitInfo, Repo
-from minipdk.services.pachyderm.pps import inputs, messages
+from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.messages import enum
+from minipdk.services.pachyderm.pps.spec import inputs
 from minipdk.services.pachyderm.pps.store import Key, Store, is_terminal
 
 DETAIL_FIELDS = (

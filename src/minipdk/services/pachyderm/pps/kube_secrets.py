@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from minipdk.common.home import Home
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pps.environment import NAMESPACE
+from minipdk.services.pachyderm.pps.worker.environment import NAMESPACE
 
 if TYPE_CHECKING:
     import requests

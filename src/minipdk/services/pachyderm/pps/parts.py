@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from minipdk.common.home import Home
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pps.gpus import Gpus
 from minipdk.services.pachyderm.pps.logs import Logs
 from minipdk.services.pachyderm.pps.store import Store
+from minipdk.services.pachyderm.pps.worker.gpus import Gpus
 
 
 @dataclass(frozen=True)

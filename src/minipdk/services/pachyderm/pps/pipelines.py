@@ -15,12 +15,15 @@ from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.pfs.model import META, SPEC, Branch, Commit, Repo
-from minipdk.services.pachyderm.pps import branches, inputs, kube_secrets, messages, service_ports, spec, validation
+from minipdk.services.pachyderm.pps import branches, kube_secrets, messages
 from minipdk.services.pachyderm.pps.jobs import Jobs
 from minipdk.services.pachyderm.pps.kube_secrets import Secrets
 from minipdk.services.pachyderm.pps.logs import Logs
 from minipdk.services.pachyderm.pps.messages import SERVICE, SPOUT, TRANSFORM, enum
+from minipdk.services.pachyderm.pps.spec import inputs, validation
+from minipdk.services.pachyderm.pps.spec import parsing as spec
 from minipdk.services.pachyderm.pps.store import CLUSTER, Key, Store
+from minipdk.services.pachyderm.pps.worker import service_ports
 
 COPIED = (
     "transform",

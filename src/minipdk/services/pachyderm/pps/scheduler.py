@@ -19,15 +19,15 @@ from typing import Any
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pps import crons, messages
-from minipdk.services.pachyderm.pps.job_run import JobRun
 from minipdk.services.pachyderm.pps.jobs import JobFinishedError, Jobs
 from minipdk.services.pachyderm.pps.messages import enum
 from minipdk.services.pachyderm.pps.parts import Parts
-from minipdk.services.pachyderm.pps.plans import NotReadyError, Planner
-from minipdk.services.pachyderm.pps.service_run import ServiceRun
-from minipdk.services.pachyderm.pps.spout_run import SpoutRun
 from minipdk.services.pachyderm.pps.store import Key
-from minipdk.services.pachyderm.pps.user_code import pfs_folder, remove_folder
+from minipdk.services.pachyderm.pps.worker.job_run import JobRun
+from minipdk.services.pachyderm.pps.worker.plans import NotReadyError, Planner
+from minipdk.services.pachyderm.pps.worker.service_run import ServiceRun
+from minipdk.services.pachyderm.pps.worker.spout_run import SpoutRun
+from minipdk.services.pachyderm.pps.worker.user_code import pfs_folder, remove_folder
 
 logger = logging.getLogger(__name__)
 

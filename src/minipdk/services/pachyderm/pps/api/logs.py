@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.calls import gone, job_key
+from minipdk.services.pachyderm.pps.api.requests import gone, job_key
 from minipdk.services.pachyderm.pps.logs import MASTER, USER, Filter, Line
 from minipdk.services.pachyderm.pps.store import Key
 

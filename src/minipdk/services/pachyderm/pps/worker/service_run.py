@@ -13,10 +13,10 @@ from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.datums import Datum, enumerate_datums
 from minipdk.services.pachyderm.pps.globbing import Globber
-from minipdk.services.pachyderm.pps.job_run import JobRun
-from minipdk.services.pachyderm.pps.long_running import keep_running
-from minipdk.services.pachyderm.pps.service_ports import open_port
-from minipdk.services.pachyderm.pps.worker import DatumRun, StoppedError
+from minipdk.services.pachyderm.pps.worker.datum_run import DatumRun, StoppedError
+from minipdk.services.pachyderm.pps.worker.job_run import JobRun
+from minipdk.services.pachyderm.pps.worker.long_running import keep_running
+from minipdk.services.pachyderm.pps.worker.service_ports import open_port
 
 
 class ServiceRun(JobRun):

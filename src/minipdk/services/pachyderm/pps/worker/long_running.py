@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from minipdk.common.backoff import BackOff
-from minipdk.services.pachyderm.pps.user_code import FailedTryError
+from minipdk.services.pachyderm.pps.worker.user_code import FailedTryError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 

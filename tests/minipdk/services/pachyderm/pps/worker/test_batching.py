@@ -17,7 +17,7 @@ from pachyderm_sdk.api import pps, worker
 from tests.conftest import wait_for
 from tests.minipdk.services.pachyderm.pipelines import IMAGE, Workbench, mounted
 
-from minipdk.services.pachyderm.pps.environment import dotenv
+from minipdk.services.pachyderm.pps.worker.environment import dotenv
 
 SUCCESS, FAILURE = pps.JobState.JOB_SUCCESS, pps.JobState.JOB_FAILURE
 COPIES = """

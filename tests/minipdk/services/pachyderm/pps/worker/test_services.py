@@ -18,7 +18,7 @@ from tests.minipdk.services.pachyderm.pipelines import Workbench
 
 from minipdk.common.ports import HOST
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.pps.service_ports import open_port
+from minipdk.services.pachyderm.pps.worker.service_ports import open_port
 
 SERVE = 'echo "serving $PACH_JOB_ID"; exec python3 -m http.server {port} --bind 127.0.0.1 --directory /pfs/{repo}'
 

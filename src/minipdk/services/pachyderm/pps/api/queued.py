@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pps import spec
+from minipdk.services.pachyderm.pps.spec import parsing as spec
 
 if TYPE_CHECKING:
     from minipdk.services.pachyderm.pps import Pps

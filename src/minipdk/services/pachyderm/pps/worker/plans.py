@@ -15,11 +15,13 @@ from minipdk.common.ports import is_free
 from minipdk.sandbox import Mount
 from minipdk.services.pachyderm import callers
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pps import inputs, messages, pod_patch, service_ports
-from minipdk.services.pachyderm.pps.environment import Worker
-from minipdk.services.pachyderm.pps.gpus import Gpus
+from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.kube_secrets import Secrets
-from minipdk.services.pachyderm.pps.user_code import Plan, pfs_folder
+from minipdk.services.pachyderm.pps.spec import inputs, pod_patch
+from minipdk.services.pachyderm.pps.worker import service_ports
+from minipdk.services.pachyderm.pps.worker.environment import Worker
+from minipdk.services.pachyderm.pps.worker.gpus import Gpus
+from minipdk.services.pachyderm.pps.worker.user_code import Plan, pfs_folder
 
 
 class NotReadyError(Exception):

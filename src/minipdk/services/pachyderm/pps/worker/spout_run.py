@@ -17,12 +17,12 @@ from typing import Any
 from minipdk.common.home import write_private
 from minipdk.services.pachyderm.errors import NotFoundError
 from minipdk.services.pachyderm.pfs import Branch, Pfs, Repo
-from minipdk.services.pachyderm.pps.environment import user_environment
-from minipdk.services.pachyderm.pps.long_running import keep_running
 from minipdk.services.pachyderm.pps.parts import Parts
-from minipdk.services.pachyderm.pps.service_ports import open_port, service_of
 from minipdk.services.pachyderm.pps.store import Key
-from minipdk.services.pachyderm.pps.user_code import Command, Plan, UserCode, new_folder, remove_folder
+from minipdk.services.pachyderm.pps.worker.environment import user_environment
+from minipdk.services.pachyderm.pps.worker.long_running import keep_running
+from minipdk.services.pachyderm.pps.worker.service_ports import open_port, service_of
+from minipdk.services.pachyderm.pps.worker.user_code import Command, Plan, UserCode, new_folder, remove_folder
 
 LEFT_OPEN = "the spout ended before it finished this commit"
 LOG = "spout"

@@ -18,8 +18,7 @@ from typing import Any
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Contents
-from minipdk.services.pachyderm.pps import inputs, messages
-from minipdk.services.pachyderm.pps.batching import Batch, BatchedRun
+from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.datum_sets import datum_sets
 from minipdk.services.pachyderm.pps.datums import Datum, enumerate_datums
 from minipdk.services.pachyderm.pps.globbing import Globber, branch_of
@@ -27,10 +26,12 @@ from minipdk.services.pachyderm.pps.jobs import JobFinishedError, Jobs
 from minipdk.services.pachyderm.pps.logs import MASTER
 from minipdk.services.pachyderm.pps.messages import enum
 from minipdk.services.pachyderm.pps.parts import Parts
+from minipdk.services.pachyderm.pps.spec import inputs
+from minipdk.services.pachyderm.pps.spec.validation import EVERY_JOB
 from minipdk.services.pachyderm.pps.store import Key, StoredDatum, is_terminal
-from minipdk.services.pachyderm.pps.user_code import Plan
-from minipdk.services.pachyderm.pps.validation import EVERY_JOB
-from minipdk.services.pachyderm.pps.worker import DatumRun, Result, StoppedError
+from minipdk.services.pachyderm.pps.worker.batching import Batch, BatchedRun
+from minipdk.services.pachyderm.pps.worker.datum_run import DatumRun, Result, StoppedError
+from minipdk.services.pachyderm.pps.worker.user_code import Plan
 from minipdk.services.pachyderm.s3.job_buckets import JobView
 
 logger = logging.getLogger(__name__)

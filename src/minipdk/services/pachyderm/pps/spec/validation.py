@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
-from minipdk.services.pachyderm.pps import inputs, pod_patch, service_ports
+from minipdk.services.pachyderm.pps.spec import inputs, pod_patch
+from minipdk.services.pachyderm.pps.worker import service_ports
 
 ACCEPTED_AND_ECHOED = {
     "autoscaling": "workers start with each datum, so there is nothing to scale; an idle pipeline shows as STANDBY",

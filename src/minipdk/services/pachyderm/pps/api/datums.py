@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pps import inputs, messages
-from minipdk.services.pachyderm.pps.calls import job_key
+from minipdk.services.pachyderm.pps import messages
+from minipdk.services.pachyderm.pps.api.requests import job_key
 from minipdk.services.pachyderm.pps.datums import Datum, enumerate_datums
 from minipdk.services.pachyderm.pps.globbing import Globber
 from minipdk.services.pachyderm.pps.messages import enum
+from minipdk.services.pachyderm.pps.spec import inputs
 
 if TYPE_CHECKING:
     from minipdk.services.pachyderm.pps import Pps

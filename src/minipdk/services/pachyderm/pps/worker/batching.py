@@ -21,11 +21,18 @@ import grpc
 from minipdk.common.home import Home
 from minipdk.sandbox import Mount
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pps.environment import datum_variables, user_environment
 from minipdk.services.pachyderm.pps.logs import JobLog
-from minipdk.services.pachyderm.pps.user_code import Command, FailedTryError, Plan, UserCode, new_folder, remove_folder
-from minipdk.services.pachyderm.pps.worker import DatumRun
-from minipdk.services.pachyderm.pps.worker_api import WorkerServer
+from minipdk.services.pachyderm.pps.worker.datum_run import DatumRun
+from minipdk.services.pachyderm.pps.worker.environment import datum_variables, user_environment
+from minipdk.services.pachyderm.pps.worker.user_code import (
+    Command,
+    FailedTryError,
+    Plan,
+    UserCode,
+    new_folder,
+    remove_folder,
+)
+from minipdk.services.pachyderm.pps.worker.worker_api import WorkerServer
 
 PORT_VARIABLE = "PPS_WORKER_GRPC_PORT"
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from minipdk.common.ports import HOST
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pps import messages, service_ports
-from minipdk.services.pachyderm.pps.calls import allowed, required
+from minipdk.services.pachyderm.pps import messages
+from minipdk.services.pachyderm.pps.api.requests import allowed, required
 from minipdk.services.pachyderm.pps.messages import enum
 from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pps.worker import service_ports
 
 if TYPE_CHECKING:
     from minipdk.services.pachyderm.pps import Pps

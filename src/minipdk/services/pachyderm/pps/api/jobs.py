@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.calls import allowed, gone, job_key
+from minipdk.services.pachyderm.pps.api.requests import allowed, gone, job_key
 from minipdk.services.pachyderm.pps.store import Key, is_terminal
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermError, UnsupportedError
-from minipdk.services.pachyderm.pps import inputs, pod_patch, spec, validation
+from minipdk.services.pachyderm.pps.spec import inputs, pod_patch, validation
+from minipdk.services.pachyderm.pps.spec import parsing as spec
 
 MINIMAL: dict[str, Any] = {
     "pipeline": {"name": "edges"},

@@ -16,8 +16,8 @@ from minipdk.common.home import Home
 from minipdk.sandbox import ContainerSpec, Mount
 from minipdk.sandbox.errors import SandboxError
 from minipdk.services.pachyderm.pps.datums import Datum
-from minipdk.services.pachyderm.pps.environment import Worker
 from minipdk.services.pachyderm.pps.logs import JobLog, OutputCopier
+from minipdk.services.pachyderm.pps.worker.environment import Worker
 
 STOP_GRACE_S = 2.0
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError, NotFoundError, PachydermError, UnsupportedError
-from minipdk.services.pachyderm.pps import crons, messages, spec
-from minipdk.services.pachyderm.pps.calls import required
+from minipdk.services.pachyderm.pps import crons, messages
+from minipdk.services.pachyderm.pps.api.requests import required
+from minipdk.services.pachyderm.pps.spec import parsing as spec
 from minipdk.services.pachyderm.pps.store import Key
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Pfs, Upload
 from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.datums import Datum
-from minipdk.services.pachyderm.pps.environment import datum_variables, dotenv, user_environment
 from minipdk.services.pachyderm.pps.logs import JobLog
 from minipdk.services.pachyderm.pps.messages import enum
 from minipdk.services.pachyderm.pps.store import Key
-from minipdk.services.pachyderm.pps.user_code import (
+from minipdk.services.pachyderm.pps.worker.environment import datum_variables, dotenv, user_environment
+from minipdk.services.pachyderm.pps.worker.user_code import (
     Command,
     FailedTryError,
     Plan,
