@@ -1,7 +1,7 @@
 """Who makes a call: the cluster's user, or the code of a pipeline, known by a token that was made for it.
 
-A pipeline's token is made of names and a code that only the cluster's secret can make, so nothing of it has to be kept. It
-opens what the user's token opens, and besides, what only that pipeline may do: a spout commits to its own output, a job
+A pipeline's token consists of names and a code that only the cluster's secret can make, so it need not be stored. It permits
+every call that the user's token permits, and operations reserved for that pipeline: a spout commits to its own output, a job
 writes to its output bucket.
 """
 
@@ -11,7 +11,7 @@ import hmac
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-_SEPARATOR = "."  # in no name, and in S3 credentials allowed
+_SEPARATOR = "."  # not allowed in names, allowed in S3 credentials
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def issue(secret: str, caller: Caller) -> str:
 
 
 def identify(secret: str, token: str) -> Caller | None:
-    """Whose token this is; None if it is no pipeline's."""
+    """The caller with this token; None if it is no pipeline's."""
     names = token.split(_SEPARATOR)[:-1]
     if len(names) != 3:
         return None

@@ -1,8 +1,8 @@
-"""Carries gRPC calls to the objects that answer them, and failures back as statuses.
+"""Passes gRPC calls to the objects that answer them, and returns failures as statuses.
 
 A servicer is any object whose methods are named like the SDK's (``inspect_repo``) and take ``(request, context)``: they
-return one message, or yield them where the call streams; a client's stream arrives as an iterator. A call that no servicer
-has a method for answers UNIMPLEMENTED.
+return one message, or yield several if the call streams; a client's stream arrives as an iterator. A call without a method
+answers UNIMPLEMENTED.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import grpc
 
@@ -26,10 +26,14 @@ from minipdk.services.pachyderm.errors import (
     UnsupportedError,
 )
 
+T = TypeVar("T")
+Answer = Callable[[Any, grpc.ServicerContext], object]
+"""A method of a servicer: takes a message or an iterator of messages, returns the same or bytes."""
+
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE = 64 << 20  # the SDK sends messages of 19 MiB
-THREADS = 256  # a call that waits or subscribes holds one
+THREADS = 256  # a call that waits or subscribes occupies one
 OPEN_TO_ALL = frozenset(
     {
         "/admin_v2.API/InspectCluster",
@@ -50,13 +54,19 @@ _HANDLERS = {
 }
 
 
+class Context(Protocol):
+    """The part of gRPC's context that `whole` needs."""
+
+    def is_active(self) -> bool: ...
+
+
 class Server:
     """A gRPC server on loopback for the servicers given by package: ``{"pfs": ..., "pps": ...}``.
 
-    Callers must send ``token``, or one by which ``identify`` knows a pipeline. Where ``token`` is empty, authentication is
-    off and anybody may call.
+    Callers must send ``token``, or one by which ``identify`` knows a pipeline. With an empty ``token`` authentication is off
+    and every call is allowed.
 
-    ``parsers`` make the requests of some calls, given by path, of their bytes; protobuf makes the others.
+    ``parsers`` parse the requests of some calls, by their paths; protobuf parses the others.
     """
 
     def __init__(
@@ -64,7 +74,7 @@ class Server:
         port: int,
         token: str,
         servicers: Mapping[str, object],
-        parsers: Mapping[str, Callable[[bytes], Any]] = MappingProxyType({}),
+        parsers: Mapping[str, Callable[[bytes], object]] = MappingProxyType({}),
         identify: Callable[[str], callers.Caller | None] = lambda _: None,
     ) -> None:
         self._token, self._identify = token, identify
@@ -76,7 +86,7 @@ class Server:
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
                 ("grpc.max_send_message_length", MAX_MESSAGE),
                 ("grpc.so_reuseport", 0),
-                ("grpc.http2.bdp_probe", 0),  # it would take in ever more of a large file than can be stored meanwhile
+                ("grpc.http2.bdp_probe", 0),  # it would buffer ever more of a large file, faster than it can be stored
             ],
         )
         handlers: dict[str, dict[str, grpc.RpcMethodHandler]] = {}
@@ -99,7 +109,7 @@ class Server:
         """Let calls in progress end within ``grace`` seconds, then cancel them."""
         self._grpc.stop(grace).wait()
 
-    def _handler(self, call: wire.Rpc, answer: Callable[..., Any]) -> grpc.RpcMethodHandler:
+    def _handler(self, call: wire.Rpc, answer: Answer) -> grpc.RpcMethodHandler:
         guarded = self._stream(call, answer) if call.server_streams else self._unary(call, answer)
         return _HANDLERS[call.client_streams, call.server_streams](
             guarded,
@@ -107,21 +117,22 @@ class Server:
             response_serializer=_serialized,
         )
 
-    def _unary(self, call: wire.Rpc, answer: Callable[..., Any]) -> Callable[..., Any]:
-        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+    def _unary(self, call: wire.Rpc, answer: Answer) -> Answer:
+        def handle(request: object, context: grpc.ServicerContext) -> object:
             try:
                 self._authenticate(call, context)
-                return answer(whole(request, context) if call.client_streams else request, context)
+                return answer(whole(cast("Iterator[object]", request), context) if call.client_streams else request, context)
             except Exception as error:
                 _abort(call, error, context)
+                return None  # it raises
 
         return handle
 
-    def _stream(self, call: wire.Rpc, answer: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
-        def handle(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    def _stream(self, call: wire.Rpc, answer: Answer) -> Callable[[object, grpc.ServicerContext], Iterator[object]]:
+        def handle(request: object, context: grpc.ServicerContext) -> Iterator[object]:
             try:
                 self._authenticate(call, context)
-                yield from answer(request, context)
+                yield from cast("Iterator[object]", answer(request, context))
             except Exception as error:
                 _abort(call, error, context)
 
@@ -139,10 +150,10 @@ class Server:
             raise BadTokenError
 
 
-def whole(requests: Iterator[Any], context: Any) -> Iterator[Any]:
-    """A client's stream that fails where the client went away before its end; gRPC may only end it, as if all had come.
+def whole(requests: Iterator[T], context: Context) -> Iterator[T]:
+    """A client's stream that fails if the client went away before its end; gRPC may end it as if it were complete.
 
-    Asking once more lets gRPC's queue deliver what became of the call: a cancellation is reported beside the end.
+    Another `next` lets gRPC's queue deliver the state of the call: a cancellation is reported after the end.
     """
     yield from requests
     next(requests, None)
@@ -150,13 +161,13 @@ def whole(requests: Iterator[Any], context: Any) -> Iterator[Any]:
         raise CancelledError
 
 
-def _serialized(message: Any) -> bytes:
-    """The bytes of an answer; some have been made as bytes (`wire.bytes_value`)."""
+def _serialized(message: wire.Message | bytes) -> bytes:
+    """The bytes of an answer; some answers are bytes already (`wire.bytes_value`)."""
     return message if isinstance(message, bytes) else message.SerializeToString()
 
 
-def _unsupported(call: wire.Rpc) -> Callable[..., Any]:
-    def refuse(_request: Any, _context: grpc.ServicerContext) -> Any:
+def _unsupported(call: wire.Rpc) -> Answer:
+    def refuse(_request: object, _context: grpc.ServicerContext) -> NoReturn:
         raise UnsupportedError(f"{call.service}.{call.method}")
 
     return refuse

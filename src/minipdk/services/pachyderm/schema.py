@@ -3,13 +3,13 @@
 Never change a step that was released: add one.
 
 PFS: A commit's tree is a stack of layers, the newest on top. A layer holds one row for every file and directory that differs
-from the layers below it; a row without a size says that the path is gone. Directories carry the sum of what is below them,
-so sizes and hashes are read, never computed. Layers of finished commits never change and are shared by their descendants.
-A file set is a layer of its own, and the paths that it removes from what it is added to. Layers that are dropped are
-counted: they leave contents behind that nothing may name any more.
+from the layers below it; a row without a size means that the path is deleted. Directories have the sums of their files, so
+sizes and hashes are read, never computed. Layers of finished commits never change and are shared by their descendants.
+A file set is a separate layer, with the paths that it removes from the files it is added to. Dropped layers are counted,
+because they leave contents behind that nothing may refer to any more.
 
 ``branch_never`` holds the edges of the provenance that new heads do not propagate along. ``trigger_checks`` holds finished
-commits whose branches' triggers were not looked at yet. The next tick of a trigger without a cron expression is 0.
+commits whose branches' triggers were not checked yet. The next tick of a trigger without a cron expression is 0.
 
 PPS: messages are kept serialized, next to the columns they are looked up by. Row ids grow with time, so that newest first is
 descending row id.

@@ -1,14 +1,14 @@
-"""Defaults for pipeline specs, of the cluster and of each project: kept verbatim, and applied again when asked to."""
+"""Defaults for pipeline specs, of the cluster and of each project: kept verbatim, and applied again on request."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError
 from minipdk.services.pachyderm.pfs import Pfs
+from minipdk.services.pachyderm.pps.model import Key
 from minipdk.services.pachyderm.pps.pipelines import Pipelines
-from minipdk.services.pachyderm.pps.spec import parsing as spec
-from minipdk.services.pachyderm.pps.store import CLUSTER, Key, Store
+from minipdk.services.pachyderm.pps.spec import parsing
+from minipdk.services.pachyderm.pps.store import CLUSTER, Store
 
 
 class Defaults:
@@ -18,42 +18,37 @@ class Defaults:
         self._store, self._pfs, self._pipelines = store, pfs, pipelines
 
     def get(self, project: str = CLUSTER) -> tuple[str, int]:
-        """The JSON as it was set, and when (ns since 1970; 0: never)."""
+        """The JSON as it was set, and the time of that (ns since 1970; 0: never)."""
         if project:
             self._pfs.inspect_project(project)
         return self._store.defaults(project)
 
-    def set(self, json: str, project: str, *, regenerate: bool, reprocess: bool, dry_run: bool) -> list[Any]:
-        """Set defaults; with ``regenerate`` pipelines whose effective spec changes are updated. Returns those pipelines."""
+    def set(self, json: str, project: str, *, regenerate: bool, reprocess: bool, dry_run: bool) -> list[wire.pps.Pipeline]:
+        """Set defaults; with ``regenerate`` pipelines whose effective spec changes are updated. Returns these pipelines."""
         if project:
             self._pfs.inspect_project(project)
-        field = "project_defaults_json" if project else "cluster_defaults_json"
-        self._validate(json, field)
-        with self._pfs.transaction() as txn:
-            before, since = self._store.defaults(project)
+        self._validate(json, "project_defaults_json" if project else "cluster_defaults_json")
+        with self._pfs.state.transactions.begin(rehearsal=dry_run) as txn:
             self._store.set_defaults(json, txn.now, project)
             affected = self._affected(project) if regenerate else []
-            if dry_run:
-                self._store.set_defaults(before, since, project)
-                return [info.pipeline for info in affected]
-            for info in affected:
-                self._pipelines.create(info.user_spec_json, update=True, reprocess=reprocess, dry_run=False)
+            if not dry_run:
+                for info in affected:
+                    self._pipelines.create(info.user_spec_json, update=True, reprocess=reprocess, dry_run=False)
         return [info.pipeline for info in affected]
 
     @staticmethod
     def _validate(json: str, field: str) -> None:
         try:
-            layer = spec.canonical(spec.parse_object(json, field), spec.DEFAULTS)
-            spec.to_request(spec.merged(spec.BUILT_IN_DEFAULTS, layer).get("createPipelineRequest", {}))
+            layer = parsing.canonical(parsing.parse_object(json, field), parsing.DEFAULTS)
+            parsing.to_request(parsing.merged(parsing.BUILT_IN_DEFAULTS, layer).get("createPipelineRequest", {}))
         except InvalidRequestError as error:
             raise InvalidRequestError(f"invalid {field}: {error}") from None
 
-    def _affected(self, project: str) -> list[Any]:
-        """The pipelines whose effective spec is not what the defaults make of it now."""
-        found = []
-        for info in self._pipelines.list():
-            if project in (CLUSTER, Key.of(info.pipeline).project):
-                effective, _ = self._pipelines.effective_spec(info.user_spec_json)
-                if effective != spec.parse_object(info.effective_spec_json, "the effective spec"):
-                    found.append(info)
-        return found
+    def _affected(self, project: str) -> list[wire.pps.PipelineInfo]:
+        """The pipelines whose effective spec differs from the one that the defaults make now."""
+        pipelines = (info for info in self._pipelines.list() if project in (CLUSTER, Key.of(info.pipeline).project))
+        return [info for info in pipelines if self._is_outdated(info)]
+
+    def _is_outdated(self, info: wire.pps.PipelineInfo) -> bool:
+        effective, _ = self._pipelines.effective_spec(info.user_spec_json)
+        return effective != parsing.parse_object(info.effective_spec_json, "the effective spec")

@@ -1,44 +1,49 @@
 """Jobs: made by a commit on a pipeline's output branch, moved through their states, stopped and described.
 
-A job has the id of the commit set it belongs to. Its states are CREATED, STARTING (inputs are awaited), RUNNING, and one of
-the four terminal ones SUCCESS, FAILURE, KILLED, UNRUNNABLE; a terminal job never changes. It ends in the same transaction
-that finishes its output and meta commits.
+A job has the id of the commit set it belongs to. Its states are CREATED, STARTING (waiting for inputs), RUNNING, and the
+four terminal ones SUCCESS, FAILURE, KILLED, UNRUNNABLE; a terminal job never changes. It ends in the same transaction that
+finishes its output and meta commits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.services.pachyderm.errors import NotFoundError
 from minipdk.services.pachyderm.pfs import Contents, Pfs
 from minipdk.services.pachyderm.pfs.model import META, USER, Commit, CommitInfo, Repo
+from minipdk.services.pachyderm.pfs.transaction import Transaction
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.messages import enum
+from minipdk.services.pachyderm.pps.errors import JobFinishedError
+from minipdk.services.pachyderm.pps.messages import is_terminal, job_state
+from minipdk.services.pachyderm.pps.model import JobState, Key
 from minipdk.services.pachyderm.pps.spec import inputs
-from minipdk.services.pachyderm.pps.store import Key, Store, is_terminal
+from minipdk.services.pachyderm.pps.store import Store
 
-DETAIL_FIELDS = (
-    "transform",
-    "parallelism_spec",
-    "egress",
-    "service",
-    "spout",
-    "resource_requests",
-    "resource_limits",
-    "sidecar_resource_limits",
-    "sidecar_resource_requests",
-    "datum_set_spec",
-    "datum_timeout",
-    "job_timeout",
-    "scheduling_spec",
+DETAILS = frozenset(
+    {
+        "transform",
+        "parallelism_spec",
+        "egress",
+        "service",
+        "spout",
+        "input",
+        "resource_requests",
+        "resource_limits",
+        "sidecar_resource_limits",
+        "sidecar_resource_requests",
+        "datum_set_spec",
+        "datum_timeout",
+        "job_timeout",
+        "scheduling_spec",
+        "salt",
+        "datum_tries",
+        "pod_spec",
+        "pod_patch",
+    }
 )
-DETAIL_VALUES = ("salt", "datum_tries", "pod_spec", "pod_patch")
-
-
-class JobFinishedError(PachydermError):
-    """A job that is terminal cannot change."""
+"""The details that a job shares with its pipeline's version."""
 
 
 class Jobs:
@@ -53,7 +58,7 @@ class Jobs:
         pfs.on_commit_finished.append(self._commit_finished)
         pfs.on_commit_deleted.append(self._commit_deleted)
 
-    def _commit_created(self, txn: Any, info: CommitInfo) -> None:
+    def _commit_created(self, txn: Transaction, info: CommitInfo) -> None:
         """Make the job of a new output commit."""
         repo = info.commit.repo
         if repo.type != USER or info.finished:
@@ -68,17 +73,17 @@ class Jobs:
             job=messages.job(key),
             pipeline_version=pipeline.version,
             output_commit=messages.commit(info.commit, info.branch),
-            state=enum("JobState", "JOB_CREATED"),
+            state=job_state("JOB_CREATED"),
             stats=wire.pps.ProcessStats(),
         )
-        messages.set_time(job.created, txn.now // 1000 * 1000)  # microseconds are what the SDK can tell apart
+        messages.set_time(job.created, txn.now // 1000 * 1000)  # the SDK's times are in microseconds
         self._store.put_job(job)
         txn.after(self.wake)
 
-    def _commit_finished(self, txn: Any, _info: CommitInfo) -> None:
+    def _commit_finished(self, txn: Transaction, _info: CommitInfo) -> None:
         txn.after(self.wake)
 
-    def _commit_deleted(self, txn: Any, info: CommitInfo) -> None:
+    def _commit_deleted(self, txn: Transaction, info: CommitInfo) -> None:
         """A job does not outlive its output commit."""
         repo = info.commit.repo
         key = Key(repo.project, repo.name, info.commit.id)
@@ -89,30 +94,28 @@ class Jobs:
 
     # Changing
 
-    def advance(self, key: Key, state: str) -> Any:
+    def advance(self, key: Key, state: JobState) -> wire.pps.JobInfo:
         """Move a job on to a state that is not terminal; returns its JobInfo. Raises JobFinishedError."""
         with self._pfs.transaction() as txn:
-            job = self.get(key)
-            self._refuse_finished(job)
-            if job.state == enum("JobState", "JOB_RUNNING"):
+            job = self.unfinished(key)
+            if job.state == job_state("JOB_RUNNING"):
                 job.restart += 1  # a killed pachd left it behind
             if state == "JOB_RUNNING" and not job.HasField("started"):
                 messages.set_time(job.started, txn.now)
-            job.state = enum("JobState", state)
+            job.state = job_state(state)
             job.reason = ""
             self._store.put_job(job)
             return job
 
     def finish(
-        self, key: Key, state: str, reason: str = "", filesets: list[str] | None = None, since: Contents | None = None
+        self, key: Key, state: JobState, reason: str = "", filesets: list[str] | None = None, since: Contents | None = None
     ) -> None:
-        """End a job: its commits get their contents and are finished, with ``reason`` as their error. JobFinishedError.
+        """End a job: its commits get their contents and are finished, with ``reason`` as their error.
 
-        ``since`` are the contents of an earlier job's output, of which these are mostly the same.
+        ``since`` are the contents of an earlier job's output, which are mostly the same. Raises JobFinishedError.
         """
         with self._pfs.transaction() as txn:
-            job = self.get(key)
-            self._refuse_finished(job)
+            job = self.unfinished(key)
             output = messages.to_commit(job.output_commit)
             if filesets is not None:
                 self._pfs.set_contents(output, filesets, since)
@@ -121,7 +124,7 @@ class Jobs:
             if not job.HasField("started"):
                 messages.set_time(job.started, txn.now)
             messages.set_time(job.finished, txn.now)
-            job.state, job.reason = enum("JobState", state), reason
+            job.state, job.reason = job_state(state), reason
             self._store.put_job(job)
             txn.after(self.wake)
 
@@ -136,7 +139,7 @@ class Jobs:
         """Kill every unfinished job of a pipeline."""
         with self._pfs.transaction():
             for job in self._store.open_jobs(pipeline):
-                self.stop(Key.of(job.job.pipeline, job.job.id), reason)
+                self.stop(Key.of_job(job.job), reason)
 
     def delete(self, key: Key) -> None:
         with self._pfs.transaction():
@@ -145,7 +148,7 @@ class Jobs:
                 self._pfs.files.delete_fileset(fileset)
 
     def _finish_commits(self, output: Commit, error: str) -> str:
-        """Finish a job's meta and output commits; returns why the output's contents cannot be, if they cannot."""
+        """Finish a job's meta and output commits; returns the output's error: why its contents were refused, or ""."""
         meta = Repo(output.repo.project, output.repo.name, META).commit(output.id)
         for commit in (meta, output):
             try:
@@ -161,32 +164,27 @@ class Jobs:
         except NotFoundError:
             return ""
 
-    @staticmethod
-    def _refuse_finished(job: Any) -> None:
-        if is_terminal(job.state):
-            raise JobFinishedError(f"job {Key.of(job.job.pipeline, job.job.id)} has already finished")
+    # Looking up
 
-    # Looking
-
-    def get(self, key: Key) -> Any:
+    def get(self, key: Key) -> wire.pps.JobInfo:
         """The JobInfo, without details. Raises NotFoundError."""
         if (job := self._store.job(key)) is None:
             raise NotFoundError(f"jobs {key} not found")
         return job
 
-    def add_details(self, job: Any) -> Any:
-        """``job`` with what the version of the pipeline says that it belongs to."""
-        key = Key.of(job.job.pipeline, job.job.id)
+    def unfinished(self, key: Key) -> wire.pps.JobInfo:
+        """The JobInfo of a job that is about to change. Raises NotFoundError or JobFinishedError."""
+        job = self.get(key)
+        if is_terminal(job.state):
+            raise JobFinishedError(key)
+        return job
+
+    def add_details(self, job: wire.pps.JobInfo) -> None:
+        """Add to ``job`` the details of its pipeline's version."""
+        key = Key.of_job(job.job)
         pipeline = self._store.pipeline(key, job.pipeline_version)
         if pipeline is None:
-            raise NotFoundError(f'pipeline "{Key(key.project, key.pipeline)}" not found')
-        details = job.details
-        for name in DETAIL_FIELDS:
-            if pipeline.details.HasField(name):
-                getattr(details, name).CopyFrom(getattr(pipeline.details, name))
-        for name in DETAIL_VALUES:
-            setattr(details, name, getattr(pipeline.details, name))
-        details.input.CopyFrom(pipeline.details.input)
-        for leaf in inputs.leaves(details.input):
+            raise NotFoundError(f'pipeline "{key.pipeline_key}" not found')
+        messages.copy_fields(pipeline.details, job.details, DETAILS)
+        for leaf in inputs.leaves(job.details.input):
             (leaf.pfs if leaf.HasField("pfs") else leaf.cron).commit = key.id
-        return job

@@ -1,20 +1,25 @@
-"""Secrets, which are the Kubernetes API's: pachd keeps none, it reads and writes those of its own namespace."""
+"""Secrets, which are the Kubernetes API's: pachd keeps none, it reads and writes the secrets in its namespace."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from minipdk.common.home import Home
+from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pps.worker.environment import NAMESPACE
 
 if TYPE_CHECKING:
     import requests
 
+Secret = dict[str, Any]
+"""A Secret object of the Kubernetes API; its data are base64."""
+
+NAMESPACE = "default"
 SOURCE_LABEL, SOURCE = "secret-source", "pachyderm-user"
 TIMEOUT_S = 10.0
 
@@ -29,7 +34,7 @@ class Secrets:
         self._lazy_session: requests.Session | None = None
 
     def create(self, file: bytes) -> None:
-        """Create the Secret that ``file`` holds as JSON, labelled as one that came through Pachyderm."""
+        """Create the Secret in ``file`` (JSON), labelled as created through Pachyderm."""
         try:
             secret = json.loads(file)
         except ValueError as error:
@@ -52,11 +57,10 @@ class Secrets:
     def delete(self, name: str) -> None:
         self._call("failed to delete secret", "DELETE", name)
 
-    def inspect(self, name: str) -> dict[str, Any]:
-        """The Secret object as Kubernetes keeps it; its data are base64."""
+    def inspect(self, name: str) -> Secret:
         return self._call("failed to get secret", "GET", name)
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> list[Secret]:
         """The secrets that were created through Pachyderm."""
         items = self._call("failed to list secrets", "GET", params={"labelSelector": f"{SOURCE_LABEL}={SOURCE}"}).get(
             "items"
@@ -81,10 +85,14 @@ class Secrets:
         except (binascii.Error, TypeError) as error:
             raise PachydermError(f"Kubernetes secret {name} is damaged: {error}") from None
 
-    def _call(self, doing: str, method: str, name: str = "", **arguments: Any) -> dict[str, Any]:
-        return self._checked(self._request(method, name, **arguments), doing)
+    def _call(
+        self, doing: str, method: str, name: str = "", *, json: Secret | None = None, params: dict[str, str] | None = None
+    ) -> Secret:
+        return self._checked(self._request(method, name, json=json, params=params), doing)
 
-    def _request(self, method: str, name: str = "", **arguments: Any) -> requests.Response:
+    def _request(
+        self, method: str, name: str = "", *, json: Secret | None = None, params: dict[str, str] | None = None
+    ) -> requests.Response:
         import requests
 
         if self._lazy_session is None:
@@ -95,14 +103,14 @@ class Secrets:
             self._lazy_session.verify = str(self._home.ca_certificate)
         url = f"{self._url}/{quote(name, safe='')}" if name else self._url
         try:
-            return self._lazy_session.request(method, url, timeout=TIMEOUT_S, **arguments)
+            return self._lazy_session.request(method, url, timeout=TIMEOUT_S, json=json, params=params)
         except (requests.RequestException, OSError) as error:
             raise PachydermError(
                 f"the Kubernetes API at {self._server} did not answer: see `minipdk status` ({error})"
             ) from None
 
     @staticmethod
-    def _checked(response: requests.Response, doing: str) -> dict[str, Any]:
+    def _checked(response: requests.Response, doing: str) -> Secret:
         try:
             answer = response.json()
         except ValueError:
@@ -112,8 +120,8 @@ class Secrets:
         return answer if isinstance(answer, dict) else {}
 
 
-def check(secrets: Secrets, mounts: Any) -> None:
-    """Refuse SecretMounts that name a secret or a key that is not there."""
+def check(secrets: Secrets, mounts: Iterable[wire.pps.SecretMount]) -> None:
+    """Refuse SecretMounts that name a missing secret or key."""
     for mount in mounts:
         values = secrets.values(mount.name)
         if mount.key and mount.key not in values:

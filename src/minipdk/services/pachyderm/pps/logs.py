@@ -1,7 +1,7 @@
 """The log lines of pipelines: written as they come, one file a job, and read back filtered or followed.
 
 A file holds one JSON value a line: ``[time in ns, worker, datum, source, message]``, and before a datum's first line
-``{"datum": id, "data": [[path, hash in hex], ...]}``. What has been written survives pachd.
+``{"datum": id, "data": [[path, hash in hex], ...]}``. Lines survive pachd.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from minipdk.common.home import Home
-from minipdk.services.pachyderm.pps.datums import Datum
-from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pps.model import Datum, Key
 
 USER, WORKER, MASTER = "user", "worker", "master"
-"""Who wrote a line: user code, the worker that ran it, or what distributes a job's datums."""
+"""Who wrote a line: user code, the worker that ran it, or the master that distributes a job's datums."""
 MAX_LINE = 1 << 16
 POLL_S = 60.0
 
@@ -44,7 +42,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which lines to read: of a job, of a datum ("": of all), with these input paths or hashes, not older than ``since``."""
+    """The lines to read: of a job, of a datum ("": of all), with these input paths or hashes, not older than ``since``."""
 
     job: str = ""
     datum: str = ""
@@ -57,7 +55,7 @@ class Filter:
             line.ts >= self.since
             and self.master == (line.source == MASTER)
             and self.datum in ("", line.datum)
-            and all(any(wanted in (path, digest.hex()) for path, digest in line.data) for wanted in self.data)
+            and all(any(text in (path, digest.hex()) for path, digest in line.data) for text in self.data)
         )
 
 
@@ -79,23 +77,23 @@ class Logs:
     def delete_job(self, key: Key) -> None:
         self._path(key).unlink(missing_ok=True)
 
-    def read(self, key: Key, wanted: Filter, tail: int = 0) -> Iterator[Line]:
-        """The lines there are, by time; with ``tail`` only the last so many of each worker."""
-        lines = (line for tailer in self._tailers(key, wanted) for line in tailer.read())
-        found = sorted((line for line in lines if wanted.allows(line)), key=lambda line: line.ts)
-        return iter(_last(found, tail) if tail > 0 else found)
+    def read(self, key: Key, lines: Filter, tail: int = 0) -> Iterator[Line]:
+        """The lines that ``lines`` allows, by time; with ``tail`` only the last so many of each worker."""
+        written = (line for tailer in self._tailers(key, lines) for line in tailer.read())
+        matches = sorted((line for line in written if lines.allows(line)), key=lambda line: line.ts)
+        return iter(_last(matches, tail) if tail > 0 else matches)
 
-    def follow(self, key: Key, wanted: Filter, stop: threading.Event, tail: int = 0) -> Iterator[Line]:
+    def follow(self, key: Key, lines: Filter, stop: threading.Event, tail: int = 0) -> Iterator[Line]:
         """As `read`, then every new line as it is written, until ``stop`` is set and `wake` called."""
         tailers: dict[Path, _Tailer] = {}
         first = True
         while not stop.is_set():
             generation = self._generation
-            for tailer in self._tailers(key, wanted):
+            for tailer in self._tailers(key, lines):
                 tailers.setdefault(tailer.path, tailer)
-            found = sorted((line for tailer in tailers.values() for line in tailer.read()), key=lambda line: line.ts)
-            found = [line for line in found if wanted.allows(line)]
-            yield from _last(found, tail) if first and tail > 0 else found
+            written = sorted((line for tailer in tailers.values() for line in tailer.read()), key=lambda line: line.ts)
+            matches = [line for line in written if lines.allows(line)]
+            yield from _last(matches, tail) if first and tail > 0 else matches
             first = False
             self._wait_for_more(generation, stop)
 
@@ -104,7 +102,7 @@ class Logs:
             self._grown.wait_for(lambda: self._generation != seen or stop.is_set(), POLL_S)
 
     def wake(self) -> None:
-        """Let followers look whether they have been stopped."""
+        """Let followers check whether they have been stopped."""
         self._notify()
 
     def _notify(self) -> None:
@@ -120,9 +118,9 @@ class Logs:
             raise ValueError(f"not a job id: {key.id!r}")
         return self._folder(key) / f"{key.id}.jsonl"
 
-    def _tailers(self, key: Key, wanted: Filter) -> list[_Tailer]:
-        if wanted.job:
-            path = self._path(Key(key.project, key.pipeline, wanted.job))
+    def _tailers(self, key: Key, lines: Filter) -> list[_Tailer]:
+        if lines.job:
+            path = self._path(Key(key.project, key.pipeline, lines.job))
             return [_Tailer(path)] if path.exists() else []
         return [_Tailer(path) for path in sorted(self._folder(key).glob("*.jsonl"))]
 
@@ -144,12 +142,12 @@ class JobLog:
         self._announced: set[str] = set()
 
     def write(self, worker: str, datum: Datum | None, message: str, source: str = WORKER) -> None:
-        """Append a line; ``datum`` None where it concerns the job as a whole."""
-        records: list[Any] = []
+        """Append a line; ``datum`` is None if it concerns the job as a whole."""
+        records: list[object] = []
         with self._lock:
             if datum is not None and datum.id not in self._announced:
                 self._announced.add(datum.id)
-                records.append({"datum": datum.id, "data": [[one.path, one.file.hash.hex()] for one in datum.inputs]})
+                records.append({"datum": datum.id, "data": [[file.path, file.file.hash.hex()] for file in datum.inputs]})
             records.append([time.time_ns(), worker, datum.id if datum else "", source, message])
             text = "".join(json.dumps(record) + "\n" for record in records)
             os.write(self._open(), text.encode())
@@ -169,7 +167,7 @@ class JobLog:
 
 
 class OutputCopier:
-    """Appends what user code writes to a pipe, line by line, in a thread of its own until the pipe ends."""
+    """Appends the lines that user code writes to a pipe, in a separate thread until the pipe ends."""
 
     def __init__(self, log: JobLog, descriptor: int, worker: str, datum: Datum | None) -> None:
         self._log, self._descriptor, self._worker, self._datum = log, descriptor, worker, datum
@@ -182,13 +180,13 @@ class OutputCopier:
         self._thread.start()
 
     def attribute(self, datum: Datum | None) -> None:
-        """Let what is written from now on be ``datum``'s; what has been written so far is the last one's."""
+        """Attribute lines from now on to ``datum``; lines so far belong to the previous one."""
         with self._lock:
             self._drain()
             self._datum = datum
 
     def join(self) -> None:
-        """Wait until the pipe has ended and all is in the log."""
+        """Wait until the pipe has ended and every line is in the log."""
         self._thread.join()
 
     def _copy(self) -> None:
@@ -199,7 +197,7 @@ class OutputCopier:
         os.close(self._descriptor)
 
     def _drain(self) -> None:
-        """Append what is in the pipe now. Holding the lock."""
+        """Append the lines that are in the pipe now. The caller has the lock."""
         while not self._ended:
             try:
                 read = os.read(self._descriptor, MAX_LINE)
@@ -215,7 +213,7 @@ class OutputCopier:
 
 
 class _Tailer:
-    """Reads a job's file on from where it stopped, whole lines only."""
+    """Reads the new lines of a job's file, whole lines only."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,63 +1,88 @@
-"""PPS's small conversions between PFS's nouns and the protocol's messages."""
+"""Conversions between the nouns of PFS and PPS and the protocol's messages."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Iterable
+from typing import cast
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.pfs.model import Branch, Commit, FileInfo, Repo
-from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, USER, Branch, Commit, FileInfo, Repo
+from minipdk.services.pachyderm.pps.model import Datum, Key
 
 NANOSECONDS = 1_000_000_000
 
+job_state, pipeline_state, datum_state = wire.pps.JobState.Value, wire.pps.PipelineState.Value, wire.pps.DatumState.Value
+"""The number of a state: ``job_state("JOB_RUNNING")``."""
 
-def enum(name: str, value: str) -> int:
-    """The number of a PPS enum's value: ``enum("JobState", "JOB_RUNNING")``."""
-    number: int = getattr(wire.pps, name).Value(value)
-    return number
+TRANSFORM = wire.pps.PipelineInfoPipelineType.Value("PIPELINE_TYPE_TRANSFORM")
+SERVICE = wire.pps.PipelineInfoPipelineType.Value("PIPELINE_TYPE_SERVICE")
+SPOUT = wire.pps.PipelineInfoPipelineType.Value("PIPELINE_TYPE_SPOUT")
+"""The types of pipelines."""
 
-
-TRANSFORM, SERVICE, SPOUT = (
-    enum("PipelineInfoPipelineType", f"PIPELINE_TYPE_{name}") for name in ("TRANSFORM", "SERVICE", "SPOUT")
-)
-"""What PipelineInfo.type may be."""
+TERMINAL = frozenset({job_state(name) for name in ("JOB_SUCCESS", "JOB_FAILURE", "JOB_KILLED", "JOB_UNRUNNABLE")})
 
 
-def set_time(timestamp: Any, nanoseconds: int) -> None:
+def is_terminal(state: int) -> bool:
+    """Whether a job in this JobState will not change any more."""
+    return state in TERMINAL
+
+
+def set_time(timestamp: wire.Timestamp | wire.Duration, nanoseconds: int) -> None:
     """Set a Timestamp or Duration field from integer nanoseconds."""
     timestamp.seconds, timestamp.nanos = divmod(nanoseconds, NANOSECONDS)
 
 
-def nanoseconds(timestamp: Any) -> int:
+def nanoseconds(timestamp: wire.Timestamp | wire.Duration) -> int:
     """A Timestamp or Duration as integer nanoseconds."""
-    return int(timestamp.seconds) * NANOSECONDS + int(timestamp.nanos)
+    return timestamp.seconds * NANOSECONDS + timestamp.nanos
 
 
-def pipeline(key: Key) -> Any:
+def copy_fields(source: wire.Message, target: wire.Message, names: Collection[str]) -> None:
+    """Copy the fields called ``names`` that are set in ``source``."""
+    for field, value in source.ListFields():
+        if field.name not in names:
+            continue
+        if field.label == field.LABEL_REPEATED:
+            getattr(target, field.name).extend(cast("Iterable[object]", value))
+        elif field.message_type:
+            getattr(target, field.name).CopyFrom(value)
+        else:
+            setattr(target, field.name, value)
+
+
+def service_of(details: wire.pps.PipelineInfoDetails) -> wire.pps.Service | None:
+    """The Service message of a pipeline's details, or of its spout."""
+    if details.HasField("service"):
+        return details.service
+    return details.spout.service if details.spout.HasField("service") else None
+
+
+def pipeline(key: Key) -> wire.pps.Pipeline:
     return wire.pps.Pipeline(name=key.pipeline, project=wire.pfs.Project(name=key.project))
 
 
-def job(key: Key) -> Any:
+def job(key: Key) -> wire.pps.Job:
     return wire.pps.Job(pipeline=pipeline(key), id=key.id)
 
 
-def repo(value: Repo) -> Any:
+def repo(value: Repo) -> wire.pfs.Repo:
     return wire.pfs.Repo(name=value.name, type=value.type, project=wire.pfs.Project(name=value.project))
 
 
-def commit(value: Commit, branch: Branch | None = None) -> Any:
+def commit(value: Commit, branch: Branch | None = None) -> wire.pfs.Commit:
     message = wire.pfs.Commit(repo=repo(value.repo), id=value.id)
     if branch is not None:
         message.branch.CopyFrom(wire.pfs.Branch(repo=repo(branch.repo), name=branch.name))
     return message
 
 
-def to_commit(message: Any) -> Commit:
+def to_commit(message: wire.pfs.Commit) -> Commit:
     """The handle of a Commit message."""
-    return Repo(message.repo.project.name or "default", message.repo.name, message.repo.type or "user").commit(message.id)
+    owner = message.repo
+    return Repo(owner.project.name or DEFAULT_PROJECT, owner.name, owner.type or USER).commit(message.id)
 
 
-def file_info(value: FileInfo) -> Any:
+def file_info(value: FileInfo) -> wire.pfs.FileInfo:
     message = wire.pfs.FileInfo(
         file=wire.pfs.File(commit=commit(value.commit), path=value.path),
         file_type=wire.pfs.FileType.Value("DIR" if value.is_dir else "FILE"),
@@ -66,3 +91,10 @@ def file_info(value: FileInfo) -> Any:
     )
     set_time(message.committed, value.committed)
     return message
+
+
+def datum_info(datum: Datum) -> wire.pps.DatumInfo:
+    """A datum that no job has run."""
+    info = wire.pps.DatumInfo(datum=wire.pps.Datum(id=datum.id), state=datum_state("UNKNOWN"))
+    info.data.extend(file_info(file.file) for file in datum.inputs)
+    return info

@@ -7,56 +7,62 @@ its inputs and its spec branch as provenance, so that a commit on any of them op
 from __future__ import annotations
 
 import json
+import re
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Container, Iterator
 
+from minipdk.common.ports import first_free
 from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pfs.model import META, SPEC, Branch, Commit, Repo
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, META, SPEC, Branch, Commit, Repo
+from minipdk.services.pachyderm.pfs.transaction import Transaction
 from minipdk.services.pachyderm.pps import branches, kube_secrets, messages
 from minipdk.services.pachyderm.pps.jobs import Jobs
 from minipdk.services.pachyderm.pps.kube_secrets import Secrets
 from minipdk.services.pachyderm.pps.logs import Logs
-from minipdk.services.pachyderm.pps.messages import SERVICE, SPOUT, TRANSFORM, enum
-from minipdk.services.pachyderm.pps.spec import inputs, validation
-from minipdk.services.pachyderm.pps.spec import parsing as spec
-from minipdk.services.pachyderm.pps.store import CLUSTER, Key, Store
-from minipdk.services.pachyderm.pps.worker import service_ports
+from minipdk.services.pachyderm.pps.messages import SERVICE, SPOUT, TRANSFORM, job_state, pipeline_state, service_of
+from minipdk.services.pachyderm.pps.model import Key
+from minipdk.services.pachyderm.pps.spec import inputs, parsing, validation
+from minipdk.services.pachyderm.pps.store import CLUSTER, Store
 
-COPIED = (
-    "transform",
-    "tf_job",
-    "parallelism_spec",
-    "input",
-    "egress",
-    "resource_requests",
-    "resource_limits",
-    "sidecar_resource_limits",
-    "sidecar_resource_requests",
-    "service",
-    "spout",
-    "datum_set_spec",
-    "datum_timeout",
-    "job_timeout",
-    "scheduling_spec",
-    "metadata",
-    "determined",
-    "maximum_expected_uptime",
+DETAILS = frozenset(
+    {
+        "transform",
+        "tf_job",
+        "parallelism_spec",
+        "input",
+        "egress",
+        "resource_requests",
+        "resource_limits",
+        "sidecar_resource_limits",
+        "sidecar_resource_requests",
+        "service",
+        "spout",
+        "datum_set_spec",
+        "datum_timeout",
+        "job_timeout",
+        "scheduling_spec",
+        "metadata",
+        "determined",
+        "maximum_expected_uptime",
+        "tolerations",
+        "output_branch",
+        "description",
+        "salt",
+        "datum_tries",
+        "pod_spec",
+        "pod_patch",
+        "s3_out",
+        "reprocess_spec",
+        "autoscaling",
+    }
 )
-COPIED_VALUES = (
-    "output_branch",
-    "description",
-    "salt",
-    "datum_tries",
-    "pod_spec",
-    "pod_patch",
-    "s3_out",
-    "reprocess_spec",
-    "autoscaling",
-)
+"""The fields of a CreatePipelineRequest that a PipelineInfo keeps as its details."""
 DEFAULT_TRIES = 3
+FIRST_PORT, LAST_PORT = 30000, 32767
+"""Kubernetes' range of NodePorts."""
+ANCESTRY = re.compile(r"(?P<name>[^.^~]*)(?:[\^~](?P<back>\d{1,9})|(?P<carets>\^+|~+)|\.(?P<future>\d{1,9}))?")
 
 
 class Pipelines:
@@ -71,28 +77,28 @@ class Pipelines:
 
     # Creating
 
-    def effective_spec(self, user_json: str) -> tuple[spec.Json, Any]:
+    def effective_spec(self, user_json: str) -> tuple[parsing.Json, wire.pps.CreatePipelineRequest]:
         """The spec that ``user_json`` and the defaults make, as canonical JSON and as a CreatePipelineRequest."""
         try:
-            user = spec.canonical(spec.parse_object(user_json, "the pipeline spec"))
-            project = str((user.get("pipeline") or {}).get("project", {}).get("name", "") or "default")
-            effective = spec.effective(self._defaults(CLUSTER), self._defaults(project), user)
-            request = spec.to_request(effective)
+            user = parsing.canonical(parsing.parse_object(user_json, "the pipeline spec"))
+            project = str((user.get("pipeline") or {}).get("project", {}).get("name", "") or DEFAULT_PROJECT)
+            effective = parsing.effective(self._defaults(CLUSTER), self._defaults(project), user)
+            request = parsing.to_request(effective)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"could not make effective spec: {error}") from None
         if not request.HasField("pipeline"):
             raise PachydermError("request.Pipeline cannot be nil")
-        request.pipeline.project.name = request.pipeline.project.name or "default"
+        request.pipeline.project.name = request.pipeline.project.name or DEFAULT_PROJECT
         return effective, request
 
-    def _defaults(self, project: str) -> spec.Json:
-        return spec.parse_object(self._store.defaults(project)[0], "the defaults")
+    def _defaults(self, project: str) -> parsing.Json:
+        return parsing.parse_object(self._store.defaults(project)[0], "the defaults")
 
     def create(self, user_json: str, *, update: bool, reprocess: bool, dry_run: bool) -> str:
         """Create or update a pipeline from the JSON of a CreatePipelineRequest; returns the effective spec as JSON."""
         effective, request = self.effective_spec(user_json)
         request.update, request.reprocess = update, reprocess
-        answer = spec.to_json(request)
+        answer = parsing.to_json(request)
         if dry_run:
             return answer
         validation.validate_request(request)
@@ -106,7 +112,9 @@ class Pipelines:
         pipeline = self.get(key)
         self.create(pipeline.user_spec_json, update=True, reprocess=reprocess, dry_run=False)
 
-    def _create(self, txn: Any, request: Any, user_json: str, effective_json: str) -> None:
+    def _create(
+        self, txn: Transaction, request: wire.pps.CreatePipelineRequest, user_json: str, effective_json: str
+    ) -> None:
         key = Key.of(request.pipeline)
         old = self._store.pipeline(key)
         if old is not None and not request.update:
@@ -131,31 +139,17 @@ class Pipelines:
         branches.connect(self._pfs, info)
         txn.after(self._jobs.wake)
 
-    def _info(self, txn: Any, request: Any, old: Any | None) -> Any:
+    def _info(
+        self, txn: Transaction, request: wire.pps.CreatePipelineRequest, old: wire.pps.PipelineInfo | None
+    ) -> wire.pps.PipelineInfo:
         """The PipelineInfo of a new version, with the defaults filled in."""
         info = wire.pps.PipelineInfo(pipeline=request.pipeline, version=1)
         details = info.details
-        for name in COPIED:
-            if request.HasField(name):
-                getattr(details, name).CopyFrom(getattr(request, name))
-        for name in COPIED_VALUES:
-            setattr(details, name, getattr(request, name))
-        details.tolerations.extend(request.tolerations)
-        details.datum_tries = details.datum_tries or DEFAULT_TRIES
-        details.output_branch = details.output_branch or "master"
-        details.reprocess_spec = details.reprocess_spec or validation.UNTIL_SUCCESS
-        key = Key.of(request.pipeline)
-        inputs.set_defaults(
-            details.input,
-            pipeline=key.pipeline,
-            project=key.project,
-            now=lambda timestamp: messages.set_time(timestamp, txn.now),
-        )
-        if (service := service_ports.service_of(details)) is not None:
-            service.type = service.type or "NodePort"
+        messages.copy_fields(request, details, DETAILS)
+        self._set_defaults(details, Key.of(request.pipeline), txn.now)
         validation.validate_info(details)
         info.parallelism = details.parallelism_spec.constant or 1
-        info.state = enum("PipelineState", "PIPELINE_STARTING")
+        info.state = pipeline_state("PIPELINE_STARTING")
         info.type = _type_of(details)
         self._choose_port(details, old)
         messages.set_time(details.updated_at, txn.now)
@@ -170,18 +164,31 @@ class Pipelines:
                 details.salt = old.details.salt
         return info
 
-    def _choose_port(self, details: Any, old: Any | None) -> None:
-        """Give a service that names no external port the one it had before, or a free one."""
-        service = service_ports.service_of(details)
+    @staticmethod
+    def _set_defaults(details: wire.pps.PipelineInfoDetails, key: Key, now: int) -> None:
+        details.datum_tries = details.datum_tries or DEFAULT_TRIES
+        details.output_branch = details.output_branch or "master"
+        details.reprocess_spec = details.reprocess_spec or validation.UNTIL_SUCCESS
+        inputs.set_defaults(
+            details.input,
+            pipeline=key.pipeline,
+            project=key.project,
+            now=lambda timestamp: messages.set_time(timestamp, now),
+        )
+        if (service := service_of(details)) is not None:
+            service.type = service.type or "NodePort"
+
+    def _choose_port(self, details: wire.pps.PipelineInfoDetails, old: wire.pps.PipelineInfo | None) -> None:
+        """Give a service that names no external port its previous one, or a free one."""
+        service = service_of(details)
         if service is None or service.external_port:
             return
-        before = service_ports.service_of(old.details) if old is not None else None
-        services = [service_ports.service_of(info.details) for info in self._store.pipelines()]
-        taken = {one.external_port for one in services if one is not None}
-        try:
-            service.external_port = before.external_port if before is not None else service_ports.choose(taken)
-        except OSError as error:
-            raise PachydermError(f"there is no port for the service: {error}") from None
+        before = service_of(old.details) if old is not None else None
+        if before is not None:
+            service.external_port = before.external_port
+        else:
+            services = (service_of(info.details) for info in self._store.pipelines())
+            service.external_port = _free_port({other.external_port for other in services if other is not None})
 
     # Stopping, starting and deleting
 
@@ -190,18 +197,18 @@ class Pipelines:
         with self._pfs.transaction() as txn:
             info = self.get(key)
             info.stopped = True
-            info.state, info.reason = enum("PipelineState", "PIPELINE_PAUSED"), ""
+            info.state, info.reason = pipeline_state("PIPELINE_PAUSED"), ""
             self._store.put_pipeline(info)
             branches.connect(self._pfs, info)
             self._jobs.stop_all(key, "all jobs killed because pipeline was stopped")
             txn.after(self._jobs.wake)
 
     def start(self, key: Key) -> None:
-        """Connect a stopped pipeline again; what was committed meanwhile makes a job."""
+        """Connect a stopped pipeline again; commits that its inputs got meanwhile make a job."""
         with self._pfs.transaction() as txn:
             info = self.get(key)
             if info.stopped:
-                info.state = enum("PipelineState", "PIPELINE_STARTING")
+                info.state = pipeline_state("PIPELINE_STARTING")
             info.stopped = False
             self._store.put_pipeline(info)
             branches.connect(self._pfs, info)
@@ -213,7 +220,7 @@ class Pipelines:
             info = self.get(key)
             self._jobs.stop_all(key, "pipeline deleted")
             for job in list(self._store.jobs(key)):
-                self._jobs.delete(Key.of(job.job.pipeline, job.job.id))
+                self._jobs.delete(Key.of_job(job.job))
             self._store.delete_pipeline(key)
             txn.after(self._jobs.wake)
             output = Repo(key.project, key.pipeline)
@@ -227,7 +234,21 @@ class Pipelines:
                 self._pfs.delete_repo(repo, force=force)
             txn.after(lambda: self._logs.delete_pipeline(key))
 
-    # Looking
+    def delete_all(self, projects: set[str] | None, *, keep_repo: bool, force: bool) -> list[wire.pps.Pipeline]:
+        """Delete the pipelines of these projects (None: of all), downstream ones first."""
+        with self._pfs.transaction():
+            infos = [info for info in self.list() if projects is None or info.pipeline.project.name in projects]
+            infos.sort(key=self._depth, reverse=True)
+            for info in infos:
+                self.delete(Key.of(info.pipeline), keep_repo=keep_repo, force=force)
+        return [info.pipeline for info in infos]
+
+    def _depth(self, info: wire.pps.PipelineInfo) -> int:
+        """How many branches a pipeline depends on: more than any pipeline upstream of it."""
+        key = Key.of(info.pipeline)
+        return len(self._pfs.inspect_branch(Repo(key.project, key.pipeline).branch(info.details.output_branch)).provenance)
+
+    # Hooks of PFS
 
     def _is_transform_repo(self, repo: Repo) -> bool:
         info = self._store.pipeline(Key(repo.project, repo.name))
@@ -244,7 +265,9 @@ class Pipelines:
         info = self._store.pipeline(Key(caller.project, caller.pipeline)) if caller else None
         return info is not None and info.type == SPOUT and branch in branches.written(info)
 
-    def get(self, key: Key, version: int | None = None) -> Any:
+    # Looking up
+
+    def get(self, key: Key, version: int | None = None) -> wire.pps.PipelineInfo:
         """The PipelineInfo of the newest version, or of another. Raises NotFoundError."""
         if (info := self._store.pipeline(key, version)) is None:
             raise NotFoundError(
@@ -253,37 +276,55 @@ class Pipelines:
             )
         return info
 
-    def at(self, info: Any, commit_set: str) -> Any | None:
-        """The version of a pipeline that was in force in a commit set, with its last job then; None where it had no part."""
+    def version(self, key: Key) -> wire.pps.PipelineInfo:
+        """The version that a name in ancestry format means: ``edges^2`` is two before the newest."""
+        parts = ANCESTRY.fullmatch(key.pipeline)
+        if parts is None:
+            raise PachydermError(f'invalid ancestry syntax "{key.pipeline}": write "name^2" or "name^^"')
+        if parts["future"] and int(parts["future"]):
+            raise PachydermError("cannot inspect future pipelines")
+        key = Key(key.project, parts["name"])
+        newest = self.get(key)
+        back = int(parts["back"] or 0) + len(parts["carets"] or "")
+        if back >= newest.version:
+            raise PachydermError(f'pipeline "{key}" has only {newest.version} versions, not enough to find ancestor {back}')
+        return self.get(key, newest.version - back)
+
+    def at(self, info: wire.pps.PipelineInfo, commit_set: str) -> wire.pps.PipelineInfo | None:
+        """A pipeline's version in a commit set, with its last job then; None if the pipeline had no part in it."""
         key = Key.of(info.pipeline)
         try:
             spec_commit = self._pfs.inspect_commit(Repo(key.project, key.pipeline, SPEC).commit(commit_set)).commit.id
         except NotFoundError:
             return None
-        versions = (one for one in self._store.pipelines(key, -1) if one.spec_commit.id == spec_commit)
+        versions = (version for version in self._store.pipelines(key, -1) if version.spec_commit.id == spec_commit)
         if (then := next(versions, None)) is not None:
             jobs = (job for job in self._store.jobs(key) if job.pipeline_version <= then.version)
-            then.last_job_state = getattr(next(jobs, None), "state", enum("JobState", "JOB_STATE_UNKNOWN"))
+            last = next(jobs, None)
+            then.last_job_state = last.state if last is not None else job_state("JOB_STATE_UNKNOWN")
         return then
 
-    def list(self, key: Key | None = None, history: int = 0) -> Iterator[Any]:
-        """PipelineInfos with their last job's state, newest first. NotFoundError when the one asked for is not there."""
+    def list(self, key: Key | None = None, history: int = 0) -> Iterator[wire.pps.PipelineInfo]:
+        """PipelineInfos with their last job's state, newest first. Raises NotFoundError if ``key`` does not exist."""
         if key is not None:
             self.get(key)
         return (self.with_last_job(info) for info in self._store.pipelines(key, history))
 
-    def depth(self, info: Any) -> int:
-        """How many branches a pipeline depends on: more than any pipeline upstream of it."""
-        key = Key.of(info.pipeline)
-        return len(self._pfs.inspect_branch(Repo(key.project, key.pipeline).branch(info.details.output_branch)).provenance)
-
-    def with_last_job(self, info: Any) -> Any:
+    def with_last_job(self, info: wire.pps.PipelineInfo) -> wire.pps.PipelineInfo:
         if (job := self._store.last_job(Key.of(info.pipeline))) is not None:
             info.last_job_state = job.state
         return info
 
 
-def _type_of(details: Any) -> int:
+def _type_of(details: wire.pps.PipelineInfoDetails) -> int:
     if details.HasField("spout"):
         return SPOUT
     return SERVICE if details.HasField("service") else TRANSFORM
+
+
+def _free_port(taken: Container[int]) -> int:
+    """A free port for a service that names none."""
+    port = first_free(port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in taken)
+    if port is None:
+        raise PachydermError(f"there is no port for the service: every port from {FIRST_PORT} to {LAST_PORT} is taken")
+    return port

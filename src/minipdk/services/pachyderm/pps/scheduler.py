@@ -1,33 +1,34 @@
-"""Starts jobs: one thread that wakes when something has changed and looks what can go on.
+"""Starts jobs: one thread that wakes after changes and moves on every pipeline that it can.
 
-A pipeline's jobs run one after the other, oldest first; those of different pipelines side by side. A job waits in STARTING
+A pipeline's jobs run one after the other, oldest first; jobs of different pipelines side by side. A job waits in STARTING
 until every input commit is finished. A service's job ends when the next is ready; a spout runs for as long as it is the
-pipeline's newest version and not stopped. A pipeline whose workers cannot start is CRASHING, and looked at again twice a
-second: images and folders are made by other processes, which do not tell.
+pipeline's newest version and not stopped. A pipeline whose workers cannot start is CRASHING, and checked again twice a
+second: other processes make images and folders, and send no notice.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import shutil
 import threading
-from collections.abc import Callable
-from typing import Any
 
+from minipdk.common.home import Home
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.pps import crons, messages
-from minipdk.services.pachyderm.pps.jobs import JobFinishedError, Jobs
-from minipdk.services.pachyderm.pps.messages import enum
-from minipdk.services.pachyderm.pps.parts import Parts
-from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pps.errors import JobFinishedError, NotReadyError
+from minipdk.services.pachyderm.pps.jobs import Jobs
+from minipdk.services.pachyderm.pps.logs import Logs
+from minipdk.services.pachyderm.pps.messages import job_state, pipeline_state
+from minipdk.services.pachyderm.pps.model import Key, PipelineState
+from minipdk.services.pachyderm.pps.store import Store
+from minipdk.services.pachyderm.pps.worker.folders import pfs_folder, remove_folder
 from minipdk.services.pachyderm.pps.worker.job_run import JobRun
-from minipdk.services.pachyderm.pps.worker.plans import NotReadyError, Planner
+from minipdk.services.pachyderm.pps.worker.plans import Planner
 from minipdk.services.pachyderm.pps.worker.service_run import ServiceRun
 from minipdk.services.pachyderm.pps.worker.spout_run import SpoutRun
-from minipdk.services.pachyderm.pps.worker.user_code import pfs_folder, remove_folder
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +39,9 @@ STOP_TIMEOUT_S = 5.0
 class Scheduler:
     """Runs the open jobs of ``store`` from `start` to `stop`."""
 
-    def __init__(self, parts: Parts, planner: Planner) -> None:
-        self._parts, self._planner = parts, planner
-        self._pfs, self._store = parts.pfs, parts.store
-        self.jobs = Jobs(parts.store, parts.pfs, self.wake, self.cancel)
+    def __init__(self, home: Home, pfs: Pfs, store: Store, logs: Logs, planner: Planner) -> None:
+        self._home, self._pfs, self._store, self._logs, self._planner = home, pfs, store, logs, planner
+        self.jobs = Jobs(store, pfs, self.wake, self.cancel)
         self._changed = threading.Event()
         self._stopping = False
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class Scheduler:
         self._thread = threading.Thread(target=self._loop, name="pps scheduler", daemon=True)
 
     def start(self) -> None:
-        shutil.rmtree(pfs_folder(self._parts.home), ignore_errors=True)
+        shutil.rmtree(pfs_folder(self._home), ignore_errors=True)
         self._changed.set()
         self._thread.start()
 
@@ -70,15 +70,15 @@ class Scheduler:
         self._changed.set()
 
     def cancel(self, key: Key) -> None:
-        """End the containers of a job that has been ended from outside."""
+        """End the containers of a job that is terminal already."""
         if run := self.run_of(key):
             run.cancel()
         self.wake()
 
     def run_of(self, key: Key) -> JobRun | None:
-        """The job as it is being run now."""
+        """The running job; None if it does not run now."""
         with self._lock:
-            run = self._runs.get(Key(key.project, key.pipeline))
+            run = self._runs.get(key.pipeline_key)
         return run if isinstance(run, JobRun) and run.key == key else None
 
     def _loop(self) -> None:
@@ -87,15 +87,15 @@ class Scheduler:
             self._changed.wait(wait)
             self._changed.clear()
             try:
-                wait = self._look()
+                wait = self._move_all()
             except Exception:
                 logger.exception("the scheduler goes on after a fault")
                 wait = RETRY_S
 
-    def _look(self) -> float | None:
-        """Move on whatever can move on; in how many seconds to look again without being told, None for never."""
+    def _move_all(self) -> float | None:
+        """Move on every pipeline that can; returns the seconds after which to do so without a wake, None for never."""
         waits: list[float | None] = []
-        jobs: dict[Key, list[Any]] = {}
+        jobs: dict[Key, list[wire.pps.JobInfo]] = {}
         for job in self._store.open_jobs():
             jobs.setdefault(Key.of(job.job.pipeline), []).append(job)
         pipelines = {Key.of(pipeline.pipeline): pipeline for pipeline in self._store.pipelines()}
@@ -111,8 +111,10 @@ class Scheduler:
             waits.append(crons.fire_due(self._pfs, pipeline))
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def _give_way(self, run: JobRun | SpoutRun, pipeline: Any | None, jobs: list[Any]) -> None:
-        """End what would not end by itself: a spout that is not to run any more, a service whose next job is ready."""
+    def _give_way(
+        self, run: JobRun | SpoutRun, pipeline: wire.pps.PipelineInfo | None, jobs: list[wire.pps.JobInfo]
+    ) -> None:
+        """End runs that do not end by themselves: an outdated spout, a service whose next job is ready."""
         if isinstance(run, SpoutRun) and not run.is_current(pipeline):
             run.cancel()
         if isinstance(run, ServiceRun):
@@ -121,37 +123,36 @@ class Scheduler:
                 with contextlib.suppress(JobFinishedError):
                     run.supersede()
 
-    def _move_on(self, key: Key, pipeline: Any, job: Any | None) -> bool:
-        """Take a pipeline that runs no job one step further; False when it is crashing."""
+    def _move_on(self, key: Key, pipeline: wire.pps.PipelineInfo, job: wire.pps.JobInfo | None) -> bool:
+        """Move a pipeline that runs no job one step further; False when it is crashing."""
         state = wire.pps.PipelineState.Name(pipeline.state)
         if pipeline.stopped:
             self._set_state(key, "PIPELINE_PAUSED")
             return True
-        idle = "PIPELINE_STANDBY" if pipeline.details.autoscaling else "PIPELINE_RUNNING"
+        idle: PipelineState = "PIPELINE_STANDBY" if pipeline.details.autoscaling else "PIPELINE_RUNNING"
         settled = state == idle or state not in ("PIPELINE_STARTING", "PIPELINE_CRASHING", "PIPELINE_RUNNING")
         if job is None and settled and pipeline.type != messages.SPOUT:
             return True
         try:
             self._planner.check(pipeline)
             if pipeline.type == messages.SPOUT:
-                self._run(key, pipeline, SpoutRun)
+                self._run(key, pipeline)
             elif job is not None and self._is_ready(job):
-                kind = ServiceRun if pipeline.type == messages.SERVICE else JobRun
-                self._run(key, pipeline, functools.partial(kind, jobs=self.jobs), job.job.id)
+                self._run(key, pipeline, job.job.id)
             self._set_state(key, idle if job is None else "PIPELINE_RUNNING")  # only now: it stays CRASHING between tries
         except NotReadyError as error:
             self._set_state(key, "PIPELINE_CRASHING", str(error))
             return False
         return True
 
-    def _is_ready(self, job: Any) -> bool:
-        """Whether a job's inputs are there; one whose inputs failed is ended."""
-        key = Key.of(job.job.pipeline, job.job.id)
+    def _is_ready(self, job: wire.pps.JobInfo) -> bool:
+        """Whether a job's inputs are finished; a job whose inputs failed is ended."""
+        key = Key.of_job(job.job)
         try:
             output = self._pfs.inspect_commit(messages.to_commit(job.output_commit))
             upstream = [self._pfs.inspect_commit(commit) for commit in output.direct_provenance]
             if any(not info.finished for info in upstream):
-                if job.state == enum("JobState", "JOB_CREATED"):
+                if job.state == job_state("JOB_CREATED"):
                     self.jobs.advance(key, "JOB_STARTING")
                 return False
             if failed := sorted({info.commit.repo.name for info in upstream if info.error}):
@@ -165,7 +166,8 @@ class Scheduler:
             return False
         return True
 
-    def _run(self, key: Key, pipeline: Any, kind: Callable[..., JobRun | SpoutRun], job: str = "") -> None:
+    def _run(self, key: Key, pipeline: wire.pps.PipelineInfo, job: str = "") -> None:
+        """Start a job, or a spout if ``job`` is empty."""
         plan, folder = self._planner.make(pipeline, job)
 
         def done() -> None:
@@ -175,14 +177,27 @@ class Scheduler:
                 del self._runs[key]
             self.wake()
 
-        run = kind(parts=self._parts, pipeline=pipeline, plan=plan, done=done)
+        run: JobRun | SpoutRun
+        if pipeline.type == messages.SPOUT:
+            run = SpoutRun(self._pfs, self._logs, pipeline, plan, done)
+        else:
+            kind = ServiceRun if pipeline.type == messages.SERVICE else JobRun
+            run = kind(
+                pfs=self._pfs,
+                store=self._store,
+                jobs=self.jobs,
+                logs=self._logs,
+                pipeline=pipeline,
+                plan=plan,
+                done=done,
+            )
         with self._lock:
             self._runs[key] = run
         run.start()
 
-    def _set_state(self, key: Key, state: str, reason: str = "") -> None:
-        """Note the pipeline's state, unless it has it already."""
-        number = enum("PipelineState", state)
+    def _set_state(self, key: Key, state: PipelineState, reason: str = "") -> None:
+        """Set the pipeline's state, unless it has it already."""
+        number = pipeline_state(state)
         pipeline = self._store.pipeline(key)
         if pipeline is None or (pipeline.state, pipeline.reason) == (number, reason):
             return

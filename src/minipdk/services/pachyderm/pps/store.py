@@ -1,4 +1,4 @@
-"""What PPS keeps: pipelines in all their versions, jobs and datums, as tables beside PFS's own in pachd's database.
+"""All SQL of PPS: pipelines in all their versions, jobs, datums and defaults, in pachd's database beside PFS's tables.
 
 Messages are kept serialized, next to the columns they are looked up by. Row ids grow with time, so that newest first is
 descending row id. Writers hold a PFS transaction, so that a job and its output commit come and go together.
@@ -8,48 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 from minipdk.services.pachyderm import wire
+from minipdk.services.pachyderm.pps.messages import datum_state, is_terminal
+from minipdk.services.pachyderm.pps.model import Key, StoredDatum
 from minipdk.storage import Database
 
-TERMINAL = frozenset({"JOB_SUCCESS", "JOB_FAILURE", "JOB_KILLED", "JOB_UNRUNNABLE"})
 CLUSTER = ""
-
-
-@dataclass(frozen=True)
-class Key:
-    """A pipeline, or a job of it when ``id`` is set. ``str()`` is the vendor's wording."""
-
-    project: str
-    pipeline: str
-    id: str = ""
-
-    def __str__(self) -> str:
-        name = f"{self.project}/{self.pipeline}"
-        return f"{name}@{self.id}" if self.id else name
-
-    @staticmethod
-    def of(pipeline: Any, id: str = "") -> Key:  # noqa: A002 - the vendor's name for it
-        """The key of a Pipeline message; an unset project is the default one."""
-        return Key(pipeline.project.name or "default", pipeline.name, id)
-
-
-@dataclass(frozen=True)
-class StoredDatum:
-    """A datum that has been run: its row, identity, state (a DatumState number), and the file set of its output."""
-
-    row: int
-    id: str
-    hash: str
-    state: int
-    fileset: str | None
-
-
-def is_terminal(state: int) -> bool:
-    """Whether a job in this JobState will not change any more."""
-    return wire.pps.JobState.Name(state) in TERMINAL
+"""The project that the cluster's defaults are kept under."""
 
 
 class Store:
@@ -58,16 +24,16 @@ class Store:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def _read(self, sql: str, *arguments: Any) -> list[sqlite3.Row]:
+    def _read(self, sql: str, *arguments: object) -> list[sqlite3.Row]:
         return self._db.connection().execute(sql, arguments).fetchall()
 
-    def _write(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+    def _write(self, sql: str, *arguments: object) -> sqlite3.Cursor:
         with self._db.transaction() as connection:
             return connection.execute(sql, arguments)
 
     # Pipelines
 
-    def put_pipeline(self, info: Any) -> None:
+    def put_pipeline(self, info: wire.pps.PipelineInfo) -> None:
         """Insert a version of a pipeline, or replace it."""
         key = Key.of(info.pipeline)
         self._write(
@@ -76,7 +42,7 @@ class Store:
             *(key.project, key.pipeline, info.version, info.spec_commit.id, info.SerializeToString()),
         )
 
-    def pipeline(self, key: Key, version: int | None = None) -> Any | None:
+    def pipeline(self, key: Key, version: int | None = None) -> wire.pps.PipelineInfo | None:
         """The PipelineInfo of the newest version, or of ``version``; None when there is none."""
         rows = self._read(
             "SELECT info FROM pps_pipelines WHERE project = ? AND name = ? AND version = coalesce(?, version) "
@@ -85,7 +51,7 @@ class Store:
         )
         return wire.pps.PipelineInfo.FromString(rows[0]["info"]) if rows else None
 
-    def pipelines(self, key: Key | None = None, history: int = 0) -> Iterator[Any]:
+    def pipelines(self, key: Key | None = None, history: int = 0) -> Iterator[wire.pps.PipelineInfo]:
         """PipelineInfos, newest first: of every pipeline or one, with ``history`` older versions (-1: all)."""
         rows = self._read(
             "SELECT info FROM (SELECT row, info, version, max(version) OVER (PARTITION BY project, name) AS last "
@@ -103,22 +69,22 @@ class Store:
 
     # Jobs
 
-    def put_job(self, info: Any) -> None:
+    def put_job(self, info: wire.pps.JobInfo) -> None:
         """Insert a job, or replace it."""
-        key = Key.of(info.job.pipeline, info.job.id)
+        key = Key.of_job(info.job)
         self._write(
             "INSERT INTO pps_jobs (project, pipeline, id, version, terminal, info) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (project, pipeline, id) DO UPDATE SET terminal = excluded.terminal, info = excluded.info",
             *(key.project, key.pipeline, key.id, info.pipeline_version, is_terminal(info.state), info.SerializeToString()),
         )
 
-    def job(self, key: Key) -> Any | None:
+    def job(self, key: Key) -> wire.pps.JobInfo | None:
         rows = self._read(
             "SELECT info FROM pps_jobs WHERE project = ? AND pipeline = ? AND id = ?", key.project, key.pipeline, key.id
         )
         return wire.pps.JobInfo.FromString(rows[0]["info"]) if rows else None
 
-    def jobs(self, key: Key | None = None, *, reverse: bool = False) -> Iterator[Any]:
+    def jobs(self, key: Key | None = None, *, reverse: bool = False) -> Iterator[wire.pps.JobInfo]:
         """JobInfos of every pipeline or one, newest first unless ``reverse``."""
         rows = self._read(
             "SELECT info FROM pps_jobs WHERE ? IS NULL OR (project = ? AND pipeline = ?) ORDER BY row * ?",
@@ -126,7 +92,7 @@ class Store:
         )
         return (wire.pps.JobInfo.FromString(row["info"]) for row in rows)
 
-    def last_job(self, key: Key) -> Any | None:
+    def last_job(self, key: Key) -> wire.pps.JobInfo | None:
         rows = self._read(
             "SELECT info FROM pps_jobs WHERE project = ? AND pipeline = ? ORDER BY row DESC LIMIT 1",
             key.project,
@@ -134,19 +100,19 @@ class Store:
         )
         return wire.pps.JobInfo.FromString(rows[0]["info"]) if rows else None
 
-    def job_set(self, id: str) -> Iterator[Any]:  # noqa: A002
+    def job_set(self, id: str) -> Iterator[wire.pps.JobInfo]:  # noqa: A002
         """The jobs of one commit set, oldest first."""
         rows = self._read("SELECT info FROM pps_jobs WHERE id = ? ORDER BY row", id)
         return (wire.pps.JobInfo.FromString(row["info"]) for row in rows)
 
-    def open_jobs(self, key: Key | None = None) -> list[Any]:
-        """The jobs that are not terminal, oldest first: what there is to do."""
+    def open_jobs(self, key: Key | None = None) -> list[wire.pps.JobInfo]:
+        """The jobs that are not terminal, oldest first."""
         rows = self._read("SELECT info FROM pps_jobs WHERE NOT terminal ORDER BY row")
-        found = [wire.pps.JobInfo.FromString(row["info"]) for row in rows]
-        return [info for info in found if key is None or Key.of(info.job.pipeline) == key]
+        infos = [wire.pps.JobInfo.FromString(row["info"]) for row in rows]
+        return [info for info in infos if key is None or Key.of(info.job.pipeline) == key]
 
     def delete_job(self, key: Key) -> list[str]:
-        """Forget a job and the datums no other job refers to; returns the file sets that nothing names any more."""
+        """Delete a job and the datums that no other job refers to; returns the file sets that nothing refers to any more."""
         with self._db.transaction() as connection:
             row = self._job_row(key)
             orphans = connection.execute(
@@ -166,8 +132,8 @@ class Store:
 
     # Datums
 
-    def add_datum(self, key: Key, info: Any, digest: str, fileset: str | None) -> None:
-        """Note that a job has run a datum (a DatumInfo whose hash is ``digest``), with the file set it wrote."""
+    def add_datum(self, key: Key, info: wire.pps.DatumInfo, digest: str, fileset: str | None) -> None:
+        """Add a datum that a job has run (a DatumInfo whose hash is ``digest``), with the file set it wrote."""
         with self._db.transaction() as connection:
             added = connection.execute(
                 "INSERT INTO pps_datums (id, hash, state, fileset, info) VALUES (?, ?, ?, ?, ?)",
@@ -176,14 +142,14 @@ class Store:
             connection.execute("INSERT INTO pps_job_datums VALUES (?, ?, 0)", (self._job_row(key), added.lastrowid))
 
     def set_skipped(self, key: Key, datums: Iterable[int]) -> None:
-        """Note which datums (rows) a job found done by an earlier one."""
+        """Set the datums (rows) that a job skips because an earlier one ran them."""
         with self._db.transaction() as connection:
             job = self._job_row(key)
             connection.execute("DELETE FROM pps_job_datums WHERE job = ? AND skipped", (job,))
             connection.executemany("INSERT INTO pps_job_datums VALUES (?, ?, 1)", ((job, row) for row in datums))
 
     def forget_datums(self, key: Key, rows: Iterable[int]) -> None:
-        """Forget datums that a job itself has run, so that it runs them again."""
+        """Delete datums that a job itself has run, so that it runs them again."""
         with self._db.transaction() as connection:
             job = self._job_row(key)
             for row in list(rows):
@@ -191,7 +157,7 @@ class Store:
                 connection.execute("DELETE FROM pps_datums WHERE row = ?", (row,))
 
     def datums(self, key: Key, *, skipped: bool = True) -> dict[str, StoredDatum]:
-        """The datums that a job ran and, with ``skipped``, those that it did not have to, by id."""
+        """The datums that a job ran and, with ``skipped``, the datums that it skipped, by id."""
         rows = self._read(
             "SELECT d.row, d.id, d.hash, d.state, d.fileset FROM pps_job_datums j JOIN pps_datums d ON d.row = j.datum "
             "WHERE j.job = ? AND j.skipped <= ?",
@@ -199,8 +165,8 @@ class Store:
         )
         return {row["id"]: StoredDatum(*row) for row in rows}
 
-    def datum_infos(self, key: Key, *, skipped: bool = True) -> Iterator[Any]:
-        """The DatumInfos of a job, ordered by id; one that was ``skipped`` names the job that ran it."""
+    def datum_infos(self, key: Key, *, skipped: bool = True) -> Iterator[wire.pps.DatumInfo]:
+        """The DatumInfos of a job, ordered by id; a skipped datum names the job that ran it."""
         rows = self._read(
             "SELECT d.info, j.skipped FROM pps_job_datums j JOIN pps_datums d ON d.row = j.datum WHERE j.job = ? "
             "AND j.skipped <= ? ORDER BY d.id",
@@ -209,13 +175,13 @@ class Store:
         for row in rows:
             info = wire.pps.DatumInfo.FromString(row["info"])
             if row["skipped"]:
-                info.state = wire.pps.DatumState.Value("SKIPPED")
+                info.state = datum_state("SKIPPED")
             yield info
 
     # Defaults
 
     def defaults(self, project: str = CLUSTER) -> tuple[str, int]:
-        """The defaults of a project, or the cluster's, as JSON, and when they were set (ns since 1970; 0: never)."""
+        """The defaults of a project, or the cluster's, as JSON, and the time they were set (ns since 1970; 0: never)."""
         rows = self._read("SELECT json, created_at FROM pps_defaults WHERE project = ?", project)
         return (rows[0]["json"], rows[0]["created_at"]) if rows else ("{}", 0)
 

@@ -6,7 +6,7 @@ import json
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import grpc
 import pytest
@@ -21,11 +21,12 @@ from tests.minipdk.services.pachyderm.conftest import connect, failure, failures
 from tests.minipdk.services.pachyderm.pipelines import Workbench
 from tests.minipdk.services.pachyderm.test_s3_gateway import connect as connect_s3
 
-from minipdk import cluster
-from minipdk.common import home as homes
+from minipdk.cluster import home as homes
+from minipdk.cluster import lifecycle
 from minipdk.common.home import Home
 from minipdk.common.ports import HOST
 from minipdk.services.pachyderm import callers
+from minipdk.services.pachyderm.service import pach_config
 
 CLUSTER = auth.Resource(type=auth.ResourceType.CLUSTER)
 
@@ -130,20 +131,20 @@ class TestWithoutAuthentication:
 
 
 @pytest.fixture
-def started(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Home]:
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Home]:
     """``started(auth=...)``: the files that a start writes, without the services."""
     for name in ("_spawn_supervisor", "_wait_until_ready"):
-        monkeypatch.setattr(cluster, name, lambda _home: None)
-    return lambda **settings: cluster.start(homes.create(tmp_path / "home", **settings))
+        monkeypatch.setattr(lifecycle, name, lambda _home: None)
+    return lambda **settings: lifecycle.start(homes.create(tmp_path / "home", **settings))
 
 
 def test_a_cluster_keeps_its_setting_and_its_config_holds_a_token_only_if_one_is_asked_for(
     started: Callable[..., Home],
 ) -> None:
     off = started(auth=False)
-    assert "session_token" not in json.dumps(json.loads(off.pach_config.read_text()))
-    assert ConfigFile.from_path(off.pach_config).active_context.session_token is None
+    assert "session_token" not in json.dumps(json.loads(pach_config(off).read_text()))
+    assert ConfigFile.from_path(pach_config(off)).active_context.session_token is None
     assert started().identity.auth is False
     on = started(auth=True)
-    assert ConfigFile.from_path(on.pach_config).active_context.session_token == on.token == off.token
+    assert ConfigFile.from_path(pach_config(on)).active_context.session_token == on.token == off.token
     assert started().identity.auth is True

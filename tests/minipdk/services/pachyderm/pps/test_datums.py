@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.pfs import FileInfo, Repo
-from minipdk.services.pachyderm.pps.datums import Datum, DatumInput, enumerate_datums
-from minipdk.services.pachyderm.pps.globbing import expand
+from minipdk.services.pachyderm.pps.datums import enumerate_datums, expand
+from minipdk.services.pachyderm.pps.model import Datum, DatumInput
 from minipdk.services.pachyderm.pps.spec import inputs
 
 PATHS = st.lists(st.sampled_from([f"/{letter}{number}" for letter in "abcd" for number in range(3)]), unique=True)

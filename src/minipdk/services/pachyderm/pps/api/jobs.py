@@ -1,96 +1,99 @@
-"""The calls about jobs and job sets, as the protocol has them."""
+"""The calls about jobs and job sets."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
+
+import grpc
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.services.pachyderm.pfs.model import Commit
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.api.requests import allowed, gone, job_key
-from minipdk.services.pachyderm.pps.store import Key, is_terminal
+from minipdk.services.pachyderm.pps.api.requests import Calls, check_number, client_gone, job_key, listed_projects
+from minipdk.services.pachyderm.pps.model import Key
 
-if TYPE_CHECKING:
-    from minipdk.services.pachyderm.pps import Pps
+T = TypeVar("T")
 
 
-class JobCalls:
+class JobCalls(Calls):
     """Jobs and job sets."""
-
-    def __init__(self, pps: Pps) -> None:
-        self._pps = pps
 
     # Jobs
 
-    def inspect_job(self, request: Any, context: Any) -> Any:
+    def inspect_job(self, request: wire.pps.InspectJobRequest, context: grpc.ServicerContext) -> wire.pps.JobInfo:
         key = job_key(request.job)
         info = self._pps.jobs.get(key)
         if request.wait:
             info = self._finished(key, context) or info
-        return self._described(info) if request.details else _public(info)
+        return self._answer(info, details=request.details)
 
-    def _existing(self, key: Key) -> Any:
-        """A job that was there when the wait began."""
+    def _existing(self, key: Key) -> wire.pps.JobInfo:
+        """A job that existed when the wait began."""
         try:
             return self._pps.jobs.get(key)
         except NotFoundError:
             raise PachydermError(f"job {key.id} was deleted") from None
 
-    def _finished(self, key: Key, context: Any) -> Any:
+    def _finished(self, key: Key, context: grpc.ServicerContext) -> wire.pps.JobInfo | None:
         """The job once it is terminal; None when the client has gone away."""
         return self._wait(context, lambda: _if_terminal(self._existing(key)))
 
-    def _wait(self, context: Any, predicate: Callable[[], Any]) -> Any:
+    def _wait(self, context: grpc.ServicerContext, predicate: Callable[[], T]) -> T | None:
         """The value of ``predicate`` once true; None when the client has gone away."""
-        return self._pps.pfs.wait(predicate, stop=gone(context))
+        return self._pps.pfs.wait(predicate, stop=client_gone(context))
 
-    def _described(self, info: Any) -> Any:
-        info = self._pps.jobs.add_details(info)
-        if run := self._pps.scheduler.run_of(Key.of(info.job.pipeline, info.job.id)):
-            info.details.worker_status.extend(run.worker_status())
-        return _public(info)
+    def _answer(self, info: wire.pps.JobInfo, *, details: bool) -> wire.pps.JobInfo:
+        """A JobInfo as clients see it: without its token, and with ``details`` if they ask for them."""
+        if details:
+            self._pps.jobs.add_details(info)
+            if run := self._pps.scheduler.run_of(Key.of_job(info.job)):
+                info.details.worker_status.extend(run.worker_status())
+        info.auth_token = ""
+        return info
 
-    def list_job(self, request: Any, _context: Any) -> Iterator[Any]:
-        projects = allowed(request)
-        if request.number < 0:
-            raise PachydermError("number must be non-negative")
+    def list_job(self, request: wire.pps.ListJobRequest, _context: object) -> Iterator[wire.pps.JobInfo]:
+        projects = listed_projects(request)
+        check_number(request.number)
         key = Key.of(request.pipeline) if request.pipeline.name else None
         versions = {(Key.of(info.pipeline), info.version) for info in self._pps.pipelines.list(key, request.history)}
-        wanted = {messages.to_commit(commit) for commit in request.input_commit}
-        found = (
+        input_commits = {messages.to_commit(commit) for commit in request.input_commit}
+        matches = (
             info
             for info in self._pps.store.jobs(key, reverse=request.reverse)
             if (Key.of(info.job.pipeline), info.pipeline_version) in versions
-            and (not projects or info.job.pipeline.project.name in projects)
-            and _after_marker(info.created, request)
-            and (not wanted or wanted <= self._provenance(info))
+            and _is_in(info, projects)
+            and _after_marker(info, request)
+            and (not input_commits or input_commits <= self._provenance(info))
         )
-        for info in itertools.islice(found, request.number or None):
-            yield self._described(info) if request.details else _public(info)
+        for info in itertools.islice(matches, request.number or None):
+            yield self._answer(info, details=request.details)
 
-    def _provenance(self, info: Any) -> set[Any]:
-        """What the commits of a job's commit set were made from."""
-        return {commit for one in self._pps.pfs.commit_set(info.job.id) for commit in one.direct_provenance}
+    def _provenance(self, info: wire.pps.JobInfo) -> set[Commit]:
+        """The commits that the commits of a job's commit set were made from."""
+        return {commit for upstream in self._pps.pfs.commit_set(info.job.id) for commit in upstream.direct_provenance}
 
-    def subscribe_job(self, request: Any, context: Any) -> Iterator[Any]:
+    def subscribe_job(
+        self, request: wire.pps.SubscribeJobRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.pps.JobInfo]:
         """Every open job of a pipeline once, as it appears, until the client goes away."""
         if not request.pipeline.name:
             raise PachydermError("pipeline must be specified")
         key = Key.of(request.pipeline)
         seen: set[str] = set()
         while context.is_active():
-            fresh = self._wait(context, lambda: [one for one in self._pps.store.open_jobs(key) if one.job.id not in seen])
+            fresh = self._wait(context, lambda: [job for job in self._pps.store.open_jobs(key) if job.job.id not in seen])
             for info in fresh or []:
                 seen.add(info.job.id)
-                yield self._described(info) if request.details else _public(info)
+                yield self._answer(info, details=request.details)
 
-    def stop_job(self, request: Any, _context: Any) -> Any:
+    def stop_job(self, request: wire.pps.StopJobRequest, _context: object) -> wire.Empty:
         self._pps.jobs.stop(job_key(request.job), request.reason or "job stopped")
         return wire.Empty()
 
-    def delete_job(self, request: Any, _context: Any) -> Any:
+    def delete_job(self, request: wire.pps.DeleteJobRequest, _context: object) -> wire.Empty:
         key = job_key(request.job)
         self._pps.jobs.delete(key)
         self._pps.logs.delete_job(key)
@@ -98,43 +101,35 @@ class JobCalls:
 
     # Job sets
 
-    def inspect_job_set(self, request: Any, context: Any) -> Iterator[Any]:
-        for found in list(self._pps.store.job_set(request.job_set.id)):
-            info, key = found, Key.of(found.job.pipeline, found.job.id)
-            if request.wait:
-                info = self._finished(key, context) or info
-            yield self._described(info) if request.details else _public(info)
+    def inspect_job_set(
+        self, request: wire.pps.InspectJobSetRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.pps.JobInfo]:
+        for info in list(self._pps.store.job_set(request.job_set.id)):
+            finished = self._finished(Key.of_job(info.job), context) if request.wait else None
+            yield self._answer(finished or info, details=request.details)
 
-    def list_job_set(self, request: Any, _context: Any) -> Iterator[Any]:
-        projects = allowed(request)
-        if request.number < 0:
-            raise PachydermError("number must be non-negative")
-        ids: dict[str, None] = {}
-        for info in self._pps.store.jobs(reverse=request.reverse):
-            if _after_marker(info.created, request):
-                ids.setdefault(info.job.id)
-        sets = ((id_, [one for one in self._pps.store.job_set(id_) if _in(one, projects)]) for id_ in ids)
+    def list_job_set(self, request: wire.pps.ListJobSetRequest, _context: object) -> Iterator[wire.pps.JobSetInfo]:
+        projects = listed_projects(request)
+        check_number(request.number)
+        matches = (info for info in self._pps.store.jobs(reverse=request.reverse) if _after_marker(info, request))
+        ids = dict.fromkeys(info.job.id for info in matches)
+        sets = ((id_, [job for job in self._pps.store.job_set(id_) if _is_in(job, projects)]) for id_ in ids)
         for id_, jobs in itertools.islice(((id_, jobs) for id_, jobs in sets if jobs), request.number or None):
-            described = [self._described(one) if request.details else _public(one) for one in jobs]
-            yield wire.pps.JobSetInfo(job_set=wire.pps.JobSet(id=id_), jobs=described)
+            answers = [self._answer(job, details=request.details) for job in jobs]
+            yield wire.pps.JobSetInfo(job_set=wire.pps.JobSet(id=id_), jobs=answers)
 
 
-def _if_terminal(info: Any) -> Any | None:
-    return info if is_terminal(info.state) else None
+def _if_terminal(info: wire.pps.JobInfo) -> wire.pps.JobInfo | None:
+    return info if messages.is_terminal(info.state) else None
 
 
-def _public(info: Any) -> Any:
-    info.auth_token = ""
-    return info
-
-
-def _in(info: Any, projects: set[str]) -> bool:
+def _is_in(info: wire.pps.JobInfo, projects: set[str]) -> bool:
     return not projects or info.job.pipeline.project.name in projects
 
 
-def _after_marker(created: Any, request: Any) -> bool:
+def _after_marker(info: wire.pps.JobInfo, request: wire.pps.ListJobRequest | wire.pps.ListJobSetRequest) -> bool:
     """Whether a job comes after the request's pagination marker, in the request's direction."""
     if not request.HasField("pagination_marker"):
         return True
-    at, marker = messages.nanoseconds(created), messages.nanoseconds(request.pagination_marker)
+    at, marker = messages.nanoseconds(info.created), messages.nanoseconds(request.pagination_marker)
     return at > marker if request.reverse else at < marker

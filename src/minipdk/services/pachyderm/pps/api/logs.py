@@ -1,49 +1,44 @@
-"""The call that reads logs, as the protocol has it."""
+"""The call that reads logs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+
+import grpc
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.api.requests import gone, job_key
+from minipdk.services.pachyderm.pps.api.requests import Calls, client_gone, job_key
 from minipdk.services.pachyderm.pps.logs import MASTER, USER, Filter, Line
-from minipdk.services.pachyderm.pps.store import Key
-
-if TYPE_CHECKING:
-    from minipdk.services.pachyderm.pps import Pps
+from minipdk.services.pachyderm.pps.model import Key
 
 DEFAULT_SINCE_NS = 24 * 3600 * messages.NANOSECONDS
 
 
-class LogCalls:
-    """What pipelines and pachd wrote."""
+class LogCalls(Calls):
+    """The lines of pipelines and of pachd."""
 
-    def __init__(self, pps: Pps) -> None:
-        self._pps = pps
-
-    def get_logs(self, request: Any, context: Any) -> Iterator[Any]:
+    def get_logs(self, request: wire.pps.GetLogsRequest, context: grpc.ServicerContext) -> Iterator[wire.pps.LogMessage]:
         if not request.pipeline.name and not request.job.id:
             if request.data_filters or request.datum.id:
                 raise PachydermError("must specify the Job or Pipeline that the datum is from to get logs for it")
             yield from self._pachd_logs(request)
             return
-        key, wanted = self._log_filter(request)
+        key, lines = self._log_filter(request)
         if not request.follow:
-            yield from (_log_message(key, line) for line in self._pps.logs.read(key, wanted, request.tail))
+            yield from (_log_message(key, line) for line in self._pps.logs.read(key, lines, request.tail))
             return
-        stop = gone(context, self._pps.logs.wake)
-        for line in self._pps.logs.follow(key, wanted, stop, request.tail):
+        stop = client_gone(context, self._pps.logs.wake)
+        for line in self._pps.logs.follow(key, lines, stop, request.tail):
             yield _log_message(key, line)
 
-    def _log_filter(self, request: Any) -> tuple[Key, Filter]:
+    def _log_filter(self, request: wire.pps.GetLogsRequest) -> tuple[Key, Filter]:
         since = time.time_ns() - DEFAULT_SINCE_NS
         if request.job.id:
             key = job_key(request.job)
-            if request.pipeline.name and Key.of(request.pipeline) != Key(key.project, key.pipeline):
+            if request.pipeline.name and Key.of(request.pipeline) != key.pipeline_key:
                 raise PachydermError("job is from the wrong pipeline")
             try:
                 since = messages.nanoseconds(self._pps.jobs.get(key).created)
@@ -57,10 +52,9 @@ class LogCalls:
                 raise NotFoundError(f"could not get pipeline information for {key}: {error}") from None
         if span := messages.nanoseconds(request.since):
             since = time.time_ns() - span
-        wanted = Filter(key.id, request.datum.id, tuple(request.data_filters), since, request.master)
-        return Key(key.project, key.pipeline), wanted
+        return key.pipeline_key, Filter(key.id, request.datum.id, tuple(request.data_filters), since, request.master)
 
-    def _pachd_logs(self, request: Any) -> Iterator[Any]:
+    def _pachd_logs(self, request: wire.pps.GetLogsRequest) -> Iterator[wire.pps.LogMessage]:
         if request.follow:
             raise UnsupportedError("following pachd's own log (use `minipdk logs pachyderm -f`)")
         lines = self._pps.home.log_file("pachyderm").read_text(errors="replace").splitlines()
@@ -68,7 +62,7 @@ class LogCalls:
             yield wire.pps.LogMessage(message=line)
 
 
-def _log_message(key: Key, line: Line) -> Any:
+def _log_message(key: Key, line: Line) -> wire.pps.LogMessage:
     message = wire.pps.LogMessage(
         project_name=key.project,
         pipeline_name=key.pipeline,

@@ -1,165 +1,185 @@
-"""The calls that make and change pipelines, defaults and secrets, as the protocol has them."""
+"""The calls that make, change, inspect and list pipelines."""
 
 from __future__ import annotations
 
+import json
 import time
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
+from minipdk.common.ports import HOST
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.errors import InvalidRequestError, NotFoundError, PachydermError, UnsupportedError
+from minipdk.services.pachyderm.errors import NotFoundError, PachydermError, UnsupportedError
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
 from minipdk.services.pachyderm.pps import crons, messages
-from minipdk.services.pachyderm.pps.api.requests import required
-from minipdk.services.pachyderm.pps.spec import parsing as spec
-from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pps.api.requests import Calls, listed_projects, pipeline_key
+from minipdk.services.pachyderm.pps.messages import job_state, pipeline_state
+from minipdk.services.pachyderm.pps.model import Key
+from minipdk.services.pachyderm.pps.spec import parsing
 
-if TYPE_CHECKING:
-    from minipdk.services.pachyderm.pps import Pps
+UNHEALTHY = frozenset({job_state("JOB_KILLED"), job_state("JOB_FAILURE"), job_state("JOB_UNRUNNABLE")})
+COUNTERS = {"FAILURE": "failed", "CRASHING": "failed", "PAUSED": "paused"}
+"""The counters of a summary by the state of a pipeline; every other state counts as active."""
 
 
-class PipelineCalls:
-    """Pipelines, defaults and secrets."""
+class PipelineCalls(Calls):
+    # Creating
 
-    def __init__(self, pps: Pps) -> None:
-        self._pps = pps
-
-    # Creating and changing
-
-    def create_pipeline(self, request: Any, _context: Any) -> Any:
-        self._pps.pipelines.create(
-            spec.to_json(request), update=request.update, reprocess=request.reprocess, dry_run=request.dry_run
-        )
+    def create_pipeline(self, request: wire.pps.CreatePipelineRequest, _context: object) -> wire.Empty:
+        self._create(parsing.to_json(request), request, dry_run=request.dry_run)
         return wire.Empty()
 
-    def create_pipeline_v2(self, request: Any, _context: Any) -> Any:
-        effective = self._pps.pipelines.create(
-            request.create_pipeline_request_json,
-            update=request.update,
-            reprocess=request.reprocess,
-            dry_run=request.dry_run,
-        )
+    def create_pipeline_v2(
+        self, request: wire.pps.CreatePipelineV2Request, _context: object
+    ) -> wire.pps.CreatePipelineV2Response:
+        effective = self._create(request.create_pipeline_request_json, request, dry_run=request.dry_run)
         return wire.pps.CreatePipelineV2Response(effective_create_pipeline_request_json=effective)
 
-    def rerun_pipeline(self, request: Any, _context: Any) -> Any:
-        self._pps.pipelines.rerun(required(request.pipeline), reprocess=request.reprocess)
+    def _create(
+        self,
+        user_json: str,
+        options: wire.pps.CreatePipelineRequest | wire.pps.CreatePipelineV2Request,
+        *,
+        dry_run: bool,
+    ) -> str:
+        return self._pps.pipelines.create(user_json, update=options.update, reprocess=options.reprocess, dry_run=dry_run)
+
+    # Creating inside a client's transaction: a CreatePipelineTransaction is kept of the call until the transaction runs it
+
+    def queued_create_pipeline(self, request: wire.pps.CreatePipelineRequest) -> wire.pps.CreatePipelineTransaction:
+        return self._queued(parsing.to_json(request), request)
+
+    def queued_create_pipeline_v2(self, request: wire.pps.CreatePipelineV2Request) -> wire.pps.CreatePipelineTransaction:
+        return self._queued(request.create_pipeline_request_json, request)
+
+    def _queued(
+        self, user_json: str, options: wire.pps.CreatePipelineRequest | wire.pps.CreatePipelineV2Request
+    ) -> wire.pps.CreatePipelineTransaction:
+        effective = self._create(user_json, options, dry_run=True)
+        queued = wire.pps.CreatePipelineTransaction(user_json=user_json, effective_json=effective)
+        queued.create_pipeline_request.CopyFrom(parsing.to_request(json.loads(effective)))
+        queued.create_pipeline_request.update = options.update
+        queued.create_pipeline_request.reprocess = options.reprocess
+        return queued
+
+    def create_queued_pipeline(self, queued: wire.pps.CreatePipelineTransaction, _context: object) -> wire.Empty:
+        if not queued.HasField("create_pipeline_request"):
+            raise PachydermError("nil CreatePipelineRequest in CreatePipelineTransaction")
+        request = queued.create_pipeline_request
+        self._create(queued.user_json or parsing.to_json(request), request, dry_run=False)
         return wire.Empty()
 
-    def run_pipeline(self, _request: Any, _context: Any) -> Any:
-        """As in pachd 2.x, which kept the call and dropped what it did; rerun_pipeline took its place."""
+    # Changing
+
+    def rerun_pipeline(self, request: wire.pps.RerunPipelineRequest, _context: object) -> wire.Empty:
+        self._pps.pipelines.rerun(pipeline_key(request.pipeline), reprocess=request.reprocess)
+        return wire.Empty()
+
+    def run_pipeline(self, _request: wire.pps.RunPipelineRequest, _context: object) -> wire.Empty:
+        """pachd 2.x kept the call without its effect; rerun_pipeline took its place."""
         raise UnsupportedError("RunPipeline (use rerun_pipeline)")
 
-    def run_cron(self, request: Any, _context: Any) -> Any:
-        cron_inputs = crons.cron_inputs(self._pps.pipelines.get(required(request.pipeline)))
+    def run_cron(self, request: wire.pps.RunCronRequest, _context: object) -> wire.Empty:
+        cron_inputs = crons.cron_inputs(self._pps.pipelines.get(pipeline_key(request.pipeline)))
         if not cron_inputs:
             raise PachydermError("pipeline doesn't have a cron input")
         now = time.time_ns()
-        for one in cron_inputs:
-            crons.tick(self._pps.pfs, one, now)
+        for cron_input in cron_inputs:
+            crons.tick(self._pps.pfs, cron_input, now)
         return wire.Empty()
 
-    def start_pipeline(self, request: Any, _context: Any) -> Any:
-        self._pps.pipelines.start(required(request.pipeline))
+    def start_pipeline(self, request: wire.pps.StartPipelineRequest, _context: object) -> wire.Empty:
+        self._pps.pipelines.start(pipeline_key(request.pipeline))
         return wire.Empty()
 
-    def stop_pipeline(self, request: Any, _context: Any) -> Any:
+    def stop_pipeline(self, request: wire.pps.StopPipelineRequest, _context: object) -> wire.Empty:
         try:
-            self._pps.pipelines.stop(required(request.pipeline))
+            self._pps.pipelines.stop(pipeline_key(request.pipeline))
         except NotFoundError:
             if request.must_exist:
                 raise
         return wire.Empty()
 
-    def delete_pipeline(self, request: Any, _context: Any) -> Any:
+    def delete_pipeline(self, request: wire.pps.DeletePipelineRequest, _context: object) -> wire.Empty:
         if request.all:
-            self._delete_all({"default"}, keep_repo=request.keep_repo, force=request.force)
+            self._pps.pipelines.delete_all({DEFAULT_PROJECT}, keep_repo=request.keep_repo, force=request.force)
             return wire.Empty()
+        key = pipeline_key(request.pipeline)
         try:
-            self._pps.pipelines.delete(required(request.pipeline), keep_repo=request.keep_repo, force=request.force)
+            self._pps.pipelines.delete(key, keep_repo=request.keep_repo, force=request.force)
         except NotFoundError as error:
             if request.must_exist:
-                raise NotFoundError(f"error stopping pipeline {Key.of(request.pipeline)}: {error}") from None
+                raise NotFoundError(f"error stopping pipeline {key}: {error}") from None
         return wire.Empty()
 
-    def delete_pipelines(self, request: Any, _context: Any) -> Any:
-        projects = None if request.all else {project.name or "default" for project in request.projects}
-        deleted = self._delete_all(projects, keep_repo=request.keep_repo, force=request.force)
+    def delete_pipelines(
+        self, request: wire.pps.DeletePipelinesRequest, _context: object
+    ) -> wire.pps.DeletePipelinesResponse:
+        projects = None if request.all else {project.name or DEFAULT_PROJECT for project in request.projects}
+        deleted = self._pps.pipelines.delete_all(projects, keep_repo=request.keep_repo, force=request.force)
         return wire.pps.DeletePipelinesResponse(pipelines=deleted)
 
-    def delete_all(self, _request: Any, _context: Any) -> Any:
-        self._delete_all(None, keep_repo=False, force=True)
+    def delete_all(self, _request: wire.Empty, _context: object) -> wire.Empty:
+        self._pps.pipelines.delete_all(None, keep_repo=False, force=True)
         self._pps.secrets.delete_all()
         return wire.Empty()
 
-    def _delete_all(self, projects: set[str] | None, *, keep_repo: bool, force: bool) -> list[Any]:
-        """Delete the pipelines of these projects (None: of all), downstream ones first."""
-        with self._pps.pfs.transaction():
-            found = [
-                info for info in self._pps.pipelines.list() if projects is None or info.pipeline.project.name in projects
-            ]
-            found.sort(key=self._pps.pipelines.depth, reverse=True)
-            for info in found:
-                self._pps.pipelines.delete(Key.of(info.pipeline), keep_repo=keep_repo, force=force)
-        return [info.pipeline for info in found]
+    # Inspecting and listing
 
-    # Defaults
+    def inspect_pipeline(self, request: wire.pps.InspectPipelineRequest, _context: object) -> wire.pps.PipelineInfo:
+        info = self._pps.pipelines.with_last_job(self._pps.pipelines.version(pipeline_key(request.pipeline)))
+        if not request.details:
+            info.ClearField("details")
+            return info
+        if (service := messages.service_of(info.details)) is not None:
+            service.ip = HOST
+        info.details.workers_requested = info.parallelism
+        if info.state == pipeline_state("PIPELINE_RUNNING"):
+            info.details.workers_available = info.parallelism
+        return info
 
-    def get_cluster_defaults(self, _request: Any, _context: Any) -> Any:
-        return wire.pps.GetClusterDefaultsResponse(cluster_defaults_json=self._pps.defaults.get()[0])
-
-    def set_cluster_defaults(self, request: Any, _context: Any) -> Any:
-        affected = self._pps.defaults.set(
-            request.cluster_defaults_json,
-            "",
-            regenerate=request.regenerate,
-            reprocess=request.reprocess,
-            dry_run=request.dry_run,
+    def list_pipeline(self, request: wire.pps.ListPipelineRequest, _context: object) -> Iterator[wire.pps.PipelineInfo]:
+        projects = listed_projects(request)
+        key = Key.of(request.pipeline) if request.pipeline.name else None
+        matches = (
+            info
+            for info in self._pps.pipelines.list(key, request.history)
+            if not projects or info.pipeline.project.name in projects
         )
-        return wire.pps.SetClusterDefaultsResponse(affected_pipelines=affected)
+        if commit_set := request.commit_set.id:
+            matches = (then for info in matches if (then := self._pps.pipelines.at(info, commit_set)) is not None)
+        page = request.page
+        if page.page_size < 0 or page.page_index < 0:
+            raise PachydermError("page size and page index must not be negative")
+        start = page.page_index * page.page_size
+        yield from list(matches)[start : start + page.page_size if page.page_size else None]
 
-    def get_project_defaults(self, request: Any, _context: Any) -> Any:
-        json, created = self._pps.defaults.get(request.project.name or "default")
-        response = wire.pps.GetProjectDefaultsResponse(project_defaults_json=json)
-        if created:
-            messages.set_time(response.created_at, created)
-        return response
+    def pipelines_summary(
+        self, request: wire.pps.PipelinesSummaryRequest, _context: object
+    ) -> wire.pps.PipelinesSummaryResponse:
+        projects = {picker.name or DEFAULT_PROJECT for picker in request.projects}
+        summaries: dict[str, wire.pps.PipelinesSummary] = {}
+        for info in self._pps.pipelines.list():
+            project = info.pipeline.project.name
+            if projects and project not in projects:
+                continue
+            summary = summaries.setdefault(project, wire.pps.PipelinesSummary(project=info.pipeline.project))
+            state = wire.pps.PipelineState.Name(info.state).removeprefix("PIPELINE_")
+            counter = f"{COUNTERS.get(state, 'active')}_pipelines"
+            setattr(summary, counter, getattr(summary, counter) + 1)
+            summary.unhealthy_pipelines += info.last_job_state in UNHEALTHY
+        return wire.pps.PipelinesSummaryResponse(summaries=summaries.values())
 
-    def set_project_defaults(self, request: Any, _context: Any) -> Any:
-        affected = self._pps.defaults.set(
-            request.project_defaults_json,
-            request.project.name or "default",
-            regenerate=request.regenerate,
-            reprocess=request.reprocess,
-            dry_run=request.dry_run,
-        )
-        return wire.pps.SetProjectDefaultsResponse(affected_pipelines=affected)
-
-    # Secrets
-
-    def create_secret(self, request: Any, _context: Any) -> Any:
-        self._pps.secrets.create(request.file)
-        return wire.Empty()
-
-    def delete_secret(self, request: Any, _context: Any) -> Any:
-        self._pps.secrets.delete(_secret_name(request))
-        return wire.Empty()
-
-    def inspect_secret(self, request: Any, _context: Any) -> Any:
-        return _secret_info(self._pps.secrets.inspect(_secret_name(request)))
-
-    def list_secret(self, _request: Any, _context: Any) -> Any:
-        return wire.pps.SecretInfos(secret_info=[_secret_info(one) for one in self._pps.secrets.list()])
-
-
-def _secret_name(request: Any) -> str:
-    name = str(request.secret.name)
-    if not name:
-        raise InvalidRequestError("validate request: a secret's name must be given")
-    return name
-
-
-def _secret_info(secret: dict[str, Any]) -> Any:
-    metadata = secret["metadata"]
-    info = wire.pps.SecretInfo(secret=wire.pps.Secret(name=metadata["name"]), type=secret.get("type", "Opaque"))
-    if created := metadata.get("creationTimestamp"):
-        info.creation_timestamp.FromDatetime(datetime.fromisoformat(created))
-    return info
+    def check_status(self, request: wire.pps.CheckStatusRequest, _context: object) -> Iterator[wire.pps.CheckStatusResponse]:
+        """The pipelines whose workers have been up for longer than their maximum_expected_uptime, each with an alert."""
+        project = request.project.name
+        for info in self._pps.pipelines.list():
+            started = messages.nanoseconds(info.details.workers_started_at)
+            expected = messages.nanoseconds(info.details.maximum_expected_uptime)
+            over = time.time_ns() - started - expected
+            if (project and info.pipeline.project.name != project) or not (started and expected and over > 0):
+                continue
+            since = datetime.fromtimestamp(started / messages.NANOSECONDS, UTC)
+            uptime = timedelta(seconds=over // messages.NANOSECONDS)
+            alert = f"{Key.of(info.pipeline)}: Started running at {since}, exceeded maximum uptime by {uptime}"
+            yield wire.pps.CheckStatusResponse(project=request.project, pipeline=info.pipeline, alerts=[alert])

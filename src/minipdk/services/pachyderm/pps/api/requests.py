@@ -1,46 +1,73 @@
-"""What the calls share: the keys that requests name, their filters, and noticing that a client has gone away."""
+"""Shared by the calls: the keys that requests name, their filters, and noticing that a client has gone away."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
+import grpc
+
+from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
-from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
+from minipdk.services.pachyderm.pps.model import Key
+from minipdk.services.pachyderm.pps.system import Pps
 
 
-def required(pipeline: Any) -> Key:
+class Calls:
+    """Some calls of pps_v2.API."""
+
+    def __init__(self, pps: Pps) -> None:
+        self._pps = pps
+
+
+class ListRequest(Protocol):
+    """A request to list things of some projects."""
+
+    jq_filter: str
+
+    @property
+    def projects(self) -> Iterable[wire.pfs.Project]: ...
+
+
+def pipeline_key(pipeline: wire.pps.Pipeline) -> Key:
     """The key of a Pipeline message that must be set."""
     if not pipeline.name:
         raise PachydermError("request.Pipeline cannot be nil: name a pipeline")
     return Key.of(pipeline)
 
 
-def allowed(request: Any) -> set[str]:
-    """The projects that a list is limited to; empty for all. jq filters are refused."""
-    if request.jq_filter:
-        raise UnsupportedError("jq_filter")
-    return {project.name or "default" for project in request.projects}
-
-
-def job_key(job: Any) -> Key:
+def job_key(job: wire.pps.Job) -> Key:
     """The key of a Job message that must be set."""
     if not job.id:
         raise PachydermError("must specify a job")
     if not job.pipeline.name:
         raise PachydermError("pipeline must be specified for the given job")
-    return Key.of(job.pipeline, job.id)
+    return Key.of_job(job)
 
 
-def gone(context: Any, then: Callable[[], None] = lambda: None) -> threading.Event:
+def check_number(number: int) -> None:
+    """Refuse a negative limit of a list's length."""
+    if number < 0:
+        raise PachydermError("number must be non-negative")
+
+
+def listed_projects(request: ListRequest) -> set[str]:
+    """The projects that a list is limited to; empty for all. jq filters are refused."""
+    if request.jq_filter:
+        raise UnsupportedError("jq_filter")
+    return {project.name or DEFAULT_PROJECT for project in request.projects}
+
+
+def client_gone(context: grpc.ServicerContext, then: Callable[[], None] = lambda: None) -> threading.Event:
     """An event that is set, and ``then`` called, when the client has gone away."""
     event = threading.Event()
 
-    def tell() -> None:
+    def set_event() -> None:
         event.set()
         then()
 
-    if not context.add_callback(tell):
+    if not context.add_callback(set_event):
         event.set()
     return event

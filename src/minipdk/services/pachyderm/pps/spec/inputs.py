@@ -8,40 +8,56 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from minipdk.services.pachyderm import cron, wire
 from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.pfs.model import USER, Branch, Repo
+
+if TYPE_CHECKING:
+    from minipdk.services.pachyderm.wire.message import RepeatedMessages
 
 COMPOUND = ("cross", "union", "join", "group")
+KINDS = ("pfs", "cron", *COMPOUND)
 RESERVED_NAMES = ("out", ".env")
 
 
-def kinds(node: Any) -> list[str]:
-    """Which of the oneof-like fields of an Input message are set."""
-    found = [name for name in ("pfs", "cron") if node.HasField(name)]
-    return found + [name for name in COMPOUND if len(getattr(node, name))]
+def kinds(node: wire.pps.Input) -> list[str]:
+    """The kinds that an Input message is of; it should be one."""
+    present = {field.name for field, _ in node.ListFields()}
+    return [kind for kind in KINDS if kind in present]
 
 
-def visit(node: Any) -> Iterator[Any]:
+def members_of(node: wire.pps.Input, kind: str) -> RepeatedMessages[wire.pps.Input]:
+    """The members of a compound input of this kind."""
+    members: RepeatedMessages[wire.pps.Input] = getattr(node, kind)
+    return members
+
+
+def visit(node: wire.pps.Input) -> Iterator[wire.pps.Input]:
     """Every input below and including ``node``, members before the input that holds them."""
-    for name in COMPOUND:
-        for member in getattr(node, name):
+    for kind in COMPOUND:
+        for member in members_of(node, kind):
             yield from visit(member)
     yield node
 
 
-def leaves(node: Any) -> Iterator[Any]:
+def leaves(node: wire.pps.Input) -> Iterator[wire.pps.Input]:
     """The pfs and cron inputs below ``node``, in order."""
-    return (one for one in visit(node) if one.HasField("pfs") or one.HasField("cron"))
+    return (leaf for leaf in visit(node) if leaf.HasField("pfs") or leaf.HasField("cron"))
 
 
-def as_pfs(cron_input: Any) -> Any:
-    """The PfsInput that reads what a CronInput ticks: each tick's file is a datum."""
+def branch_of(pfs_input: wire.pps.PfsInput) -> Branch:
+    """The branch that a PfsInput message reads."""
+    return Repo(pfs_input.project, pfs_input.repo, pfs_input.repo_type or USER).branch(pfs_input.branch)
+
+
+def as_pfs(cron_input: wire.pps.CronInput) -> wire.pps.PfsInput:
+    """The PfsInput that reads the ticks of a CronInput: each tick's file is a datum."""
     return wire.pps.PfsInput(
         project=cron_input.project,
         repo=cron_input.repo,
-        repo_type="user",
+        repo_type=USER,
         name=cron_input.name,
         branch="master",
         commit=cron_input.commit,
@@ -49,49 +65,55 @@ def as_pfs(cron_input: Any) -> Any:
     )
 
 
-def name_of(node: Any) -> str:
-    """The name an input sorts by: its own, or that of its first member."""
+def name_of(node: wire.pps.Input) -> str:
+    """The name an input sorts by; a compound one has the name of its first member."""
     if node.HasField("pfs"):
-        return str(node.pfs.name or node.pfs.repo)
+        return node.pfs.name or node.pfs.repo
     if node.HasField("cron"):
-        return str(node.cron.name)
+        return node.cron.name
     for kind in COMPOUND:
-        if members := getattr(node, kind):
+        if members := members_of(node, kind):
             return name_of(members[0])
     return ""
 
 
-def set_defaults(node: Any, *, pipeline: str, project: str, now: Callable[[Any], None]) -> None:
-    """Fill in what a spec may leave out: branch, name, project, repo type; ``now`` sets a Timestamp to the present."""
+def set_defaults(node: wire.pps.Input, *, pipeline: str, project: str, now: Callable[[wire.Timestamp], None]) -> None:
+    """Fill in the fields that a spec may omit: branch, name, project, repo type; ``now`` sets a Timestamp to the present."""
     counts: dict[str, int] = {}
-    for one in visit(node):
-        for kind in COMPOUND:
-            members = getattr(one, kind)
-            if len(members) > 1:
-                ordered = sorted(members, key=name_of)
-                copies = [type(member).FromString(member.SerializeToString()) for member in ordered]
-                del members[:]
-                members.extend(copies)
-        if one.HasField("pfs"):
-            if one.pfs.HasField("trigger") and not one.pfs.branch:
-                counts[one.pfs.repo] = counts.get(one.pfs.repo, 0) + 1
-                one.pfs.branch = f"{pipeline}-trigger-{counts[one.pfs.repo]}"
-                one.pfs.trigger.branch = one.pfs.trigger.branch or "master"
-            _set_pfs_defaults(one.pfs, project)
-        if one.HasField("cron"):
-            _set_cron_defaults(one.cron, pipeline, project, now)
+    for inner in visit(node):
+        _sort_members(inner)
+        if inner.HasField("pfs"):
+            pfs = inner.pfs
+            if pfs.HasField("trigger") and not pfs.branch:
+                counts[pfs.repo] = counts.get(pfs.repo, 0) + 1
+                pfs.branch = f"{pipeline}-trigger-{counts[pfs.repo]}"
+                pfs.trigger.branch = pfs.trigger.branch or "master"
+            _set_pfs_defaults(pfs, project)
+        if inner.HasField("cron"):
+            _set_cron_defaults(inner.cron, pipeline, project, now)
 
 
-def _set_pfs_defaults(pfs: Any, project: str) -> None:
+def _sort_members(node: wire.pps.Input) -> None:
+    for kind in COMPOUND:
+        members = members_of(node, kind)
+        if len(members) > 1:
+            copies = [wire.pps.Input.FromString(member.SerializeToString()) for member in sorted(members, key=name_of)]
+            del members[:]
+            members.extend(copies)
+
+
+def _set_pfs_defaults(pfs: wire.pps.PfsInput, project: str) -> None:
     pfs.project = pfs.project or project
     pfs.branch = pfs.branch or "master"
     pfs.name = pfs.name or pfs.repo
-    pfs.repo_type = pfs.repo_type or "user"
+    pfs.repo_type = pfs.repo_type or USER
     if pfs.glob:
         pfs.glob = clean_path(pfs.glob)
 
 
-def _set_cron_defaults(cron_input: Any, pipeline: str, project: str, now: Callable[[Any], None]) -> None:
+def _set_cron_defaults(
+    cron_input: wire.pps.CronInput, pipeline: str, project: str, now: Callable[[wire.Timestamp], None]
+) -> None:
     cron_input.project = cron_input.project or project
     cron_input.repo = cron_input.repo or f"{pipeline}_{cron_input.name}"
     if not cron_input.HasField("start"):
@@ -103,24 +125,25 @@ def clean_path(path: str) -> str:
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
-def validate(node: Any) -> None:
-    """Refuse an input that cannot be, as pachd does, or that minipdk does not support. Defaults have been set."""
+def validate(node: wire.pps.Input) -> None:
+    """Refuse an input that pachd would refuse or that minipdk does not support. Defaults have been set."""
     _validate_names(node, set())
-    for one in visit(node):
-        found = kinds(one)
-        if not found:
-            raise PachydermError("no input set")
-        if len(found) > 1:
-            raise PachydermError(f"multiple input types set: {', '.join(found)}")
-        if found == ["pfs"]:
-            _validate_pfs(one.pfs)
-        if found[0] in ("join", "group", "union") and has_s3(one):
-            raise PachydermError(f"S3 inputs in {found[0]} expressions are not supported")
-        if found == ["cron"]:
-            _validate_cron(one.cron)
+    for inner in visit(node):
+        match kinds(inner):
+            case []:
+                raise PachydermError("no input set")
+            case ["pfs"]:
+                _validate_pfs(inner.pfs)
+            case ["cron"]:
+                _validate_cron(inner.cron)
+            case [kind]:
+                if kind != "cross" and has_s3(inner):
+                    raise PachydermError(f"S3 inputs in {kind} expressions are not supported")
+            case several:
+                raise PachydermError(f"multiple input types set: {', '.join(several)}")
 
 
-def _validate_pfs(pfs: Any) -> None:
+def _validate_pfs(pfs: wire.pps.PfsInput) -> None:
     if not pfs.repo:
         raise PachydermError("input must specify a repo")
     if pfs.s3:
@@ -131,7 +154,7 @@ def _validate_pfs(pfs: Any) -> None:
         raise PachydermError("input cannot come from a commit; use a branch with head pointing to the commit")
 
 
-def _validate_s3(pfs: Any) -> None:
+def _validate_s3(pfs: wire.pps.PfsInput) -> None:
     if pfs.glob != "/":
         raise PachydermError(
             f"input \"{pfs.name}\" sets 's3' and must also set 'glob' to \"/\": the S3 gateway shows a commit as a whole"
@@ -141,17 +164,17 @@ def _validate_s3(pfs: Any) -> None:
             raise PachydermError(f"input cannot specify both 's3' and '{name}': its data are read through S3, not as files")
 
 
-def has_s3(node: Any) -> bool:
+def has_s3(node: wire.pps.Input) -> bool:
     """Whether any of the pfs inputs is read through S3."""
     return any(leaf.pfs.s3 for leaf in leaves(node) if leaf.HasField("pfs"))
 
 
-def uses_s3(details: Any) -> bool:
+def uses_s3(details: wire.pps.PipelineInfoDetails) -> bool:
     """Whether a pipeline reads or writes through S3."""
-    return bool(details.s3_out) or has_s3(details.input)
+    return details.s3_out or has_s3(details.input)
 
 
-def _validate_cron(cron_input: Any) -> None:
+def _validate_cron(cron_input: wire.pps.CronInput) -> None:
     if cron_input.commit:
         raise PachydermError("input cannot come from a commit; use a branch with head pointing to the commit")
     try:
@@ -160,8 +183,8 @@ def _validate_cron(cron_input: Any) -> None:
         raise PachydermError(f"error parsing cron-spec: {error}") from None
 
 
-def _validate_names(node: Any, taken: set[str]) -> None:
-    """Names are unique, but the members of a union, which never meet in one datum, may share theirs."""
+def _validate_names(node: wire.pps.Input, taken: set[str]) -> None:
+    """Names are unique, except that the members of a union, which never meet in one datum, may share one."""
     if kinds(node) in (["pfs"], ["cron"]):
         name = name_of(node)
         if not name:
@@ -179,5 +202,5 @@ def _validate_names(node: Any, taken: set[str]) -> None:
         seen_in_union |= branch
     taken |= seen_in_union
     for kind in ("cross", "join", "group"):
-        for member in getattr(node, kind):
+        for member in members_of(node, kind):
             _validate_names(member, taken)

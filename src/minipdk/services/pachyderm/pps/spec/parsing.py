@@ -1,6 +1,6 @@
 """From the JSON a user wrote to the effective pipeline spec: strict parsing, and merging with the defaults.
 
-A spec is merged, as a JSON merge patch (RFC 7396), over the project's defaults, those over the cluster's and those over the
+A spec is merged, as a JSON merge patch (RFC 7396), over the project's defaults, these over the cluster's and these over the
 built-in ones. Field names may be spelled in snake_case or camelCase. An unknown field, a wrong type or a duration that is
 not in seconds is refused with the field's path.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 
@@ -17,8 +17,14 @@ from minipdk.common.merge_patch import merge_patch
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError
 
+if TYPE_CHECKING:
+    from minipdk.services.pachyderm.wire.message import Descriptor, FieldDescriptor
+
+Json = dict[str, Any]
+"""A JSON object."""
+
 DEFAULT_IMAGE = "ubuntu:20.04"
-BUILT_IN_DEFAULTS: dict[str, Any] = {
+BUILT_IN_DEFAULTS: Json = {
     "createPipelineRequest": {
         "transform": {"image": DEFAULT_IMAGE},
         "outputBranch": "master",
@@ -28,17 +34,15 @@ BUILT_IN_DEFAULTS: dict[str, Any] = {
 }
 REQUEST, DEFAULTS = "CreatePipelineRequest", "ClusterDefaults"
 
-Json = dict[str, Any]
 
-
-def parse_object(text: str, what: str) -> Json:
-    """``text`` as a JSON object. Raises InvalidRequestError naming ``what`` and the line otherwise."""
+def parse_object(text: str, title: str) -> Json:
+    """``text`` as a JSON object. Raises InvalidRequestError with ``title`` and the line otherwise."""
     try:
         value = json.loads(text or "{}", object_pairs_hook=_without_duplicates)
     except ValueError as error:
-        raise InvalidRequestError(f"{what} is not JSON: {error}") from None
+        raise InvalidRequestError(f"{title} is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InvalidRequestError(f"{what} must be a JSON object, not {_json_type(value)}")
+        raise InvalidRequestError(f"{title} must be a JSON object, not {_json_type(value)}")
     return value
 
 
@@ -63,8 +67,8 @@ def effective(cluster: Json, project: Json, user: Json) -> Json:
     return request
 
 
-def to_request(spec: Json) -> Any:
-    """``spec`` as a CreatePipelineRequest message. Raises InvalidRequestError naming the field that does not fit."""
+def to_request(spec: Json) -> wire.pps.CreatePipelineRequest:
+    """``spec`` as a CreatePipelineRequest message. InvalidRequestError has the name of a field that does not fit."""
     request = wire.pps.CreatePipelineRequest()
     try:
         json_format.ParseDict(spec, request)
@@ -73,8 +77,8 @@ def to_request(spec: Json) -> Any:
     return request
 
 
-def to_json(message: Any) -> str:
-    """A message as the canonical JSON that pachd answers with. InvalidRequestError for a time that JSON cannot tell."""
+def to_json(message: wire.Message) -> str:
+    """A message as the canonical JSON that pachd answers with. InvalidRequestError for a time that JSON cannot express."""
     try:
         text: str = json_format.MessageToJson(message, indent=None)
     except (json_format.Error, OverflowError) as error:
@@ -82,7 +86,7 @@ def to_json(message: Any) -> str:
     return text
 
 
-def _canonical(value: Any, descriptor: Any, path: str) -> Json:
+def _canonical(value: object, descriptor: Descriptor, path: str) -> Json:
     if not isinstance(value, dict):
         where = f"field {path}" if path else "a pipeline spec"
         raise InvalidRequestError(f"{where} must be a JSON object, not {_json_type(value)}")
@@ -99,7 +103,7 @@ def _canonical(value: Any, descriptor: Any, path: str) -> Json:
     return result
 
 
-def _canonical_field(value: Any, field: Any, path: str) -> Any:
+def _canonical_field(value: object, field: FieldDescriptor, path: str) -> object:
     kind = field.message_type
     if value is None or kind is None or kind.file.package == "google.protobuf" or kind.full_name.startswith("google."):
         return value
@@ -108,30 +112,30 @@ def _canonical_field(value: Any, field: Any, path: str) -> Any:
     if field.label == field.LABEL_REPEATED:
         if not isinstance(value, list):
             raise InvalidRequestError(f"field {path} must be a list, not {_json_type(value)}")
-        return [_canonical(one, kind, f"{path}[{index}]") for index, one in enumerate(value)]
+        return [_canonical(item, kind, f"{path}[{index}]") for index, item in enumerate(value)]
     return _canonical(value, kind, path)
 
 
-def _json_type(value: Any) -> str:
-    """What JSON calls a value's type."""
-    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+def _json_type(value: object) -> str:
+    """JSON's name for a value's type."""
+    names: dict[type, str] = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
 
 
-def _closest(name: str, descriptor: Any) -> str:
+def _closest(name: str, descriptor: Descriptor) -> str:
     near = difflib.get_close_matches(name, [field.name for field in descriptor.fields], n=1)
     return f': did you mean "{near[0]}"?' if near else ""
 
 
 def _explain(reason: str) -> str:
-    """The parser's reason in one line, with the mend where it is known."""
+    """The parser's reason in one line, with the remedy if it is known."""
     line = " ".join(reason.split())
     if "duration" in line.lower():
         line += '; a duration is a number of seconds followed by s, such as "300s" for five minutes'
     return line
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> Json:
+def _without_duplicates(pairs: list[tuple[str, object]]) -> Json:
     result: Json = {}
     for name, value in pairs:
         if name in result:

@@ -1,4 +1,4 @@
-"""pod_patch: the JSON patch of a worker's pod, as far as minipdk honours it: hostPath volumes and where they are mounted.
+"""pod_patch, the JSON patch of a worker's pod: minipdk honours hostPath volumes and their mounts.
 
 Supported are ``add`` operations on /volumes/- with a hostPath and on /containers/<n>/volumeMounts/-, which become bind
 mounts. Anything else in the patch is refused by name.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from minipdk.services.pachyderm.errors import InvalidRequestError, UnsupportedError
+from minipdk.services.pachyderm.pps.spec.parsing import Json
 
 VOLUMES, MOUNTS = "/volumes/-", "volumeMounts/-"
 DIRECTORY_TYPES = ("", "Directory", "DirectoryOrCreate", "File", "FileOrCreate")
@@ -32,7 +32,7 @@ def parse(patch: str) -> list[HostMount]:
     if not patch:
         return []
     volumes: dict[str, tuple[Path, bool]] = {}
-    mounts: list[Any] = []
+    mounts: list[Json] = []
     for operation in _operations(patch):
         path, value = operation["path"], operation["value"]
         if path == VOLUMES:
@@ -45,7 +45,7 @@ def parse(patch: str) -> list[HostMount]:
     return [_mount(value, volumes) for value in mounts]
 
 
-def _operations(patch: str) -> list[dict[str, Any]]:
+def _operations(patch: str) -> list[Json]:
     try:
         operations = json.loads(patch)
     except ValueError as error:
@@ -62,12 +62,12 @@ def _operations(patch: str) -> list[dict[str, Any]]:
     return operations
 
 
-def _fields(value: dict[str, Any]) -> dict[str, Any]:
+def _fields(value: Json) -> Json:
     """Kubernetes reads field names without regard to case, so that "hostpath" works too."""
     return {name.lower(): inner for name, inner in value.items()}
 
 
-def _volume(value: dict[str, Any]) -> tuple[str, tuple[Path, bool]]:
+def _volume(value: Json) -> tuple[str, tuple[Path, bool]]:
     fields = _fields(value)
     name = str(fields.pop("name", ""))
     if not name:
@@ -85,7 +85,7 @@ def _volume(value: dict[str, Any]) -> tuple[str, tuple[Path, bool]]:
     return name, (path, kind.endswith("OrCreate"))
 
 
-def _mount(value: dict[str, Any], volumes: dict[str, tuple[Path, bool]]) -> HostMount:
+def _mount(value: Json, volumes: dict[str, tuple[Path, bool]]) -> HostMount:
     fields = _fields(value)
     name, target = str(fields.pop("name", "")), str(fields.pop("mountpath", ""))
     read_only = bool(fields.pop("readonly", False))

@@ -1,17 +1,18 @@
-"""What a pipeline spec must be, and which of its fields minipdk honours, only echoes, or refuses.
+"""The rules of a pipeline spec, and the fields that minipdk only echoes or refuses.
 
-`ACCEPTED_AND_ECHOED` and `REFUSED` are the one list of deviations from a real cluster; every other field of a spec does what
+`ACCEPTED_AND_ECHOED` and `REFUSED` are the one list of deviations from a real cluster; every other field of a spec works as
 Pachyderm's documentation of the pipeline specification says.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Literal
 
+from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
+from minipdk.services.pachyderm.pps.messages import service_of
 from minipdk.services.pachyderm.pps.spec import inputs, pod_patch
-from minipdk.services.pachyderm.pps.worker import service_ports
 
 ACCEPTED_AND_ECHOED = {
     "autoscaling": "workers start with each datum, so there is nothing to scale; an idle pipeline shows as STANDBY",
@@ -42,11 +43,12 @@ MAX_NAME, MAX_KUBERNETES_NAME = 51, 63
 NAME = re.compile(r"[a-zA-Z0-9_-]+")
 MAX_PORT = (1 << 16) - 1
 SERVICE_TYPES = ("ClusterIP", "LoadBalancer", "NodePort")
+TIMEOUTS: tuple[Literal["datum_timeout", "job_timeout"], ...] = ("datum_timeout", "job_timeout")
 UNTIL_SUCCESS, EVERY_JOB = "until_success", "every_job"
 
 
-def validate_request(request: Any) -> None:
-    """Refuse a CreatePipelineRequest that could not be a pipeline whatever the cluster holds."""
+def validate_request(request: wire.pps.CreatePipelineRequest) -> None:
+    """Refuse a CreatePipelineRequest that no cluster could run."""
     _refuse_unsupported(request)
     _validate_name(request.pipeline)
     if not request.HasField("transform"):
@@ -61,7 +63,7 @@ def validate_request(request: Any) -> None:
         raise PachydermError("invalid pipeline spec: transform.datum_batching is not for services and spouts")
     if request.datum_tries < 0:
         raise PachydermError(f"invalid pipeline spec: datum_tries must not be negative, not {request.datum_tries}")
-    for name in ("datum_timeout", "job_timeout"):
+    for name in TIMEOUTS:
         if request.HasField(name) and getattr(request, name).ToNanoseconds() <= 0:
             raise PachydermError(f'invalid pipeline spec: {name} must be longer than 0, such as "300s"')
     _validate_datum_sets(request.datum_set_spec)
@@ -69,7 +71,7 @@ def validate_request(request: Any) -> None:
     pod_patch.parse(request.pod_patch)
 
 
-def validate_info(details: Any) -> None:
+def validate_info(details: wire.pps.PipelineInfoDetails) -> None:
     """Refuse a PipelineInfo's details, with the defaults filled in, that could not run."""
     if details.HasField("spout"):
         if inputs.kinds(details.input):
@@ -86,16 +88,16 @@ def validate_info(details: Any) -> None:
         )
 
 
-def _refuse_unsupported(request: Any) -> None:
+def _refuse_unsupported(request: wire.pps.CreatePipelineRequest) -> None:
     for path in REFUSED:
         holder, _, name = path.rpartition(".")
-        owner = getattr(request, holder) if holder else request
+        owner: wire.Message = getattr(request, holder) if holder else request
         field = owner.DESCRIPTOR.fields_by_name[name]
         if owner.HasField(name) if field.message_type else getattr(owner, name):
             raise UnsupportedError(path)
 
 
-def _validate_name(pipeline: Any) -> None:
+def _validate_name(pipeline: wire.pps.Pipeline) -> None:
     name, project = pipeline.name, pipeline.project.name
     if not name:
         raise PachydermError("invalid pipeline spec: request.Pipeline.Name cannot be empty")
@@ -116,14 +118,14 @@ def _validate_name(pipeline: Any) -> None:
         )
 
 
-def _refuse_input_of_spout(spout: Any) -> None:
+def _refuse_input_of_spout(spout: wire.pps.Spout) -> None:
     if not spout.HasField("service"):
         raise PachydermError("spout pipelines (without a service) must not have an input")
     raise UnsupportedError("input of a spout")
 
 
-def _validate_service(details: Any) -> None:
-    if (service := service_ports.service_of(details)) is None:
+def _validate_service(details: wire.pps.PipelineInfoDetails) -> None:
+    if (service := service_of(details)) is None:
         return
     if details.HasField("service"):
         if details.HasField("spout"):
@@ -144,14 +146,14 @@ def _validate_service(details: Any) -> None:
         )
 
 
-def _validate_datum_sets(spec: Any) -> None:
+def _validate_datum_sets(spec: wire.pps.DatumSetSpec) -> None:
     if spec.per_worker and (spec.number or spec.size_bytes):
         raise PachydermError("invalid pipeline spec: datum_set_spec.per_worker cannot be set with number or size_bytes")
     if min(spec.number, spec.size_bytes, spec.per_worker) < 0:
         raise PachydermError("invalid pipeline spec: the numbers of datum_set_spec must not be negative")
 
 
-def _validate_transform(transform: Any) -> None:
+def _validate_transform(transform: wire.pps.Transform) -> None:
     for secret in transform.secrets:
         if not secret.name:
             raise PachydermError("invalid transform: every one of transform.secrets needs a name")

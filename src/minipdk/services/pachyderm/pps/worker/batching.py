@@ -1,8 +1,8 @@
-"""Datum batching: user code that is started once for a set of datums and asks the worker for one after the other.
+"""Datum batching: user code that starts once for a set of datums and asks the worker for them one by one.
 
-What such code does before it first asks, such as loading a model, is done once. It calls NextDatum (see `worker_api`): the
-worker lays out a datum in /pfs and answers; the next call says that this datum is done, or why it could not be. After a try
-that failed, for whatever reason, the code is started anew.
+The code before its first question, such as loading a model, runs once. Then it calls NextDatum (see `worker_api`): the
+worker lays out a datum in /pfs and answers; the next call reports that this datum is done, or its error. After a failed try
+the code is always started again.
 """
 
 from __future__ import annotations
@@ -10,28 +10,23 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import grpc
 
-from minipdk.common.home import Home
 from minipdk.sandbox import Mount
+from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.pps.errors import FailedTryError
 from minipdk.services.pachyderm.pps.logs import JobLog
-from minipdk.services.pachyderm.pps.worker.datum_run import DatumRun
+from minipdk.services.pachyderm.pps.worker.datum_run import DatumRun, Result
 from minipdk.services.pachyderm.pps.worker.environment import datum_variables, user_environment
-from minipdk.services.pachyderm.pps.worker.user_code import (
-    Command,
-    FailedTryError,
-    Plan,
-    UserCode,
-    new_folder,
-    remove_folder,
-)
+from minipdk.services.pachyderm.pps.worker.folders import move_files, new_folder, remove_folder
+from minipdk.services.pachyderm.pps.worker.plans import Plan
+from minipdk.services.pachyderm.pps.worker.user_code import Command, UserCode
 from minipdk.services.pachyderm.pps.worker.worker_api import WorkerServer
 
 PORT_VARIABLE = "PPS_WORKER_GRPC_PORT"
@@ -39,7 +34,7 @@ PORT_VARIABLE = "PPS_WORKER_GRPC_PORT"
 
 @dataclass(frozen=True)
 class Asked:
-    """The code asks for a datum; ``error`` says why the one before could not be processed, "" if it was."""
+    """The code asks for a datum; ``error`` is why it could not process the previous datum, "" if it did."""
 
     error: str
     answer: Future[Mapping[str, str]] = field(default_factory=Future)
@@ -54,7 +49,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A datum was cancelled or restarted from outside; it may be done by now."""
+    """A datum was cancelled or restarted from outside; it may be done already."""
 
     run: DatumRun
 
@@ -63,10 +58,10 @@ Event = Asked | Ended | Interrupted
 
 
 class BatchedCode:
-    """Started user code, and the conversation with it. A new start makes a new one, so that no late word is mistaken."""
+    """Started user code, and its questions. A new start makes a new object, so that late questions are not mixed up."""
 
     def __init__(self, start: Callable[[int], UserCode], current: Callable[[], DatumRun | None]) -> None:
-        """``start`` starts the code that talks to a port. Raises FailedTryError."""
+        """``start`` starts the code, which calls the worker at a port. Raises FailedTryError."""
         self._current = current
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._server = WorkerServer(self)
@@ -85,7 +80,7 @@ class BatchedCode:
 
     # As the worker's API
 
-    def status(self) -> Any:
+    def status(self) -> wire.pps.WorkerStatus:
         run = self._current()
         if run is None:
             raise PachydermError("the worker is not processing a datum")
@@ -112,9 +107,9 @@ class BatchedCode:
 class Batch:
     """The user code of one worker for one set of datums, which ends when the ``with`` block does."""
 
-    def __init__(self, home: Home, plan: Plan, log: JobLog, worker: str, gpus: tuple[int, ...]) -> None:
-        self._home, self._plan, self._log, self._worker, self._gpus = home, plan, log, worker, gpus
-        self._pfs = new_folder(home)
+    def __init__(self, plan: Plan, log: JobLog, worker: str, gpus: tuple[int, ...]) -> None:
+        self._plan, self._log, self._worker, self._gpus = plan, log, worker, gpus
+        self._pfs = new_folder(plan.home)
         self._running: BatchedCode | None = None
         self._asked: Asked | None = None
         self._run: DatumRun | None = None
@@ -133,13 +128,13 @@ class Batch:
             running.events.put(Interrupted(run))
 
     def stop(self) -> None:
-        """End the code; it is started again when it is next needed."""
+        """End the code; it starts again when it is next needed."""
         running, self._running, self._asked = self._running, None, None
         if running is not None:
             running.stop()
 
     def get_ready(self, run: DatumRun) -> None:
-        """Have the code running and asking for a datum. Raises FailedTryError."""
+        """Start the code if necessary, and wait until it asks for a datum. Raises FailedTryError."""
         while self._asked is None:
             if self._running is None:
                 self._running = BatchedCode(self._start, lambda: self._run)
@@ -163,25 +158,25 @@ class Batch:
             raise
         finally:
             self._run = None
-            _move(self._pfs, folder)
+            move_files(self._pfs, folder)
 
     def _start(self, port: int) -> UserCode:
         transform = self._plan.transform
         environment = {
             "CUDA_VISIBLE_DEVICES": ",".join(map(str, self._gpus)),
-            **user_environment(self._home, self._plan.worker, None),
+            **user_environment(self._plan.home, self._plan.worker, None),
             PORT_VARIABLE: str(port),
         }
         mounts = (Mount(source=self._pfs, target="/pfs"),)
         command = Command(list(transform.cmd), list(transform.stdin), environment, mounts=mounts)
-        return UserCode(self._home, self._plan, command, self._log, self._worker)
+        return UserCode(self._plan, command, self._log, self._worker)
 
     def _hand_over(self, run: DatumRun, folder: Path) -> bool:
         """Answer the code's question with this datum; False if it no longer waits for an answer."""
         asked, self._asked = self._asked, None
         if self._running is None or asked is None or not asked.answer.set_running_or_notify_cancel():
             return False
-        _move(folder, self._pfs)
+        move_files(folder, self._pfs)
         self._running.code.output.attribute(run.datum)
         asked.answer.set_result(datum_variables(run.datum))
         return True
@@ -207,7 +202,7 @@ class Batch:
 
 @dataclass
 class BatchedRun(DatumRun):
-    """One datum on its way through user code that is there already."""
+    """A datum that running user code processes."""
 
     batch: Batch = field(kw_only=True)
     _link = False  # /pfs is a folder that the container writes to
@@ -216,7 +211,7 @@ class BatchedRun(DatumRun):
     def _inputs(folder: Path) -> Path:
         return folder
 
-    def _command(self, folder: Path, argv: Any, stdin: Any) -> Command:
+    def _command(self, folder: Path, argv: Iterable[str], stdin: Iterable[str]) -> Command:
         mounts = (Mount(source=folder, target="/pfs"),)
         return Command(list(argv), list(stdin), self._environment(), self.datum, mounts)
 
@@ -224,7 +219,7 @@ class BatchedRun(DatumRun):
         super()._interrupt()
         self.batch.interrupt(self)
 
-    def _try(self, folder: Path, result: Any) -> None:
+    def _try(self, folder: Path, result: Result) -> None:
         self._guarded(lambda: self.batch.get_ready(self))
         super()._try(folder, result)
 
@@ -232,7 +227,7 @@ class BatchedRun(DatumRun):
         self._guarded(lambda: self.batch.process(self, folder, self.plan.timeout))
 
     def _guarded(self, call: Callable[[], None]) -> None:
-        """Call into the batch, unless the datum was or is meanwhile ended from outside."""
+        """Call the batch, unless the datum was ended from outside before or is ended meanwhile."""
         self._end()
         try:
             call()
@@ -241,10 +236,3 @@ class BatchedRun(DatumRun):
             raise
         except TimeoutError:
             raise FailedTryError(self._too_long()) from None
-
-
-def _move(source: Path, target: Path) -> None:
-    """Move what is in one folder into another, on the same disk, also where user code took away its own permissions."""
-    source.chmod(0o700)
-    for path in list(source.iterdir()):
-        path.rename(target / path.name)

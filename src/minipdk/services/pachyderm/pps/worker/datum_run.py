@@ -1,9 +1,9 @@
-"""Runs user code on one datum: its private /pfs, its container, its log lines, and what it leaves in /pfs/out.
+"""Runs user code on one datum: its private /pfs, its container, its log lines, and the files that it leaves in /pfs/out.
 
-Inputs are hard links to the store in a layer of their own on top of the image's, so that user code may change or move its
-inputs as on a real cluster, and only its container's private layer takes note.
+Inputs are hard links to the store in a separate layer on top of the image's, so that user code may change or move its inputs
+as on a real cluster, and only the private layer of its container changes.
 
-A try ends well when the command exits with 0 or an accepted return code and everything below /pfs/out could be stored. After
+A try succeeds when the command exits with 0 or an accepted return code and everything below /pfs/out could be stored. After
 a try that failed the error command runs in the same /pfs; if it succeeds the datum may be RECOVERED. A datum gets
 ``datum_tries`` tries.
 """
@@ -13,40 +13,32 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from minipdk.common.home import Home
 from minipdk.sandbox import Mount
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Pfs, Upload
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.datums import Datum
+from minipdk.services.pachyderm.pps.errors import FailedTryError, StoppedError
 from minipdk.services.pachyderm.pps.logs import JobLog
-from minipdk.services.pachyderm.pps.messages import enum
-from minipdk.services.pachyderm.pps.store import Key
+from minipdk.services.pachyderm.pps.messages import datum_state
+from minipdk.services.pachyderm.pps.model import Datum, DatumState, Key
 from minipdk.services.pachyderm.pps.worker.environment import datum_variables, dotenv, user_environment
-from minipdk.services.pachyderm.pps.worker.user_code import (
-    Command,
-    FailedTryError,
-    Plan,
-    UserCode,
-    describe_exit,
-    new_folder,
-    remove_folder,
-)
+from minipdk.services.pachyderm.pps.worker.folders import new_folder, remove_folder
+from minipdk.services.pachyderm.pps.worker.plans import Plan
+from minipdk.services.pachyderm.pps.worker.user_code import Command, UserCode, describe_exit
 
 ENV_FILE = ".env"
 
 
 @dataclass
 class Result:
-    """What became of a datum: a DatumState's name, what it wrote, why it failed; times in ns, sizes in bytes."""
+    """The end of a datum: its state, its output, why it failed; times in ns, sizes in bytes."""
 
-    state: str = "FAILED"
+    state: DatumState = "FAILED"
     upload: Upload | None = None
     reason: str = ""
     download_time: int = 0
@@ -56,15 +48,10 @@ class Result:
     upload_bytes: int = 0
 
 
-class StoppedError(Exception):
-    """The job was ended from outside while the datum ran."""
-
-
 @dataclass
 class DatumRun:
-    """One datum on its way. `cancel` ends it for good, `restart` ends only the try that is running."""
+    """A datum being processed. `cancel` ends it for good, `restart` ends only the running try."""
 
-    home: Home
     pfs: Pfs
     plan: Plan
     datum: Datum
@@ -90,7 +77,7 @@ class DatumRun:
         self._interrupt()
 
     def _interrupt(self) -> None:
-        """End what runs now."""
+        """End the running code."""
         with self._lock:
             code = self._code
         if code is not None:
@@ -98,23 +85,23 @@ class DatumRun:
 
     def matches(self, filters: Iterable[str]) -> bool:
         """Whether the datum's inputs hold every one of these paths or hashes (in hex)."""
-        return all(any(one in (found.path, found.file.hash.hex()) for found in self.datum.inputs) for one in filters)
+        return all(any(text in (file.path, file.file.hash.hex()) for file in self.datum.inputs) for text in filters)
 
-    def status(self) -> Any:
+    def status(self) -> wire.pps.WorkerStatus:
         """The worker as a WorkerStatus message."""
         status = wire.pps.WorkerStatus(worker_id=self.worker_id, job_id=self.plan.worker.job)
         messages.set_time(status.datum_status.started, self.started)
-        for one in self.datum.inputs:
-            status.datum_status.data.add(path=one.path, hash=one.file.hash)
+        for file in self.datum.inputs:
+            status.datum_status.data.add(path=file.path, hash=file.file.hash)
         return status
 
-    def info(self, result: Result) -> Any:
-        """The datum and what became of it as a DatumInfo message."""
+    def info(self, result: Result) -> wire.pps.DatumInfo:
+        """The datum and its result as a DatumInfo message."""
         worker, datum = self.plan.worker, self.datum
-        info = wire.pps.DatumInfo(state=enum("DatumState", result.state), image_id=self.plan.transform.image)
+        info = wire.pps.DatumInfo(state=datum_state(result.state), image_id=self.plan.transform.image)
         info.datum.id = datum.id
         info.datum.job.CopyFrom(messages.job(Key(worker.project, worker.pipeline, worker.job)))
-        info.data.extend(messages.file_info(one.file) for one in datum.inputs)
+        info.data.extend(messages.file_info(file.file) for file in datum.inputs)
         for name in ("download_time", "process_time", "upload_time"):
             messages.set_time(getattr(info.stats, name), getattr(result, name))
         info.stats.download_bytes, info.stats.upload_bytes = result.download_bytes, result.upload_bytes
@@ -125,7 +112,7 @@ class DatumRun:
         result = Result()
         recovered = False
         for number in range(1, self.plan.tries + 1):
-            folder = new_folder(self.home)
+            folder = new_folder(self.plan.home)
             try:
                 self._try(folder, result)
             except FailedTryError as failure:
@@ -153,7 +140,7 @@ class DatumRun:
         result.upload_time = time.perf_counter_ns() - began
 
     @staticmethod
-    def _timed(call: Any) -> tuple[int, int]:
+    def _timed(call: Callable[[], int]) -> tuple[int, int]:
         began = time.perf_counter_ns()
         return call(), time.perf_counter_ns() - began
 
@@ -161,20 +148,20 @@ class DatumRun:
         """Lay out /pfs: each input below its name, linked to the store, and an empty out. Returns the bytes."""
         (folder / "out").mkdir(parents=True, mode=0o700)
         inputs = self._inputs(folder)
-        for one in self.datum.inputs:
-            target = inputs / one.name
+        for file in self.datum.inputs:
+            target = inputs / file.name
             target.mkdir(parents=True, exist_ok=True)
-            if not one.s3:
-                self.pfs.files.download(one.commit, one.path, target, empty=one.empty_files, link=self._link)
+            if not file.s3:
+                self.pfs.files.download(file.commit, file.path, target, empty=file.empty_files, link=self._link)
         (inputs / ENV_FILE).write_text(dotenv(datum_variables(self.datum)))
-        return sum(one.file.size for one in self.datum.inputs if not one.empty_files and not one.s3)
+        return sum(file.file.size for file in self.datum.inputs if not file.empty_files and not file.s3)
 
     _link = True
-    """Whether inputs are hard links to the store: nothing that the container does may write through them."""
+    """Whether inputs are hard links to the store: the container must not write through them."""
 
     @staticmethod
     def _inputs(folder: Path) -> Path:
-        """Where a try's inputs lie: what its container sees as /pfs, but for /pfs/out."""
+        """The folder of a try's inputs: its container sees it as /pfs, with /pfs/out mounted in it."""
         return folder / "layer" / "root" / "pfs"
 
     def _run_user_code(self, folder: Path) -> None:
@@ -202,13 +189,13 @@ class DatumRun:
             return False
         return True
 
-    def _command(self, folder: Path, argv: Any, stdin: Any) -> Command:
+    def _command(self, folder: Path, argv: Iterable[str], stdin: Iterable[str]) -> Command:
         """A command with this try's /pfs."""
         mounts = () if self.plan.s3_out else (Mount(source=folder / "out", target="/pfs/out"),)
         return Command(list(argv), list(stdin), self._environment(), self.datum, mounts, (folder / "layer",))
 
     def _run_container(self, command: Command) -> tuple[int, UserCode]:
-        """Run a command until it ends; its exit status, and the code for what there is to say of it."""
+        """Run a command until it ends; returns its exit status, and the code, which has its last line."""
         code = self._start(command)
         try:
             return code.wait(self.plan.timeout), code
@@ -226,11 +213,11 @@ class DatumRun:
         with self._lock:
             if self._cancelled:
                 raise StoppedError
-            self._code = UserCode(self.home, self.plan, command, self.log, self.worker_id)
+            self._code = UserCode(self.plan, command, self.log, self.worker_id)
             return self._code
 
     def _end(self) -> None:
-        """Forget the code that has ended, and say if it was ended from outside."""
+        """Drop the code that has ended. Raises StoppedError or FailedTryError if it was ended from outside."""
         with self._lock:
             self._code = None
             if self._cancelled:
@@ -241,10 +228,10 @@ class DatumRun:
 
     def _environment(self) -> Mapping[str, str]:
         visible = ",".join(map(str, self.gpus))
-        return {"CUDA_VISIBLE_DEVICES": visible, **user_environment(self.home, self.plan.worker, self.datum)}
+        return {"CUDA_VISIBLE_DEVICES": visible, **user_environment(self.plan.home, self.plan.worker, self.datum)}
 
     def _upload(self, folder: Path) -> tuple[int, Upload | None]:
-        """Read what user code left in /pfs/out, and its size in bytes."""
+        """Read the files that user code left in /pfs/out; returns their size in bytes, and the files."""
         if not self.plan.keeps_output:
             return 0, None
         out = folder / "out"
@@ -259,7 +246,7 @@ class DatumRun:
             raise FailedTryError(f"what it wrote to /pfs/out could not be stored: {error}") from error
 
     def _point_outside(self, link: Path, folder: Path) -> None:
-        """Let a link to a place below /pfs, as the container saw it, point there as seen from outside."""
+        """Redirect a link to a path below /pfs in the container to the same file outside it."""
         parts = link.readlink().parts
         if parts[:2] != ("/", "pfs"):
             return
@@ -272,10 +259,10 @@ class DatumRun:
         link.symlink_to(target)
 
     def _fill_empty_file(self, target: Path, parts: tuple[str, ...]) -> None:
-        """A link to what was given as empty files means the files themselves: fetch them. ``parts``: input, then path."""
-        for one in self.datum.inputs:
-            if one.empty_files and one.name == parts[0] and target.exists():
-                self.pfs.files.download(one.commit, "/" + "/".join(parts[1:]), target.parents[len(parts) - 2], link=True)
+        """Fetch a file that user code saw empty, because a link to it means its content. ``parts``: input, then path."""
+        for file in self.datum.inputs:
+            if file.empty_files and file.name == parts[0] and target.exists():
+                self.pfs.files.download(file.commit, "/" + "/".join(parts[1:]), target.parents[len(parts) - 2], link=True)
 
 
 def walk_files(folder: Path) -> list[Path]:

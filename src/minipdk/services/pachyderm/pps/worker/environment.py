@@ -1,4 +1,4 @@
-"""What user code finds in its environment: the job, the datum, its inputs, the cluster and the pipeline's own variables."""
+"""The environment of user code: the job, the datum, its inputs, the cluster and the pipeline's own variables."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from dataclasses import dataclass
 
 from minipdk.common.home import Home
 from minipdk.common.ports import HOST
-from minipdk.services.pachyderm.pps.datums import Datum
-
-NAMESPACE = "default"
+from minipdk.services.pachyderm.pps.kube_secrets import NAMESPACE
+from minipdk.services.pachyderm.pps.model import Datum
 
 
 @dataclass(frozen=True)
 class Worker:
-    """What stays the same for every datum of a job: the pipeline, its version and the job, which a spout has none of.
+    """The same for every datum of a job: the pipeline, its version and the job, which a spout has not.
 
-    ``token`` is what user code is known by as this pipeline's (see `callers`); empty where it calls as the user. With
-    ``s3`` it is to read or write through S3.
+    By ``token`` pachd knows user code as this pipeline's (see `callers`); it is empty if user code calls as the user. With
+    ``s3`` user code reads or writes through S3.
     """
 
     project: str
@@ -31,7 +30,7 @@ class Worker:
 
 
 def cluster_environment(home: Home) -> dict[str, str]:
-    """How a container reaches the cluster. Kubernetes' variables come with the container itself."""
+    """The variables by which a container reaches the cluster. The container itself adds Kubernetes' variables."""
     return {
         "PACH_IN_WORKER": "true",
         "PACH_NAMESPACE": NAMESPACE,
@@ -46,23 +45,23 @@ def cluster_environment(home: Home) -> dict[str, str]:
 
 
 def datum_variables(datum: Datum) -> dict[str, str]:
-    """The variables that tell one datum of a job from another."""
+    """The variables of one datum."""
     variables: dict[str, str] = {}
-    for one in datum.inputs:
-        variables[one.name] = f"/pfs/{one.name}{one.path}"
-        variables[f"{one.name}_COMMIT"] = one.commit.id
-        if one.join_on:
-            variables[f"PACH_DATUM_{one.name}_JOIN_ON"] = one.join_on
-        if one.group_by:
-            variables[f"PACH_DATUM_{one.name}_GROUP_BY"] = one.group_by
+    for file in datum.inputs:
+        variables[file.name] = f"/pfs/{file.name}{file.path}"
+        variables[f"{file.name}_COMMIT"] = file.commit.id
+        if file.join_on:
+            variables[f"PACH_DATUM_{file.name}_JOIN_ON"] = file.join_on
+        if file.group_by:
+            variables[f"PACH_DATUM_{file.name}_GROUP_BY"] = file.group_by
     variables["PACH_DATUM_ID"] = datum.id
     return variables
 
 
 def user_environment(home: Home, worker: Worker, datum: Datum | None) -> dict[str, str]:
-    """The whole environment of user code, over the image's own ENV; ``datum`` None where it serves many of them.
+    """The whole environment of user code, over the image's own ENV; ``datum`` is None if it processes many of them.
 
-    As on a real cluster, what the system sets for the datum wins over the spec's ``transform.env``.
+    As on a real cluster, the system's variables win over the spec's ``transform.env``.
     """
     return {
         **worker.transform_env,
@@ -79,7 +78,7 @@ def user_environment(home: Home, worker: Worker, datum: Datum | None) -> dict[st
 
 
 def s3_variables(home: Home, worker: Worker) -> dict[str, str]:
-    """Where a job's S3 buckets are, and the credentials that tell the gateway whose they are."""
+    """The address of a job's S3 buckets, and the credentials by which the gateway knows the job."""
     return {
         "S3_ENDPOINT": home.url("s3"),
         "AWS_ACCESS_KEY_ID": worker.token,
@@ -88,6 +87,6 @@ def s3_variables(home: Home, worker: Worker) -> dict[str, str]:
 
 
 def dotenv(variables: Mapping[str, str]) -> str:
-    """Variables as the lines of a .env file, quoted so that spaces, quotes and # come back as they were."""
+    """Variables as the lines of a .env file, quoted so that spaces, quotes and # are read back unchanged."""
     escaped = ((name, value.replace("\\", "\\\\").replace("'", "\\'")) for name, value in variables.items())
     return "".join(f"{name}='{value}'\n" for name, value in escaped)

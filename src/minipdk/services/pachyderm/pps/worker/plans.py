@@ -1,31 +1,84 @@
-"""Whether a pipeline's workers could start now, and how: image, secrets, mounts and GPUs.
+"""Plans for running a pipeline's containers: image, secrets, mounts and GPUs, and whether all of them exist now.
 
-What is missing makes the pipeline CRASHING with the reason, as it does on a real cluster, until it is there.
+A missing one makes the pipeline CRASHING with the reason until it is there, as on a real cluster.
 """
 
 from __future__ import annotations
 
 import shutil
+import threading
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from minipdk.common.home import Home, write_private
 from minipdk.common.ports import is_free
 from minipdk.sandbox import Mount
-from minipdk.services.pachyderm import callers
+from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pps import messages
+from minipdk.services.pachyderm.pps.errors import NotReadyError
 from minipdk.services.pachyderm.pps.kube_secrets import Secrets
 from minipdk.services.pachyderm.pps.spec import inputs, pod_patch
-from minipdk.services.pachyderm.pps.worker import service_ports
 from minipdk.services.pachyderm.pps.worker.environment import Worker
-from minipdk.services.pachyderm.pps.worker.gpus import Gpus
-from minipdk.services.pachyderm.pps.worker.user_code import Plan, pfs_folder
+from minipdk.services.pachyderm.pps.worker.folders import pfs_folder
+
+if TYPE_CHECKING:
+    from minipdk.images import Image
+
+NVIDIA_DEVICES = "nvidia[0-9]*"
 
 
-class NotReadyError(Exception):
-    """The pipeline's workers cannot start, for the reason given."""
+class Gpus:
+    """The machine's GPUs, lent by number to datums whose pipelines limit themselves to some."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = len(list(Path("/dev").glob(NVIDIA_DEVICES))) if count is None else count
+        self._free = list(range(self.count))
+        self._returned = threading.Condition()
+
+    @contextmanager
+    def take(self, number: int) -> Iterator[tuple[int, ...]]:
+        """Borrow ``number`` GPUs, at most ``count``, once they are free; the numbers are for CUDA_VISIBLE_DEVICES."""
+        if not number:
+            yield ()
+            return
+        with self._returned:
+            self._returned.wait_for(lambda: len(self._free) >= number)
+            taken = tuple(self._free[:number])
+            del self._free[:number]
+        try:
+            yield taken
+        finally:
+            with self._returned:
+                self._free = sorted([*self._free, *taken])
+                self._returned.notify_all()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to make the containers of one job: everything except the datum. Timeouts are in seconds."""
+
+    home: Home
+    gpus: Gpus
+    gpu_count: int
+    image: Image
+    transform: wire.pps.Transform
+    worker: Worker
+    mounts: tuple[Mount, ...]
+    tries: int
+    timeout: float | None
+    keeps_output: bool = True
+    """Whether the files that user code leaves in /pfs/out are the job's output."""
+    s3_out: bool = False
+    """Whether user code writes its output through S3: there is no /pfs/out then."""
+
+    def take_gpus(self) -> AbstractContextManager[tuple[int, ...]]:
+        """The numbers of the GPUs of one worker, borrowed until the ``with`` block ends."""
+        return self.gpus.take(self.gpu_count)
 
 
 class Planner:
@@ -34,7 +87,7 @@ class Planner:
     def __init__(self, home: Home, secrets: Secrets, gpus: Gpus) -> None:
         self._home, self._secrets, self._gpus = home, secrets, gpus
 
-    def check(self, pipeline: Any) -> Any:
+    def check(self, pipeline: wire.pps.PipelineInfo) -> Image:
         """The pipeline's image. Raises NotReadyError when a worker could not start."""
         details = pipeline.details
         from minipdk.images import ImageStore
@@ -44,14 +97,14 @@ class Planner:
             image = ImageStore(self._home).resolve(details.transform.image)
         except ImageError as error:
             raise NotReadyError(str(error)) from error
-        wanted = details.resource_limits.gpu.number
-        if wanted > self._gpus.count:
+        number = details.resource_limits.gpu.number
+        if number > self._gpus.count:
             raise NotReadyError(
-                f"resource_limits.gpu asks for {wanted} GPUs and this machine has {self._gpus.count}: lower it and update "
+                f"resource_limits.gpu asks for {number} GPUs and this machine has {self._gpus.count}: lower it and update "
                 "the pipeline"
             )
         self._host_mounts(details.pod_patch)
-        service = service_ports.service_of(details)
+        service = messages.service_of(details)
         if service is not None and not is_free(service.external_port):
             raise NotReadyError(
                 f"the service's external_port {service.external_port} is taken: end what listens there, or change it and "
@@ -59,8 +112,8 @@ class Planner:
             )
         return image
 
-    def make(self, pipeline: Any, job: str = "") -> tuple[Plan, Path]:
-        """The plan for a job or a spout, and the folder with its secrets' files, to be removed afterwards. NotReadyError."""
+    def make(self, pipeline: wire.pps.PipelineInfo, job: str = "") -> tuple[Plan, Path]:
+        """The plan for a job or a spout, and the folder of its secrets' files, for the caller to remove. NotReadyError."""
         details = pipeline.details
         image = self.check(pipeline)
         folder = pfs_folder(self._home) / f"secrets-{uuid.uuid4().hex}"
@@ -76,6 +129,9 @@ class Planner:
             s3=inputs.uses_s3(details),
         )
         plan = Plan(
+            home=self._home,
+            gpus=self._gpus,
+            gpu_count=details.resource_limits.gpu.number,
             image=image,
             transform=details.transform,
             worker=worker,
@@ -87,40 +143,40 @@ class Planner:
         )
         return plan, folder
 
-    def _token(self, pipeline: Any, job: str) -> str:
-        """What user code is known by where it may do what the cluster's user may not."""
+    def _token(self, pipeline: wire.pps.PipelineInfo, job: str) -> str:
+        """The token of user code that may do more than the cluster's user; "" for other user code."""
         if pipeline.type != messages.SPOUT and not inputs.uses_s3(pipeline.details):
             return ""
         key = pipeline.pipeline
         return callers.issue(self._home.token, callers.Caller(key.project.name, key.name, job))
 
-    def _secret_values(self, wanted: Any, folder: Path) -> tuple[dict[str, str], list[Mount]]:
+    def _secret_values(self, secrets: Iterable[wire.pps.SecretMount], folder: Path) -> tuple[dict[str, str], list[Mount]]:
         environment: dict[str, str] = {}
         mounts: list[Mount] = []
-        for index, one in enumerate(wanted):
+        for index, secret in enumerate(secrets):
             try:
-                values = self._secrets.values(one.name)
-                if one.env_var:
-                    environment[one.env_var] = values[one.key].decode()
+                values = self._secrets.values(secret.name)
+                if secret.env_var:
+                    environment[secret.env_var] = values[secret.key].decode()
             except (PachydermError, KeyError, UnicodeDecodeError) as error:
                 shutil.rmtree(folder, ignore_errors=True)
-                missing = f"Kubernetes secret {one.name} missing key {one.key}"
+                missing = f"Kubernetes secret {secret.name} missing key {secret.key}"
                 raise NotReadyError(missing if isinstance(error, KeyError) else str(error)) from error
-            if one.mount_path:
+            if secret.mount_path:
                 place = folder / str(index)
                 place.mkdir(parents=True, mode=0o700)
                 for key, value in values.items():
                     write_private(place / key, value)
-                mounts.append(Mount(source=place, target=one.mount_path, read_only=True))
+                mounts.append(Mount(source=place, target=secret.mount_path, read_only=True))
         return environment, mounts
 
     @staticmethod
     def _host_mounts(patch: str) -> list[Mount]:
         mounts = []
-        for one in pod_patch.parse(patch):
-            if one.create:
-                one.source.mkdir(parents=True, exist_ok=True)
-            if not one.source.exists():
-                raise NotReadyError(f"pod_patch: hostPath {one.source} is not there: make it, or change the path")
-            mounts.append(Mount(source=one.source, target=one.target, read_only=one.read_only))
+        for mount in pod_patch.parse(patch):
+            if mount.create:
+                mount.source.mkdir(parents=True, exist_ok=True)
+            if not mount.source.exists():
+                raise NotReadyError(f"pod_patch: hostPath {mount.source} is not there: make it, or change the path")
+            mounts.append(Mount(source=mount.source, target=mount.target, read_only=mount.read_only))
         return mounts

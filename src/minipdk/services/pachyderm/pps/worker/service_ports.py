@@ -1,39 +1,22 @@
-"""The ports that services are reached at: on loopback, each connection handed on to the port that user code listens on."""
+"""The external ports of services: on loopback, each connection forwarded to the port that user code listens on."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections.abc import Container, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from minipdk.common.ports import HOST, first_free
+from minipdk.common.ports import HOST
+from minipdk.services.pachyderm import wire
 
-FIRST, LAST = 30000, 32767
-"""Kubernetes' own range for NodePorts."""
 CHUNK = 1 << 16
 BACKLOG = 128
 
 
-def service_of(details: Any) -> Any | None:
-    """The Service message of a pipeline's details, its spout's included."""
-    if details.HasField("service"):
-        return details.service
-    return details.spout.service if details.spout.HasField("service") else None
-
-
-def choose(taken: Container[int]) -> int:
-    """A free port for a service that names none. OSError when there is none."""
-    port = first_free(port for port in range(FIRST, LAST + 1) if port not in taken)
-    if port is None:
-        raise OSError(f"every port from {FIRST} to {LAST} is taken")
-    return port
-
-
 @contextlib.contextmanager
-def open_port(service: Any | None) -> Iterator[None]:
-    """Let a service be reached at its external port; where that is its internal one, user code has to listen there itself.
+def open_port(service: wire.pps.Service | None) -> Iterator[None]:
+    """Open a service's external port; if it equals the internal one, user code listens there itself.
 
     Raises OSError when the port is taken.
     """
@@ -64,7 +47,7 @@ def _serve(listening: socket.socket, internal: int) -> None:
 
 
 def _carry(client: socket.socket, inside: socket.socket) -> None:
-    """Hand on what either side of a connection sends, until both have ended."""
+    """Forward the bytes of both sides of a connection, until both have ended."""
     with client, inside:
         back = threading.Thread(target=_copy, args=(inside, client), name="service connection, back", daemon=True)
         back.start()

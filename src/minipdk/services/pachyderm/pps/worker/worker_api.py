@@ -1,7 +1,7 @@
-"""The worker's own gRPC service, pachyderm.worker.Worker: what user code of a pipeline with datum batching talks to.
+"""The worker's gRPC service, pachyderm.worker.Worker, for user code of a pipeline with datum batching.
 
-The vendor's client finds it at ``localhost:$PPS_WORKER_GRPC_PORT`` and sends no token to it. Who calls is known by the owner
-of its end of the connection: anybody but the cluster's own user is refused, and no answer holds a secret.
+The vendor's client calls it at ``localhost:$PPS_WORKER_GRPC_PORT`` without a token. The owner of the client's end of the
+connection must be the user that runs the cluster; every other user is refused, and no answer holds a secret.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import grpc
 
@@ -19,24 +19,26 @@ from minipdk.common.ports import HOST
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import BadTokenError, PachydermError
 
+Request = TypeVar("Request", bound=wire.Message)
+
 THREADS = 4
 CONNECTIONS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-"""The second holds those whose client's socket may speak both; their addresses end in the IPv4 one."""
+"""The second has clients whose sockets support both protocols; their addresses end in the IPv4 address."""
 LOCAL, REMOTE, UID = 1, 2, 7
 """The columns that name a connection's two ends and its owner."""
 
 
 class WorkerInterface(Protocol):
-    """What a worker answers; named as the calls are."""
+    """The answers of a worker, named like the calls."""
 
-    def status(self) -> Any:
+    def status(self) -> wire.pps.WorkerStatus:
         """The pps.WorkerStatus of the datum in progress."""
 
     def cancel(self, job: str, filters: list[str]) -> bool:
-        """End the present try of the datum that matches; whether there was one."""
+        """End the present try of the datum that matches; returns whether one matched."""
 
     def next_datum(self, error: str, context: grpc.ServicerContext) -> Mapping[str, str]:
-        """Wait for the next datum and return its variables; ``error`` says why the one before failed, "" if it did not."""
+        """Wait for the next datum and return its variables; ``error`` is why the previous one failed, "" if it did not."""
 
 
 class WorkerServer:
@@ -46,7 +48,7 @@ class WorkerServer:
         self._worker = worker
         self._grpc = grpc.server(ThreadPoolExecutor(THREADS, "worker api"), options=[("grpc.so_reuseport", 0)])
         calls = {call.name: call for call in wire.rpcs() if call.package == "worker"}
-        answers: dict[str, Callable[..., Any]] = {
+        answers: dict[str, Callable[..., wire.Message]] = {
             "status": self._status,
             "cancel": self._cancel,
             "next_datum": self._next_datum,
@@ -62,14 +64,17 @@ class WorkerServer:
     def stop(self) -> None:
         self._grpc.stop(0).wait()
 
-    def _handler(self, call: wire.Rpc, answer: Callable[..., Any]) -> grpc.RpcMethodHandler:
-        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+    def _handler(
+        self, call: wire.Rpc, answer: Callable[[Request, grpc.ServicerContext], wire.Message]
+    ) -> grpc.RpcMethodHandler:
+        def handle(request: Request, context: grpc.ServicerContext) -> wire.Message | None:
             try:
                 if not is_own(context.peer(), self.port):
                     raise BadTokenError
                 return answer(request, context)
             except PachydermError as error:
                 context.abort(error.code, str(error))
+                return None  # abort raises
 
         return grpc.unary_unary_rpc_method_handler(
             handle,
@@ -77,13 +82,15 @@ class WorkerServer:
             response_serializer=wire.message_class(call.response).SerializeToString,
         )
 
-    def _status(self, _request: Any, _context: grpc.ServicerContext) -> Any:
+    def _status(self, _request: wire.Empty, _context: grpc.ServicerContext) -> wire.pps.WorkerStatus:
         return self._worker.status()
 
-    def _cancel(self, request: Any, _context: grpc.ServicerContext) -> Any:
+    def _cancel(self, request: wire.worker.CancelRequest, _context: grpc.ServicerContext) -> wire.worker.CancelResponse:
         return wire.worker.CancelResponse(success=self._worker.cancel(request.job_id, list(request.data_filters)))
 
-    def _next_datum(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def _next_datum(
+        self, request: wire.worker.NextDatumRequest, context: grpc.ServicerContext
+    ) -> wire.worker.NextDatumResponse:
         variables = self._worker.next_datum(request.error, context)
         return wire.worker.NextDatumResponse(env=[f"{name}={value}" for name, value in variables.items()])
 

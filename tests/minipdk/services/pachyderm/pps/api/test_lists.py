@@ -15,7 +15,7 @@ from tests.conftest import wait_for
 from tests.minipdk.services.pachyderm.pipelines import Workbench
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.pps.datum_sets import datum_sets
+from minipdk.services.pachyderm.pps.datums import datum_sets
 
 Chain = tuple[str, pps.Pipeline, pps.Pipeline, list[str]]
 SUCCESS, FAILURE = pps.JobState.JOB_SUCCESS, pps.JobState.JOB_FAILURE

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermError, UnsupportedError
-from minipdk.services.pachyderm.pps.spec import inputs, pod_patch, validation
-from minipdk.services.pachyderm.pps.spec import parsing as spec
+from minipdk.services.pachyderm.pps.spec import inputs, parsing, pod_patch, validation
 
 MINIMAL: dict[str, Any] = {
     "pipeline": {"name": "edges"},
@@ -28,7 +27,7 @@ PATCHES = st.dictionaries(st.text(max_size=2), JSON_VALUES, max_size=3)
 
 def request(**changes: Any) -> Any:
     """The minimal spec with fields replaced, as pachd would parse it."""
-    return spec.to_request(spec.effective({}, {}, {**MINIMAL, **changes}))
+    return parsing.to_request(parsing.effective({}, {}, {**MINIMAL, **changes}))
 
 
 def test_snake_case_and_camel_case_mean_the_same() -> None:
@@ -61,7 +60,7 @@ def test_a_malformed_spec_is_refused_with_the_field_named(changes: dict[str, Any
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"a": 1, "a": 2}'])
 def test_what_is_not_a_json_object_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequestError, match="the pipeline spec"):
-        spec.parse_object(text, "the pipeline spec")
+        parsing.parse_object(text, "the pipeline spec")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +149,7 @@ def test_an_inputs_defaults_are_filled_in() -> None:
 def test_defaults_are_merged_below_the_users_spec() -> None:
     cluster = {"create_pipeline_request": {"datum_tries": 1, "transform": {"image": "base", "user": "me"}}}
     project = {"createPipelineRequest": {"datumTries": 2}}
-    effective = spec.effective(cluster, project, MINIMAL)
+    effective = parsing.effective(cluster, project, MINIMAL)
     assert effective["datumTries"] == 2
     assert effective["transform"] == {"image": "edges:1.0", "cmd": ["python3", "/edges.py"], "user": "me"}
     assert effective["outputBranch"] == "master"
@@ -159,8 +158,8 @@ def test_defaults_are_merged_below_the_users_spec() -> None:
 @settings(deadline=None)
 @given(PATCHES)
 def test_merging_a_spec_twice_changes_nothing_more(patch: dict[str, Any]) -> None:
-    once = spec.merged(patch)
-    assert spec.merged(once, patch) == once
+    once = parsing.merged(patch)
+    assert parsing.merged(once, patch) == once
     json.dumps(once)
 
 
