@@ -5,7 +5,7 @@ minute, hour, day of the month, month, day of the week (0 is Sunday), each ``*``
 ranges ``a-b``, steps ``/n`` and lists of these. If both days are given, either may match. Instead of the fields: ``@yearly``
 (or ``@annually``), ``@monthly``, ``@weekly``, ``@daily`` (or ``@midnight``), ``@hourly``, ``@every 1h30m`` and ``@never``.
 
-Times are integer nanoseconds since 1970. What cannot be parsed raises `CronError` with the reason.
+Times are integer nanoseconds since 1970. An invalid expression raises `CronError` with the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Protocol
 
 SECOND = 1_000_000_000
 NEVER = int(datetime(2262, 1, 1, tzinfo=UTC).timestamp()) * SECOND
-"""What `Schedule.next` answers when there is no next time: near the end of what 64 bits of nanoseconds can tell."""
+"""The answer of `Schedule.next` without a next time: near the end of 64 bits of nanoseconds."""
 
 _YEARS_SEARCHED = 5
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -33,7 +33,7 @@ _DESCRIPTORS = {
 }
 _UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", re.ASCII)
-_LONGEST = (1 << 63) - 1  # nanoseconds; what a duration can hold
+_LONGEST = (1 << 63) - 1  # nanoseconds: the longest duration
 
 
 class CronError(ValueError):
@@ -45,7 +45,7 @@ class Schedule(Protocol):
         """The first time of the schedule after ``after``; `NEVER` if there is none."""
 
     def resume(self, last: int, now: int) -> int:
-        """The first time after ``now`` of those that follow ``last``: what was missed in between is left out."""
+        """The first time after ``now`` in the sequence that follows ``last``: times missed in between are left out."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Never:
 
 @dataclass(frozen=True)
 class Every:
-    """Once in ``delay`` nanoseconds, which are whole seconds; the times are whole seconds as well."""
+    """Every ``delay`` nanoseconds, a whole number of seconds; the times are whole seconds too."""
 
     delay: int
 
@@ -147,7 +147,7 @@ def parse(spec: str) -> Schedule:
 
 
 def _is_star(part: str) -> bool:
-    """Whether a part stands for the whole range, be it in steps: such a day leaves the choice to the other one."""
+    """Whether a part means the whole range, also in steps: such a day leaves the choice to the other field."""
     return part.partition("/")[0] in ("*", "?")
 
 

@@ -1,6 +1,6 @@
-"""Every way a call can fail, with pachd's gRPC code and its words.
+"""Every way a call can fail, with pachd's gRPC code and message.
 
-PachydermError                       UNKNOWN: pachd's code for an error it gives no code of its own
+PachydermError                       UNKNOWN: pachd's code for errors without a code
 |- InvalidRequestError               INVALID_ARGUMENT  "validate request: ..."
 |- NotFoundError                     NOT_FOUND         project, repo, branch, commit, commit set, file, pipeline, job, secret
 |- AlreadyExistsError                ALREADY_EXISTS    project, repo, branch, commit, pipeline
@@ -8,13 +8,13 @@ PachydermError                       UNKNOWN: pachd's code for an error it gives
 |- CommitNotFinishedError            UNAVAILABLE       "commit X not finished"
 |- BaseCommitNotFinishedError        UNKNOWN           "base commit X for commit Y unfinished"
 |- NotSignedInError                  UNAUTHENTICATED   no token
-|- BadTokenError                     UNAUTHENTICATED   a token that is not this cluster's
+|- BadTokenError                     UNAUTHENTICATED   a token of another cluster
 |- AuthActivatedError                UNIMPLEMENTED     "the auth service is already activated"
 |- AuthNotActivatedError             UNIMPLEMENTED     any call about users where authentication is off
 |- CancelledError                    CANCELLED         the client went away in the middle of its stream
 `- UnsupportedError                  UNIMPLEMENTED     "... is not supported by minipdk"
 
-`rpc` turns these into the call's status. Whatever else escapes is a fault of minipdk: status INTERNAL, traceback in the log.
+`rpc` turns these into the call's status. Any other exception is a fault of minipdk: status INTERNAL, traceback in the log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import grpc
 
 
 class PachydermError(Exception):
-    """A call fails with the words in ``args[0]``."""
+    """A call fails with the message in ``args[0]``."""
 
     code = grpc.StatusCode.UNKNOWN
 
@@ -53,7 +53,7 @@ class CommitNotFinishedError(PachydermError):
 
 
 class BaseCommitNotFinishedError(PachydermError):
-    """An open commit's files cannot be known yet, because the commit it grows from is open too."""
+    """An open commit's files are not known yet, because its parent is open too."""
 
 
 class NotSignedInError(PachydermError):
@@ -78,7 +78,7 @@ class AuthActivatedError(PachydermError):
 
 
 class AuthNotActivatedError(PachydermError):
-    """Clients know this state by these words: the SDK makes them its AuthServiceNotActivated."""
+    """Clients know this state by the message: the SDK raises its AuthServiceNotActivated."""
 
     code = grpc.StatusCode.UNIMPLEMENTED
 
@@ -87,7 +87,7 @@ class AuthNotActivatedError(PachydermError):
 
 
 class UnsupportedError(PachydermError):
-    """A part of the vendor's API that minipdk leaves out."""
+    """A part of the vendor's API that minipdk does not emulate."""
 
     code = grpc.StatusCode.UNIMPLEMENTED
 
@@ -96,7 +96,7 @@ class UnsupportedError(PachydermError):
 
 
 class CancelledError(PachydermError):
-    """The client went away in the middle of its stream; nothing of it takes effect."""
+    """The client went away in the middle of its stream; no part of it takes effect."""
 
     code = grpc.StatusCode.CANCELLED
 

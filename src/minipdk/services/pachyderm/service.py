@@ -1,4 +1,4 @@
-"""What the cluster knows about Pachyderm."""
+"""Pachyderm as declared to the cluster: ports, profile variables, client files."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def stubs() -> dict[str, str]:
 
 
 def outdated(folder: Path = FOLDER) -> list[Path]:
-    """The generated files in ``folder`` that differ from what would be written."""
+    """The generated files in ``folder`` that are missing or differ from `stubs`."""
     paths = {folder / name: text for name, text in stubs().items()}
     return [path for path, text in paths.items() if not path.exists() or path.read_text() != text]
 

@@ -145,7 +145,7 @@ class DatumRun:
         return call(), time.perf_counter_ns() - began
 
     def _download(self, folder: Path) -> int:
-        """Lay out /pfs: each input below its name, linked to the store, and an empty out. Returns the bytes."""
+        """Arrange /pfs: each input below its name, linked to the store, and an empty out. Returns the bytes."""
         (folder / "out").mkdir(parents=True, mode=0o700)
         inputs = self._inputs(folder)
         for file in self.datum.inputs:
