@@ -1,16 +1,17 @@
-"""A pachd of its own for each module, and the vendor's clients for it."""
+"""A separate pachd for each module, and the vendor's clients for it."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import grpc
 import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
-from tests.conftest import wait_for
+from tests.conftest import ServiceProcess, wait_for
 from tests.minipdk.services.pachyderm.pipelines import Workbench
 
 from minipdk.common.home import Home
@@ -19,13 +20,13 @@ from minipdk.services.pachyderm import wire
 
 
 @pytest.fixture(scope="module")
-def pachd(home: Home, run_service: Callable[..., Any]) -> Any:
+def pachd(home: Home, run_service: Callable[..., ServiceProcess]) -> ServiceProcess:
     """The service's process, ready to answer."""
     return run_service(home, "pachyderm", "pachd", "s3")
 
 
 @pytest.fixture(scope="module")
-def client(home: Home, pachd: Any) -> Client:
+def client(home: Home, pachd: ServiceProcess) -> Client:
     """pachyderm_sdk's client, signed in with the cluster's token."""
     return connect(home)
 
@@ -94,19 +95,19 @@ def read(client: Client, commit: pfs.Commit, path: str, **options: Any) -> bytes
     return b"".join(part.value for part in client.pfs.get_file(file=at(commit, path), **options))
 
 
-def paths(infos: Any) -> list[str]:
+def paths(infos: Iterable[pfs.FileInfo]) -> list[str]:
     return [info.file.path for info in infos]
 
 
-def failure(call: Callable[[], Any]) -> tuple[grpc.StatusCode, str]:
-    """The code and the words that a call fails with."""
+def failure(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
+    """The code and the message of a call's failure."""
     with pytest.raises(grpc.RpcError) as error:
         call()
     return error.value.code(), error.value.details()
 
 
 def failures(home: Home, package: str) -> dict[str, tuple[grpc.StatusCode, str]]:
-    """What each call of ``package``, by its vendor name, fails with on an empty message, past the SDK's own handling."""
+    """The failure of each call of ``package`` on an empty message, by its vendor name, without the SDK's own handling."""
     metadata = [("authn-token", home.session_token)]
     with grpc.insecure_channel(f"{HOST}:{home.port('pachd')}") as channel:
         calls = {
@@ -114,7 +115,7 @@ def failures(home: Home, package: str) -> dict[str, tuple[grpc.StatusCode, str]]
             for call in wire.rpcs()
             if call.package == package
         }
-        return {name: failure(lambda call=call: call(b"", metadata=metadata)) for name, call in calls.items()}
+        return {name: failure(partial(call, b"", metadata=metadata)) for name, call in calls.items()}
 
 
 def is_finished(info: pfs.CommitInfo) -> bool:

@@ -1,4 +1,4 @@
-"""Made-up messages: of names that exist where names belong, hostile ones, extreme numbers, and missing parts."""
+"""Made-up messages: existing names in fields for names, hostile names, extreme numbers, and missing parts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KINDS = {
     **dict.fromkeys(["Branch", "BranchPickerBranchName"], "branch"),
     **dict.fromkeys(["Pipeline", "PipelinePickerPipelineName"], "pipeline"),
 }
-"""Which words the names in these messages are."""
+"""The words for the names in these messages."""
 FIELDS = {
     **dict.fromkeys(["path", "file_path", "glob", "pattern", "dst", "pagination_marker"], "path"),
     **dict.fromkeys(["cron_spec", "rate_limit_spec", "size", "spec"], "spec"),
@@ -44,7 +44,7 @@ FIELDS = {
     **{name: name for name in ("type", "repo", "branch", "project", "image")},
     "output_branch": "branch",
 }
-"""Which words these fields are."""
+"""The words for these fields."""
 
 HANDLES = {
     "Project": {"name": "project"},
@@ -70,13 +70,13 @@ HANDLES = {
     "Timestamp": {"seconds": "seconds"},
     "PfsInput": {"repo": "repo", "branch": "branch", "glob": "path"},
 }
-"""Messages that name things: their fields, and which words are in those; without words, the message that is there."""
+"""Messages that name things: their fields and the words for them; without words, the message in the field."""
 
 RARE = {"URL", "path_range", "shallow", "jq_filter", "datum", "trigger", "force", "dry_run", "tf_job", "egress"}
 RARE |= {"pod_spec", "pod_patch", "spec_commit", "dockerfile", "reprocess_spec", "secrets"}
-"""Fields that are refused whatever else there is, or that keep the rest from being looked at."""
+"""Fields that are always refused, or that keep the server from reading the rest."""
 FIRST = {"ModifyFile": "set_commit", "CreateDatum": "start"}
-"""What a stream of messages begins with."""
+"""The first message of a stream."""
 
 
 class Maker:
@@ -86,19 +86,19 @@ class Maker:
         self.random = random.Random(seed)
         self.ids = ["0" * 12 + "4" + "0" * 19]
 
-    def requests(self, rpc: wire.Rpc) -> list[Any]:
-        """What a client could send: one message, or a stream of which the first is mostly of the right sort."""
+    def requests(self, rpc: wire.Rpc) -> list[wire.Message]:
+        """One message, or a stream whose first message is mostly of the right sort."""
         kind = wire.message_class(rpc.request)
         if not rpc.client_streams:
             return [self.message(kind)]
         first = FIRST.get(rpc.method, "") if self.random.random() < 0.8 else ""
         return [self.message(kind, chosen=first), *(self.message(kind) for _ in range(self.random.randrange(4)))]
 
-    def message(self, kind: Any, depth: int = 0, chosen: str = "") -> Any:
-        """Often a handle of something that exists, where the message is one; otherwise whatever its fields can hold."""
+    def message(self, kind: type[wire.Message], depth: int = 0, chosen: str = "") -> wire.Message:
+        """Often a handle of something that exists, if the message is one; otherwise random values in its fields."""
         name = kind.DESCRIPTOR.name
         if name in HANDLES and self.random.random() < 0.8:
-            return kind(**{field: self._part(kind, field, what) for field, what in HANDLES[name].items()})
+            return kind(**{field: self._part(kind, field, words) for field, words in HANDLES[name].items()})
         made = kind()
         groups = [[field.name for field in group.fields] for group in kind.DESCRIPTOR.oneofs]
         left_out = {name for group in groups for name in group} - {self.random.choice(group) for group in groups}
@@ -109,16 +109,16 @@ class Maker:
                 self._fill(made, field, depth)
         return made
 
-    def _part(self, kind: Any, field: str, what: str) -> Any:
-        if what == "id":
+    def _part(self, kind: type[wire.Message], field: str, words: str) -> object:
+        if words == "id":
             return self.random.choice(self.ids[-20:])
-        if what == "seconds":
+        if words == "seconds":
             return self.random.choice([0, 1, 60, 1_700_000_000])
-        if what:
-            return self.random.choice(WORDS[what][:-1])
+        if words:
+            return self.random.choice(WORDS[words][:-1])
         return self.message(getattr(kind(), field).__class__, 1)
 
-    def _fill(self, made: Any, field: FieldDescriptor, depth: int) -> None:
+    def _fill(self, made: wire.Message, field: FieldDescriptor, depth: int) -> None:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             for _ in range(self.random.randrange(3)):
                 self._put_into_map(getattr(made, field.name), field.message_type, depth)
@@ -126,8 +126,8 @@ class Maker:
             many = getattr(made, field.name)
             for _ in range(self.random.randrange(3)):
                 if field.message_type is not None:
-                    one = many.add()
-                    one.CopyFrom(self.message(one.__class__, depth + 1))
+                    added = many.add()
+                    added.CopyFrom(self.message(added.__class__, depth + 1))
                 else:
                     many.append(self._value(field, made.DESCRIPTOR))
         elif field.message_type is not None:
@@ -143,7 +143,7 @@ class Maker:
         else:
             mapping[key] = self._value(value, entry)
 
-    def _value(self, field: FieldDescriptor, holder: Descriptor) -> Any:
+    def _value(self, field: FieldDescriptor, holder: Descriptor) -> object:
         if field.cpp_type == field.CPPTYPE_STRING:
             if field.type == field.TYPE_BYTES:
                 return self.random.randbytes(self.random.choice([0, 1, 100]))

@@ -1,4 +1,4 @@
-"""Short ways to make repos, commits and pipelines through the vendor's client, and to wait for what they do."""
+"""Short ways to make repos, commits and pipelines through the vendor's client, and to wait for their jobs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Workbench:
         return name
 
     def commit(self, repo: str, files: Mapping[str, str | None], branch: str = "master") -> str:
-        """One commit that writes files, or deletes those that are None; its id."""
+        """One commit that writes files, or deletes files whose content is None; its id."""
         with self.client.pfs.commit(branch=pfs.Branch.from_uri(f"{repo}@{branch}")) as commit:
             for path, content in files.items():
                 if content is None:
@@ -51,7 +51,9 @@ class Workbench:
                     commit.put_file_from_bytes(path=f"/{path}", data=content.encode())
         return str(commit.id)
 
-    def pipeline(self, source: Any, *script: str, prefix: str = "pipeline", **fields: Any) -> pps.Pipeline:
+    def pipeline(
+        self, source: pps.Input | str | None, *script: str, prefix: str = "pipeline", **fields: Any
+    ) -> pps.Pipeline:
         """A pipeline that runs a shell script; ``source`` is an Input, or the name of a repo whose files are the datums."""
         transform = fields.pop("transform", None) or pps.Transform(image=IMAGE, cmd=["sh", "-e"], stdin=list(script))
         pipeline = fields.pop("pipeline", None) or pps.Pipeline(name=self.name(prefix))
@@ -82,13 +84,14 @@ class Workbench:
         branch = pfs.Branch.from_uri(uri)
         commit = pfs.Commit(repo=branch.repo, id=branch.name)
         walked = self.client.pfs.walk_file(file=pfs.File(commit=commit, path="/"))
-        found = [info.file.path for info in walked if info.file_type == pfs.FileType.FILE]
-        return {path: self.read(commit, path) for path in found}
+        files = [info.file.path for info in walked if info.file_type == pfs.FileType.FILE]
+        return {path: self.read(commit, path) for path in files}
 
     def read(self, commit: pfs.Commit, path: str) -> str:
         with self.client.pfs.pfs_file(file=pfs.File(commit=commit, path=path)) as file:
-            return file.read().decode()
+            content: bytes = file.read()
+            return content.decode()
 
-    def log(self, **wanted: Any) -> list[str]:
-        """What user code wrote."""
-        return [line.message for line in self.client.pps.get_logs(**wanted) if line.user]
+    def log(self, **filters: Any) -> list[str]:
+        """The lines that user code wrote."""
+        return [line.message for line in self.client.pps.get_logs(**filters) if line.user]

@@ -1,7 +1,7 @@
-"""No call, however wrong, is answered with an internal error, ends the server or touches data it does not name.
+"""No call, however wrong, is answered with an internal error, ends the server or changes data it does not name.
 
-Every call that is served gets random messages: names that exist where names belong, hostile ones, extreme numbers, missing
-parts. ``FUZZ_CALLS`` says how many (300), ``FUZZ_SEED`` which (0); a failure names the call, its message and the seed.
+Every served call gets random messages: existing names in fields for names, hostile names, extreme numbers, missing parts.
+``FUZZ_CALLS`` is their number (300), ``FUZZ_SEED`` the seed (0); a failure names the call, its message and the seed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import Any
 
 import grpc
 import pytest
@@ -36,27 +35,27 @@ WAITING = re.compile(r"Subscribe|Inspect(Commit|Job)(Set)?$|GetLogs|PauseStatus|
 PYTHON = re.compile(
     r"\b[A-Z]\w*(Error|Exception|Warning)\b|Traceback|NoneType|object at 0x|sqlite3|Exception calling|<class"
 )
-"""What only a fault of the server's own code would say."""
+"""Words that only a fault in the server's code would produce."""
 
 
 class Caller:
-    """Makes any call with any messages, and judges the answers: ``faults`` are those that must not be, by what they say."""
+    """Makes any call with any messages, and judges the answers: ``faults`` are the forbidden answers, by their messages."""
 
     def __init__(self, home: Home, maker: Maker, untouchable: frozenset[str]) -> None:
         self.faults: dict[str, str] = {}
         self.untouchable = untouchable
         self.transaction = ""
-        """The one that was started last: some calls are made in it."""
+        """The last transaction that was started: some calls are made in it."""
         self.channel = grpc.insecure_channel(f"{HOST}:{home.port('pachd')}")
         self.metadata = [("authn-token", home.session_token)]
         self.maker = maker
 
-    def __call__(self, rpc: wire.Rpc, requests: list[Any]) -> grpc.StatusCode:
+    def __call__(self, rpc: wire.Rpc, requests: list[wire.Message]) -> grpc.StatusCode:
         """Make the call, take its first answers, and return its code."""
-        sides = ["stream" if one else "unary" for one in (rpc.client_streams, rpc.server_streams)]
+        sides = ["stream" if streams else "unary" for streams in (rpc.client_streams, rpc.server_streams)]
         kind = wire.message_class(rpc.response)
         method = getattr(self.channel, "_".join(sides))(
-            rpc.path, request_serializer=lambda one: one.SerializeToString(), response_deserializer=kind.FromString
+            rpc.path, request_serializer=lambda message: message.SerializeToString(), response_deserializer=kind.FromString
         )
         inside = self.transaction if self.maker.random.random() < 0.3 else ""
         timeout = 0.3 if WAITING.search(rpc.method) else 60
@@ -67,8 +66,8 @@ class Caller:
                 metadata=[*self.metadata, ("pach-transaction", inside)],
             )
             if rpc.server_streams:
-                for one, _ in zip(answer, range(20), strict=False):
-                    self._learn(one)
+                for message, _ in zip(answer, range(20), strict=False):
+                    self._learn(message)
                 answer.cancel()
             else:
                 self._learn(answer)
@@ -77,14 +76,14 @@ class Caller:
             return error.code()
         return grpc.StatusCode.OK
 
-    def _learn(self, message: Any) -> None:
-        """Ids that the server gave are used in later messages, but for those of the data that is kept."""
-        found = re.findall(r'id: "([0-9a-f]{32})"', str(message))[:2]
-        self.maker.ids += [one for one in found if one not in self.untouchable]
-        if message.DESCRIPTOR.name == "Transaction":
+    def _learn(self, message: wire.Message) -> None:
+        """Use the ids in an answer in later messages, except the ids of untouchable data."""
+        ids = re.findall(r'id: "([0-9a-f]{32})"', str(message))[:2]
+        self.maker.ids += [id_ for id_ in ids if id_ not in self.untouchable]
+        if isinstance(message, wire.transaction.Transaction):
             self.transaction = message.id
 
-    def _judge(self, rpc: wire.Rpc, requests: list[Any], error: Any) -> None:
+    def _judge(self, rpc: wire.Rpc, requests: list[wire.Message], error: grpc.RpcError) -> None:
         code, words = error.code(), error.details()
         waited = code is grpc.StatusCode.DEADLINE_EXCEEDED and WAITING.search(rpc.method)
         fault = code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE) and "not finished" not in words
@@ -93,7 +92,7 @@ class Caller:
 
 
 class Kept:
-    """Data that no made-up name names."""
+    """Data that has no made-up name."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -104,13 +103,13 @@ class Kept:
             client.pfs.create_repo(repo=branch.repo)
         client.pfs.create_branch(branch=self.branches[1], provenance=self.branches[:1])
         files = ({"/a": b"1", "/dir/b": b"2" * 50_000}, {"/a": b"3"})
-        self.commits = [put_paths(client, self.branches[0], one) for one in files]
+        self.commits = [put_paths(client, self.branches[0], added) for added in files]
 
     def ids(self) -> frozenset[str]:
-        commits = [one for branch in self.branches for one in self.client.pfs.list_commit(repo=branch.repo)]
+        commits = [info for branch in self.branches for info in self.client.pfs.list_commit(repo=branch.repo)]
         return frozenset(info.commit.id for info in commits)
 
-    def everything(self) -> Any:
+    def everything(self) -> tuple[object, ...]:
         infos = [self.client.pfs.inspect_commit(commit=commit) for commit in self.commits]
         files = [read(self.client, commit, path) for commit in self.commits for path in ("/a", "/dir/b")]
         walked = [info.file.path for info in self.client.pfs.walk_file(file=at(self.commits[1]))]
@@ -118,7 +117,7 @@ class Kept:
 
 
 def restore(bench: Workbench) -> None:
-    """Make what the made-up names name, or what is left to make of it."""
+    """Make the objects with made-up names that do not exist."""
     for project in ("default", "fuzzed"):
         with contextlib.suppress(grpc.RpcError):
             bench.client.pfs.create_project(project=pfs.Project(name=project))
@@ -140,7 +139,7 @@ def restore(bench: Workbench) -> None:
 def served(caller: Caller) -> list[wire.Rpc]:
     """The calls that are not refused by name."""
 
-    def empty(rpc: wire.Rpc) -> list[Any]:
+    def empty(rpc: wire.Rpc) -> list[wire.Message]:
         return [] if rpc.client_streams else [wire.message_class(rpc.request)()]
 
     calls = [rpc for rpc in wire.rpcs() if rpc.path not in LEFT_OUT]

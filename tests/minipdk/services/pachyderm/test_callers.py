@@ -19,12 +19,12 @@ def test_a_token_is_known_by_the_secret_that_made_it_alone(caller: Caller, secre
 
 
 @given(CALLERS, CALLERS)
-def test_the_code_of_one_token_makes_no_other(one: Caller, other: Caller) -> None:
-    names, _, _ = issue("secret", one).rpartition(".")
+def test_the_code_of_one_token_makes_no_other(caller: Caller, other: Caller) -> None:
+    names, _, _ = issue("secret", caller).rpartition(".")
     _, _, code = issue("secret", other).rpartition(".")
-    assert (identify("secret", f"{names}.{code}") is None) == (one != other)
+    assert (identify("secret", f"{names}.{code}") is None) == (caller != other)
 
 
 @given(st.text(max_size=30))
-def test_what_is_no_token_is_nobodys(text: str) -> None:
+def test_other_text_is_no_callers_token(text: str) -> None:
     assert identify("secret", text) is None

@@ -1,4 +1,4 @@
-"""Cron expressions: when they come next, and which are refused with what reason."""
+"""Cron expressions: their next times, and the reasons for refusals."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -74,20 +74,22 @@ fields = [("0", 59), ("0", 23), ("1", 28), ("1", 12), ("0", 6)]
 
 @given(
     parts=st.tuples(*[st.one_of(st.just("*"), st.integers(int(low), high).map(str)) for low, high in fields]),
-    start=st.integers(at("2000-01-01") // cron.SECOND, at("2090-01-01") // cron.SECOND).map(lambda one: one * cron.SECOND),
+    start=st.integers(at("2000-01-01") // cron.SECOND, at("2090-01-01") // cron.SECOND).map(
+        lambda second: second * cron.SECOND
+    ),
 )
 def test_the_next_time_is_later_matches_and_leaves_none_out(parts: tuple[str, ...], start: int) -> None:
     schedule = cron.parse(" ".join(parts))
     following = schedule.next(start)
     assert following > start
-    found = datetime.fromtimestamp(following // cron.SECOND, UTC)
-    numbers = (found.minute, found.hour, found.day, found.month, found.isoweekday() % 7)
+    moment = datetime.fromtimestamp(following // cron.SECOND, UTC)
+    numbers = (moment.minute, moment.hour, moment.day, moment.month, moment.isoweekday() % 7)
     hit = [part in ("*", str(number)) for part, number in zip(parts, numbers, strict=True)]
     either = "*" not in (parts[2], parts[4])
     assert [*hit[:2], hit[3]] == [True] * 3
     assert (any if either else all)((hit[2], hit[4]))
     assert schedule.next(following - cron.SECOND) == following
-    minute_before = int((found - timedelta(minutes=1)).timestamp()) * cron.SECOND
+    minute_before = int((moment - timedelta(minutes=1)).timestamp()) * cron.SECOND
     if minute_before > start:
         assert schedule.next(minute_before) == following
 

@@ -1,4 +1,4 @@
-"""Who may call: with authentication the one user who has the token, without it everybody; and what is said of users."""
+"""Who may call: with authentication the user who has the token, without it every client; and the calls about users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.minipdk.services.pachyderm.test_s3_gateway import connect as connect_
 
 from minipdk.cluster import home as homes
 from minipdk.cluster import lifecycle
-from minipdk.common.home import Home
+from minipdk.common.home import Home, save
 from minipdk.common.ports import HOST
 from minipdk.services.pachyderm import callers
 from minipdk.services.pachyderm.service import pach_config
@@ -34,10 +34,10 @@ CLUSTER = auth.Resource(type=auth.ResourceType.CLUSTER)
 class TestWithAuthentication:
     def test_root_may_do_everything(self, client: Client) -> None:
         assert client.auth.who_am_i().username == "pach:root"
-        wanted = [auth.Permission.REPO_READ, auth.Permission.CLUSTER_MODIFY_BINDINGS]
-        answer = client.auth.authorize(resource=CLUSTER, permissions=wanted)
-        assert (answer.authorized, answer.satisfied, answer.missing) == (True, wanted, [])
-        assert set(wanted) < set(client.auth.get_permissions(resource=CLUSTER).permissions)
+        permissions = [auth.Permission.REPO_READ, auth.Permission.CLUSTER_MODIFY_BINDINGS]
+        answer = client.auth.authorize(resource=CLUSTER, permissions=permissions)
+        assert (answer.authorized, answer.satisfied, answer.missing) == (True, permissions, [])
+        assert set(permissions) < set(client.auth.get_permissions(resource=CLUSTER).permissions)
         assert client.auth.get_permissions_for_principal(resource=CLUSTER, principal="user:ada").permissions == []
         assert client.auth.get_role_binding(resource=CLUSTER).binding.entries["pach:root"].roles == {"clusterAdmin": True}
         repo = auth.Resource(type=auth.ResourceType.REPO, name="default/any")
@@ -60,7 +60,7 @@ class TestWithAuthentication:
         code, words = failure(lambda: client.auth.authenticate(id_token="x"))
         assert (code, "OIDC" in words) == (grpc.StatusCode.UNKNOWN, True)
 
-    def test_what_would_make_another_user_or_token_is_refused_by_name(self, home: Home, client: Client) -> None:
+    def test_calls_that_would_make_another_user_or_token_are_refused_by_name(self, home: Home, client: Client) -> None:
         calls = {
             "GetRobotToken": lambda: client.auth.get_robot_token(robot="ci"),
             "RotateRootToken": lambda: client.auth.rotate_root_token(),
@@ -83,7 +83,7 @@ class TestWithAuthentication:
 @pytest.fixture(scope="module")
 def open_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = new_home(tmp_path_factory.mktemp("cluster") / "open")
-    return homes.save(home.path, replace(home.identity, auth=False))
+    return save(home.path, replace(home.identity, auth=False))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ class TestWithoutAuthentication:
         with_token = Client(host=HOST, port=open_home.port("pachd"), auth_token="of another cluster")
         assert with_token.pfs.inspect_commit(commit=commit).details.size_bytes == 1
 
-    def test_every_call_about_users_says_that_there_are_none(self, open_home: Home, stranger: Client) -> None:
+    def test_every_call_about_users_fails_without_authentication(self, open_home: Home, stranger: Client) -> None:
         with pytest.raises(AuthServiceNotActivated):
             stranger.auth.who_am_i()
         not_activated = (grpc.StatusCode.UNIMPLEMENTED, "the auth service is not activated")
@@ -115,7 +115,7 @@ class TestWithoutAuthentication:
         put(stranger, pfs.Branch(repo=repo, name="master"), a=b"unsigned")
         s3 = connect_s3(open_home, "anything", "anything")
         s3.put_object(Bucket=repo.name, Key="b", Body=b"signed")
-        assert [one["Key"] for one in s3.list_objects_v2(Bucket=repo.name)["Contents"]] == ["a", "b"]
+        assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=repo.name)["Contents"]] == ["a", "b"]
         with urllib.request.urlopen(f"{open_home.url('s3')}/{repo.name}/a") as answer:
             assert answer.read() == b"unsigned"
         with pytest.raises(ClientError, match="SignatureDoesNotMatch"):

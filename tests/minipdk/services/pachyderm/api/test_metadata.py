@@ -1,8 +1,6 @@
-"""What users attach to projects, repos, branches, commits, pipelines and the cluster."""
+"""Metadata of projects, repos, branches, commits, pipelines and the cluster."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import grpc
 import pytest
@@ -25,10 +23,10 @@ def edit(client: Client, *edits: Edit) -> None:
     client.metadata.edit_metadata(edits=list(edits))
 
 
-def test_each_kind_of_thing_carries_its_own(client: Client, master: pfs.Branch, bench: Workbench) -> None:
+def test_each_kind_of_object_has_separate_metadata(client: Client, master: pfs.Branch, bench: Workbench) -> None:
     commit = put(client, master, a=b"1")
     pipeline = bench.pipeline(master.repo.name, "true")
-    targets: dict[str, Any] = {
+    targets = {
         "project": pfs.ProjectPicker(name="default"),
         "repo": master.repo.as_picker(),
         "branch": master.as_picker(),
@@ -37,7 +35,7 @@ def test_each_kind_of_thing_carries_its_own(client: Client, master: pfs.Branch, 
         "pipeline": pps.PipelinePicker(name=pps.PipelinePickerPipelineName(name=pipeline.name)),
     }
     edit(client, *(Edit(**{kind: picker}, add_key=EditAddKey(key="of", value=kind)) for kind, picker in targets.items()))
-    found = {
+    metadata = {
         "project": client.pfs.inspect_project(project=pfs.Project(name="default")),
         "repo": client.pfs.inspect_repo(repo=master.repo),
         "branch": client.pfs.inspect_branch(branch=master),
@@ -45,7 +43,7 @@ def test_each_kind_of_thing_carries_its_own(client: Client, master: pfs.Branch, 
         "cluster": client.admin.inspect_cluster(),
         "pipeline": client.pps.inspect_pipeline(pipeline=pipeline),
     }
-    assert {kind: info.metadata["of"] for kind, info in found.items()} == {kind: kind for kind in targets}
+    assert {kind: info.metadata["of"] for kind, info in metadata.items()} == {kind: kind for kind in targets}
 
 
 def test_keys_are_added_changed_deleted_and_replaced(client: Client, repo: pfs.Repo) -> None:
@@ -64,7 +62,7 @@ def test_keys_are_added_changed_deleted_and_replaced(client: Client, repo: pfs.R
     assert now() == {"c": "4"}
 
 
-def test_all_edits_are_made_or_none_and_every_failure_is_told(client: Client, repo: pfs.Repo) -> None:
+def test_all_edits_are_made_or_none_and_every_failure_is_reported(client: Client, repo: pfs.Repo) -> None:
     add = Edit(repo=repo.as_picker(), add_key=EditAddKey(key="k", value="1"))
     elsewhere = Edit(project=pfs.ProjectPicker(name="nowhere"), add_key=EditAddKey(key="k", value="1"))
     with pytest.raises(grpc.RpcError) as failure:

@@ -1,9 +1,9 @@
-"""Transactions: calls that are queued, refused at once if they cannot be, and take effect together or not at all."""
+"""Transactions: calls that are queued, refused immediately if impossible, and take effect together or not at all."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
 
 import grpc
 import pytest
@@ -20,13 +20,13 @@ from minipdk.common.home import Home
 
 
 @pytest.fixture
-def other(home: Home, pachd: Any) -> Client:
+def other(home: Home, pachd: ServiceProcess) -> Client:
     """A client outside the transaction."""
     return connect(home)
 
 
 @pytest.fixture
-def inside(home: Home, pachd: Any) -> Client:
+def inside(home: Home, pachd: ServiceProcess) -> Client:
     """A client for transactions: should a test fail in one, no other test is in it."""
     return connect(home)
 
@@ -50,12 +50,12 @@ class TestQueueing:
             assert not other.pfs.repo_exists(repo=source.repo)
             queued = other.transaction.inspect_transaction(transaction=transaction)
             assert len(queued.requests) == len(queued.responses) == 3
-            assert [one.transaction for one in other.transaction.list_transaction().transaction_info] == [transaction]
+            assert [info.transaction for info in other.transaction.list_transaction().transaction_info] == [transaction]
         assert other.pfs.inspect_branch(branch=derived).direct_provenance == [source]
         assert not other.transaction.transaction_exists(transaction)
 
     def test_everything_is_in_one_commit_set(self, inside: Client, other: Client) -> None:
-        """Two inputs change together: what depends on both gets one commit."""
+        """Two inputs change together: a branch that depends on both gets one commit."""
         left, right = new_branch(other), new_branch(other)
         joined = new_branch(other, left, right)
         before = len(list(other.pfs.list_commit(repo=joined.repo)))
@@ -64,7 +64,7 @@ class TestQueueing:
                 with inside.pfs.commit(branch=branch) as commit:
                     assert commit.id == transaction.id
         infos = list(other.pfs.inspect_commit_set(commit_set=pfs.CommitSet(id=transaction.id)))
-        assert [info.commit.repo.name for info in infos] == [one.repo.name for one in (left, right, joined)]
+        assert [info.commit.repo.name for info in infos] == [branch.repo.name for branch in (left, right, joined)]
         assert [is_finished(info) for info in infos] == [True, True, False]
         assert len(list(other.pfs.list_commit(repo=joined.repo))) == before + 1
 
@@ -79,7 +79,7 @@ class TestQueueing:
             with refused("error running request 2 of 2: inconsistent dependencies"):
                 inside.pfs.start_commit(branch=pfs.Branch(repo=repo, name="other"))
             queued = other.transaction.inspect_transaction(transaction=transaction)
-            assert [one.commit for one in queued.responses] == [commit]
+            assert [response.commit for response in queued.responses] == [commit]
 
     def test_a_repo_gets_one_commit_in_a_transaction(self, inside: Client, other: Client) -> None:
         repo = new_repo(other)
@@ -105,7 +105,7 @@ class TestQueueing:
         assert not other.pfs.repo_exists(repo=branch.repo)
         assert not other.transaction.transaction_exists(ids[0])
 
-    def test_what_another_client_did_meanwhile_makes_the_end_fail_and_loses_nothing(
+    def test_a_conflict_with_another_client_fails_the_end_and_loses_nothing(
         self, inside: Client, other: Client, bench: Workbench
     ) -> None:
         first, taken = named(bench), named(bench)
@@ -149,11 +149,12 @@ class TestQueueing:
         gone = other.transaction.start_transaction()
         other.transaction.delete_transaction(transaction=gone)
         inside.transaction_id = gone.id
-        for call in (
+        calls: tuple[Callable[[], object], ...] = (
             lambda: inside.pfs.create_repo(repo=pfs.Repo(name="never")),
             lambda: inside.transaction.finish_transaction(transaction=gone),
             lambda: inside.transaction.delete_transaction(transaction=gone),
-        ):
+        )
+        for call in calls:
             with refused(f"transactions {gone.id} not found", grpc.StatusCode.NOT_FOUND):
                 call()
 
@@ -212,8 +213,8 @@ class TestPipelines:
         spec = bench.client.pps.inspect_pipeline(pipeline=pipeline).user_spec_json
         changed = json.dumps(json.loads(spec) | {"description": "new"})
         with inside.transaction.transaction() as transaction:
-            told = inside.pps.create_pipeline_v2(create_pipeline_request_json=changed, update=True, reprocess=True)
-            assert json.loads(told.effective_create_pipeline_request_json)["description"] == "new"
+            response = inside.pps.create_pipeline_v2(create_pipeline_request_json=changed, update=True, reprocess=True)
+            assert json.loads(response.effective_create_pipeline_request_json)["description"] == "new"
             assert next(iter(bench.client.pps.list_job(pipeline=pipeline))).job.id == first
         info = bench.client.pps.inspect_pipeline(pipeline=pipeline, details=True)
         assert (info.version, info.details.description) == (2, "new")

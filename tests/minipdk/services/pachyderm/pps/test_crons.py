@@ -1,4 +1,4 @@
-"""Cron inputs: each tick is a commit in a repo of their own, none is lost and none fires twice."""
+"""Cron inputs: each tick is a commit in a separate repo; no tick is lost or fires twice."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def every_hour(name: str = "tick", *, hours_ago: int = 0, overwrite: bool = Fals
 def ticks(bench: Workbench, pipeline: pps.Pipeline, name: str = "tick") -> list[datetime]:
     """The times of the files in the cron repo, in order."""
     head = pfs.Commit.from_uri(f"{pipeline.name}_{name}@master")
-    found = paths(bench.client.pfs.list_file(file=pfs.File(commit=head, path="/")))
-    return [datetime.strptime(path, "/%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) for path in found]
+    files = paths(bench.client.pfs.list_file(file=pfs.File(commit=head, path="/")))
+    return [datetime.strptime(path, "/%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) for path in files]
 
 
 def commits(bench: Workbench, pipeline: pps.Pipeline, name: str = "tick") -> int:
@@ -47,8 +47,8 @@ def test_ticks_come_by_themselves_a_second_apart(bench: Workbench) -> None:
     pipeline = bench.pipeline(source, "true")
     wait_for(lambda: len(ticks(bench, pipeline)) >= 2, what="two ticks")
     bench.client.pps.stop_pipeline(pipeline=pipeline)
-    found = ticks(bench, pipeline)
-    assert found == [found[0] + timedelta(seconds=number) for number in range(len(found))]
+    times = ticks(bench, pipeline)
+    assert times == [times[0] + timedelta(seconds=number) for number in range(len(times))]
     bench.client.pps.delete_pipeline(pipeline=pipeline)
 
 
@@ -70,9 +70,9 @@ def test_after_kill_9_no_tick_fires_twice_and_a_run_now_adds_one(bench: Workbenc
     wait_until_it_answers(bench.client)
     bench.client.pps.run_cron(pipeline=pipeline)
     bench.job(pipeline)
-    found = ticks(bench, pipeline)
-    assert len(found) == 3
-    assert datetime.now(UTC) - found[-1] < timedelta(minutes=10)
+    times = ticks(bench, pipeline)
+    assert len(times) == 3
+    assert datetime.now(UTC) - times[-1] < timedelta(minutes=10)
     assert commits(bench, pipeline) == 4
 
 

@@ -1,4 +1,4 @@
-"""Which datums an input makes, and what identifies one: laws that hold for any input."""
+"""The datums of an input, and their ids and hashes: laws for any input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.pfs import FileInfo, Repo
-from minipdk.services.pachyderm.pps.datums import enumerate_datums, expand
+from minipdk.services.pachyderm.pps.datums import Glob, enumerate_datums, expand
 from minipdk.services.pachyderm.pps.model import Datum, DatumInput
 from minipdk.services.pachyderm.pps.spec import inputs
 
@@ -24,14 +24,14 @@ def file(path: str, *, name: str = "in", content: bytes = b"x", **more: Any) -> 
     return DatumInput(name=name, branch="master", file=info, **more)
 
 
-def pfs_input(name: str, **fields: Any) -> Any:
-    return wire.pps.Input(pfs=wire.pps.PfsInput(repo=name, name=name, glob="/*", **fields))
+def pfs_input(name: str, *, outer_join: bool = False) -> wire.pps.Input:
+    return wire.pps.Input(pfs=wire.pps.PfsInput(repo=name, name=name, glob="/*", outer_join=outer_join))
 
 
-def globber(files: dict[str, list[str]]) -> Any:
+def globber(files: dict[str, list[str]]) -> Glob:
     """Files by repo; the join and group key of a file is its letter."""
 
-    def glob(node: Any) -> Iterator[DatumInput]:
+    def glob(node: wire.pps.PfsInput) -> Iterator[DatumInput]:
         for path in files[node.repo]:
             yield file(path, name=node.name, join_on=path[1], group_by=path[1], outer_join=node.outer_join)
 
@@ -39,51 +39,51 @@ def globber(files: dict[str, list[str]]) -> Any:
 
 
 def paths(datums: Iterator[Datum]) -> list[tuple[str, ...]]:
-    return [tuple(one.path for one in datum.inputs) for datum in datums]
+    return [tuple(file.path for file in datum.inputs) for datum in datums]
 
 
-def cross(*members: Any) -> Any:
+def cross(*members: wire.pps.Input) -> wire.pps.Input:
     return wire.pps.Input(cross=members)
 
 
 @LAW
 @given(PATHS, PATHS)
 def test_a_cross_makes_a_datum_of_every_pair(left: list[str], right: list[str]) -> None:
-    found = paths(enumerate_datums(cross(pfs_input("a"), pfs_input("b")), globber({"a": left, "b": right})))
-    assert found == [(one, other) for one in left for other in right]
+    datums = paths(enumerate_datums(cross(pfs_input("a"), pfs_input("b")), globber({"a": left, "b": right})))
+    assert datums == [(path, other) for path in left for other in right]
 
 
 @LAW
 @given(PATHS, PATHS)
 def test_a_union_makes_a_datum_of_every_file_once(left: list[str], right: list[str]) -> None:
     node = wire.pps.Input(union=[pfs_input("a"), pfs_input("a"), pfs_input("b")])
-    found = list(enumerate_datums(node, globber({"a": left, "b": right})))
-    assert len(found) == len(left) + len(right)
+    datums = list(enumerate_datums(node, globber({"a": left, "b": right})))
+    assert len(datums) == len(left) + len(right)
 
 
 @LAW
 @given(PATHS, PATHS)
 def test_a_join_pairs_files_with_the_same_key(left: list[str], right: list[str]) -> None:
     node = wire.pps.Input(join=[pfs_input("a"), pfs_input("b")])
-    found = paths(enumerate_datums(node, globber({"a": left, "b": right})))
-    assert sorted(found) == sorted((one, other) for one in left for other in right if one[1] == other[1])
+    datums = paths(enumerate_datums(node, globber({"a": left, "b": right})))
+    assert sorted(datums) == sorted((path, other) for path in left for other in right if path[1] == other[1])
 
 
 @LAW
 @given(PATHS, PATHS)
 def test_an_outer_join_keeps_files_that_match_nothing(left: list[str], right: list[str]) -> None:
     node = wire.pps.Input(join=[pfs_input("a", outer_join=True), pfs_input("b")])
-    found = paths(enumerate_datums(node, globber({"a": left, "b": right})))
-    assert {one[0] for one in found} == set(left)
+    datums = paths(enumerate_datums(node, globber({"a": left, "b": right})))
+    assert {path[0] for path in datums} == set(left)
 
 
 @LAW
 @given(PATHS)
 def test_a_group_gathers_all_files_of_a_key(files: list[str]) -> None:
     node = wire.pps.Input(group=[pfs_input("a")])
-    found = paths(enumerate_datums(node, globber({"a": files})))
-    assert len(found) == len({path[1] for path in files})
-    assert sorted(path for group in found for path in group) == sorted(files)
+    datums = paths(enumerate_datums(node, globber({"a": files})))
+    assert len(datums) == len({path[1] for path in files})
+    assert sorted(path for group in datums for path in group) == sorted(files)
 
 
 @LAW

@@ -1,4 +1,4 @@
-"""What a commit on an input sets off: jobs, datums, skipping, failure."""
+"""A commit on an input makes a job: datums, skipping, failure."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_user_code_reaches_pachd_with_its_environment(bench: Workbench) -> None:
 
 
 def test_user_code_may_change_and_move_its_inputs_without_touching_the_store(bench: Workbench) -> None:
-    content = "precious" * 100_000  # more than PFS keeps in its database: a blob of its own
+    content = "precious" * 100_000  # more than PFS keeps in its database: a separate blob
     repo = bench.repo(a=content)
     pipeline = bench.pipeline(repo, f"echo more >> /pfs/{repo}/a; mv /pfs/{repo}/a /pfs/out/; touch /pfs/{repo}/scratch")
     assert bench.job(pipeline).state == SUCCESS
@@ -200,7 +200,7 @@ def test_a_job_downstream_of_a_failed_one_is_unrunnable(bench: Workbench) -> Non
     assert job.reason == f"unrunnable because the following upstream pipelines failed: {first.name}"
 
 
-def test_the_next_commit_mends_a_failed_job(bench: Workbench) -> None:
+def test_the_next_commit_fixes_a_failed_job(bench: Workbench) -> None:
     repo = bench.repo(a="bad")
     pipeline = bench.pipeline(repo, f"grep -q good /pfs/{repo}/a", datum_tries=1)
     assert bench.job(pipeline).state == FAILURE
@@ -246,7 +246,7 @@ def test_a_job_that_takes_too_long_is_killed(bench: Workbench) -> None:
 
 
 def test_workers_really_work_side_by_side(bench: Workbench) -> None:
-    """Each of three datums waits for the two others: only three workers at once get through."""
+    """Each of three datums waits for the two others: only three workers together get through."""
     repo = bench.repo(a="1", b="1", c="1")
     meeting = bench.repo("meeting")
     code = [
@@ -342,17 +342,17 @@ def test_a_datum_outlives_the_job_that_ran_it_while_later_jobs_build_on_it(bench
     assert bench.files(f"{pipeline.name}@master") == {"/a": "1", "/b": "2", "/c": "3"}
 
 
-def test_jobs_are_told_to_subscribers_as_they_appear(bench: Workbench) -> None:
+def test_subscribers_receive_jobs_as_they_appear(bench: Workbench) -> None:
     repo = bench.repo()
     pipeline = bench.pipeline(repo, "sleep 0.2")
     bench.job(pipeline)
     stream: Iterator[pps.JobInfo] = bench.client.pps.subscribe_job(pipeline=pipeline)
-    told: list[str] = []
-    thread = threading.Thread(target=lambda: told.append(next(stream).job.id))
+    received: list[str] = []
+    thread = threading.Thread(target=lambda: received.append(next(stream).job.id))
     thread.start()
     commit = bench.commit(repo, {"a": "1"})
     thread.join(10)
-    assert told == [commit]
+    assert received == [commit]
 
 
 def test_jobs_can_be_listed_in_parts(bench: Workbench) -> None:
@@ -362,8 +362,8 @@ def test_jobs_can_be_listed_in_parts(bench: Workbench) -> None:
     ids += [bench.commit(repo, {name: name}) for name in "abc"]
     bench.job(pipeline)
 
-    def listed(**wanted: object) -> list[str]:
-        return [info.job.id for info in bench.client.pps.list_job(pipeline=pipeline, **wanted)]
+    def listed(**filters: object) -> list[str]:
+        return [info.job.id for info in bench.client.pps.list_job(pipeline=pipeline, **filters)]
 
     assert listed() == ids[::-1]
     assert listed(reverse=True) == ids

@@ -27,12 +27,12 @@ def secret(bench: Workbench, **data: str) -> str:
     return name
 
 
-def test_a_secret_can_be_made_found_and_deleted(bench: Workbench) -> None:
+def test_a_secret_can_be_made_inspected_and_deleted(bench: Workbench) -> None:
     name = secret(bench, password="p")
     info = bench.client.pps.inspect_secret(secret=pps.Secret(name=name))
     assert (info.secret.name, info.type) == (name, "Opaque")
     assert info.creation_timestamp.year > 2000
-    assert name in [one.secret.name for one in bench.client.pps.list_secret().secret_info]
+    assert name in [info.secret.name for info in bench.client.pps.list_secret().secret_info]
     bench.client.pps.delete_secret(secret=pps.Secret(name=name))
     with pytest.raises(grpc.RpcError, match="not found"):
         bench.client.pps.inspect_secret(secret=pps.Secret(name=name))

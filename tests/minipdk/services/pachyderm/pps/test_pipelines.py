@@ -1,9 +1,9 @@
-"""Pipelines over their life: creating, updating, stopping, starting, deleting, and what is refused."""
+"""Pipelines over their life: creating, updating, stopping, starting, deleting, and refusals."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,7 +16,7 @@ from minipdk.common.home import Home
 SUCCESS = pps.JobState.JOB_SUCCESS
 
 
-def spec(name: str, repo: str, **changes: Any) -> dict[str, Any]:
+def spec(name: str, repo: str, **changes: object) -> dict[str, object]:
     return {
         "pipeline": {"name": name},
         "transform": {"image": IMAGE, "cmd": ["sh"], "stdin": [f"cp /pfs/{repo}/* /pfs/out/"]},
@@ -25,11 +25,11 @@ def spec(name: str, repo: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def create(bench: Workbench, written: dict[str, Any], **options: bool) -> Any:
+def create(bench: Workbench, written: dict[str, object], **options: bool) -> pps.CreatePipelineV2Response:
     return bench.client.pps.create_pipeline_v2(create_pipeline_request_json=json.dumps(written), **options)
 
 
-def refusal(bench: Workbench, written: dict[str, Any], **options: bool) -> tuple[grpc.StatusCode, str]:
+def refusal(bench: Workbench, written: dict[str, object], **options: bool) -> tuple[grpc.StatusCode, str]:
     with pytest.raises(grpc.RpcError) as refused:
         create(bench, written, **options)
     return refused.value.code(), refused.value.details()
@@ -103,7 +103,7 @@ def test_a_pipeline_that_is_not_there_is_not_found(bench: Workbench) -> None:
 
 
 def test_an_update_runs_nothing_again_when_only_the_code_changes(bench: Workbench) -> None:
-    """The salt decides what is run again, and it survives an update, as in Pachyderm."""
+    """The salt decides which datums run again, and it survives an update, as in Pachyderm."""
     repo, name = bench.repo(a="1"), bench.name("update")
     create(bench, spec(name, repo))
     pipeline = pps.Pipeline(name=name)
@@ -219,7 +219,7 @@ def test_a_projects_pipelines_are_deleted_together(bench: Workbench) -> None:
     second = bench.pipeline(node, "true", pipeline=pps.Pipeline(name="second", project=project))
     assert bench.job(second).state == SUCCESS
     deleted = bench.client.pps.delete_pipelines(projects=[project]).pipelines
-    assert {one.name for one in deleted} == {"first", "second"}
+    assert {pipeline.name for pipeline in deleted} == {"first", "second"}
     assert not bench.client.pps.pipeline_exists(first)
 
 
@@ -256,7 +256,7 @@ def test_an_autoscaling_pipeline_stands_by_while_there_is_nothing_to_do(bench: W
     wait_for(lambda: bench.client.pps.inspect_pipeline(pipeline=pipeline).state == standby, what="STANDBY")
 
 
-def test_a_pipeline_crashes_until_its_image_is_built(bench: Workbench, home: Home, tmp_path: Any) -> None:
+def test_a_pipeline_crashes_until_its_image_is_built(bench: Workbench, home: Home, tmp_path: Path) -> None:
     from minipdk.images import ImageStore
 
     image = bench.name("image") + ":1.0"
@@ -278,7 +278,7 @@ def test_a_pipeline_that_wants_more_gpus_than_there_are_crashes(bench: Workbench
     assert "asks for 64 GPUs" in bench.crash_reason(pipeline)
 
 
-def test_a_host_path_of_pod_patch_is_mounted(bench: Workbench, tmp_path: Any) -> None:
+def test_a_host_path_of_pod_patch_is_mounted(bench: Workbench, tmp_path: Path) -> None:
     (tmp_path / "shared").write_text("from the host")
     patch = [
         {
@@ -308,7 +308,7 @@ def test_defaults_fill_in_what_a_spec_leaves_out(bench: Workbench) -> None:
     assert (details.datum_tries, details.description) == (1, "by default")
     changed = json.dumps({"createPipelineRequest": {"datumTries": "2"}})
     affected = bench.client.pps.set_project_defaults(project=project, project_defaults_json=changed, regenerate=True)
-    assert [one.name for one in affected.affected_pipelines] == ["p"]
+    assert [pipeline.name for pipeline in affected.affected_pipelines] == ["p"]
     info = bench.client.pps.inspect_pipeline(pipeline=pipeline, details=True)
     assert (info.version, info.details.datum_tries) == (2, 2)
     assert bench.client.pps.get_project_defaults(project=project).project_defaults_json == changed

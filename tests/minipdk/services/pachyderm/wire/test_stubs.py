@@ -1,4 +1,4 @@
-"""The types that mypy knows of Pachyderm's messages are those of the classes at run time."""
+"""The stubs of Pachyderm's messages describe the classes at run time."""
 
 from __future__ import annotations
 

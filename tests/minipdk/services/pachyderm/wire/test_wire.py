@@ -1,4 +1,4 @@
-"""The wire layer: messages built from the SDK, and what happens to calls that nobody answers."""
+"""The wire layer: messages built from the SDK, and the answers to unsupported calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import betterproto
 import grpc
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import admin, pfs, pps
+from tests.conftest import ServiceProcess
 from tests.minipdk.services.pachyderm.conftest import connect, failures
 
 from minipdk.common.home import Home
@@ -48,7 +48,7 @@ def test_empty_messages_of_every_call_round_trip_between_the_sdk_and_the_wire_la
 
 @given(pieces=st.lists(st.binary(max_size=200)), repeated=st.integers(1, 20_000))
 @settings(max_examples=30, deadline=None)
-def test_bytes_that_are_serialized_by_hand_are_what_protobuf_reads(pieces: list[bytes], repeated: int) -> None:
+def test_protobuf_reads_bytes_that_are_serialized_by_hand(pieces: list[bytes], repeated: int) -> None:
     whole = b"".join(pieces) * repeated
     assert wire.BytesValue.FromString(wire.bytes_value(*pieces * repeated)).value == whole
 
@@ -137,7 +137,7 @@ def test_a_name_that_the_sdk_lacks_is_an_attribute_error() -> None:
 
 
 class TestServer:
-    """What the gRPC server does around the calls themselves."""
+    """The gRPC server around the calls: tokens, unsupported calls, its port."""
 
     def test_a_call_that_is_not_supported_says_so_by_name(self, client: Client) -> None:
         with pytest.raises(grpc.RpcError) as failure:
@@ -150,11 +150,13 @@ class TestServer:
             list(client.debug.binary())
 
     @pytest.mark.parametrize("package", ["debug", "identity", "logs", "pjs", "snapshot"])
-    def test_every_call_of_a_service_that_is_left_out_says_so_by_name(self, home: Home, pachd: Any, package: str) -> None:
+    def test_every_call_of_a_service_that_is_left_out_says_so_by_name(
+        self, home: Home, pachd: ServiceProcess, package: str
+    ) -> None:
         for name, failure in failures(home, package).items():
             assert failure == (grpc.StatusCode.UNIMPLEMENTED, f"{name} is not supported by minipdk")
 
-    def test_no_token_and_a_wrong_token_are_told_apart(self, home: Home, pachd: Any) -> None:
+    def test_no_token_and_a_wrong_token_have_different_errors(self, home: Home, pachd: ServiceProcess) -> None:
         for token, words in (
             ("", "no authentication token (try logging in)"),
             ("wrong", "provided auth token is corrupted"),
@@ -165,7 +167,7 @@ class TestServer:
             assert failure.value.code() == grpc.StatusCode.UNAUTHENTICATED
             assert words in failure.value.details()
 
-    def test_version_and_cluster_answer_before_login(self, home: Home, pachd: Any) -> None:
+    def test_version_and_cluster_answer_before_login(self, home: Home, pachd: ServiceProcess) -> None:
         stranger = connect(home, "")
         version = stranger.get_version()
         assert (version.major, version.minor, version.micro, version.additional) == (2, 12, 2, "")
@@ -173,7 +175,7 @@ class TestServer:
         assert cluster.id == cluster.deployment_id == home.identity.cluster_id.replace("-", "")
         assert cluster.warnings_ok
 
-    def test_a_client_whose_project_is_gone_is_told_at_once(self, client: Client) -> None:
+    def test_a_client_whose_project_is_gone_gets_an_error_immediately(self, client: Client) -> None:
         ask = client._channel.unary_unary(
             "/admin_v2.API/InspectCluster",
             request_serializer=bytes,
@@ -182,10 +184,10 @@ class TestServer:
         with pytest.raises(grpc.RpcError, match='project "nowhere" not found'):
             ask(admin.InspectClusterRequest(current_project=pfs.Project(name="nowhere")))
 
-    def test_whoever_has_the_token_is_root(self, client: Client) -> None:
+    def test_a_client_with_the_token_is_root(self, client: Client) -> None:
         assert client.auth.who_am_i().username == "pach:root"
 
-    def test_a_port_that_is_taken_is_a_clear_error(self, home: Home, pachd: Any) -> None:
+    def test_a_port_that_is_taken_is_a_clear_error(self, home: Home, pachd: ServiceProcess) -> None:
         from minipdk.services.pachyderm import rpc
 
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{home.port('pachd')}"):
@@ -203,7 +205,7 @@ class Call:
 
 
 def test_a_stream_that_its_client_breaks_off_is_not_taken_for_a_whole_one() -> None:
-    """gRPC may end the iterator of a cancelled call as if all had come: what a client gave up must not be committed."""
+    """gRPC may end the iterator of a cancelled call as if it were complete: a cancelled stream must not be committed."""
     assert list(rpc.whole(iter([1, 2]), Call(active=True))) == [1, 2]
     broken = rpc.whole(iter([1, 2]), Call(active=False))
     assert [next(broken), next(broken)] == [1, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import grpc
@@ -35,7 +36,7 @@ def chain(bench: Workbench) -> Chain:
     second = bench.pipeline(first.name, "true")
     ids = [bench.commit(repo, {"a": "1"}), bench.commit(repo, {"b": "2"})]
     assert bench.job(second).state == pps.JobState.JOB_UNRUNNABLE
-    bench.pipeline(repo, f"cp /pfs/{repo}/* /pfs/out/", pipeline=first, update=True, description="mended")
+    bench.pipeline(repo, f"cp /pfs/{repo}/* /pfs/out/", pipeline=first, update=True, description="fixed")
     assert bench.job(second).state == SUCCESS
     return repo, first, second, ids
 
@@ -46,14 +47,14 @@ def test_a_name_with_an_ancestor_is_an_older_version(bench: Workbench, chain: Ch
     def inspected(name: str) -> pps.PipelineInfo:
         return bench.client.pps.inspect_pipeline(pipeline=pps.Pipeline(name=name), details=True)
 
-    found = [inspected(first.name + suffix) for suffix in ("", "^0", "^", "~1")]
-    assert [(info.version, info.details.description) for info in found] == [(2, "mended")] * 2 + [(1, "")] * 2
+    versions = [inspected(first.name + suffix) for suffix in ("", "^0", "^", "~1")]
+    assert [(info.version, info.details.description) for info in versions] == [(2, "fixed")] * 2 + [(1, "")] * 2
     for suffix, words in {
         "^2": f'pipeline "default/{first.name}" has only 2 versions, not enough to find ancestor 2',
         ".3": "cannot inspect future pipelines",
         "^x": "invalid ancestry syntax",
     }.items():
-        assert words in refusal(lambda suffix=suffix: [inspected(first.name + suffix)])[1]
+        assert words in refusal(partial(inspected, first.name + suffix))[1]
 
 
 def test_pipelines_can_be_listed_as_they_were_in_a_commit_set(bench: Workbench, chain: Chain) -> None:
@@ -75,8 +76,10 @@ def test_jobs_can_be_listed_by_an_input_of_their_commit_set(bench: Workbench, ch
     """Jobs further downstream are of the same set."""
     repo, first, second, ids = chain
     commit = pfs.Commit(repo=pfs.Repo(name=repo), id=ids[0])
-    found = bench.client.pps.list_job(input_commit=[commit], history=-1)
-    assert {(info.job.pipeline.name, info.job.id) for info in found} == {(one.name, ids[0]) for one in (first, second)}
+    jobs = bench.client.pps.list_job(input_commit=[commit], history=-1)
+    assert {(info.job.pipeline.name, info.job.id) for info in jobs} == {
+        (pipeline.name, ids[0]) for pipeline in (first, second)
+    }
 
 
 def test_jobs_of_older_versions_are_listed_when_asked_for(bench: Workbench, chain: Chain) -> None:
@@ -99,12 +102,12 @@ def test_datums_can_be_listed_by_state_and_in_pages(bench: Workbench, chain: Cha
     _, first, _, ids = chain
     failed = pps.Job(pipeline=first, id=ids[1])
 
-    def states(**wanted: object) -> list[pps.DatumState]:
-        return [info.state for info in bench.client.pps.list_datum(job=failed, **wanted)]
+    def states(**filters: object) -> list[pps.DatumState]:
+        return [info.state for info in bench.client.pps.list_datum(job=failed, **filters)]
 
     assert sorted(states()) == sorted([pps.DatumState.SKIPPED, pps.DatumState.FAILED])
-    wanted = pps.ListDatumRequestFilter(state=[pps.DatumState.FAILED])
-    assert states(filter=wanted) == [pps.DatumState.FAILED]
+    failed_only = pps.ListDatumRequestFilter(state=[pps.DatumState.FAILED])
+    assert states(filter=failed_only) == [pps.DatumState.FAILED]
     ids = [info.datum.id for info in bench.client.pps.list_datum(job=failed)]
     page = bench.client.pps.list_datum(job=failed, number=1, pagination_marker=ids[0])
     assert [info.datum.id for info in page] == ids[1:]
@@ -117,12 +120,11 @@ def test_datums_can_be_listed_by_state_and_in_pages(bench: Workbench, chain: Cha
 
 
 def test_a_pipeline_that_is_up_for_longer_than_expected_raises_an_alert(bench: Workbench) -> None:
-    uptime = {"maximum_expected_uptime": timedelta(milliseconds=1)}
-    pipeline = bench.pipeline(bench.repo(), "true", **uptime)
+    pipeline = bench.pipeline(bench.repo(), "true", maximum_expected_uptime=timedelta(milliseconds=1))
     bench.job(pipeline)
 
     def alerts() -> dict[str, list[str]]:
-        return {one.pipeline.name: one.alerts for one in bench.client.pps.check_status(all=True)}
+        return {answer.pipeline.name: answer.alerts for answer in bench.client.pps.check_status(all=True)}
 
     wait_for(lambda: pipeline.name in alerts(), what="the alert")
     assert f"default/{pipeline.name}: Started running at" in alerts()[pipeline.name][0]
@@ -135,7 +137,7 @@ def test_jq_filters_are_refused_by_name(bench: Workbench, call: str) -> None:
     assert (code, words) == (grpc.StatusCode.UNIMPLEMENTED, "jq_filter is not supported by minipdk")
 
 
-SPECS = st.one_of(
+SPECS: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.builds(dict, number=st.integers(1, 9)),
     st.builds(dict, size_bytes=st.integers(1, 50)),
     st.builds(dict, per_worker=st.integers(1, 9)),

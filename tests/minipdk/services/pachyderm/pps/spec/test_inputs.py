@@ -1,4 +1,4 @@
-"""Joins, groups, unions and crosses of them as jobs: what each datum's code finds in /pfs and in its environment."""
+"""Joins, groups, unions and crosses of them as jobs: the /pfs and the environment of each datum's code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pfs_input(repo: str, **fields: Any) -> pps.Input:
 
 
 def shown(bench: Workbench, node: pps.Input) -> list[list[str]]:
-    """What each datum saw, in order; holds that the job's datums are those that the input is said to have."""
+    """The files and variables of each datum, in order; the job's datums must be the datums listed for the input."""
     pipeline = bench.pipeline(node, SHOW)
     job = bench.job(pipeline)
     assert (job.state, job.reason) == (pps.JobState.JOB_SUCCESS, "")
@@ -46,30 +46,30 @@ def shown(bench: Workbench, node: pps.Input) -> list[list[str]]:
 
 
 def files_of(info: pps.DatumInfo) -> list[tuple[str, str]]:
-    return [(one.file.commit.repo.name, one.file.path) for one in info.data]
+    return [(file.file.commit.repo.name, file.file.path) for file in info.data]
 
 
-def test_a_join_pairs_files_by_what_their_globs_captured(bench: Workbench, readings: str, places: str) -> None:
+def test_a_join_pairs_files_by_the_captures_of_their_globs(bench: Workbench, readings: str, places: str) -> None:
     left, right = (
         pfs_input(readings, name="readings", glob="/(*)-*.csv", join_on="$1"),
         pfs_input(places, name="places", glob="/(*).json", join_on="$1"),
     )
     keys = [f"PACH_DATUM_{name}_JOIN_ON=a" for name in ("places", "readings")]
-    found = shown(bench, pps.Input(join=[left, right]))
-    assert found == [["./places/a.json", f"./readings/a-{day}.csv", *keys] for day in ("mon", "tue")]
+    datums = shown(bench, pps.Input(join=[left, right]))
+    assert datums == [["./places/a.json", f"./readings/a-{day}.csv", *keys] for day in ("mon", "tue")]
 
 
-def test_an_outer_join_has_a_datum_for_what_matches_nothing(bench: Workbench, readings: str, places: str) -> None:
+def test_an_outer_join_has_a_datum_for_files_without_a_match(bench: Workbench, readings: str, places: str) -> None:
     left = pfs_input(readings, name="readings", glob="/(*)-mon.csv", join_on="$1", outer_join=True)
     right = pfs_input(places, name="places", glob="/(*).json", join_on="$1")
-    found = shown(bench, pps.Input(join=[left, right]))
-    assert ["./readings/b-mon.csv", "PACH_DATUM_readings_JOIN_ON=b"] in found
-    assert len(found) == 2
+    datums = shown(bench, pps.Input(join=[left, right]))
+    assert ["./readings/b-mon.csv", "PACH_DATUM_readings_JOIN_ON=b"] in datums
+    assert len(datums) == 2
 
 
 def test_a_group_has_all_files_of_a_key_in_one_datum(bench: Workbench, readings: str) -> None:
-    found = shown(bench, pps.Input(group=[pfs_input(readings, name="readings", glob="/*-(*).csv", group_by="$1")]))
-    assert found == [
+    datums = shown(bench, pps.Input(group=[pfs_input(readings, name="readings", glob="/*-(*).csv", group_by="$1")]))
+    assert datums == [
         [f"./readings/a-{day}.csv", f"./readings/b-{day}.csv", f"PACH_DATUM_readings_GROUP_BY={day}"]
         for day in ("mon", "tue")
     ]
@@ -90,12 +90,12 @@ def test_inputs_may_be_nested_and_hold_names_only(bench: Workbench, readings: st
             pfs_input(places, name="names", glob="/c.json", empty_files=True),
         ]
     )
-    found = shown(bench, pps.Input(cross=[group, union]))
+    datums = shown(bench, pps.Input(cross=[group, union]))
     csv = {sensor: [f"./readings/{sensor}-{day}.csv" for day in ("mon", "tue")] for sensor in "ab"}
     by = {sensor: f"PACH_DATUM_readings_GROUP_BY={sensor}" for sensor in "ab"}
-    assert found == [
-        *(["./places/a.json", *csv[one], by[one]] for one in "ab"),
-        *([*csv[one], "./names/c.json is empty", by[one]] for one in "ab"),
+    assert datums == [
+        *(["./places/a.json", *csv[key], by[key]] for key in "ab"),
+        *([*csv[key], "./names/c.json is empty", by[key]] for key in "ab"),
     ]
 
 
@@ -107,7 +107,7 @@ def test_a_changed_file_runs_only_the_datums_that_it_is_in(bench: Workbench, pla
     )
     join = bench.pipeline(pps.Input(join=[left, right]), "true")
     group = bench.pipeline(pps.Input(group=[pfs_input(repo, glob="/(*)-*", group_by="$1")]), "true")
-    assert [bench.job(one).data_processed for one in (join, group)] == [2, 2]
+    assert [bench.job(pipeline).data_processed for pipeline in (join, group)] == [2, 2]
     bench.commit(repo, {"a-2": "2", "b-1": None})
-    jobs = [bench.job(one) for one in (join, group)]
+    jobs = [bench.job(pipeline) for pipeline in (join, group)]
     assert [(job.data_processed, job.data_skipped, job.data_total) for job in jobs] == [(1, 1, 2), (1, 0, 1)]

@@ -1,9 +1,8 @@
-"""What a pipeline spec may say: strict, with the field named and the mend."""
+"""Pipeline specs are parsed strictly: an error names the field and the remedy."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,7 @@ from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pps.spec import inputs, parsing, pod_patch, validation
 
-MINIMAL: dict[str, Any] = {
+MINIMAL: parsing.Json = {
     "pipeline": {"name": "edges"},
     "transform": {"image": "edges:1.0", "cmd": ["python3", "/edges.py"]},
     "input": {"pfs": {"repo": "images", "glob": "/*"}},
@@ -25,7 +24,7 @@ JSON_VALUES = st.recursive(
 PATCHES = st.dictionaries(st.text(max_size=2), JSON_VALUES, max_size=3)
 
 
-def request(**changes: Any) -> Any:
+def request(**changes: object) -> wire.pps.CreatePipelineRequest:
     """The minimal spec with fields replaced, as pachd would parse it."""
     return parsing.to_request(parsing.effective({}, {}, {**MINIMAL, **changes}))
 
@@ -51,14 +50,14 @@ def test_the_iris_seeds_parallelism_is_valid_as_it_is() -> None:
         ({"datum_tries": 1, "datumTries": 2}, 'field "datumTries" is set twice, as datum_tries and as datumTries'),
     ],
 )
-def test_a_malformed_spec_is_refused_with_the_field_named(changes: dict[str, Any], words: str) -> None:
+def test_a_malformed_spec_is_refused_with_the_field_named(changes: parsing.Json, words: str) -> None:
     with pytest.raises(InvalidRequestError) as refusal:
         request(**changes)
     assert words in str(refusal.value)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"a": 1, "a": 2}'])
-def test_what_is_not_a_json_object_is_refused(text: str) -> None:
+def test_json_other_than_an_object_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequestError, match="the pipeline spec"):
         parsing.parse_object(text, "the pipeline spec")
 
@@ -80,7 +79,7 @@ def test_what_is_not_a_json_object_is_refused(text: str) -> None:
         ({"datum_set_spec": {"number": 1, "per_worker": 1}}, "per_worker cannot be set with number"),
     ],
 )
-def test_a_spec_that_cannot_be_a_pipeline_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_a_spec_that_cannot_be_a_pipeline_is_refused(changes: parsing.Json, words: str) -> None:
     with pytest.raises(PachydermError, match=words):
         validation.validate_request(request(**changes))
 
@@ -95,7 +94,7 @@ UNSUPPORTED = [
 
 
 @pytest.mark.parametrize(("changes", "name"), UNSUPPORTED)
-def test_an_unsupported_field_is_refused_by_name(changes: dict[str, Any], name: str) -> None:
+def test_an_unsupported_field_is_refused_by_name(changes: parsing.Json, name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"^{name} is not supported by minipdk$"):
         validation.validate_request(request(**changes))
 
@@ -103,7 +102,7 @@ def test_an_unsupported_field_is_refused_by_name(changes: dict[str, Any], name: 
 S3_INPUT = {"pfs": {"repo": "a", "glob": "/", "s3": True}}
 
 
-def validated(node: dict[str, Any]) -> Any:
+def validated(node: parsing.Json) -> wire.pps.Input:
     parsed = request(input=node).input
     inputs.set_defaults(parsed, pipeline="edges", project="default", now=lambda timestamp: timestamp.GetCurrentTime())
     inputs.validate(parsed)
@@ -132,7 +131,7 @@ def test_every_refused_field_is_tested() -> None:
         ({"group": [S3_INPUT]}, "S3 inputs in group expressions are not supported"),
     ],
 )
-def test_an_input_that_cannot_be_is_refused(node: dict[str, Any], words: str) -> None:
+def test_an_input_that_cannot_be_is_refused(node: parsing.Json, words: str) -> None:
     with pytest.raises(PachydermError, match=words):
         validated(node)
 
@@ -157,7 +156,7 @@ def test_defaults_are_merged_below_the_users_spec() -> None:
 
 @settings(deadline=None)
 @given(PATCHES)
-def test_merging_a_spec_twice_changes_nothing_more(patch: dict[str, Any]) -> None:
+def test_merging_a_spec_twice_changes_nothing_more(patch: parsing.Json) -> None:
     once = parsing.merged(patch)
     assert parsing.merged(once, patch) == once
     json.dumps(once)
@@ -206,7 +205,7 @@ def test_a_host_path_in_pod_patch_becomes_a_mount(spelling: str) -> None:
         ),
     ],
 )
-def test_anything_else_in_pod_patch_is_refused_by_name(patch: list[Any], words: str) -> None:
+def test_anything_else_in_pod_patch_is_refused_by_name(patch: list[object], words: str) -> None:
     with pytest.raises(UnsupportedError, match=words):
         pod_patch.parse(json.dumps(patch))
 

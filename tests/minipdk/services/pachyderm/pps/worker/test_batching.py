@@ -1,4 +1,4 @@
-"""Datum batching: user code that is started once and asks the worker for one datum after the other."""
+"""Datum batching: user code that starts once and asks the worker for datums one by one."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_batched_code_is_started_once_and_sees_each_datum_alone(bench: Workbench
     assert (job.state, job.reason, job.data_processed) == (SUCCESS, "", 3)
     files = bench.files(f"{pipeline.name}@master")
     datums = {info.data[0].file.path: info.datum for info in bench.client.pps.list_datum(job=job.job)}
-    assert {path: written[32:] for path, written in files.items()} == {path: one.id for path, one in datums.items()}
+    assert {path: written[32:] for path, written in files.items()} == {path: datum.id for path, datum in datums.items()}
     assert len({written[:32] for written in files.values()}) == 1
     assert bench.log(job=job.job) == ["started", *(f"{name} {job.job.id}" for name in "abc")]
     assert bench.log(job=job.job, datum=datums["/b"]) == [f"b {job.job.id}"]
@@ -99,7 +99,7 @@ def test_the_error_command_sees_the_datum_of_batched_code(bench: Workbench) -> N
     assert bench.log(job=job.job)[-1] == "handled"
 
 
-def test_the_worker_tells_its_status_and_ends_a_datum_when_asked_to(bench: Workbench, tmp_path: Path) -> None:
+def test_the_worker_reports_its_status_and_ends_a_datum_on_request(bench: Workbench, tmp_path: Path) -> None:
     """The code cancels its own datum the first time, which is then tried again."""
     repo = bench.repo(a="1")
     body = """

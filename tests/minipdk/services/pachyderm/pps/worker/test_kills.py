@@ -1,4 +1,4 @@
-"""kill -9 of pachd at any moment of commits and jobs: what was acknowledged stays, what was begun goes on.
+"""kill -9 of pachd at any moment of commits and jobs: acknowledged commits stay, open jobs go on.
 
 MINIPDK_KILLS says how often (5), MINIPDK_SEED repeats a run's choices.
 """
@@ -10,6 +10,7 @@ import os
 import random
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 import pytest
@@ -29,7 +30,7 @@ Files = dict[str, bytes | None]
 
 @pytest.mark.timeout(240 + 20 * KILLS)
 @pytest.mark.parametrize("seed", [SEED])
-def test_what_was_acknowledged_survives_kills_at_any_moment(home: Home, pachd: ServiceProcess, seed: int) -> None:
+def test_acknowledged_commits_survive_kills_at_any_moment(home: Home, pachd: ServiceProcess, seed: int) -> None:
     chance = random.Random(seed)
     client = connect(home)
     for name in ("left", "right"):
@@ -43,7 +44,7 @@ def test_what_was_acknowledged_survives_kills_at_any_moment(home: Home, pachd: S
     try:
         for _ in range(KILLS):
             enough = acknowledged(writers) + chance.randrange(1, 6)
-            wait_for(lambda enough=enough: acknowledged(writers) >= enough, what="commits")
+            wait_for(partial(_have_acknowledged, writers, enough), what="commits")
             up.clear()
             pachd.kill()
             pachd.start()
@@ -56,11 +57,15 @@ def test_what_was_acknowledged_survives_kills_at_any_moment(home: Home, pachd: S
     for writer in writers:
         check_commits(client, writer)
     check_jobs(client)
-    assert [found.error for found in client.pfs.fsck(zombie_all=True) if found.error] == []
+    assert [answer.error for answer in client.pfs.fsck(zombie_all=True) if answer.error] == []
+
+
+def _have_acknowledged(writers: list[Writer], number: int) -> bool:
+    return acknowledged(writers) >= number
 
 
 def acknowledged(writers: list[Writer]) -> int:
-    """How many commits there are; fails when a writer has met what should not be."""
+    """The number of commits; raises the unexpected error of a writer."""
     for writer in writers:
         if writer.fault is not None:
             raise writer.fault
@@ -68,7 +73,7 @@ def acknowledged(writers: list[Writer]) -> int:
 
 
 def answers(client: Client) -> bool:
-    """Whether the client has found the server again: it pauses after a failure."""
+    """Whether the client has connected again: it pauses after a failure."""
     try:
         return bool(client.get_version().major)
     except ConnectionError:
@@ -80,7 +85,7 @@ def answers(client: Client) -> bool:
 
 
 def create_pipelines(client: Client) -> None:
-    """One that copies the files of both repos, and one downstream that counts what the first wrote."""
+    """A pipeline that copies the files of both repos, and one downstream that counts the copies."""
     both = [pps.Input(pfs=pps.PfsInput(repo=repo, name="data", glob="/*")) for repo in ("left", "right")]
     scripts = {"copy": "cp /pfs/data/* /pfs/out/", "count": "ls /pfs/copy | wc -l > /pfs/out/count"}
     sources = {"copy": pps.Input(union=both), "count": pps.Input(pfs=pps.PfsInput(repo="copy", glob="/"))}
@@ -95,9 +100,9 @@ def create_pipelines(client: Client) -> None:
 
 @dataclass
 class Writer:
-    """Writes to a repo's master in a thread of its own, and knows what the repo must hold.
+    """Writes to a repo's master in a separate thread, and knows the contents that the repo must have.
 
-    ``possible`` has the contents that each file may have now (None: not there): one, unless a call's outcome is unknown.
+    ``possible`` has the contents that each file may have now (None: no file): one, unless a call's outcome is unknown.
     """
 
     home: Home
@@ -126,7 +131,7 @@ class Writer:
                 self.up.wait()
                 client = connect(self.home)
                 try:
-                    self._finish_what_was_left(client)
+                    self._finish_open_commit(client)
                     while not self._ending:
                         self._commit(client)
                         self.acknowledged += 1
@@ -160,17 +165,17 @@ class Writer:
         if all(len(some) == 1 for some in self.possible.values()):
             self.commits[commit.id] = {path: next(iter(some)) for path, some in self.possible.items()}
 
-    def _finish_what_was_left(self, client: Client) -> None:
-        """As a user would after a crash: finish the open commit, and look what the files are now."""
+    def _finish_open_commit(self, client: Client) -> None:
+        """As a user would after a crash: finish the open commit, and read the files."""
         if not client.pfs.branch_exists(self._branch()):
             return
         head = client.pfs.inspect_branch(branch=self._branch()).head
         if client.pfs.inspect_commit(commit=head).finishing.year <= 1970:
             client.pfs.finish_commit(commit=head)
-        found = hashes(client, head)
+        written = hashes(client, head)
         for path, some in self.possible.items():
-            now = [data for data in some if digest(data) == found.get(path)]
-            assert now, f"{path} is none of what was put"
+            now = [data for data in some if digest(data) == written.get(path)]
+            assert now, f"{path} has none of its possible contents"
             self.possible[path] = {now[0]}
 
 
@@ -185,7 +190,7 @@ def hashes(client: Client, commit: pfs.Commit) -> dict[str, bytes]:
 
 
 def check_commits(client: Client, writer: Writer) -> None:
-    """Every commit that was acknowledged is there, finished, with the files it was given."""
+    """Every acknowledged commit exists, finished, with its files."""
     for id_, files in writer.commits.items():
         commit = pfs.Commit(repo=pfs.Repo(name=writer.repo), id=id_)
         assert client.pfs.inspect_commit(commit=commit).finished.year > 1970
@@ -200,7 +205,7 @@ def check_commits(client: Client, writer: Writer) -> None:
 
 
 def check_jobs(client: Client) -> None:
-    """Every job has ended well, counts each datum once, and wrote what its commit's files make."""
+    """Every job has succeeded, counts each datum once, and wrote the output of its commit's files."""
     last = next(iter(client.pps.list_job(pipeline=pps.Pipeline(name="count"))))
     client.pps.inspect_job(job=last.job, wait=True)
     for name in ("copy", "count"):
@@ -213,7 +218,7 @@ def check_jobs(client: Client) -> None:
     assert first.data_total == 0  # before the other pipeline was there
     for job in others:
         inputs = [pfs.Commit(repo=pfs.Repo(name=repo), id=job.job.id) for repo in ("left", "right")]
-        expected = {path: found for commit in inputs for path, found in hashes(client, commit).items()}
+        expected = {path: content for commit in inputs for path, content in hashes(client, commit).items()}
         assert hashes(client, job.output_commit) == expected
         counted = pfs.Commit(repo=pfs.Repo(name="count"), id=job.job.id)
         assert hashes(client, counted) == ({"/count": digest(f"{len(expected)}\n".encode())} if expected else {})

@@ -1,4 +1,4 @@
-"""kill -9 of pachd: what was acknowledged is there, unfinished jobs go on, and what was done is not done again."""
+"""kill -9 of pachd: acknowledged commits exist, unfinished jobs go on, and finished datums do not run again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ cp /pfs/{repo}/* /pfs/out/
 """
 
 
-def test_a_job_goes_on_after_kill_9_without_repeating_what_was_done(
+def test_a_job_goes_on_after_kill_9_without_repeating_finished_datums(
     bench: Workbench, pachd: ServiceProcess, home: Home
 ) -> None:
     """Datum b hangs until pachd has been killed; a, which came before, must not run a second time."""
@@ -67,8 +67,8 @@ def test_a_terminated_pachd_ends_its_containers(bench: Workbench, pachd: Service
 
 def children_of(service: ServiceProcess) -> list[int]:
     assert service.process is not None
-    found = subprocess.run(["pgrep", "-P", str(service.process.pid)], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
+    children = subprocess.run(["pgrep", "-P", str(service.process.pid)], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in children.stdout.split()]
 
 
 def alive(pid: int) -> bool:

@@ -20,7 +20,7 @@ import io, os, time, boto3
 from botocore.exceptions import ClientError
 s3 = boto3.client("s3", endpoint_url=os.environ["S3_ENDPOINT"])
 def keys(bucket):
-    return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 def refused(call, **arguments):
     try:
         call(**arguments)
@@ -52,7 +52,8 @@ for key in keys("source"):
 s3.upload_fileobj(io.BytesIO(bytes(9 << 20)), "out", "large")  # in parts
 s3.put_object(Bucket="out", Key="gone", Body=b"1")
 s3.delete_object(Bucket="out", Key="gone")
-print(sorted(one["Name"] for one in s3.list_buckets()["Buckets"]), sorted(os.listdir("/pfs")), os.listdir("/pfs/source"))
+names = sorted(bucket["Name"] for bucket in s3.list_buckets()["Buckets"])
+print(names, sorted(os.listdir("/pfs")), os.listdir("/pfs/source"))
 print(keys("out"), refused(s3.get_object, Bucket="out", Key="large"), refused(s3.delete_object, Bucket="source", Key="a"))
 print(refused(s3.list_objects_v2, Bucket="elsewhere"), refused(s3.create_bucket, Bucket="new"))
 print(s3.get_bucket_versioning(Bucket="source").get("Status"), os.environ["AWS_ACCESS_KEY_ID"] == os.environ["PACH_TOKEN"])

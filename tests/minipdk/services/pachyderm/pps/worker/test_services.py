@@ -12,11 +12,11 @@ from typing import Any
 import grpc
 import pytest
 from pachyderm_sdk.api import pfs, pps
-from tests.conftest import ServiceProcess, free_ports, is_listening, wait_for
+from tests.conftest import ServiceProcess, free_ports, wait_for
 from tests.minipdk.services.pachyderm.conftest import wait_until_it_answers
 from tests.minipdk.services.pachyderm.pipelines import Workbench
 
-from minipdk.common.ports import HOST
+from minipdk.common.ports import HOST, is_listening
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.pps.worker.service_ports import open_port
 
@@ -126,8 +126,8 @@ def test_a_service_gets_a_free_port_if_it_names_none_and_keeps_it(bench: Workben
     assert described(bench, other).details.service.external_port != port
     bench.client.pps.rerun_pipeline(pipeline=pipeline, reprocess=True)
     assert described(bench, pipeline).details.service.external_port == port
-    for one in (pipeline, other):
-        bench.client.pps.delete_pipeline(pipeline=one)
+    for service in (pipeline, other):
+        bench.client.pps.delete_pipeline(pipeline=service)
 
 
 def test_a_service_whose_port_is_taken_is_crashing_and_says_so(bench: Workbench, pachd: ServiceProcess) -> None:

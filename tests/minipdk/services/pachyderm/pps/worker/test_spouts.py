@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -39,14 +39,14 @@ def spout(bench: Workbench, then: str, **fields: Any) -> pps.Pipeline:
 
 
 def committed(bench: Workbench, pipeline: pps.Pipeline) -> list[str]:
-    """The commits that the spout says it made."""
+    """The commits in the spout's log."""
     return [line.removeprefix("committed ") for line in bench.log(pipeline=pipeline) if line.startswith("committed ")]
 
 
-def test_a_spouts_commits_trigger_what_is_downstream(bench: Workbench, pachd: ServiceProcess) -> None:
+def test_a_spouts_commits_trigger_downstream_pipelines(bench: Workbench, pachd: ServiceProcess) -> None:
     pipeline = spout(bench, WAIT)
     below = bench.pipeline(pipeline.name, f"cp /pfs/{pipeline.name}/* /pfs/out/")
-    (first,) = wait_for(lambda: committed(bench, pipeline), what="the spout's first commit")
+    (first,) = cast("list[str]", wait_for(lambda: committed(bench, pipeline), what="the spout's first commit"))
     assert f"/{first}" in bench.files(f"{pipeline.name}@master")
     assert bench.job(below).state == pps.JobState.JOB_SUCCESS
     assert f"/{first}" in bench.files(f"{below.name}@master")
@@ -69,7 +69,7 @@ def test_a_spouts_commits_trigger_what_is_downstream(bench: Workbench, pachd: Se
     bench.client.pps.stop_pipeline(pipeline=pipeline)
     bench.client.pps.start_pipeline(pipeline=pipeline)
     wait_for(lambda: len(committed(bench, pipeline)) == 3, what="a commit after stop and start")
-    assert set(bench.files(f"{pipeline.name}@master")) == {f"/{one}" for one in committed(bench, pipeline)}
+    assert set(bench.files(f"{pipeline.name}@master")) == {f"/{name}" for name in committed(bench, pipeline)}
     bench.client.pps.delete_pipelines(all=True)
     assert not bench.client.pfs.repo_exists(pfs.Repo(name=pipeline.name, type="user"))
 
@@ -80,11 +80,11 @@ def test_a_spout_that_crashes_is_started_again_and_its_commits_stay(bench: Workb
     bench.client.pps.stop_pipeline(pipeline=pipeline)
     lines = [line.message for line in bench.client.pps.get_logs(pipeline=pipeline) if not line.user]
     assert any("starts again in" in line and "exit status 5" in line for line in lines)
-    for one in committed(bench, pipeline)[:2]:
-        assert f"/{one}" in bench.files(f"{pipeline.name}@{one}")
+    for name in committed(bench, pipeline)[:2]:
+        assert f"/{name}" in bench.files(f"{pipeline.name}@{name}")
 
 
-def test_a_commit_that_a_spout_left_open_does_not_hold_up_the_next(bench: Workbench) -> None:
+def test_a_commit_that_a_spout_left_open_does_not_delay_the_next(bench: Workbench) -> None:
     pipeline = spout(bench, "left = client.pfs.start_commit(branch=branch); print('left', left.id); os._exit(1)")
     wait_for(lambda: len(committed(bench, pipeline)) >= 2, what="a commit after the one left open")
     left = next(line.removeprefix("left ") for line in bench.log(pipeline=pipeline) if line.startswith("left "))
@@ -135,6 +135,6 @@ def test_a_spout_with_a_service_is_reached_at_its_port(bench: Workbench) -> None
         ({"spout": None}, "no input set"),
     ],
 )
-def test_a_spout_that_cannot_be_is_refused(bench: Workbench, fields: dict[str, Any], words: str) -> None:
+def test_a_spout_that_cannot_be_is_refused(bench: Workbench, fields: dict[str, object], words: str) -> None:
     with pytest.raises(grpc.RpcError, match=words):
         spout(bench, WAIT, **fields)
