@@ -1,4 +1,4 @@
-"""The log lines of pipelines: written as they come, one file a job, and read back filtered or followed.
+"""The log lines of pipelines: appended immediately, one file a job, and read back filtered or followed.
 
 A file holds one JSON value a line: ``[time in ns, worker, datum, source, message]``, and before a datum's first line
 ``{"datum": id, "data": [[path, hash in hex], ...]}``. Lines survive pachd.
@@ -29,7 +29,7 @@ POLL_S = 60.0
 
 @dataclass(frozen=True)
 class Line:
-    """One line: ``ts`` in ns since 1970, ``source`` who wrote it, ``data`` the datum's (path, hash) pairs."""
+    """A log line: ``ts`` in ns since 1970, ``source`` its writer, ``data`` the datum's (path, hash) pairs."""
 
     ts: int
     job: str
@@ -78,7 +78,7 @@ class Logs:
         self._path(key).unlink(missing_ok=True)
 
     def read(self, key: Key, lines: Filter, tail: int = 0) -> Iterator[Line]:
-        """The lines that ``lines`` allows, by time; with ``tail`` only the last so many of each worker."""
+        """The lines that ``lines`` allows, by time; with ``tail`` only the last ``tail`` of each worker."""
         written = (line for tailer in self._tailers(key, lines) for line in tailer.read())
         matches = sorted((line for line in written if lines.allows(line)), key=lambda line: line.ts)
         return iter(_last(matches, tail) if tail > 0 else matches)

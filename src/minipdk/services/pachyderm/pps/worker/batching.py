@@ -42,7 +42,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Ended:
-    """The code has ended, which it never should by itself."""
+    """The code has ended; it should run until the worker stops it."""
 
     status: int
 

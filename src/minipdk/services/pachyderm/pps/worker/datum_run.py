@@ -175,7 +175,7 @@ class DatumRun:
         self.log.write(self.worker_id, self.datum, f"finished running user code after {took}")
 
     def _recover(self, folder: Path) -> bool:
-        """Run the error command in the failed try's /pfs; whether there is one and it succeeded."""
+        """Run the error command, if any, in the failed try's /pfs; returns whether it succeeded."""
         transform = self.plan.transform
         if not transform.err_cmd or not folder.exists():
             return False

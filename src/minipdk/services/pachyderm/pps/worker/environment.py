@@ -59,7 +59,7 @@ def datum_variables(datum: Datum) -> dict[str, str]:
 
 
 def user_environment(home: Home, worker: Worker, datum: Datum | None) -> dict[str, str]:
-    """The whole environment of user code, over the image's own ENV; ``datum`` is None if it processes many of them.
+    """The whole environment of user code, over the image's own ENV; ``datum`` is None if the code processes many datums.
 
     As on a real cluster, the system's variables win over the spec's ``transform.env``.
     """

@@ -148,10 +148,10 @@ class JobRun:
         filesets, todo = self._split(datums, before)
         filesets.extend(self._run_all(todo))
         if self._failed is not None:
-            self._say(f"failing job with reason: {self._failed}")
+            self._log_master(f"failing job with reason: {self._failed}")
             self._jobs.finish(self.key, "JOB_FAILURE", self._failed)
             return
-        self._say("job successful, closing commits")
+        self._log_master("job successful, closing commits")
         if self._plan.s3_out:
             self._jobs.finish(self.key, "JOB_SUCCESS")
         else:
@@ -179,7 +179,7 @@ class JobRun:
         output = self._output().repo.commit(base.id)
         return Contents(output, [datum.fileset for datum in datums.values() if datum.fileset])
 
-    def _say(self, message: str) -> None:
+    def _log_master(self, message: str) -> None:
         self._log.write(f"{self.key.project}-{self.key.pipeline}-v{self._pipeline.version}-master", None, message, MASTER)
 
     def _split(self, datums: list[Datum], base: dict[str, StoredDatum]) -> tuple[list[str], list[tuple[Datum, str]]]:
@@ -202,7 +202,7 @@ class JobRun:
         with self._pfs.db.transaction():
             self._store.set_skipped(self.key, (datum.row for datum in skipped))
             self._recount(len(datums), len(skipped))
-        self._say(f"{len(datums)} datums: {len(skipped)} done by an earlier job, {len(todo)} to process")
+        self._log_master(f"{len(datums)} datums: {len(skipped)} done by an earlier job, {len(todo)} to process")
         return [datum.fileset for datum in (*mine.values(), *skipped) if datum.fileset], todo
 
     def _keep_own(self, hashes: dict[str, str]) -> dict[str, StoredDatum]:
@@ -288,7 +288,7 @@ class JobRun:
 
     @contextmanager
     def _as_running(self, run: DatumRun) -> Iterator[None]:
-        """Count a datum as running meanwhile. Raises StoppedError once cancelled."""
+        """Count a datum as running within the ``with`` block. Raises StoppedError once cancelled."""
         with self._lock:
             if self._cancelled.is_set():
                 raise StoppedError

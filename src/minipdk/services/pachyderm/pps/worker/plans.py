@@ -1,6 +1,6 @@
 """Plans for running a pipeline's containers: image, secrets, mounts and GPUs, and whether all of them exist now.
 
-A missing one makes the pipeline CRASHING with the reason until it is there, as on a real cluster.
+If one is missing, the pipeline is CRASHING with the reason until it exists, as on a real cluster.
 """
 
 from __future__ import annotations
