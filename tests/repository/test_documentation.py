@@ -113,7 +113,7 @@ def test_every_field_that_is_only_echoed_is_documented() -> None:
     from minipdk.services.kserve.fields import ECHOED as PREDICTOR_FIELDS
     from minipdk.services.kserve.fields import RUNTIME_ECHOED as RUNTIME_FIELDS
     from minipdk.services.node.starting import ECHOED as POD_FIELDS
-    from minipdk.services.pachyderm.pps.validation import ACCEPTED_AND_ECHOED as PIPELINE_FIELDS
+    from minipdk.services.pachyderm.pps.spec.validation import ACCEPTED_AND_ECHOED as PIPELINE_FIELDS
 
     assert not_on("pachyderm", PIPELINE_FIELDS) == []
     assert not_on("determined", EXPERIMENT_FIELDS) == []
@@ -122,7 +122,7 @@ def test_every_field_that_is_only_echoed_is_documented() -> None:
 
 
 def test_every_pipeline_field_that_is_refused_is_documented() -> None:
-    from minipdk.services.pachyderm.pps.validation import REFUSED
+    from minipdk.services.pachyderm.pps.spec.validation import REFUSED
 
     assert not_on("pachyderm", REFUSED) == []
 
