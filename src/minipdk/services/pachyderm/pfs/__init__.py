@@ -66,8 +66,8 @@ Failures are `minipdk.services.pachyderm.errors`.
 """
 
 from minipdk.services.pachyderm.pfs.commits import Contents
-from minipdk.services.pachyderm.pfs.core import Pfs
-from minipdk.services.pachyderm.pfs.files import Upload
+from minipdk.services.pachyderm.pfs.facade import Pfs
+from minipdk.services.pachyderm.pfs.files.folders import Upload
 from minipdk.services.pachyderm.pfs.model import (
     DEFAULT_PROJECT,
     META,
@@ -84,7 +84,7 @@ from minipdk.services.pachyderm.pfs.model import (
     RepoInfo,
     Trigger,
 )
-from minipdk.services.pachyderm.pfs.transaction import Transaction
+from minipdk.services.pachyderm.pfs.transactions import Transaction
 
 __all__ = [
     "DEFAULT_PROJECT",

@@ -10,7 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pfs import commits, pickers, records, triggers
+from minipdk.services.pachyderm.pfs import commit_references as pickers
+from minipdk.services.pachyderm.pfs import commits, records, triggers
 from minipdk.services.pachyderm.pfs.model import (
     SPEC,
     Branch,
@@ -21,8 +22,7 @@ from minipdk.services.pachyderm.pfs.model import (
     Trigger,
     validate_branch_name,
 )
-from minipdk.services.pachyderm.pfs.state import State
-from minipdk.services.pachyderm.pfs.transaction import Transaction
+from minipdk.services.pachyderm.pfs.transactions import State, Transaction
 
 
 class Branches:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import records
-from minipdk.services.pachyderm.pfs.state import State
+from minipdk.services.pachyderm.pfs.transactions import State
 
 _MOST = 10_000
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from threading import Event
 
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
-from minipdk.services.pachyderm.pfs import commits, pickers, records
+from minipdk.services.pachyderm.pfs import commit_references as pickers
+from minipdk.services.pachyderm.pfs import commits, records
 from minipdk.services.pachyderm.pfs.commits import Commits
 from minipdk.services.pachyderm.pfs.model import SPEC, Commit, CommitInfo, CommitState, Origin
-from minipdk.services.pachyderm.pfs.state import State
-from minipdk.services.pachyderm.pfs.transaction import Transaction
+from minipdk.services.pachyderm.pfs.transactions import State, Transaction
 
 
 class CommitSets:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from threading import Event
 
 from minipdk.services.pachyderm.errors import BaseCommitNotFinishedError, NotFoundError, PachydermError
-from minipdk.services.pachyderm.pfs import pickers, records, trees
+from minipdk.services.pachyderm.pfs import commit_references as pickers
+from minipdk.services.pachyderm.pfs import records, trees
 from minipdk.services.pachyderm.pfs.model import Branch, Commit, CommitInfo, CommitState, Origin, Repo, validate_branch_name
-from minipdk.services.pachyderm.pfs.state import State
-from minipdk.services.pachyderm.pfs.transaction import Transaction
+from minipdk.services.pachyderm.pfs.transactions import State, Transaction
 from minipdk.services.pachyderm.pfs.trees import Stack
 
 

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from minipdk.services.pachyderm.errors import NotFoundError
-from minipdk.services.pachyderm.pfs.holds import Holds
+from minipdk.services.pachyderm.pfs.pins import Holds
 from minipdk.storage import BlobStore, Database
 from minipdk.storage.chunks import chunks
 

@@ -15,10 +15,10 @@ from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import commits, content, records, trees
 from minipdk.services.pachyderm.pfs.commits import Commits
 from minipdk.services.pachyderm.pfs.content import SMALL, Part
-from minipdk.services.pachyderm.pfs.files import Files
+from minipdk.services.pachyderm.pfs.files.folders import Files
 from minipdk.services.pachyderm.pfs.garbage import Garbage
 from minipdk.services.pachyderm.pfs.model import USER, Commit
-from minipdk.services.pachyderm.pfs.state import State
+from minipdk.services.pachyderm.pfs.transactions import State
 
 
 @dataclass(frozen=True)

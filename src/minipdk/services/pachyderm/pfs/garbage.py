@@ -19,9 +19,9 @@ from functools import partial
 from itertools import islice
 
 from minipdk.services.pachyderm.pfs import content
-from minipdk.services.pachyderm.pfs.filesets import FileSets
-from minipdk.services.pachyderm.pfs.holds import UnlessHeld
-from minipdk.services.pachyderm.pfs.state import State
+from minipdk.services.pachyderm.pfs.files.filesets import FileSets
+from minipdk.services.pachyderm.pfs.pins import UnlessHeld
+from minipdk.services.pachyderm.pfs.transactions import State
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from minipdk.services.pachyderm.pfs.model import (
     validate_name,
     validate_project_name,
 )
-from minipdk.services.pachyderm.pfs.state import State
+from minipdk.services.pachyderm.pfs.transactions import State
 
 
 class Projects:

@@ -17,8 +17,7 @@ from minipdk.services.pachyderm import cron
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import commits, records
 from minipdk.services.pachyderm.pfs.model import Branch, Origin, Trigger, validate_name
-from minipdk.services.pachyderm.pfs.state import State
-from minipdk.services.pachyderm.pfs.transaction import Transaction
+from minipdk.services.pachyderm.pfs.transactions import State, Transaction
 
 logger = logging.getLogger(__name__)
 

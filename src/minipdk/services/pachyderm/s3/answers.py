@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from starlette.responses import Response
 
-from minipdk.services.pachyderm.pfs.reading import Tree
+from minipdk.services.pachyderm.pfs.files.reading import Tree
 from minipdk.services.pachyderm.pfs.trees import Entry
 from minipdk.services.pachyderm.s3.buckets import Listing
 from minipdk.services.pachyderm.s3.conditions import State

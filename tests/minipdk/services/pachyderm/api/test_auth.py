@@ -19,7 +19,7 @@ from pachyderm_sdk.errors import AuthServiceNotActivated
 from tests.conftest import ServiceProcess, new_home
 from tests.minipdk.services.pachyderm.conftest import connect, failure, failures, new_repo, put
 from tests.minipdk.services.pachyderm.pipelines import Workbench
-from tests.minipdk.services.pachyderm.test_s3_gateway import connect as connect_s3
+from tests.minipdk.services.pachyderm.s3.test_gateway import connect as connect_s3
 
 from minipdk.cluster import home as homes
 from minipdk.cluster import lifecycle

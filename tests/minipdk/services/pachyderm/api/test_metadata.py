@@ -15,8 +15,8 @@ from pachyderm_sdk.api.metadata import (
     EditReplace,
 )
 from tests.minipdk.services.pachyderm.conftest import head, put
+from tests.minipdk.services.pachyderm.pfs.test_branches import refused
 from tests.minipdk.services.pachyderm.pipelines import Workbench
-from tests.minipdk.services.pachyderm.test_pfs_branches import refused
 
 
 def edit(client: Client, *edits: Edit) -> None:

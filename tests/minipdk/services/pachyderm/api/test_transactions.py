@@ -13,8 +13,8 @@ from pachyderm_sdk.api.transaction import Transaction, TransactionRequest
 from pachyderm_sdk.errors import InvalidTransactionOperation
 from tests.conftest import ServiceProcess
 from tests.minipdk.services.pachyderm.conftest import connect, head, is_finished, new_repo
+from tests.minipdk.services.pachyderm.pfs.test_branches import new_branch, refused
 from tests.minipdk.services.pachyderm.pipelines import IMAGE, Workbench
-from tests.minipdk.services.pachyderm.test_pfs_branches import new_branch, refused
 
 from minipdk.common.home import Home
 

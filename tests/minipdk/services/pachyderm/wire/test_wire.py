@@ -22,7 +22,7 @@ from tests.minipdk.services.pachyderm.conftest import connect, failures
 from minipdk.common.home import Home
 from minipdk.services.pachyderm import rpc, wire
 from minipdk.services.pachyderm.errors import CancelledError
-from minipdk.services.pachyderm.pfs.service import modification
+from minipdk.services.pachyderm.pfs.api import modify_file
 
 
 def test_every_call_of_the_sdk_is_known() -> None:
@@ -53,13 +53,13 @@ def test_protobuf_reads_bytes_that_are_serialized_by_hand(pieces: list[bytes], r
     assert wire.BytesValue.FromString(wire.bytes_value(*pieces * repeated)).value == whole
 
 
-@pytest.mark.parametrize("size", [0, 5, modification.LARGE - 100, modification.LARGE, modification.LARGE + 1])
+@pytest.mark.parametrize("size", [0, 5, modify_file.LARGE - 100, modify_file.LARGE, modify_file.LARGE + 1])
 @pytest.mark.parametrize("fields", [{}, {"datum": "d"}, {"path": "/" + "p" * 300}])
 def test_large_data_of_a_modification_is_found_where_protobuf_finds_it(size: int, fields: dict[str, str]) -> None:
     message = pfs.ModifyFileRequest(add_file=pfs.AddFile(**{"path": "/a", **fields}, raw=b"x" * size))
-    parsed = modification.parse(bytes(message))
-    assert isinstance(parsed, modification.LargeAddition) == (len(bytes(message)) >= modification.LARGE)
-    data = parsed.data if isinstance(parsed, modification.LargeAddition) else parsed.add_file.raw.value
+    parsed = modify_file.parse(bytes(message))
+    assert isinstance(parsed, modify_file.LargeAddition) == (len(bytes(message)) >= modify_file.LARGE)
+    data = parsed.data if isinstance(parsed, modify_file.LargeAddition) else parsed.add_file.raw.value
     assert (parsed.add_file.path, parsed.add_file.datum, bytes(data)) == (
         message.add_file.path,
         fields.get("datum", ""),
@@ -69,14 +69,14 @@ def test_large_data_of_a_modification_is_found_where_protobuf_finds_it(size: int
 
 @pytest.mark.parametrize("spoil", [lambda data: data[:-1], lambda data: data + b"\x12\x00", lambda data: b"\x12" + data])
 def test_a_large_message_that_is_laid_out_otherwise_is_left_to_protobuf(spoil: Callable[[bytes], bytes]) -> None:
-    data = spoil(bytes(pfs.ModifyFileRequest(add_file=pfs.AddFile(path="/a", raw=b"x" * modification.LARGE))))
+    data = spoil(bytes(pfs.ModifyFileRequest(add_file=pfs.AddFile(path="/a", raw=b"x" * modify_file.LARGE))))
     try:
         expected = wire.pfs.ModifyFileRequest.FromString(data)
     except DecodeError:
         with pytest.raises(DecodeError):
-            modification.parse(data)
+            modify_file.parse(data)
     else:
-        assert modification.parse(data) == expected
+        assert modify_file.parse(data) == expected
 
 
 @settings(max_examples=50, deadline=None)

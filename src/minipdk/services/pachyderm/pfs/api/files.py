@@ -1,0 +1,170 @@
+"""The calls about files."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from minipdk.services.pachyderm import wire
+from minipdk.services.pachyderm.errors import NotFoundError, PachydermError, UnsupportedError
+from minipdk.services.pachyderm.pfs.api.base import Calls
+from minipdk.services.pachyderm.pfs.api.modify_file import LargeAddition, read_changes
+from minipdk.services.pachyderm.pfs.content import CHUNK
+from minipdk.services.pachyderm.pfs.files.writing import Change
+from minipdk.services.pachyderm.pfs.messages import (
+    branch_from,
+    commit_from,
+    file_from,
+    file_info_message,
+    optional_commit,
+    range_from,
+)
+from minipdk.services.pachyderm.pfs.model import Branch, Commit, is_commit_id
+from minipdk.services.pachyderm.pfs.ranges import PathRange
+from minipdk.services.pachyderm.pfs.trees import Entry
+
+
+class FileCalls(Calls):
+    def modify_file(self, requests: Iterator[Any], _context: object) -> Any:
+        """Apply a stream of changes; nothing of it is seen before its end."""
+        first = next(requests, None)
+        if first is None or isinstance(first, LargeAddition) or first.WhichOneof("body") != "set_commit":
+            raise PachydermError("first message must be a commit")
+        commit, branch = _written_commit(first.set_commit)
+        self._open_commit(commit, branch)  # what cannot be written to is told before the data is sent
+        writer = self._pfs.files.writer()
+        changes = list(read_changes(requests, writer))
+        with self._pfs.transaction():
+            writer.flush()  # small contents and what names them are one synced write
+            self._apply(commit, branch, changes)
+        return wire.Empty()
+
+    def _apply(self, commit: Commit, branch: Branch | None, changes: Iterable[Change]) -> None:
+        opened = self._open_commit(commit, branch)
+        if opened is not None:
+            self._pfs.files.modify(opened, changes)
+        elif branch is not None:
+            self._pfs.files.modify_branch(branch, changes)
+
+    def _open_commit(self, commit: Commit, branch: Branch | None) -> Commit | None:
+        """The open commit to write to; None when ``branch`` is to get a commit of its own for this."""
+        try:
+            info = self._pfs.inspect_commit(commit)
+        except NotFoundError:
+            if branch is None:
+                raise
+            self._pfs.inspect_repo(branch.repo)
+            return None
+        if not info.finishing:
+            return info.commit
+        if branch is None or is_commit_id(commit.id):
+            raise PachydermError(f"commit {info.commit} has already finished")
+        self._pfs.commits.refuse_output(branch)
+        return None
+
+    def get_file(self, request: Any, _context: object) -> Iterator[Any]:
+        commit, path, within = _readable(request)
+        entry = self._pfs.files.single(commit, path, within)
+        return map(wire.bytes_value, self._pfs.files.read_entry(entry, request.offset))
+
+    def get_file_tar(self, request: Any, _context: object) -> Iterator[Any]:
+        commit, path, within = _readable(request)
+        tree = self._pfs.files.tree(commit)
+        found = self._pfs.files.matches_within(tree, path, within)
+        top = next(found, None)
+        if top is None:
+            raise NotFoundError(f"file {path} not found in repo {tree.commit.repo} at commit {tree.commit.id}")
+        below = (one for entry in _outermost(top, found) for one in self._pfs.files.below(tree, entry))
+        entries = (one for one in below if self._pfs.files.is_within(tree, one, within))
+        return _messages(self._tar(entries))
+
+    def _tar(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        for entry in entries:
+            header = tarfile.TarInfo(entry.path)
+            header.type = tarfile.DIRTYPE if entry.is_dir else tarfile.REGTYPE
+            header.mode = 0o755 if entry.is_dir else 0o644
+            header.size = 0 if entry.is_dir else entry.size
+            yield header.tobuf(tarfile.PAX_FORMAT)
+            if not entry.is_dir:
+                yield from self._pfs.files.read_entry(entry)
+                yield b"\0" * (-entry.size % tarfile.BLOCKSIZE)
+        yield b"\0" * (2 * tarfile.BLOCKSIZE)
+
+    def inspect_file(self, request: Any, _context: object) -> Any:
+        return file_info_message(self._pfs.files.inspect(*file_from(request.file)))
+
+    def list_file(self, request: Any, _context: object) -> Iterator[Any]:
+        commit, path = file_from(request.file)
+        marker = request.pagination_marker.path
+        found = self._pfs.files.children(commit, path, marker=marker, number=request.number, reverse=request.reverse)
+        return map(file_info_message, found)
+
+    def walk_file(self, request: Any, _context: object) -> Iterator[Any]:
+        commit, path = file_from(request.file)
+        marker = request.pagination_marker.path
+        found = self._pfs.files.walk(commit, path, marker=marker, number=request.number, reverse=request.reverse)
+        return map(file_info_message, found)
+
+    def glob_file(self, request: Any, _context: object) -> Iterator[Any]:
+        within = range_from(request.path_range)
+        return map(file_info_message, self._pfs.files.glob(commit_from(request.commit), request.pattern, within))
+
+    def diff_file(self, request: Any, _context: object) -> Iterator[Any]:
+        if request.shallow:
+            raise UnsupportedError("DiffFileRequest.shallow")
+        if not request.HasField("new_file"):
+            raise PachydermError("file cannot be nil")
+        new, new_path = file_from(request.new_file)
+        if request.HasField("old_file") and optional_commit(request.old_file, "commit"):
+            old, old_path = file_from(request.old_file)
+            before: Commit | None = old
+        else:
+            before, old_path = self._pfs.inspect_commit(new).parent, new_path
+        for new_info, old_info in self._pfs.files.diff(new, new_path, before, old_path):
+            yield wire.pfs.DiffFileResponse(
+                new_file=file_info_message(new_info) if new_info else None,
+                old_file=file_info_message(old_info) if old_info else None,
+            )
+
+
+def _written_commit(message: Any) -> tuple[Commit, Branch | None]:
+    """The commit a stream writes to, and the branch to make one on should there be no open one."""
+    commit = commit_from(message)
+    if message.branch.name:
+        branch = branch_from(message.branch) if message.branch.repo.name else commit.repo.branch(message.branch.name)
+        return commit, branch
+    is_branch = not is_commit_id(commit.id) and not set(commit.id) & set(".^~")
+    return commit, commit.repo.branch(commit.id) if is_branch else None
+
+
+def _readable(request: Any) -> tuple[Commit, str, PathRange]:
+    if request.url:
+        raise UnsupportedError("GetFileRequest.URL")
+    if request.offset < 0:
+        raise PachydermError("offset must not be negative")
+    return *file_from(request.file), range_from(request.path_range)
+
+
+def _outermost(first: Entry, others: Iterable[Entry]) -> Iterator[Entry]:
+    """The matches without those that lie in a directory that matched too."""
+    yield first
+    last = first
+    for entry in others:
+        if not (last.is_dir and entry.path.startswith(last.path)):
+            last = entry
+            yield entry
+
+
+def _messages(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes in BytesValue messages of some 2 MiB."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield wire.bytes_value(*held)
+            held, size = [], 0
+    if held:
+        yield wire.bytes_value(*held)

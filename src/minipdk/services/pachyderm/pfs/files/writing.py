@@ -1,0 +1,139 @@
+"""Changing the files of open commits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from minipdk.services.pachyderm.pfs import paths, trees
+from minipdk.services.pachyderm.pfs.content import SMALL, ContentWriter, Parts
+from minipdk.services.pachyderm.pfs.files.reading import FileReader
+from minipdk.services.pachyderm.pfs.model import Branch, Commit
+from minipdk.services.pachyderm.pfs.trees import Stack
+
+
+@dataclass(frozen=True)
+class Put:
+    """Append ``parts``, which may be none, to the file at ``path``."""
+
+    path: str
+    parts: Parts
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Remove the file at ``path``, or everything below it if it ends in "/"; what is not there is no error."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Copy the file or directory ``source`` of ``commit`` to ``path``."""
+
+    path: str
+    commit: Commit
+    source: str
+    append: bool = False
+
+
+Change = Put | Delete | Copy
+
+
+@dataclass
+class Overlay:
+    """What changes make of a tree: its files become ``files`` (None: gone); ``cleared`` are those that were removed, be it
+    to be put anew."""
+
+    files: dict[str, Parts | None] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
+
+    def clear(self, path: str) -> None:
+        self.files[path] = None
+        self.cleared.add(path)
+
+
+class FileWriter(FileReader):
+    """Reads any commit's files and writes those of open ones."""
+
+    def writer(self) -> ContentWriter:
+        return self._state.content.writer()
+
+    def modify(self, commit: Commit, changes: Iterable[Change]) -> None:
+        """Apply ``changes`` in order, all or none, to an open commit."""
+        with self._state.transactions.begin() as txn:
+            row_id, stack = self._commits.writable_stack(commit)
+            overlay = self._overlay(stack, changes)
+            trees.change(self._state.connection, stack, overlay.files)
+            self._commits.note_size(row_id, stack)
+            self._state.connection.execute("UPDATE commits SET updated = ? WHERE id = ?", (txn.now, row_id))
+
+    def modify_branch(self, branch: Branch, changes: Iterable[Change]) -> None:
+        """The same in a commit of its own on ``branch``, which is finished at once."""
+        with self._state.transactions.begin():
+            commit = self._commits.start(branch)
+            self.modify(commit, changes)
+            self._commits.finish(commit)
+
+    def write(self, commit: Commit, files: Mapping[str, bytes]) -> None:
+        """Put small files into an open commit, replacing what was there."""
+        writer = self.writer()
+        with self._state.transactions.begin():
+            changes: list[Change] = []
+            for path, data in files.items():
+                changes += [Delete(path), Put(paths.clean_for_write(path), writer.put([data]))]
+            writer.flush()
+            self.modify(commit, changes)
+
+    def _overlay(self, stack: Stack, changes: Iterable[Change]) -> Overlay:
+        overlay = Overlay()
+        writer = self.writer()
+
+        def append(path: str, parts: Parts) -> None:
+            overlay.files[path] = self._joined(writer, self._current(stack, overlay, path), parts)
+
+        for one in changes:
+            if isinstance(one, Put):
+                append(one.path, one.parts)
+            elif isinstance(one, Delete):
+                for path in self._deleted(stack, overlay.files, one.path):
+                    overlay.clear(path)
+            else:
+                for path, parts in self._copied(one):
+                    if not one.append:
+                        overlay.clear(path)
+                    append(path, parts)
+        writer.flush()
+        return overlay
+
+    def _current(self, stack: Stack, overlay: Overlay, path: str) -> Parts:
+        if path in overlay.files:
+            return overlay.files[path] or ()
+        entry = trees.lookup(self._state.connection, stack, path)
+        return entry.parts if entry else ()
+
+    def _joined(self, writer: ContentWriter, old: Parts, new: Parts) -> Parts:
+        """The parts of a file that was appended to. Small neighbours become one, so small appends do not pile up."""
+        if not old or not new or old[-1].size + new[0].size > SMALL:
+            return old + new
+        joined = writer.small(old[-1]) + writer.small(new[0])
+        return (*old[:-1], writer.put_small(joined), *new[1:])
+
+    def _deleted(self, stack: Stack, overlay: Collection[str], path: str) -> list[str]:
+        """The files that deleting ``path`` removes; a single one whether it is there or not."""
+        cleaned = paths.clean(path)
+        if not path.endswith("/") and cleaned != "/":
+            return [cleaned]
+        directory = paths.as_directory(cleaned)
+        below = trees.walk(self._state.connection, stack, directory)
+        return [
+            *(known for known in overlay if known.startswith(directory)),
+            *(entry.path for entry in below if not entry.is_dir),
+        ]
+
+    def _copied(self, copy: Copy) -> Iterator[tuple[str, Parts]]:
+        tree = self.tree(copy.commit)
+        source = paths.clean(copy.source)
+        for entry in list(self._walk(tree, source)):
+            if not entry.is_dir:
+                yield paths.clean_for_write(copy.path.rstrip("/") + "/" + entry.path[len(source) :]), entry.parts

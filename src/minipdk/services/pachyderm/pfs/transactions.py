@@ -1,0 +1,138 @@
+"""Transactions: one commit set, one database transaction, propagation at its end, and waking those who wait.
+
+Whatever a transaction does becomes visible and durable at once, or not at all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from minipdk.services.pachyderm.pfs.content import ContentStore
+from minipdk.services.pachyderm.pfs.model import Branch, Commit, CommitInfo, Repo
+from minipdk.storage import Database
+
+T = TypeVar("T")
+
+
+class _RehearsedError(Exception):
+    """Ends a rehearsal: everything was done without a failure, and now is undone."""
+
+
+@dataclass
+class Transaction:
+    """``id`` is the global id of every commit made in it, ``now`` its time in nanoseconds since 1970."""
+
+    id: str
+    now: int
+    changed_branches: list[int] = field(default_factory=list)
+    created_commits: list[int] = field(default_factory=list)
+    finished_commits: list[int] = field(default_factory=list)
+    _after: list[Callable[[], None]] = field(default_factory=list)
+
+    def after(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once the transaction is committed, outside it."""
+        self._after.append(callback)
+
+    def run_after(self) -> None:
+        for callback in self._after:
+            callback()
+
+
+class Transactions:
+    """Opens transactions and lets threads wait for what they bring about."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._current = threading.local()
+        self._committed = threading.Condition()
+        self._version = 0
+        self._last = 0
+        self.before_commit: Callable[[Transaction], None] = lambda _: None
+
+    @contextmanager
+    def begin(self, commit_set: str = "", *, rehearsal: bool = False) -> Iterator[Transaction]:
+        """A transaction; nested in another of the same thread, that one.
+
+        ``commit_set`` is the id its commits get, a new one if empty. A ``rehearsal`` is undone once it has succeeded.
+        """
+        current: Transaction | None = getattr(self._current, "transaction", None)
+        if current is not None:
+            yield current
+            return
+        try:
+            with self._database.transaction():
+                self._last = max(time.time_ns(), self._last + 1)  # times order the commits, so each is later than the last
+                transaction = Transaction(commit_set or uuid.uuid4().hex, self._last)
+                self._current.transaction = transaction
+                try:
+                    yield transaction
+                    self.before_commit(transaction)
+                finally:
+                    self._current.transaction = None
+                if rehearsal:
+                    raise _RehearsedError
+        except _RehearsedError:
+            return
+        self.wake()
+        transaction.run_after()
+
+    def wake(self) -> None:
+        """Make all who wait look again."""
+        with self._committed:
+            self._version += 1
+            self._committed.notify_all()
+
+    def wait(
+        self, predicate: Callable[[], T], stop: threading.Event | None = None, timeout: float | None = None
+    ) -> T | None:
+        """The first true value of ``predicate``, called again after each transaction.
+
+        None when ``stop`` is set or ``timeout`` seconds have passed. Whoever sets ``stop`` calls `wake`; a stop that comes
+        without is noticed within a second.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            version = self._version
+            if value := predicate():
+                return value
+            if (stop is not None and stop.is_set()) or (deadline is not None and time.monotonic() >= deadline):
+                return None
+            with self._committed:
+                if version == self._version:
+                    self._committed.wait(1.0 if deadline is None else min(1.0, deadline - time.monotonic()))
+
+
+CommitHook = Callable[[Transaction, CommitInfo], None]
+
+
+@dataclass
+class Hooks:
+    """What PPS does inside PFS's transactions."""
+
+    on_commit_created: list[CommitHook] = field(default_factory=list)
+    on_commit_finished: list[CommitHook] = field(default_factory=list)
+    on_commit_deleted: list[CommitHook] = field(default_factory=list)
+    is_pipeline_repo: Callable[[Repo], bool] = lambda _: False
+    is_transform_repo: Callable[[Repo], bool] = lambda _: False  # its commits are finished by jobs
+    output_filesets: Callable[[Commit], Collection[str] | None] = lambda _: None  # of a job's datums; None: it is no job's
+    is_own_output: Callable[[Branch], bool] = lambda _: False  # the caller is the spout that commits to this branch
+
+
+@dataclass
+class State:
+    database: Database
+    content: ContentStore
+    transactions: Transactions
+    hooks: Hooks
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The calling thread's connection: inside a transaction it sees what that has written."""
+        return self.database.connection()
