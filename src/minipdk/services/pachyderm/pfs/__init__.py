@@ -65,7 +65,6 @@ The interface that PPS builds on (all blocking, safe from any thread)::
 Failures are `minipdk.services.pachyderm.errors`.
 """
 
-from minipdk.services.pachyderm.pfs.commits import Contents
 from minipdk.services.pachyderm.pfs.facade import Pfs
 from minipdk.services.pachyderm.pfs.files.folders import Upload
 from minipdk.services.pachyderm.pfs.model import (
@@ -78,6 +77,7 @@ from minipdk.services.pachyderm.pfs.model import (
     Commit,
     CommitInfo,
     CommitState,
+    Contents,
     FileInfo,
     Origin,
     Repo,

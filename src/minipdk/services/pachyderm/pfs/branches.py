@@ -1,4 +1,4 @@
-"""Branches, their provenance, and propagation: keeping downstream branches in step with what they depend on.
+"""Branches, their provenance, and propagation: keeping downstream branches in step with the branches they depend on.
 
 The invariant: the head of a branch is provenant on the heads of the branches in its provenance. When a head moves, every
 downstream branch gets a new open commit in the same commit set.
@@ -7,11 +7,10 @@ downstream branch gets a new open commit in the same commit set.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pfs import commit_references as pickers
-from minipdk.services.pachyderm.pfs import commits, records, triggers
+from minipdk.services.pachyderm.pfs import commit_references, commits, store, triggers
 from minipdk.services.pachyderm.pfs.model import (
     SPEC,
     Branch,
@@ -22,6 +21,7 @@ from minipdk.services.pachyderm.pfs.model import (
     Trigger,
     validate_branch_name,
 )
+from minipdk.services.pachyderm.pfs.store.branches import BranchRow
 from minipdk.services.pachyderm.pfs.transactions import State, Transaction
 
 
@@ -31,16 +31,28 @@ class Branches:
 
     def inspect(self, branch: Branch) -> BranchInfo:
         connection = self._state.connection
-        return records.branch_info(connection, records.branch_row(connection, branch))
+        return store.branches.info(connection, store.branches.get(connection, branch))
 
     def all(self, repo: Repo | None, *, reverse: bool = False) -> list[BranchInfo]:
         """Newest first; of all repos if None."""
         connection = self._state.connection
         if repo is None:
-            rows = records.all_branches(connection)
+            rows = store.branches.oldest_first(connection)
         else:
-            rows = records.branches_of(connection, records.repo_row(connection, repo)["id"])
-        return [records.branch_info(connection, row) for row in (rows if reverse else reversed(rows))]
+            rows = store.branches.of_repo(connection, store.repos.get(connection, repo).id)
+        return [store.branches.info(connection, row) for row in (rows if reverse else reversed(rows))]
+
+    def provenance(self, start: Branch, *, downstream: bool, depth: int = 0, limit: int = 0) -> Iterator[BranchInfo]:
+        """The branches that ``start`` is provenant on (or, ``downstream``, the reverse), nearest first.
+
+        ``depth`` is the greatest distance, ``limit`` the greatest number; 0: any.
+        """
+        connection = self._state.connection
+        reach = store.branches.downstream if downstream else store.branches.upstream
+        distances = reach(connection, store.branches.get(connection, start).id)
+        near = [branch_id for branch_id, distance in distances.items() if not depth or distance <= depth]
+        for branch_id in near[: limit or None]:
+            yield store.branches.info(connection, store.branches.by_id(connection, branch_id))
 
     def create(
         self,
@@ -51,7 +63,7 @@ class Branches:
         trigger: Trigger | None = None,
         never: Sequence[Branch] = (),
     ) -> None:
-        """Make a branch or change one: ``provenance`` replaces what it had, ``head`` moves it, ``trigger`` is kept if None.
+        """Create or change a branch: ``provenance`` replaces the old one, ``head`` moves it, None keeps the ``trigger``.
 
         A branch without a head, or whose provenance has changed, gets a new commit: empty and finished on a source branch,
         open for PPS on one with provenance. New heads of the branches in ``never`` make no new head here.
@@ -59,88 +71,90 @@ class Branches:
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
             _validate(connection, branch, provenance, head=head, trigger=trigger, never=never)
-            repo_id = records.repo_row(connection, branch.repo)["id"]
+            repo_id = store.repos.get(connection, branch.repo).id
             upstream = self._upstream(txn, branch, provenance)
-            row = records.find_branch(connection, branch)
-            old = records.direct_upstream(connection, row["id"]) if row else []
-            head_id = pickers.pick(connection, head)["id"] if head else row["head"] if row else None
-            changed = bool(upstream) and set(old) != set(upstream)
-            if head_id is None or changed:
-                made = commits.heads(connection, upstream)
-                head_id = commits.insert(connection, txn, branch, head_id, made, origin=Origin.AUTO, finished=not upstream)
-            if row is None or head is not None or head_id != row["head"]:
-                branch_id = commits.move_head(connection, txn, repo_id, branch.name, head_id)
+            row = store.branches.find(connection, branch)
+            head_id = self._new_head(txn, branch, row, upstream, head)
+            if row is None or head is not None or head_id != row.head:
+                branch_id = store.branches.set_head(connection, repo_id, branch.name, head_id, txn.now)
                 txn.changed_branches.append(branch_id)
             else:
-                branch_id = row["id"]
+                branch_id = row.id
             _set_upstream(connection, branch_id, upstream)
-            connection.executemany(
-                "INSERT OR IGNORE INTO branch_never VALUES (?, ?)",
-                ((branch_id, records.branch_row(connection, one)["id"]) for one in never),
-            )
+            never_ids = [store.branches.get(connection, source).id for source in never]
+            store.branches.never_propagate(connection, branch_id, never_ids)
             _check_shape(connection, branch_id)
             if trigger is not None:
                 triggers.put(connection, branch_id, trigger)
 
     def _upstream(self, txn: Transaction, branch: Branch, provenance: Iterable[Branch]) -> list[int]:
-        """The row ids of a new provenance; branches that are missing are made, with an empty commit each."""
+        """The row ids of a new provenance; missing branches are created, with an empty commit each."""
         connection = self._state.connection
-        found: dict[int, None] = {}
+        ids: dict[int, None] = {}
         empty: dict[Repo, int] = {}  # new branches of one repo share their commit: a set has one for each repo
-        for one in provenance:
-            if one.repo == branch.repo:
+        for source in provenance:
+            if source.repo == branch.repo:
                 raise PachydermError(f"repo {branch.repo} cannot be in the provenance of its own branch")
-            row = records.find_branch(connection, one)
-            if row is None:
-                repo_id = records.repo_row(connection, one.repo)["id"]
-                if one.repo not in empty:
-                    empty[one.repo] = commits.insert(connection, txn, one, None, (), origin=Origin.AUTO, finished=True)
-                found[commits.move_head(connection, txn, repo_id, one.name, empty[one.repo])] = None
-            else:
-                found[row["id"]] = None
-        return list(found)
+            row = store.branches.find(connection, source)
+            if row is not None:
+                ids[row.id] = None
+                continue
+            repo_id = store.repos.get(connection, source.repo).id
+            if source.repo not in empty:
+                empty[source.repo] = commits.insert(connection, txn, source, None, (), origin=Origin.AUTO, finished=True)
+            ids[store.branches.set_head(connection, repo_id, source.name, empty[source.repo], txn.now)] = None
+        return list(ids)
+
+    def _new_head(
+        self, txn: Transaction, branch: Branch, row: BranchRow | None, upstream: list[int], head: Commit | None
+    ) -> int:
+        """The commit to be the head: the requested or present one, or a new one if provenance calls for it."""
+        connection = self._state.connection
+        old = store.branches.direct_upstream(connection, row.id) if row else []
+        head_id = commit_references.resolve(connection, head).id if head else row.head if row else None
+        is_changed = bool(upstream) and set(old) != set(upstream)
+        if head_id is not None and not is_changed:
+            return head_id
+        made = commits.heads(connection, upstream)
+        return commits.insert(connection, txn, branch, head_id, made, origin=Origin.AUTO, finished=not upstream)
 
     def delete(self, branch: Branch, *, force: bool = False) -> None:
         """Remove a branch; its commits stay. Unless ``force``, refused while provenance or a trigger ties another to it."""
         with self._state.transactions.begin():
             connection = self._state.connection
-            row = records.branch_row(connection, branch)
-            trigger = records.find_trigger(connection, row["id"])
+            row = store.branches.get(connection, branch)
+            trigger = store.triggers.find(connection, row.id)
             ties = {
-                "it's in the direct provenance of": records.direct_downstream(connection, row["id"]),
-                "it is triggered by branches": records.triggered_by(connection, row["id"]),
-                "it triggers branches": [trigger["source"]] if trigger is not None else [],
+                "it's in the direct provenance of": store.branches.direct_downstream(connection, row.id),
+                "it is triggered by branches": store.triggers.triggered_by(connection, row.id),
+                "it triggers branches": [trigger.source] if trigger is not None else [],
             }
             for why, others in ties.items():
                 if others and not force:
-                    names = " ".join(str(records.branch_handle(records.branch_by_id(connection, one))) for one in others)
+                    names = " ".join(str(store.branches.by_id(connection, other).branch) for other in others)
                     raise PachydermError(f'branch "{branch}" cannot be deleted because {why} [{names}]')
-            connection.execute("DELETE FROM branches WHERE id = ?", (row["id"],))
+            store.branches.delete(connection, row.id)
 
     def propagate(self, txn: Transaction) -> None:
-        """Give every branch downstream of those that changed an open commit in the transaction's set."""
+        """Give every branch downstream of the changed ones an open commit in the transaction's set."""
         connection = self._state.connection
         downstream: dict[int, None] = {}
         for changed in txn.changed_branches:
-            downstream |= dict.fromkeys(records.branches_propagated_to(connection, changed))
+            downstream |= dict.fromkeys(store.branches.propagated_to(connection, changed))
         txn.changed_branches.clear()
-        for branch_id in sorted(downstream, key=lambda one: len(records.branches_upstream(connection, one))):
-            row = records.branch_by_id(connection, branch_id)
-            upstream = records.direct_upstream(connection, branch_id)
-            if self._is_spout(upstream) or self._is_new(txn, row["head"]):
+        for branch_id in sorted(downstream, key=lambda branch_id: len(store.branches.upstream(connection, branch_id))):
+            row = store.branches.by_id(connection, branch_id)
+            upstream = store.branches.direct_upstream(connection, branch_id)
+            if self._is_spout(upstream) or store.commits.by_id(connection, row.head).set_id == txn.id:
                 continue
-            branch = records.branch_handle(row)
             made = commits.heads(connection, upstream)
-            commit_id = commits.insert(connection, txn, branch, row["head"], made, origin=Origin.AUTO)
-            commits.move_head(connection, txn, row["repo"], branch.name, commit_id)
+            commit_id = commits.insert(connection, txn, row.branch, row.head, made, origin=Origin.AUTO)
+            store.branches.set_head(connection, row.repo_id, row.name, commit_id, txn.now)
 
     def _is_spout(self, upstream: list[int]) -> bool:
         """Whether a branch depends on a pipeline's spec alone: a spout makes its commits itself."""
         connection = self._state.connection
-        return len(upstream) == 1 and records.branch_by_id(connection, upstream[0])["repo_type"] == SPEC
-
-    def _is_new(self, txn: Transaction, commit_id: int) -> bool:
-        return bool(records.commit_by_id(self._state.connection, commit_id)["commit_set"] == txn.id)
+        return len(upstream) == 1 and store.branches.by_id(connection, upstream[0]).repo_type == SPEC
 
 
 def _validate(
@@ -152,48 +166,42 @@ def _validate(
     trigger: Trigger | None,
     never: Sequence[Branch],
 ) -> None:
-    """Refuse what `Branches.create` cannot make, whatever there is of the branch so far."""
+    """Refuse arguments that `Branches.create` can never accept, whether the branch exists or not."""
     if head is not None and head.repo != branch.repo:
         raise PachydermError("branch and head commit must belong to the same repo")
     if trigger is not None:
         triggers.validate(connection, branch, trigger)
         if provenance:
             raise PachydermError("a branch cannot have both provenance and a trigger")
-    for one in never:
-        if one not in provenance:
-            raise PachydermError(f"branch propagation spec must reference provenant branch (referenced branch: {_key(one)})")
-    for one in (*provenance, branch):
-        validate_branch_name(one.name)
-
-
-def _key(branch: Branch) -> str:
-    return f"{branch.repo.project}/{branch.repo.name}.{branch.repo.type}@{branch.name}"
+    for source in never:
+        if source not in provenance:
+            name = f"{source.repo.project}/{source.repo.name}.{source.repo.type}@{source.name}"
+            raise PachydermError(f"branch propagation spec must reference provenant branch (referenced branch: {name})")
+    for named in (*provenance, branch):
+        validate_branch_name(named.name)
 
 
 def _set_upstream(connection: sqlite3.Connection, branch_id: int, upstream: list[int]) -> None:
-    above = {one for start in upstream for one in records.branches_upstream(connection, start)} | set(upstream)
+    """Replace a branch's provenance. Raises PachydermError for a cycle."""
+    above = {branch for start in upstream for branch in store.branches.upstream(connection, start)} | set(upstream)
     if branch_id in above:
-        names = [str(records.branch_handle(records.branch_by_id(connection, one))) for one in (upstream[0], branch_id)]
-        raise PachydermError(f"cycle detected because {names[0]} is already in the subvenance of {names[1]}")
-    connection.execute("DELETE FROM branch_provenance WHERE downstream = ?", (branch_id,))
-    connection.executemany(
-        "INSERT INTO branch_provenance (downstream, upstream, position) VALUES (?, ?, ?)",
-        ((branch_id, one, position) for position, one in enumerate(upstream)),
-    )
+        first, last = (store.branches.by_id(connection, branch).branch for branch in (upstream[0], branch_id))
+        raise PachydermError(f"cycle detected because {first} is already in the subvenance of {last}")
+    store.branches.replace_upstream(connection, branch_id, upstream)
 
 
 def _check_shape(connection: sqlite3.Connection, branch_id: int) -> None:
-    """Refuse a graph that joins two branches of one repo: an alias could not tell them apart."""
+    """Refuse a graph that joins two branches of one repo: an alias would be ambiguous between them."""
     seen: set[int] = set()
     todo = [branch_id]
     repos: dict[int, int] = {}
     while todo:
-        one = todo.pop()
-        if one in seen:
+        next_id = todo.pop()
+        if next_id in seen:
             continue
-        seen.add(one)
-        row = records.branch_by_id(connection, one)
-        if repos.setdefault(row["repo"], one) != one:
-            repo = records.branch_handle(row).repo
+        seen.add(next_id)
+        row = store.branches.by_id(connection, next_id)
+        if repos.setdefault(row.repo_id, next_id) != next_id:
+            repo = row.branch.repo
             raise PachydermError(f'multiple branches from the same repo, "{repo}", cannot participate in a DAG')
-        todo += records.direct_upstream(connection, one) + records.direct_downstream(connection, one)
+        todo += store.branches.direct_upstream(connection, next_id) + store.branches.direct_downstream(connection, next_id)

@@ -1,11 +1,11 @@
-"""The cache that clients keep their own values in; the file sets that a value stands for live as long as it does."""
+"""The cache in which clients keep values; the file sets that a value names live as long as the value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pfs import records
+from minipdk.services.pachyderm.pfs import store
 from minipdk.services.pachyderm.pfs.transactions import State
 
 _MOST = 10_000
@@ -16,30 +16,26 @@ class Cache:
         self._state = state
 
     def put(self, key: str, value: bytes, filesets: Iterable[str], tag: str) -> None:
-        """Keep a value, unless its key has one. Beyond 10,000 of them, the one least lately asked for goes."""
+        """Keep a value, unless its key has one. Of more than 10,000 values, the least recently accessed is dropped."""
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
-            if connection.execute("SELECT 1 FROM cache WHERE key = ?", (key,)).fetchone():
+            if store.cache.has(connection, key):
                 return
-            connection.execute("INSERT INTO cache VALUES (?, ?, ?, ?)", (key, value, tag, txn.now))
+            store.cache.insert(connection, key, value, tag, txn.now)
             for fileset in set(filesets):
-                records.fileset_layer(connection, fileset)
-                connection.execute("INSERT INTO cached_filesets VALUES (?, ?)", (key, fileset))
-            connection.execute(
-                "DELETE FROM cache WHERE key IN (SELECT key FROM cache ORDER BY accessed DESC LIMIT -1 OFFSET ?)", (_MOST,)
-            )
+                store.filesets.layer(connection, fileset)
+                store.cache.add_fileset(connection, key, fileset)
+            store.cache.trim(connection, _MOST)
 
     def get(self, key: str) -> bytes:
         """Raises PachydermError when there is no such key."""
         with self._state.transactions.begin() as txn:
-            row = self._state.connection.execute(
-                "UPDATE cache SET accessed = ? WHERE key = ? RETURNING value", (txn.now, key)
-            ).fetchone()
-        if row is None:
+            value = store.cache.access(self._state.connection, key, txn.now)
+        if value is None:
             raise PachydermError(f"the cache has nothing under the key {key}")
-        return bytes(row["value"])
+        return value
 
     def clear(self, tag_prefix: str) -> None:
         """Forget the values whose tags begin with ``tag_prefix``."""
         with self._state.transactions.begin():
-            self._state.connection.execute("DELETE FROM cache WHERE substr(tag, 1, length(?1)) = ?1", (tag_prefix,))
+            store.cache.delete(self._state.connection, tag_prefix)

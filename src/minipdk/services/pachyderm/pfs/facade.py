@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
 from minipdk.common.home import Home
-from minipdk.services.pachyderm.pfs import records
+from minipdk.services.pachyderm.pfs import store
 from minipdk.services.pachyderm.pfs.branches import Branches
 from minipdk.services.pachyderm.pfs.cache import Cache
 from minipdk.services.pachyderm.pfs.commit_sets import CommitSets
-from minipdk.services.pachyderm.pfs.commits import Commits, Contents
+from minipdk.services.pachyderm.pfs.commits import Commits
 from minipdk.services.pachyderm.pfs.content import ContentStore
-from minipdk.services.pachyderm.pfs.files.folders import Files
+from minipdk.services.pachyderm.pfs.files import Files
 from minipdk.services.pachyderm.pfs.fsck import Fsck
 from minipdk.services.pachyderm.pfs.garbage import Garbage
 from minipdk.services.pachyderm.pfs.model import (
@@ -24,6 +23,7 @@ from minipdk.services.pachyderm.pfs.model import (
     Commit,
     CommitInfo,
     CommitState,
+    Contents,
     ProjectInfo,
     Repo,
     RepoInfo,
@@ -58,33 +58,35 @@ class Pfs:
         self.fsck = Fsck(self.state, self.commits, self.files, self.garbage)
         self.cache = Cache(self.state)
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        return self.state.transactions.begin()
+    def transaction(self, commit_set: str = "", *, rehearsal: bool = False) -> AbstractContextManager[Transaction]:
+        """See `Transactions.begin`."""
+        return self.state.transactions.begin(commit_set, rehearsal=rehearsal)
 
     def _before_commit(self, txn: Transaction) -> None:
-        """Propagate, and tell PPS, until nothing more happens."""
+        """Propagate, and notify PPS, until nothing more happens."""
         while txn.changed_branches or txn.created_commits or txn.finished_commits:
             if txn.changed_branches:
                 self.branches.propagate(txn)
             elif txn.created_commits:
-                self._tell_created(txn, txn.created_commits.pop(0))
+                self._notify_created(txn, txn.created_commits.pop(0))
             else:
-                self._tell_finished(txn, txn.finished_commits.pop(0))
+                self._notify_finished(txn, txn.finished_commits.pop(0))
 
-    def _tell_created(self, txn: Transaction, row_id: int) -> None:
-        row = records.commit_still_there(self.state.connection, row_id)
-        if row is None or row["finished"]:
+    def _notify_created(self, txn: Transaction, row_id: int) -> None:
+        connection = self.state.connection
+        row = store.commits.find_by_id(connection, row_id)
+        if row is None or row.finished:
             return
-        info = records.commit_info(self.state.connection, row)
-        branch = records.find_branch(self.state.connection, info.branch)
-        if branch is not None and records.direct_upstream(self.state.connection, branch["id"]):
+        info = store.commits.info(connection, row)
+        branch = store.branches.find(connection, info.branch)
+        if branch is not None and store.branches.direct_upstream(connection, branch.id):
             for hook in self.state.hooks.on_commit_created:
                 hook(txn, info)
 
-    def _tell_finished(self, txn: Transaction, row_id: int) -> None:
-        row = records.commit_still_there(self.state.connection, row_id)
+    def _notify_finished(self, txn: Transaction, row_id: int) -> None:
+        row = store.commits.find_by_id(self.state.connection, row_id)
         if row is not None:
-            info = records.commit_info(self.state.connection, row)
+            info = store.commits.info(self.state.connection, row)
             self.triggers.commit_finished(txn, row_id)
             for hook in self.state.hooks.on_commit_finished:
                 hook(txn, info)
@@ -93,7 +95,7 @@ class Pfs:
         return self.state.transactions.wait(predicate, stop, timeout)
 
     def wake(self) -> None:
-        """Make everyone in `wait` look again, for instance after setting a stop event."""
+        """Make every thread in `wait` check again, for instance after setting a stop event."""
         self.state.transactions.wake()
 
     # The short names that PPS uses.
@@ -176,6 +178,3 @@ class Pfs:
     @is_pipeline_repo.setter
     def is_pipeline_repo(self, answer: Callable[[Repo], bool]) -> None:
         self.state.hooks.is_pipeline_repo = answer
-
-    def download(self, commit: Commit, path: str, folder: Path, *, empty: bool = False, link: bool = False) -> int:
-        return self.files.download(commit, path, folder, empty=empty, link=link)

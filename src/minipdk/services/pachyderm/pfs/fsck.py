@@ -1,8 +1,8 @@
-"""Checking that everything PFS has stored fits together, and mending what can be mended.
+"""Check that everything PFS has stored is consistent, and repair it as far as possible.
 
-Commits and branches point at rows that exist, because the database keeps it so. What is checked is what it cannot keep: that
-heads of branches and of their provenance belong together, that sizes and directories add up, and that the bytes of every
-file are there and are those that were put.
+The database itself keeps commits and branches from referring to missing rows. The checks here cover the rest: heads of
+branches agree with the heads of their provenance, sizes and directories add up, and the bytes of every file are there and
+are those that were put.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pfs import commits, content, records, trees
+from minipdk.services.pachyderm.pfs import store, trees
 from minipdk.services.pachyderm.pfs.commits import Commits
-from minipdk.services.pachyderm.pfs.content import SMALL, Part
-from minipdk.services.pachyderm.pfs.files.folders import Files
+from minipdk.services.pachyderm.pfs.content import SMALL
+from minipdk.services.pachyderm.pfs.files import Files
 from minipdk.services.pachyderm.pfs.garbage import Garbage
-from minipdk.services.pachyderm.pfs.model import USER, Commit
+from minipdk.services.pachyderm.pfs.model import USER, Commit, Part, Stack
 from minipdk.services.pachyderm.pfs.transactions import State
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong (``error``), or that was and has been mended (``fix``): one of them is empty."""
+    """An inconsistency (``error``), or one that has been repaired (``fix``): the other text is empty."""
 
     error: str = ""
     fix: str = ""
@@ -37,7 +37,7 @@ class Fsck:
         self._garbage = garbage
 
     def check(self, *, fix: bool) -> Iterator[Finding]:
-        """Everything that is wrong; with ``fix``, what could be mended was."""
+        """Everything that is inconsistent; with ``fix``, it is repaired if possible."""
         yield from self._heads()
         yield from self._trees(fix=fix)
         yield from self._layers(fix=fix)
@@ -45,15 +45,17 @@ class Fsck:
             yield from self._contents(fix=fix)
 
     def check_contents(self, first: bytes, last: bytes, *, read: bool) -> int:
-        """How many contents with digests from ``first`` to ``last`` (if not empty) there are; with ``read``, their bytes are
-        checked. Raises PachydermError for one that is damaged."""
+        """How many contents have digests from ``first`` to ``last`` (empty: no limit); ``read`` checks their bytes.
+
+        Raises PachydermError for a damaged one.
+        """
         count = 0
         with self._garbage.paused():
             for part in self._stored():
                 if part.digest >= first and (not last or part.digest <= last):
                     count += 1
-                    if read and (wrong := self._wrong(part)):
-                        raise PachydermError(f"the content {part.digest.hex()} {wrong}")
+                    if read and (damage := self._damage(part)):
+                        raise PachydermError(f"the content {part.digest.hex()} {damage}")
         return count
 
     def stale_files(self, commit: Commit) -> Iterator[Finding]:
@@ -68,89 +70,70 @@ class Fsck:
                 yield Finding(f"commit {tree.commit} has file {entry.path}, which no datum of its job wrote")
 
     def outputs(self) -> Iterator[Commit]:
-        """The newest commit that finished well of every pipeline's output branches."""
-        connection = self._state.connection
-        for branch in records.all_branches(connection):
-            handle = records.branch_handle(branch)
-            if handle.repo.type != USER or not self._state.hooks.is_transform_repo(handle.repo):
+        """For each output branch of a pipeline, the newest commit that finished without an error."""
+        for row in store.branches.oldest_first(self._state.connection):
+            repo = row.branch.repo
+            if repo.type != USER or not self._state.hooks.is_transform_repo(repo):
                 continue
-            line = self._commits.line(Commit(handle.repo, handle.name))
+            line = self._commits.line(Commit(repo, row.name))
             if newest := next((info for info in line if info.finished and not info.error), None):
                 yield newest.commit
 
     def _heads(self) -> Iterator[Finding]:
         connection = self._state.connection
-        edges = connection.execute(
-            "SELECT downstream, upstream FROM branch_propagation e WHERE NOT EXISTS (SELECT 1 FROM commit_provenance p"
-            " JOIN branches d ON d.id = e.downstream JOIN branches u ON u.id = e.upstream"
-            " WHERE p.downstream = d.head AND p.upstream = u.head)"
-        ).fetchall()
-        for edge in edges:
-            branch, parent = (records.branch_handle(records.branch_by_id(connection, edge[side])) for side in (0, 1))
+        for edge in store.branches.out_of_step(connection):
+            branch, parent = (store.branches.by_id(connection, branch_id).branch for branch_id in edge)
             yield Finding(
                 f"consistency error: parent branch {parent} commit is not in direct provenance of head of branch {branch}"
             )
 
     def _trees(self, *, fix: bool) -> Iterator[Finding]:
-        seen: set[trees.Stack] = set()
+        seen: set[Stack] = set()
         connection = self._state.connection
-        for row in list(records.commits_of_repo(connection, None, newest_first=False)):
-            commit, stack = records.commit_handle(row), commits.stored_stack(connection, row["id"])
-            root = trees.lookup(connection, stack, "/")
-            size = root.size if root else 0
-            if row["finished"] and row["size"] != size:
-                error = f"commit {commit} has {row['size']} bytes, its files {size}"
-                yield self._mended_size(row["id"], size, error, fix=fix)
+        for row in list(store.commits.of_repo(connection, None, newest_first=False)):
+            stack = store.layers.stack(connection, row.id)
+            size = trees.size(connection, stack)
+            if row.finished and row.size != size:
+                error = f"commit {row.commit} has {row.size} bytes, its files {size}"
+                yield self._wrong_size(row.id, size, error, fix=fix)
             if stack not in seen:
                 seen.add(stack)
                 for path in trees.wrong_directories(connection, stack):
-                    yield Finding(f"directory {path} in commit {commit} does not add up to what is in it")
+                    yield Finding(f"directory {path} in commit {row.commit} does not add up to what is in it")
 
-    def _mended_size(self, row_id: int, size: int, error: str, *, fix: bool) -> Finding:
+    def _wrong_size(self, row_id: int, size: int, error: str, *, fix: bool) -> Finding:
         if not fix:
             return Finding(error)
         with self._state.transactions.begin():
-            self._state.connection.execute("UPDATE commits SET size = ? WHERE id = ?", (size, row_id))
+            store.commits.set_size(self._state.connection, row_id, size)
         return Finding(fix=f"{error}: noted their size")
 
     def _layers(self, *, fix: bool) -> Iterator[Finding]:
         with self._state.transactions.begin():
-            unused = trees.unused(self._state.connection)
+            unused = store.layers.unused(self._state.connection)
             if fix:
-                trees.drop_unused(self._state.connection, unused)
+                store.layers.delete_unused(self._state.connection, unused)
         for layer in unused:
             error = f"layer {layer} belongs to no commit and no file set"
             yield Finding(fix=f"{error}: dropped it") if fix else Finding(error)
 
     def _contents(self, *, fix: bool) -> Iterator[Finding]:
-        """``fix`` sets damaged blobs aside, so that putting the file again stores what is right for all that name it."""
-        for part, path in self._named().items():
-            if wrong := self._wrong(part):
-                error = f"file {path}: its content {part.digest.hex()} {wrong}"
+        """``fix`` sets damaged blobs aside: putting the file again then repairs every file that refers to them."""
+        for part, path in store.contents.referenced_parts(self._state.connection).items():
+            if damage := self._damage(part):
+                error = f"file {path}: its content {part.digest.hex()} {damage}"
                 if fix and part.size > SMALL and self._state.content.blobs.set_aside(part.digest.hex()):
-                    yield Finding(fix=f"{error}: set it aside, put the file again to mend it")
+                    yield Finding(fix=f"{error}: set it aside, put the file again to repair it")
                 else:
                     yield Finding(error)
-
-    def _named(self) -> dict[Part, str]:
-        """Every part that a file names, with the path of one such file."""
-        rows = self._state.connection.execute(
-            "SELECT parent || name AS path, size, hash, parts FROM entries WHERE children IS NULL AND size > 0"
-        ).fetchall()
-        named: dict[Part, str] = {}
-        for row in rows:
-            parts = (Part(row["hash"], row["size"]),) if row["parts"] is None else content.unpack(row["parts"])
-            named.update(dict.fromkeys(parts, row["path"]))
-        return named
 
     def _stored(self) -> Iterable[Part]:
         blobs = self._state.content.blobs
         yield from (Part(bytes.fromhex(name), blobs.path(name).stat().st_size) for name in blobs.digests())
-        rows = self._state.connection.execute("SELECT digest, length(data) AS size FROM small_contents").fetchall()
-        yield from (Part(row["digest"], row["size"]) for row in rows)
+        yield from store.contents.parts(self._state.connection)
 
-    def _wrong(self, part: Part) -> str:
-        """What is wrong with a part's bytes; "" if they are right."""
+    def _damage(self, part: Part) -> str:
+        """The damage to a part's bytes; "" if they are intact."""
         digest, size = hashlib.sha256(), 0
         try:
             for chunk in self._state.content.read([part]):

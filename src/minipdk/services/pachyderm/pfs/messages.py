@@ -19,13 +19,13 @@ from minipdk.services.pachyderm.pfs.model import (
     Commit,
     CommitInfo,
     FileInfo,
+    PathRange,
     ProjectInfo,
     Repo,
     RepoInfo,
     Trigger,
     is_commit_id,
 )
-from minipdk.services.pachyderm.pfs.ranges import PathRange
 
 Message = Any
 """A message of `wire`; protobuf's runtime classes have no static types."""

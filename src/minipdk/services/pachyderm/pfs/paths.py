@@ -1,4 +1,4 @@
-"""File paths: one spelling for each, and what may be written."""
+"""File paths: one spelling for each, and the rules for paths that are written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def clean(path: str) -> str:
 
 
 def clean_for_write(path: str) -> str:
-    """The one spelling of a path that is to be written. Raises PachydermError for a name that PFS does not allow."""
+    """The one spelling of a path to be written. Raises PachydermError for a name that PFS does not allow."""
     if not path.strip("/"):
         raise PachydermError(f"path ({path}) invalid: a file needs a name")
     validate(path)
@@ -26,11 +26,11 @@ def clean_for_write(path: str) -> str:
 
 
 def validate(path: str) -> None:
-    """Refuse what could not be read back or would mean something else: globs, relative elements, control characters."""
+    """Refuse names that could not be read back or are ambiguous: globs, relative elements, control characters."""
     if not _PRINTABLE.fullmatch(path):
         raise PachydermError(f"path ({path!r}) invalid: only printable ASCII characters allowed")
-    if found := GLOB_CHARACTERS.search(path):
-        raise PachydermError(f"path ({path}) invalid: globbing character ({found[0]}) not allowed in path")
+    if match := GLOB_CHARACTERS.search(path):
+        raise PachydermError(f"path ({path}) invalid: globbing character ({match[0]}) not allowed in path")
     if any(element in (".", "..") for element in path.split("/")):
         raise PachydermError(f"path ({path}) invalid: relative file paths are not allowed")
 

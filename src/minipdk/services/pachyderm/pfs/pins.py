@@ -1,4 +1,4 @@
-"""What is in flight: contents that are being written or read, and that no file may name at this moment."""
+"""Pins: they keep contents that are being written or read from garbage collection, although no file may refer to them."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from weakref import WeakSet
 
-UnlessHeld = Callable[[Iterable[bytes], Callable[[bytes], object]], int]
+UnlessPinned = Callable[[Iterable[bytes], Callable[[bytes], object]], int]
 
 
-class Hold:
+class Pin:
     """Contents that must stay for as long as this object exists."""
 
-    __slots__ = ("__weakref__", "_holds", "digests")
+    __slots__ = ("__weakref__", "_pins", "digests")
 
-    def __init__(self, holds: Holds, digests: Iterable[bytes]) -> None:
-        self._holds = holds
+    def __init__(self, pins: Pins, digests: Iterable[bytes]) -> None:
+        self._pins = pins
         self.digests = set(digests)
 
     def add(self, digest: bytes) -> None:
-        """Hold one more. Whether it is there must be asked after this, not before."""
-        self._holds.add(self, digest)
+        """Pin another content. Check that it exists after this call, not before."""
+        self._pins.add(self, digest)
 
 
-class Holds:
-    """Every hold there is. A `Hold` ends when nothing refers to it any more, so none can be forgotten.
+class Pins:
+    """All pins. A `Pin` ends when nothing refers to it any more, so none can be forgotten.
 
-    ``cut_off`` counts the writes that failed: what they had stored is garbage once their holds have ended.
+    ``failed_writes`` counts the writes that failed: the contents they stored are garbage once their pins have ended.
     """
 
     def __init__(self) -> None:
-        self.cut_off = 0
+        self.failed_writes = 0
         self._lock = threading.Lock()
-        self._all: WeakSet[Hold] = WeakSet()
+        self._all: WeakSet[Pin] = WeakSet()
         self._watched: set[bytes] | None = None
 
-    def hold(self, digests: Iterable[bytes] = ()) -> Hold:
-        hold = Hold(self, digests)
+    def pin(self, digests: Iterable[bytes] = ()) -> Pin:
+        pin = Pin(self, digests)
         with self._lock:
-            self._all.add(hold)
+            self._all.add(pin)
             if self._watched is not None:
-                self._watched |= hold.digests
-        return hold
+                self._watched |= pin.digests
+        return pin
 
-    def add(self, hold: Hold, digest: bytes) -> None:
+    def add(self, pin: Pin, digest: bytes) -> None:
         with self._lock:
-            hold.digests.add(digest)
+            pin.digests.add(digest)
             if self._watched is not None:
                 self._watched.add(digest)
 
     @contextmanager
-    def watch(self) -> Iterator[UnlessHeld]:
-        """Yields ``unless_held(digests, do)``: it calls ``do`` with each digest that nobody held since; how many those were.
+    def watch(self) -> Iterator[UnlessPinned]:
+        """Yields ``unless_pinned(digests, do)``, which calls ``do`` with each digest that was not pinned during the watch.
 
-        One watch at a time.
+        It returns the number of these digests. There may be one watch at a time.
         """
         with self._lock:
-            self._watched = {digest for hold in self._all for digest in hold.digests}
+            self._watched = {digest for pin in self._all for digest in pin.digests}
             watched = self._watched
 
-        def unless_held(digests: Iterable[bytes], do: Callable[[bytes], object]) -> int:
+        def unless_pinned(digests: Iterable[bytes], do: Callable[[bytes], object]) -> int:
             with self._lock:
                 free = [digest for digest in digests if digest not in watched]
                 for digest in free:
@@ -68,7 +68,7 @@ class Holds:
                 return len(free)
 
         try:
-            yield unless_held
+            yield unless_pinned
         finally:
             with self._lock:
                 self._watched = None

@@ -1,6 +1,6 @@
-"""Transactions: one commit set, one database transaction, propagation at its end, and waking those who wait.
+"""Transactions: one commit set, one database transaction, propagation at its end, and waking the threads that wait.
 
-Whatever a transaction does becomes visible and durable at once, or not at all.
+A transaction's changes become visible and durable together, or not at all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class _RehearsedError(Exception):
-    """Ends a rehearsal: everything was done without a failure, and now is undone."""
+    """Ends a rehearsal that has succeeded, so that it is rolled back."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Transaction:
 
 
 class Transactions:
-    """Opens transactions and lets threads wait for what they bring about."""
+    """Opens transactions and lets threads wait for their effects."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,9 +58,9 @@ class Transactions:
 
     @contextmanager
     def begin(self, commit_set: str = "", *, rehearsal: bool = False) -> Iterator[Transaction]:
-        """A transaction; nested in another of the same thread, that one.
+        """A transaction; if the thread is in one already, that one.
 
-        ``commit_set`` is the id its commits get, a new one if empty. A ``rehearsal`` is undone once it has succeeded.
+        ``commit_set`` is the id of its commits, a new one if empty. A ``rehearsal`` is rolled back after it has succeeded.
         """
         current: Transaction | None = getattr(self._current, "transaction", None)
         if current is not None:
@@ -84,7 +84,7 @@ class Transactions:
         transaction.run_after()
 
     def wake(self) -> None:
-        """Make all who wait look again."""
+        """Make every waiting thread check its predicate again."""
         with self._committed:
             self._version += 1
             self._committed.notify_all()
@@ -94,8 +94,8 @@ class Transactions:
     ) -> T | None:
         """The first true value of ``predicate``, called again after each transaction.
 
-        None when ``stop`` is set or ``timeout`` seconds have passed. Whoever sets ``stop`` calls `wake`; a stop that comes
-        without is noticed within a second.
+        None when ``stop`` is set or ``timeout`` seconds have passed. Call `wake` after setting ``stop``; without that, it is
+        noticed within a second.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -114,19 +114,25 @@ CommitHook = Callable[[Transaction, CommitInfo], None]
 
 @dataclass
 class Hooks:
-    """What PPS does inside PFS's transactions."""
+    """The actions of PPS inside PFS's transactions, and the questions that only PPS can answer.
+
+    ``is_transform_repo``: whether jobs finish the repo's commits. ``output_filesets``: the file sets of a job's datums, None
+    for a commit without a job. ``is_own_output``: whether the caller is the spout that commits to this branch.
+    """
 
     on_commit_created: list[CommitHook] = field(default_factory=list)
     on_commit_finished: list[CommitHook] = field(default_factory=list)
     on_commit_deleted: list[CommitHook] = field(default_factory=list)
     is_pipeline_repo: Callable[[Repo], bool] = lambda _: False
-    is_transform_repo: Callable[[Repo], bool] = lambda _: False  # its commits are finished by jobs
-    output_filesets: Callable[[Commit], Collection[str] | None] = lambda _: None  # of a job's datums; None: it is no job's
-    is_own_output: Callable[[Branch], bool] = lambda _: False  # the caller is the spout that commits to this branch
+    is_transform_repo: Callable[[Repo], bool] = lambda _: False
+    output_filesets: Callable[[Commit], Collection[str] | None] = lambda _: None
+    is_own_output: Callable[[Branch], bool] = lambda _: False
 
 
 @dataclass
 class State:
+    """The database, the stored contents, transactions and hooks: every part of PFS works on these."""
+
     database: Database
     content: ContentStore
     transactions: Transactions
@@ -134,5 +140,5 @@ class State:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The calling thread's connection: inside a transaction it sees what that has written."""
+        """The calling thread's connection: inside a transaction it sees the changes so far."""
         return self.database.connection()

@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 
 from starlette.responses import Response
 
-from minipdk.services.pachyderm.pfs.files.reading import Tree
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.model import Entry, Tree
 from minipdk.services.pachyderm.s3.buckets import Listing
 from minipdk.services.pachyderm.s3.conditions import State
 from minipdk.services.pachyderm.s3.documents import NAMESPACE, add, add_owner, etag, iso, moment, quoted, whole_number, xml

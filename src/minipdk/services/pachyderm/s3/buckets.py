@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from minipdk.services.pachyderm.errors import BaseCommitNotFinishedError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import DEFAULT_PROJECT, Branch, Commit, CommitInfo, Pfs, Repo
-from minipdk.services.pachyderm.pfs.files.reading import Tree
-from minipdk.services.pachyderm.pfs.model import is_commit_id
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.model import Entry, Tree, is_commit_id
 from minipdk.services.pachyderm.s3.errors import S3Error, no_such_bucket, no_such_key
 
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from minipdk.common.home import Home
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pfs.content import Part
+from minipdk.services.pachyderm.pfs.model import Part
 from minipdk.services.pachyderm.s3 import answers
 from minipdk.services.pachyderm.s3.errors import S3Error
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.model import Entry
 from minipdk.services.pachyderm.s3 import answers
 from minipdk.services.pachyderm.s3.calls import Call, allow, check_write_headers
 from minipdk.services.pachyderm.s3.errors import S3Error, not_implemented

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from minipdk.services.pachyderm.errors import NotFoundError
 from minipdk.services.pachyderm.pfs import Commit, CommitInfo, Pfs
-from minipdk.services.pachyderm.pfs.files.reading import Tree
+from minipdk.services.pachyderm.pfs.model import Tree
 from minipdk.services.pachyderm.s3.buckets import Bucket
 from minipdk.services.pachyderm.s3.errors import S3Error, no_such_bucket, not_implemented
 from minipdk.services.pachyderm.s3.writing import BucketWriter

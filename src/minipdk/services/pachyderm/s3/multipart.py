@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pfs.content import ContentWriter, Parts, file_hash
-from minipdk.services.pachyderm.pfs.files.writing import Put
+from minipdk.services.pachyderm.pfs.content import ContentWriter
+from minipdk.services.pachyderm.pfs.model import Parts, Put, file_hash
 from minipdk.services.pachyderm.s3 import checksums
 from minipdk.services.pachyderm.s3.buckets import Bucket
 from minipdk.services.pachyderm.s3.errors import S3Error

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from starlette.responses import Response
 
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.model import Entry
 from minipdk.services.pachyderm.s3.answers import state_of
 from minipdk.services.pachyderm.s3.calls import Call, allow, condition, copy_source
 from minipdk.services.pachyderm.s3.documents import NAMESPACE, add, etag, fields, iso, malformed, xml

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 from minipdk.services.pachyderm.errors import AlreadyExistsError, BaseCommitNotFinishedError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import CommitInfo, paths
-from minipdk.services.pachyderm.pfs.content import ContentWriter, Parts
-from minipdk.services.pachyderm.pfs.files.reading import Tree
-from minipdk.services.pachyderm.pfs.files.writing import Change, Delete, Put
-from minipdk.services.pachyderm.pfs.model import validate_branch_name, validate_name, validate_project_name
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.content import ContentWriter
+from minipdk.services.pachyderm.pfs.model import (
+    Change,
+    Delete,
+    Entry,
+    Parts,
+    Put,
+    Tree,
+    validate_branch_name,
+    validate_name,
+    validate_project_name,
+)
 from minipdk.services.pachyderm.s3.buckets import Bucket, Buckets, parse
 from minipdk.services.pachyderm.s3.errors import S3Error, invalid_path, no_such_bucket
 

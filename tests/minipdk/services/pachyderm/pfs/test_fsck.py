@@ -70,7 +70,7 @@ def test_a_damaged_file_is_named_and_set_aside_and_mended_by_putting_it_again(
     assert findings(client) == [("", wrong)]
     with pytest.raises(grpc.RpcError, match=f"the content {digest} is damaged"):
         client.pfs.check_storage(read_chunk_data=True)
-    assert findings(client, fix=True) == [(f"{wrong}: set it aside, put the file again to mend it", "")]
+    assert findings(client, fix=True) == [(f"{wrong}: set it aside, put the file again to repair it", "")]
     assert (home.folder("blobs") / "damaged" / digest).read_bytes() == b"spoilt" + data[6:]
     assert findings(client, fix=True) == [("", f"file /a: its content {digest} is missing")]
     put(client, pfs.Branch(repo=new_repo(client), name="master"), anywhere=data)

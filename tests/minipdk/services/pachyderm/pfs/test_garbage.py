@@ -21,8 +21,7 @@ from tests.minipdk.services.pachyderm.s3.test_gateway import connect as connect_
 
 from minipdk.common.home import Home
 from minipdk.services.pachyderm.pfs import Commit, Pfs, Repo
-from minipdk.services.pachyderm.pfs.content import Parts
-from minipdk.services.pachyderm.pfs.files.writing import Change, Copy, Delete, Put
+from minipdk.services.pachyderm.pfs.model import Change, Copy, Delete, Parts, Put
 
 MIB = 1 << 20
 CHANCE = random.Random(11)

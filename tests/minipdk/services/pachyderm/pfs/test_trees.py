@@ -15,7 +15,7 @@ from minipdk.common.home import Home
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Branch, Commit, CommitInfo, Contents, Pfs, Repo, Transaction
 from minipdk.services.pachyderm.pfs.files.globs import compile_glob
-from minipdk.services.pachyderm.pfs.files.writing import Copy, Delete
+from minipdk.services.pachyderm.pfs.model import Copy, Delete
 
 NAMES = st.sampled_from(["a", "b", "b-", "c.d"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(lambda names: "/" + "/".join(names))

@@ -11,8 +11,6 @@ import grpc
 from minipdk.services.pachyderm.errors import InvalidRequestError
 from minipdk.services.pachyderm.pfs.facade import Pfs
 
-UNLIMITED = 1 << 62
-
 
 class Calls:
     """A part of the service, over one `Pfs`.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.pfs import records
 from minipdk.services.pachyderm.pfs.api.base import Calls, require
 from minipdk.services.pachyderm.pfs.messages import (
     branch_from,
@@ -49,14 +48,8 @@ class BranchCalls(Calls):
         return self._walk(request, downstream=True)
 
     def _walk(self, request: Any, *, downstream: bool) -> Iterator[Any]:
-        connection = self._pfs.state.connection
-        reach = records.branches_downstream if downstream else records.branches_upstream
         for picker in request.start:
-            row = records.branch_row(connection, picked_branch(picker))
-            near = [
-                one
-                for one, depth in reach(connection, row["id"]).items()
-                if not request.max_depth or depth <= request.max_depth
-            ]
-            for branch_id in near[: request.max_branches or None]:
-                yield branch_info_message(records.branch_info(connection, records.branch_by_id(connection, branch_id)))
+            infos = self._pfs.branches.provenance(
+                picked_branch(picker), downstream=downstream, depth=request.max_depth, limit=request.max_branches
+            )
+            yield from map(branch_info_message, infos)

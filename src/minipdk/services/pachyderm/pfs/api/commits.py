@@ -10,8 +10,7 @@ import grpc
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import CommitNotFinishedError, InvalidRequestError, PachydermError
-from minipdk.services.pachyderm.pfs import records
-from minipdk.services.pachyderm.pfs.api.base import UNLIMITED, Calls, require
+from minipdk.services.pachyderm.pfs.api.base import Calls, require
 from minipdk.services.pachyderm.pfs.messages import (
     branch_from,
     commit_from,
@@ -130,14 +129,11 @@ class CommitCalls(Calls):
         return self._walk_commits(request, downstream=True)
 
     def _walk_commits(self, request: Any, *, downstream: bool) -> Iterator[Any]:
-        connection = self._pfs.state.connection
-        reach = records.commits_downstream if downstream else records.commits_upstream
-        deepest = request.max_depth or UNLIMITED
         for picker in request.start:
-            row = self._pfs.commits.pick(picked_commit(picker))
-            near = [one for one, depth in reach(connection, row["id"]).items() if depth <= deepest]
-            for commit_id in near[: request.max_commits or None]:
-                yield commit_info_message(records.commit_info(connection, records.commit_by_id(connection, commit_id)))
+            infos = self._pfs.commits.provenance(
+                picked_commit(picker), downstream=downstream, depth=request.max_depth, limit=request.max_commits
+            )
+            yield from map(commit_info_message, infos)
 
 
 def _state(number: int) -> CommitState:

@@ -11,7 +11,6 @@ from minipdk.services.pachyderm.errors import NotFoundError, PachydermError, Uns
 from minipdk.services.pachyderm.pfs.api.base import Calls
 from minipdk.services.pachyderm.pfs.api.modify_file import LargeAddition, read_changes
 from minipdk.services.pachyderm.pfs.content import CHUNK
-from minipdk.services.pachyderm.pfs.files.writing import Change
 from minipdk.services.pachyderm.pfs.messages import (
     branch_from,
     commit_from,
@@ -20,9 +19,7 @@ from minipdk.services.pachyderm.pfs.messages import (
     optional_commit,
     range_from,
 )
-from minipdk.services.pachyderm.pfs.model import Branch, Commit, is_commit_id
-from minipdk.services.pachyderm.pfs.ranges import PathRange
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.model import Branch, Change, Commit, Entry, PathRange, is_commit_id
 
 
 class FileCalls(Calls):

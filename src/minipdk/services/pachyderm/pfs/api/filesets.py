@@ -15,13 +15,11 @@ from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermErro
 from minipdk.services.pachyderm.pfs import paths
 from minipdk.services.pachyderm.pfs.api.base import Calls
 from minipdk.services.pachyderm.pfs.api.modify_file import read_changes
-from minipdk.services.pachyderm.pfs.content import ContentWriter, Part
+from minipdk.services.pachyderm.pfs.content import ContentWriter
 from minipdk.services.pachyderm.pfs.facade import Pfs
 from minipdk.services.pachyderm.pfs.files.filesets import DEFAULT_SECONDS, fileset_commit
-from minipdk.services.pachyderm.pfs.files.writing import Change, Copy, Delete, Put
 from minipdk.services.pachyderm.pfs.messages import commit_from, range_from
-from minipdk.services.pachyderm.pfs.ranges import EVERYTHING
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.model import EVERYTHING, Change, Copy, Delete, Entry, Part, Put
 
 
 class FileSetCalls(Calls):

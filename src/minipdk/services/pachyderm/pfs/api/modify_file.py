@@ -15,8 +15,8 @@ from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pfs import paths
 from minipdk.services.pachyderm.pfs.api.url_sources import fetched
 from minipdk.services.pachyderm.pfs.content import ContentWriter
-from minipdk.services.pachyderm.pfs.files.writing import Change, Copy, Delete, Put
 from minipdk.services.pachyderm.pfs.messages import file_from
+from minipdk.services.pachyderm.pfs.model import Change, Copy, Delete, Put
 
 LARGE = 1 << 20
 _ADD_FILE, _RAW, _VALUE = 0x12, 0x1A, 0x0A  # the tags of ModifyFileRequest.add_file, AddFile.raw and BytesValue.value

@@ -1,8 +1,8 @@
-"""File sets: files that belong to no commit. PPS keeps its datums' output in them, S3 the parts of uploads; clients make
-them too, for as long as they renew them.
+"""File sets: files that belong to no commit. PPS keeps the output of its datums in them, S3 the parts of uploads.
 
-A client's file set may also remove files: the paths that are removed from whatever it is added to, before its own files are
-appended. To read one, its id stands as a commit of the repo ``__filesets__``.
+Clients make them too, and renew them before they expire. A client's file set may also remove files: these paths are removed
+from the commit it is added to, before its files are appended. To read a file set, its id is used as a commit of the repo
+``__filesets__``.
 """
 
 from __future__ import annotations
@@ -12,38 +12,43 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
 from minipdk.services.pachyderm.errors import PachydermError
-from minipdk.services.pachyderm.pfs import trees
-from minipdk.services.pachyderm.pfs.content import Parts
-from minipdk.services.pachyderm.pfs.files.reading import Tree
-from minipdk.services.pachyderm.pfs.files.writing import Change, Delete, FileWriter, Put
-from minipdk.services.pachyderm.pfs.model import FILESETS, Commit
-from minipdk.services.pachyderm.pfs.ranges import EVERYTHING, PathRange
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs import store, trees
+from minipdk.services.pachyderm.pfs.files.writing import FileWriter
+from minipdk.services.pachyderm.pfs.model import (
+    EVERYTHING,
+    FILESETS,
+    Change,
+    Commit,
+    Delete,
+    Entry,
+    Parts,
+    PathRange,
+    Put,
+    Tree,
+)
 
 DEFAULT_SECONDS = 600
 _LONGEST_SECONDS = 1800
 _SHARD_FILES = 1_000_000
 _SHARD_BYTES = 1_000_000_000
 _SECOND = 1_000_000_000  # nanoseconds
-_LATEST = (1 << 63) - 1  # nanoseconds since 1970; what the database can hold
-_EXPIRED = "SELECT id FROM filesets WHERE expires <= ? AND id NOT IN (SELECT fileset FROM cached_filesets)"
+_LATEST = (1 << 63) - 1  # nanoseconds since 1970: the greatest number that the database can store
 
 
 class FileSets(FileWriter):
-    """Keeps files apart from commits, and lets commits take them over."""
+    """Keeps files apart from commits, and adds them to commits."""
 
     def create_fileset(self, changes: Iterable[Change], seconds: int = 0) -> str:
-        """Keep the files that ``changes`` make of nothing, for ``seconds`` or, with 0, for ever; the file set's id."""
+        """Keep the files that ``changes`` make of an empty tree, for ``seconds`` (0: until deleted); the file set's id."""
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
-            layer = trees.new_layer(connection)
+            layer = store.layers.create(connection)
             fileset = uuid.uuid4().hex
             expires = min(txn.now + seconds * _SECOND, _LATEST) if seconds else None
-            connection.execute("INSERT INTO filesets VALUES (?, ?, ?, ?)", (fileset, layer, txn.now, expires))
+            store.filesets.insert(connection, fileset, layer, txn.now, expires)
             overlay = self._overlay((), changes)
             trees.change(connection, (layer,), {path: parts for path, parts in overlay.files.items() if parts is not None})
-            removals = ((fileset, path) for path in overlay.cleared)
-            connection.executemany("INSERT INTO fileset_removals VALUES (?, ?)", removals)
+            store.filesets.add_removals(connection, fileset, overlay.cleared)
             return fileset
 
     def fileset_parts(self, fileset: str, path: str) -> Parts:
@@ -55,29 +60,28 @@ class FileSets(FileWriter):
         return _files(self._walk(self.tree(fileset_commit(fileset)), "/"), within)
 
     def delete_fileset(self, fileset: str) -> None:
+        """Delete a file set if it exists."""
         with self._state.transactions.begin():
-            row = self._state.connection.execute("SELECT layer FROM filesets WHERE id = ?", (fileset,)).fetchone()
-            if row is not None:
-                self._state.connection.execute("DELETE FROM filesets WHERE id = ?", (fileset,))
-                trees.drop_unused(self._state.connection, (row["layer"],))
+            layer = store.filesets.delete(self._state.connection, fileset)
+            if layer is not None:
+                store.layers.delete_unused(self._state.connection, (layer,))
 
     def some_expired(self) -> bool:
-        return self._state.connection.execute(_EXPIRED, (time.time_ns(),)).fetchone() is not None
+        return store.filesets.some_expired(self._state.connection, time.time_ns())
 
     def drop_expired(self) -> None:
-        """Delete the file sets whose time is over."""
+        """Delete the file sets that have expired."""
         with self._state.transactions.begin() as txn:
-            for row in self._state.connection.execute(_EXPIRED, (txn.now,)).fetchall():
-                self.delete_fileset(row["id"])
+            for fileset in store.filesets.expired(self._state.connection, txn.now):
+                self.delete_fileset(fileset)
 
     def commit_fileset(self, commit: Commit, *, only_changes: bool = False) -> str:
-        """A file set of a commit's files, or of what it changes of its parent's."""
+        """A file set of a commit's files, or of its changes to its parent's files."""
         with self._state.transactions.begin():
             tree = self.tree(commit)
             if not only_changes:
-                return self.create_fileset(
-                    [Put(entry.path, entry.parts) for entry in _files(self._walk(tree, "/"))], DEFAULT_SECONDS
-                )
+                files = _files(self._walk(tree, "/"))
+                return self.create_fileset([Put(entry.path, entry.parts) for entry in files], DEFAULT_SECONDS)
             parent = self._commits.inspect(commit).parent
             before = self.tree(parent) if parent else Tree(commit, 0, ())
             changes: list[Change] = []
@@ -89,14 +93,14 @@ class FileSets(FileWriter):
             return self.create_fileset(changes, DEFAULT_SECONDS)
 
     def add_fileset(self, commit: Commit, fileset: str) -> None:
-        """Apply what a file set removes and adds to an open commit."""
+        """Apply a file set's removals and files to an open commit."""
         with self._state.transactions.begin():
             self.modify(commit, self._changes(fileset))
 
     def compose_filesets(self, filesets: Sequence[str], seconds: int) -> str:
-        """A new file set that does what these do, one after the other."""
+        """A new file set with the effect of these, applied in order."""
         with self._state.transactions.begin():
-            return self.create_fileset([change for one in filesets for change in self._changes(one)], seconds)
+            return self.create_fileset([change for fileset in filesets for change in self._changes(fileset)], seconds)
 
     def renew_fileset(self, fileset: str, seconds: int) -> None:
         """Let a file set live for ``seconds`` from now on."""
@@ -106,13 +110,12 @@ class FileSets(FileWriter):
             raise PachydermError(f"ttl ({seconds}s) exceeds max ttl ({_LONGEST_SECONDS}s)")
         with self._state.transactions.begin() as txn:
             self.tree(fileset_commit(fileset))
-            expires = txn.now + seconds * _SECOND
-            self._state.connection.execute("UPDATE filesets SET expires = ? WHERE id = ?", (expires, fileset))
+            store.filesets.set_expiry(self._state.connection, fileset, txn.now + seconds * _SECOND)
 
     def shards(self, fileset: str, files: int = 0, size: int = 0) -> list[PathRange]:
-        """Ranges of paths that together hold everything, each ending with the file that reaches one of the limits.
+        """Ranges of paths that together cover everything, each ending with the file that reaches one of the limits.
 
-        ``files`` and ``size`` (in bytes): how much a range should hold; with 0, the vendor's defaults.
+        ``files`` and ``size`` (in bytes) are the limits of a range; with 0, the vendor's defaults.
         """
         ranges, lower, count, total = list[PathRange](), "", 0, 0
         for entry in self.fileset_files(fileset):
@@ -125,8 +128,7 @@ class FileSets(FileWriter):
 
     def _changes(self, fileset: str) -> list[Change]:
         files = [Put(entry.path, entry.parts) for entry in self.fileset_files(fileset)]
-        rows = self._state.connection.execute("SELECT path FROM fileset_removals WHERE fileset = ?", (fileset,)).fetchall()
-        return [*(Delete(row["path"]) for row in rows), *files]
+        return [*map(Delete, store.filesets.removals(self._state.connection, fileset)), *files]
 
 
 def fileset_commit(fileset: str) -> Commit:

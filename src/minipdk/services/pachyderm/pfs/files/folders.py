@@ -1,4 +1,4 @@
-"""`Files`: everything that is done with files, folders on disk included: what a datum reads, and what it wrote."""
+"""Copying files between PFS and folders on disk: the input of a datum, and its output."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from pathlib import Path
 
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import paths
-from minipdk.services.pachyderm.pfs.content import CHUNK, ContentWriter, Parts
+from minipdk.services.pachyderm.pfs.content import CHUNK, ContentWriter
 from minipdk.services.pachyderm.pfs.files.filesets import FileSets
-from minipdk.services.pachyderm.pfs.files.writing import Change, Put
-from minipdk.services.pachyderm.pfs.model import Commit
-from minipdk.services.pachyderm.pfs.trees import Entry
+from minipdk.services.pachyderm.pfs.model import Change, Commit, Entry, Parts, Put
 
 _PFS_MOUNT = "/pfs/"
 
@@ -28,13 +26,13 @@ class Upload:
 
 
 class Files(FileSets):
-    """Reads and writes files, and carries them between PFS and folders."""
+    """Reads and writes files, and copies them between PFS and folders."""
 
     def download(self, commit: Commit, path: str, folder: Path, *, empty: bool = False, link: bool = False) -> int:
-        """Write the file or the directory's files below ``folder`` at their full paths; how many bytes that were.
+        """Write the file or the directory's files below ``folder`` at their full paths: the number of bytes.
 
-        ``empty`` leaves out the content. ``link`` makes hard links to the store, which nothing may write through: only for
-        folders that are mounted read-only.
+        ``empty`` leaves out the content. ``link`` makes hard links to the store. Nothing may write through them, so it is
+        only for folders that are mounted read-only.
         """
         tree = self.tree(commit)
         total = 0
@@ -67,8 +65,8 @@ class Files(FileSets):
     def prepare(self, folder: Path, pfs_root: Path | None = None) -> Upload:
         """Read every file below ``folder``, to be kept as a file set: large contents are on disk when this returns.
 
-        A symbolic link stands for what it points at: below ``folder``, or, for a target below /pfs, below ``pfs_root``.
-        One that leads elsewhere is refused.
+        A symbolic link stands for its target: below ``folder``, or, if the target is below /pfs, below ``pfs_root``. A link
+        to any other place is refused.
         """
         writer = self.writer()
         roots = [folder.resolve(), *([pfs_root.resolve()] if pfs_root else [])]
@@ -79,7 +77,7 @@ class Files(FileSets):
         return Upload(writer, changes)
 
     def keep(self, upload: Upload) -> str:
-        """Keep what was prepared as a file set; its id. Inside a transaction it becomes part of that."""
+        """Keep a prepared upload as a file set: its id. Inside a transaction it becomes part of that."""
         with self._state.transactions.begin():
             upload.writer.flush()
             return self.create_fileset(upload.changes)
@@ -91,9 +89,9 @@ def _stored(writer: ContentWriter, source: Path) -> Parts:
 
 
 def _files_below(folder: Path, roots: list[Path], pfs_root: Path | None, above: set[Path]) -> Iterator[tuple[Path, Path]]:
-    """(where it appears, where its bytes are) of every file below ``folder``, in order of names."""
+    """The path and the place of the bytes of every file below ``folder``, in order of names."""
     if folder.resolve() in above:
-        raise PachydermError(f"{folder} is a symbolic link to a folder that it lies in")
+        raise PachydermError(f"{folder} is a symbolic link to a folder that contains it")
     for path in sorted(folder.iterdir()):
         source = _target(path, roots, pfs_root)
         if source.is_dir():
@@ -106,15 +104,15 @@ def _files_below(folder: Path, roots: list[Path], pfs_root: Path | None, above: 
 
 
 def _target(path: Path, roots: list[Path], pfs_root: Path | None) -> Path:
-    """What ``path`` stands for, which lies below one of ``roots``."""
+    """The path itself or the target of the link, which is below one of ``roots``."""
     if not path.is_symlink():
         return path
     link, name = str(path.readlink()), path.name
     if pfs_root is not None and link.startswith(_PFS_MOUNT):
         path = pfs_root / link.removeprefix(_PFS_MOUNT)
-    found = path.resolve()
-    if not any(found.is_relative_to(root) for root in roots):
+    target = path.resolve()
+    if not any(target.is_relative_to(root) for root in roots):
         raise PachydermError(f"the symbolic link {name} -> {link} leads out of /pfs: write a file instead")
-    if not found.exists():
+    if not target.exists():
         raise PachydermError(f"the symbolic link {name} -> {link} leads nowhere")
-    return found
+    return target

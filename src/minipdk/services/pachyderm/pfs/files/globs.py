@@ -1,6 +1,6 @@
 """Glob patterns as pachd understands them: ``* ? [a-z] [!a] {a,b} **`` and ``@() +() *() ?() !() ()`` with captures.
 
-``*`` and ``?`` stay within one name, ``**`` crosses slashes. What the n-th parentheses matched is capture n ($1 ...).
+``*`` and ``?`` stay within one name, ``**`` crosses slashes. Capture n ($1 ...) is the match of the n-th parentheses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EXTENDED = "@+*?!"
 
 @dataclass(frozen=True)
 class Glob:
-    """A compiled pattern. ``prefix`` is its literal beginning; ``depth`` how many names deep a match lies, 0: any."""
+    """A compiled pattern. ``prefix`` is its literal beginning; ``depth`` the number of names in a matching path, 0: any."""
 
     pattern: str
     regex: re.Pattern[str]
@@ -25,18 +25,18 @@ class Glob:
     depth: int
 
     def match(self, path: str) -> list[str] | None:
-        """What the parentheses captured, or None when ``path`` (a directory's may end in "/") does not match."""
+        """The captures of the parentheses, or None when ``path`` (a directory's may end in "/") does not match."""
         if path == "/":
             return [] if self.pattern == "/" else None
-        found = self.regex.fullmatch(path.rstrip("/"))
-        return None if found is None else [group or "" for group in found.groups()]
+        match = self.regex.fullmatch(path.rstrip("/"))
+        return None if match is None else [group or "" for group in match.groups()]
 
     @property
     def folder(self) -> str:
-        """The deepest directory that every match lies in (or is)."""
+        """The deepest directory that contains (or is) every match."""
         return self.prefix[: self.prefix.rfind("/") + 1] or "/"
 
-    def may_hold(self, directory: str) -> bool:
+    def may_match_below(self, directory: str) -> bool:
         """Whether something below ``directory`` could match, by depth and literal beginning."""
         if self.depth and directory.count("/") > self.depth:
             return False
@@ -52,8 +52,8 @@ def compile_glob(pattern: str) -> Glob:
         regex = re.compile(parser.parse())
     except (re.error, IndexError, ValueError) as error:
         raise PachydermError(f'glob "{pattern}" is not well formed: {error}') from None
-    found = paths.GLOB_CHARACTERS.search(cleaned)
-    prefix = cleaned[: found.start()] if found else cleaned
+    special = paths.GLOB_CHARACTERS.search(cleaned)
+    prefix = cleaned[: special.start()] if special else cleaned
     return Glob(cleaned, regex, prefix, 0 if parser.crosses else cleaned.count("/"))
 
 
@@ -75,36 +75,36 @@ class _Parser:
 
     def _sequence(self, stops: str, *, capture: bool) -> str:
         parts = []
-        while (one := self._peek()) and one not in stops:
-            if one in _EXTENDED and self._peek(1) == "(":
-                parts.append(self._extended(one, stops, capture=capture))
-            elif one == "(":
+        while (character := self._peek()) and character not in stops:
+            if character in _EXTENDED and self._peek(1) == "(":
+                parts.append(self._extended(character, stops, capture=capture))
+            elif character == "(":
                 self._at += 1
                 parts.append(self._group(self._alternatives("|", ")", capture=capture), "", capture=capture))
-            elif one == "{":
+            elif character == "{":
                 self._at += 1
                 parts.append(f"(?:{self._alternatives(',', '}', capture=capture)})")
             else:
-                parts.append(self._single(one))
+                parts.append(self._single(character))
         return "".join(parts)
 
-    def _single(self, one: str) -> str:
+    def _single(self, character: str) -> str:
         self._at += 1
-        if one == "*":
+        if character == "*":
             if self._peek() == "*":
                 self._at += 1
                 self.crosses = True
                 return ".*"
             return "[^/]*"
-        if one == "?":
+        if character == "?":
             return "[^/]"
-        if one == "[":
+        if character == "[":
             return self._class()
-        if one == "\\":
-            one, self._at = self._pattern[self._at], self._at + 1
-        elif one in "]})":
-            raise ValueError(f"unexpected {one!r}")
-        return re.escape(one)
+        if character == "\\":
+            character, self._at = self._pattern[self._at], self._at + 1
+        elif character in "]})":
+            raise ValueError(f"unexpected {character!r}")
+        return re.escape(character)
 
     def _class(self) -> str:
         negated = self._peek() in ("!", "^") and bool(self._peek())
@@ -134,7 +134,7 @@ class _Parser:
             return self._group(arms, "" if kind == "@" else kind, capture=capture)
         arms = self._alternatives("|", ")", capture=False)
         here = self._at
-        rest = self._sequence(stops, capture=False)  # what must follow decides how much the negation may take
+        rest = self._sequence(stops, capture=False)  # the rest of the pattern decides how much the negation may match
         self._at = here
         return self._group(f"(?!(?:{arms}){rest}(?:/|$))[^/]*", "", capture=capture)
 

@@ -5,45 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from minipdk.services.pachyderm.pfs import paths, trees
-from minipdk.services.pachyderm.pfs.content import SMALL, ContentWriter, Parts
+from minipdk.services.pachyderm.pfs import paths, store, trees
+from minipdk.services.pachyderm.pfs.content import SMALL, ContentWriter
 from minipdk.services.pachyderm.pfs.files.reading import FileReader
-from minipdk.services.pachyderm.pfs.model import Branch, Commit
-from minipdk.services.pachyderm.pfs.trees import Stack
-
-
-@dataclass(frozen=True)
-class Put:
-    """Append ``parts``, which may be none, to the file at ``path``."""
-
-    path: str
-    parts: Parts
-
-
-@dataclass(frozen=True)
-class Delete:
-    """Remove the file at ``path``, or everything below it if it ends in "/"; what is not there is no error."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class Copy:
-    """Copy the file or directory ``source`` of ``commit`` to ``path``."""
-
-    path: str
-    commit: Commit
-    source: str
-    append: bool = False
-
-
-Change = Put | Delete | Copy
+from minipdk.services.pachyderm.pfs.model import Branch, Change, Commit, Copy, Delete, Parts, Put, Stack
 
 
 @dataclass
 class Overlay:
-    """What changes make of a tree: its files become ``files`` (None: gone); ``cleared`` are those that were removed, be it
-    to be put anew."""
+    """The effect of changes on a tree: the new contents of ``files`` (None: removed).
+
+    ``cleared`` are the files that were removed, including ones that were put again.
+    """
 
     files: dict[str, Parts | None] = field(default_factory=dict)
     cleared: set[str] = field(default_factory=set)
@@ -54,7 +27,7 @@ class Overlay:
 
 
 class FileWriter(FileReader):
-    """Reads any commit's files and writes those of open ones."""
+    """Reads any commit's files and writes to open commits."""
 
     def writer(self) -> ContentWriter:
         return self._state.content.writer()
@@ -66,17 +39,17 @@ class FileWriter(FileReader):
             overlay = self._overlay(stack, changes)
             trees.change(self._state.connection, stack, overlay.files)
             self._commits.note_size(row_id, stack)
-            self._state.connection.execute("UPDATE commits SET updated = ? WHERE id = ?", (txn.now, row_id))
+            store.commits.set_updated(self._state.connection, row_id, txn.now)
 
     def modify_branch(self, branch: Branch, changes: Iterable[Change]) -> None:
-        """The same in a commit of its own on ``branch``, which is finished at once."""
+        """Apply ``changes`` in a new commit on ``branch``, and finish it."""
         with self._state.transactions.begin():
             commit = self._commits.start(branch)
             self.modify(commit, changes)
             self._commits.finish(commit)
 
     def write(self, commit: Commit, files: Mapping[str, bytes]) -> None:
-        """Put small files into an open commit, replacing what was there."""
+        """Put small files into an open commit, replacing existing ones."""
         writer = self.writer()
         with self._state.transactions.begin():
             changes: list[Change] = []
@@ -92,15 +65,15 @@ class FileWriter(FileReader):
         def append(path: str, parts: Parts) -> None:
             overlay.files[path] = self._joined(writer, self._current(stack, overlay, path), parts)
 
-        for one in changes:
-            if isinstance(one, Put):
-                append(one.path, one.parts)
-            elif isinstance(one, Delete):
-                for path in self._deleted(stack, overlay.files, one.path):
+        for change in changes:
+            if isinstance(change, Put):
+                append(change.path, change.parts)
+            elif isinstance(change, Delete):
+                for path in self._deleted(stack, overlay.files, change.path):
                     overlay.clear(path)
             else:
-                for path, parts in self._copied(one):
-                    if not one.append:
+                for path, parts in self._copied(change):
+                    if not change.append:
                         overlay.clear(path)
                     append(path, parts)
         writer.flush()
@@ -109,18 +82,18 @@ class FileWriter(FileReader):
     def _current(self, stack: Stack, overlay: Overlay, path: str) -> Parts:
         if path in overlay.files:
             return overlay.files[path] or ()
-        entry = trees.lookup(self._state.connection, stack, path)
+        entry = store.layers.lookup(self._state.connection, stack, path)
         return entry.parts if entry else ()
 
     def _joined(self, writer: ContentWriter, old: Parts, new: Parts) -> Parts:
-        """The parts of a file that was appended to. Small neighbours become one, so small appends do not pile up."""
+        """The parts of a file after an append. Small neighbours become one part, so small appends do not pile up."""
         if not old or not new or old[-1].size + new[0].size > SMALL:
             return old + new
         joined = writer.small(old[-1]) + writer.small(new[0])
         return (*old[:-1], writer.put_small(joined), *new[1:])
 
     def _deleted(self, stack: Stack, overlay: Collection[str], path: str) -> list[str]:
-        """The files that deleting ``path`` removes; a single one whether it is there or not."""
+        """The files that deleting ``path`` removes. A single file is listed even if it does not exist."""
         cleaned = paths.clean(path)
         if not path.endswith("/") and cleaned != "/":
             return [cleaned]
