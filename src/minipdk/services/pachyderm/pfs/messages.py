@@ -1,13 +1,12 @@
 """From the protocol's messages to PFS's nouns, and back.
 
-The SDK sends an empty Repo where none is meant, so a repo without a name counts as unset, as does a handle without one.
-Responses leave ``commit.branch`` out, as pachd's do.
+The SDK sends an empty Repo to mean none, so a repo without a name counts as unset, and so does a handle without a repo.
+Responses leave ``commit.branch`` out, like pachd's.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
@@ -27,31 +26,27 @@ from minipdk.services.pachyderm.pfs.model import (
     is_commit_id,
 )
 
-Message = Any
-"""A message of `wire`; protobuf's runtime classes have no static types."""
 
-
-def repo_from(message: Message) -> Repo:
-    """Raises PachydermError when no repo is named."""
+def repo_from(message: wire.pfs.Repo) -> Repo:
+    """Raises PachydermError when the message names no repo."""
     if not message.name:
         raise PachydermError("repo cannot be nil")
     return Repo(message.project.name or DEFAULT_PROJECT, message.name, message.type or USER)
 
 
-def branch_from(message: Message) -> Branch:
+def branch_from(message: wire.pfs.Branch) -> Branch:
     if not message.repo.name:
         raise PachydermError("branch repo cannot be nil" if message.name else "branch cannot be nil")
     return Branch(repo_from(message.repo), message.name)
 
 
-def trigger_from(message: Message) -> Trigger:
-    """A trigger of either service's messages."""
+def trigger_from(message: wire.pfs.Trigger) -> Trigger:
     rate, cron = message.rate_limit_spec, message.cron_spec
     return Trigger(message.branch, message.all, rate, message.size, message.commits, cron)
 
 
-def commit_from(message: Message) -> Commit:
-    """The commit that a message means: its id, its branch's head, or an ancestry expression over either."""
+def commit_from(message: wire.pfs.Commit) -> Commit:
+    """The commit that a message names: by its id, as its branch's head, or by an ancestry expression over either."""
     named = message.repo if message.repo.name else message.branch.repo
     if not named.name:
         raise PachydermError("commit must have a repo")
@@ -63,28 +58,31 @@ def commit_from(message: Message) -> Commit:
     return Commit(repo_from(named), commit_id)
 
 
-def optional_commit(holder: Message, field: str) -> Commit | None:
-    """The commit in ``field``; None where it is unset or hollow."""
-    if not holder.HasField(field):
+def optional_commit(message: wire.Message, field: str) -> Commit | None:
+    """The commit in ``field``; None if that is unset or names no commit."""
+    if not message.HasField(field):
         return None
-    message = getattr(holder, field)
-    if not (message.id or message.branch.name):
-        return None
-    return commit_from(message)
+    commit: wire.pfs.Commit = getattr(message, field)
+    return commit_from(commit) if commit.id or commit.branch.name else None
 
 
-def file_from(message: Message) -> tuple[Commit, str]:
+def file_from(message: wire.pfs.File) -> tuple[Commit, str]:
     if message.datum and message.datum != "default":
         raise UnsupportedError("File.datum")
     return commit_from(message.commit), message.path
 
 
-def range_from(message: Message) -> PathRange:
+def range_from(message: wire.pfs.PathRange | wire.storage.PathRange) -> PathRange:
     return PathRange(message.lower, message.upper)
 
 
-def picked_commit(picker: Message) -> Commit:
-    """A CommitPicker as the commit expression that means the same."""
+def fileset_from(text: str) -> str:
+    """A file set's id without the suffix that some clients keep behind a dot."""
+    return text.partition(".")[0]
+
+
+def picked_commit(picker: wire.pfs.CommitPicker) -> Commit:
+    """A CommitPicker as the equivalent commit expression."""
     kind = picker.WhichOneof("picker")
     if kind == "id":
         return Commit(picked_repo(picker.id.repo), picker.id.id)
@@ -102,7 +100,7 @@ def picked_commit(picker: Message) -> Commit:
     raise PachydermError("commit picker cannot be nil")
 
 
-def picked_branch(picker: Message) -> Branch:
+def picked_branch(picker: wire.pfs.BranchPicker) -> Branch:
     if not picker.HasField("name"):
         raise PachydermError("branch picker cannot be nil")
     if is_commit_id(picker.name.name):
@@ -110,31 +108,31 @@ def picked_branch(picker: Message) -> Branch:
     return Branch(picked_repo(picker.name.repo), picker.name.name)
 
 
-def picked_repo(picker: Message) -> Repo:
+def picked_repo(picker: wire.pfs.RepoPicker) -> Repo:
     if not picker.name.name:
         raise PachydermError("repo picker cannot be nil")
     return Repo(picker.name.project.name or DEFAULT_PROJECT, picker.name.name, picker.name.type or USER)
 
 
-def timestamp(nanoseconds: int) -> Message:
+def timestamp(nanoseconds: int) -> wire.Timestamp:
     message = wire.Timestamp()
     message.FromNanoseconds(nanoseconds)
     return message
 
 
-def repo_message(repo: Repo) -> Message:
+def repo_message(repo: Repo) -> wire.pfs.Repo:
     return wire.pfs.Repo(name=repo.name, type=repo.type, project=wire.pfs.Project(name=repo.project))
 
 
-def branch_message(branch: Branch) -> Message:
+def branch_message(branch: Branch) -> wire.pfs.Branch:
     return wire.pfs.Branch(repo=repo_message(branch.repo), name=branch.name)
 
 
-def commit_message(commit: Commit) -> Message:
+def commit_message(commit: Commit) -> wire.pfs.Commit:
     return wire.pfs.Commit(repo=repo_message(commit.repo), id=commit.id)
 
 
-def project_info_message(info: ProjectInfo) -> Message:
+def project_info_message(info: ProjectInfo) -> wire.pfs.ProjectInfo:
     return wire.pfs.ProjectInfo(
         project=wire.pfs.Project(name=info.name),
         description=info.description,
@@ -143,7 +141,7 @@ def project_info_message(info: ProjectInfo) -> Message:
     )
 
 
-def repo_info_message(info: RepoInfo, *, details: bool = False) -> Message:
+def repo_info_message(info: RepoInfo, *, details: bool = False) -> wire.pfs.RepoInfo:
     message = wire.pfs.RepoInfo(
         repo=repo_message(info.repo),
         created=timestamp(info.created),
@@ -157,33 +155,33 @@ def repo_info_message(info: RepoInfo, *, details: bool = False) -> Message:
     return message
 
 
-def branch_info_message(info: BranchInfo) -> Message:
+def branch_info_message(info: BranchInfo) -> wire.pfs.BranchInfo:
     message = wire.pfs.BranchInfo(
         branch=branch_message(info.branch),
         head=commit_message(info.head),
-        provenance=[branch_message(one) for one in info.provenance],
-        subvenance=[branch_message(one) for one in info.subvenance],
-        direct_provenance=[branch_message(one) for one in info.direct_provenance],
+        provenance=[branch_message(branch) for branch in info.provenance],
+        subvenance=[branch_message(branch) for branch in info.subvenance],
+        direct_provenance=[branch_message(branch) for branch in info.direct_provenance],
         created_at=timestamp(info.created),
         updated_at=timestamp(info.updated),
         metadata=info.metadata,
     )
     if info.trigger is not None:
         message.trigger.CopyFrom(wire.pfs.Trigger(**dataclasses.asdict(info.trigger)))
-    for one in info.never:
-        message.branch_propagation_specs.add(branch=branch_message(one)).propagation_spec.never = True
+    for source in info.never:
+        message.branch_propagation_specs.add(branch=branch_message(source)).propagation_spec.never = True
     return message
 
 
-def commit_info_message(info: CommitInfo) -> Message:
+def commit_info_message(info: CommitInfo) -> wire.pfs.CommitInfo:
     message = wire.pfs.CommitInfo(
         commit=commit_message(info.commit),
         origin=wire.pfs.CommitOrigin(kind=int(info.origin)),
         description=info.description,
-        child_commits=[commit_message(one) for one in info.children],
+        child_commits=[commit_message(commit) for commit in info.children],
         started=timestamp(info.started),
-        direct_provenance=[commit_message(one) for one in info.direct_provenance],
-        direct_subvenance=[commit_message(one) for one in info.direct_subvenance],
+        direct_provenance=[commit_message(commit) for commit in info.direct_provenance],
+        direct_subvenance=[commit_message(commit) for commit in info.direct_subvenance],
         error=info.error,
         size_bytes_upper_bound=info.size,
         metadata=info.metadata,
@@ -200,7 +198,7 @@ def commit_info_message(info: CommitInfo) -> Message:
     return message
 
 
-def file_info_message(info: FileInfo) -> Message:
+def file_info_message(info: FileInfo) -> wire.pfs.FileInfo:
     kinds = wire.pfs.FileType
     message = wire.pfs.FileInfo(
         file=wire.pfs.File(commit=commit_message(info.commit), path=info.path),

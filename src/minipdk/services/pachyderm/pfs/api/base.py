@@ -1,13 +1,13 @@
-"""What the parts of the PFS service share."""
+"""The base of the servicer's parts, and the check for required fields."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event
-from typing import Any
 
 import grpc
 
+from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError
 from minipdk.services.pachyderm.pfs.facade import Pfs
 
@@ -15,7 +15,7 @@ from minipdk.services.pachyderm.pfs.facade import Pfs
 class Calls:
     """A part of the service, over one `Pfs`.
 
-    ``project_defaults`` tells a project's pipeline defaults as JSON; PPS knows them.
+    ``project_defaults`` returns a project's pipeline defaults as JSON; PPS has them.
     """
 
     def __init__(self, pfs: Pfs, project_defaults: Callable[[str], str]) -> None:
@@ -26,17 +26,17 @@ class Calls:
         """An event that is set when the client has gone or the server stops."""
         stop = Event()
 
-        def tell() -> None:
+        def stop_waiting() -> None:
             stop.set()
             self._pfs.wake()
 
-        if not context.add_callback(tell):
+        if not context.add_callback(stop_waiting):
             stop.set()
         return stop
 
 
-def require(request: Any, *fields: str) -> None:
-    """Refuse a request that leaves out what the protocol's own rules ask for."""
+def require(request: wire.Message, *fields: str) -> None:
+    """Refuse a request that lacks a field which the protocol's own rules require."""
     for field in fields:
         if not request.HasField(field):
             kind = type(request).__name__

@@ -1,10 +1,9 @@
-"""The calls about commits and commit sets."""
+"""Calls about commits and commit sets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import grpc
 
@@ -24,30 +23,30 @@ from minipdk.services.pachyderm.pfs.model import Commit, CommitInfo, CommitState
 
 
 class CommitCalls(Calls):
-    def start_commit(self, request: Any, _context: object) -> Any:
+    def start_commit(self, request: wire.pfs.StartCommitRequest, _context: object) -> wire.pfs.Commit:
         if not request.branch.name:
             raise PachydermError("branch must be specified")
         commit = self._pfs.start_commit(branch_from(request.branch), optional_commit(request, "parent"), request.description)
         return commit_message(commit)
 
-    def finish_commit(self, request: Any, _context: object) -> Any:
+    def finish_commit(self, request: wire.pfs.FinishCommitRequest, _context: object) -> wire.Empty:
         self._pfs.finish_commit(
             commit_from(request.commit), description=request.description, error=request.error, force=request.force
         )
         return wire.Empty()
 
-    def clear_commit(self, request: Any, _context: object) -> Any:
+    def clear_commit(self, request: wire.pfs.ClearCommitRequest, _context: object) -> wire.Empty:
         self._pfs.clear_commit(commit_from(request.commit))
         return wire.Empty()
 
-    def inspect_commit(self, request: Any, context: grpc.ServicerContext) -> Any:
+    def inspect_commit(self, request: wire.pfs.InspectCommitRequest, context: grpc.ServicerContext) -> wire.pfs.CommitInfo:
         commit = commit_from(request.commit)
         state = _state(request.wait)
         if state is CommitState.STARTED:
             return commit_info_message(self._pfs.inspect_commit(commit))
         return commit_info_message(self._pfs.wait_commit(commit, state, self._stop(context)))
 
-    def list_commit(self, request: Any, _context: object) -> Iterator[Any]:
+    def list_commit(self, request: wire.pfs.ListCommitRequest, _context: object) -> Iterator[wire.pfs.CommitInfo]:
         if request.number < 0:
             raise PachydermError("number must not be negative")
         repo = repo_from(request.repo) if request.repo.name else None
@@ -58,11 +57,13 @@ class CommitCalls(Calls):
             raise PachydermError("cannot use `from` commit without `to` commit")
         if to is not None and request.reverse:
             raise PachydermError("cannot use 'Reverse' while also using 'From' or 'To'")
-        found = self._pfs.commits.line(to, since) if to else self._pfs.commits.all(repo, reverse=request.reverse)
-        chosen = (info for info in found if _is_listed(info, request))
-        return map(commit_info_message, islice(chosen, request.number or None))
+        infos = self._pfs.commits.line(to, since) if to else self._pfs.commits.all(repo, reverse=request.reverse)
+        listed = (info for info in infos if _is_listed(info, request))
+        return map(commit_info_message, islice(listed, request.number or None))
 
-    def subscribe_commit(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    def subscribe_commit(
+        self, request: wire.pfs.SubscribeCommitRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.pfs.CommitInfo]:
         repo, since = repo_from(request.repo), optional_commit(request, "from")
         if since is not None and since.repo != repo:
             raise PachydermError(f"the `from` commit needs to be from repo {repo}")
@@ -71,15 +72,56 @@ class CommitCalls(Calls):
             if _has_origin(info, request):
                 yield commit_info_message(info)
 
-    def squash_commit(self, request: Any, _context: object) -> Any:
+    def squash_commit(self, request: wire.pfs.SquashCommitRequest, _context: object) -> wire.pfs.SquashCommitResponse:
         self._pfs.commit_sets.squash_commit(commit_from(request.commit), recursive=request.recursive)
         return wire.pfs.SquashCommitResponse()
 
-    def drop_commit(self, request: Any, _context: object) -> Any:
+    def drop_commit(self, request: wire.pfs.DropCommitRequest, _context: object) -> wire.pfs.DropCommitResponse:
         self._pfs.commit_sets.drop_commit(commit_from(request.commit), recursive=request.recursive)
         return wire.pfs.DropCommitResponse()
 
-    def inspect_commit_set(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+    def find_commits(self, request: wire.pfs.FindCommitsRequest, _context: object) -> Iterator[wire.pfs.FindCommitsResponse]:
+        """The commits from ``start`` back in which the file changed, then the extent of the search."""
+        require(request, "start")
+        matches = searched = 0
+        last: Commit | None = None
+        for info in self._pfs.commits.line(commit_from(request.start)):
+            if not info.finished:
+                raise CommitNotFinishedError(f"commit {info.commit} not finished")
+            last = info.commit
+            if self._pfs.files.changed_in(info, request.file_path):
+                matches += 1
+                yield wire.pfs.FindCommitsResponse(found_commit=commit_message(last), commits_searched=searched)
+            searched += 1
+            if request.limit and matches == request.limit:
+                break
+        if last is not None:
+            yield wire.pfs.FindCommitsResponse(last_searched_commit=commit_message(last), commits_searched=searched)
+
+    def walk_commit_provenance(
+        self, request: wire.pfs.WalkCommitProvenanceRequest, _context: object
+    ) -> Iterator[wire.pfs.CommitInfo]:
+        return self._walk_commits(request, downstream=False)
+
+    def walk_commit_subvenance(
+        self, request: wire.pfs.WalkCommitSubvenanceRequest, _context: object
+    ) -> Iterator[wire.pfs.CommitInfo]:
+        return self._walk_commits(request, downstream=True)
+
+    def _walk_commits(
+        self, request: wire.pfs.WalkCommitProvenanceRequest | wire.pfs.WalkCommitSubvenanceRequest, *, downstream: bool
+    ) -> Iterator[wire.pfs.CommitInfo]:
+        for picker in request.start:
+            infos = self._pfs.commits.provenance(
+                picked_commit(picker), downstream=downstream, depth=request.max_depth, limit=request.max_commits
+            )
+            yield from map(commit_info_message, infos)
+
+    # Commit sets
+
+    def inspect_commit_set(
+        self, request: wire.pfs.InspectCommitSetRequest, context: grpc.ServicerContext
+    ) -> Iterator[wire.pfs.CommitInfo]:
         require(request, "commit_set")
         set_id = request.commit_set.id
         if request.wait:
@@ -87,69 +129,38 @@ class CommitCalls(Calls):
         else:
             yield from map(commit_info_message, self._pfs.commit_sets.inspect(set_id))
 
-    def list_commit_set(self, request: Any, _context: object) -> Iterator[Any]:
+    def list_commit_set(self, request: wire.pfs.ListCommitSetRequest, _context: object) -> Iterator[wire.pfs.CommitSetInfo]:
         project = request.project.name if request.project.name else None
         for set_id, infos in self._pfs.commit_sets.all(project):
             yield wire.pfs.CommitSetInfo(
                 commit_set=wire.pfs.CommitSet(id=set_id), commits=[commit_info_message(info) for info in infos]
             )
 
-    def squash_commit_set(self, request: Any, _context: object) -> Any:
+    def squash_commit_set(self, request: wire.pfs.SquashCommitSetRequest, _context: object) -> wire.Empty:
         require(request, "commit_set")
         self._pfs.commit_sets.squash(request.commit_set.id)
         return wire.Empty()
 
-    def drop_commit_set(self, request: Any, _context: object) -> Any:
+    def drop_commit_set(self, request: wire.pfs.DropCommitSetRequest, _context: object) -> wire.Empty:
         require(request, "commit_set")
         self._pfs.commit_sets.drop(request.commit_set.id)
         return wire.Empty()
 
-    def find_commits(self, request: Any, _context: object) -> Iterator[Any]:
-        """The commits from ``start`` back in which the file changed, then how far the search went."""
-        require(request, "start")
-        found = searched = 0
-        last: Commit | None = None
-        for info in self._pfs.commits.line(commit_from(request.start)):
-            if not info.finished:
-                raise CommitNotFinishedError(f"commit {info.commit} not finished")
-            last = info.commit
-            if self._pfs.files.changed_in(info, request.file_path):
-                found += 1
-                yield wire.pfs.FindCommitsResponse(found_commit=commit_message(last), commits_searched=searched)
-            searched += 1
-            if request.limit and found == request.limit:
-                break
-        if last is not None:
-            yield wire.pfs.FindCommitsResponse(last_searched_commit=commit_message(last), commits_searched=searched)
-
-    def walk_commit_provenance(self, request: Any, _context: object) -> Iterator[Any]:
-        return self._walk_commits(request, downstream=False)
-
-    def walk_commit_subvenance(self, request: Any, _context: object) -> Iterator[Any]:
-        return self._walk_commits(request, downstream=True)
-
-    def _walk_commits(self, request: Any, *, downstream: bool) -> Iterator[Any]:
-        for picker in request.start:
-            infos = self._pfs.commits.provenance(
-                picked_commit(picker), downstream=downstream, depth=request.max_depth, limit=request.max_commits
-            )
-            yield from map(commit_info_message, infos)
-
 
 def _state(number: int) -> CommitState:
-    """The state to wait for; at once if none is named."""
+    """The state to wait for; STARTED, which needs no waiting, if the request names none."""
     try:
         return CommitState(number or CommitState.STARTED)
     except ValueError:
         raise InvalidRequestError(f"validate request: {number} is not a CommitState") from None
 
 
-def _has_origin(info: CommitInfo, request: Any) -> bool:
+def _has_origin(info: CommitInfo, request: wire.pfs.ListCommitRequest | wire.pfs.SubscribeCommitRequest) -> bool:
     return bool(request.all or not request.origin_kind or request.origin_kind == info.origin)
 
 
-def _is_listed(info: CommitInfo, request: Any) -> bool:
-    """By origin and, where a time is given, on the side of it that the listing goes towards."""
+def _is_listed(info: CommitInfo, request: wire.pfs.ListCommitRequest) -> bool:
+    """Whether a commit has the requested origin and, if a time is given, is on the side of it that the list covers."""
     if not _has_origin(info, request):
         return False
     if not request.HasField("started_time"):

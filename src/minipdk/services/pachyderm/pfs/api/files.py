@@ -1,15 +1,14 @@
-"""The calls about files."""
+"""Calls about files."""
 
 from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pfs.api.base import Calls
-from minipdk.services.pachyderm.pfs.api.modify_file import LargeAddition, read_changes
+from minipdk.services.pachyderm.pfs.api.modify_file import LargeAddition, Modification, read_changes
 from minipdk.services.pachyderm.pfs.content import CHUNK
 from minipdk.services.pachyderm.pfs.messages import (
     branch_from,
@@ -23,17 +22,19 @@ from minipdk.services.pachyderm.pfs.model import Branch, Change, Commit, Entry, 
 
 
 class FileCalls(Calls):
-    def modify_file(self, requests: Iterator[Any], _context: object) -> Any:
-        """Apply a stream of changes; nothing of it is seen before its end."""
+    # Writing
+
+    def modify_file(self, requests: Iterator[Modification], _context: object) -> wire.Empty:
+        """Apply a stream of changes, which become visible together at its end."""
         first = next(requests, None)
         if first is None or isinstance(first, LargeAddition) or first.WhichOneof("body") != "set_commit":
             raise PachydermError("first message must be a commit")
         commit, branch = _written_commit(first.set_commit)
-        self._open_commit(commit, branch)  # what cannot be written to is told before the data is sent
+        self._open_commit(commit, branch)  # a commit that cannot be written to is refused before the data is sent
         writer = self._pfs.files.writer()
         changes = list(read_changes(requests, writer))
         with self._pfs.transaction():
-            writer.flush()  # small contents and what names them are one synced write
+            writer.flush()  # small contents and the files that refer to them are one synced write
             self._apply(commit, branch, changes)
         return wire.Empty()
 
@@ -45,7 +46,7 @@ class FileCalls(Calls):
             self._pfs.files.modify_branch(branch, changes)
 
     def _open_commit(self, commit: Commit, branch: Branch | None) -> Commit | None:
-        """The open commit to write to; None when ``branch`` is to get a commit of its own for this."""
+        """The open commit to write to; None when ``branch`` must get a new commit for these changes."""
         try:
             info = self._pfs.inspect_commit(commit)
         except NotFoundError:
@@ -60,20 +61,22 @@ class FileCalls(Calls):
         self._pfs.commits.refuse_output(branch)
         return None
 
-    def get_file(self, request: Any, _context: object) -> Iterator[Any]:
+    # Reading
+
+    def get_file(self, request: wire.pfs.GetFileRequest, _context: object) -> Iterator[bytes]:
         commit, path, within = _readable(request)
         entry = self._pfs.files.single(commit, path, within)
         return map(wire.bytes_value, self._pfs.files.read_entry(entry, request.offset))
 
-    def get_file_tar(self, request: Any, _context: object) -> Iterator[Any]:
+    def get_file_tar(self, request: wire.pfs.GetFileRequest, _context: object) -> Iterator[bytes]:
         commit, path, within = _readable(request)
         tree = self._pfs.files.tree(commit)
-        found = self._pfs.files.matches_within(tree, path, within)
-        top = next(found, None)
+        matches = self._pfs.files.matches_within(tree, path, within)
+        top = next(matches, None)
         if top is None:
             raise NotFoundError(f"file {path} not found in repo {tree.commit.repo} at commit {tree.commit.id}")
-        below = (one for entry in _outermost(top, found) for one in self._pfs.files.below(tree, entry))
-        entries = (one for one in below if self._pfs.files.is_within(tree, one, within))
+        below = (entry for match in _outermost(top, matches) for entry in self._pfs.files.below(tree, match))
+        entries = (entry for entry in below if self._pfs.files.is_within(tree, entry, within))
         return _messages(self._tar(entries))
 
     def _tar(self, entries: Iterable[Entry]) -> Iterator[bytes]:
@@ -88,26 +91,28 @@ class FileCalls(Calls):
                 yield b"\0" * (-entry.size % tarfile.BLOCKSIZE)
         yield b"\0" * (2 * tarfile.BLOCKSIZE)
 
-    def inspect_file(self, request: Any, _context: object) -> Any:
+    # Listing
+
+    def inspect_file(self, request: wire.pfs.InspectFileRequest, _context: object) -> wire.pfs.FileInfo:
         return file_info_message(self._pfs.files.inspect(*file_from(request.file)))
 
-    def list_file(self, request: Any, _context: object) -> Iterator[Any]:
+    def list_file(self, request: wire.pfs.ListFileRequest, _context: object) -> Iterator[wire.pfs.FileInfo]:
         commit, path = file_from(request.file)
         marker = request.pagination_marker.path
-        found = self._pfs.files.children(commit, path, marker=marker, number=request.number, reverse=request.reverse)
-        return map(file_info_message, found)
+        infos = self._pfs.files.children(commit, path, marker=marker, number=request.number, reverse=request.reverse)
+        return map(file_info_message, infos)
 
-    def walk_file(self, request: Any, _context: object) -> Iterator[Any]:
+    def walk_file(self, request: wire.pfs.WalkFileRequest, _context: object) -> Iterator[wire.pfs.FileInfo]:
         commit, path = file_from(request.file)
         marker = request.pagination_marker.path
-        found = self._pfs.files.walk(commit, path, marker=marker, number=request.number, reverse=request.reverse)
-        return map(file_info_message, found)
+        infos = self._pfs.files.walk(commit, path, marker=marker, number=request.number, reverse=request.reverse)
+        return map(file_info_message, infos)
 
-    def glob_file(self, request: Any, _context: object) -> Iterator[Any]:
+    def glob_file(self, request: wire.pfs.GlobFileRequest, _context: object) -> Iterator[wire.pfs.FileInfo]:
         within = range_from(request.path_range)
         return map(file_info_message, self._pfs.files.glob(commit_from(request.commit), request.pattern, within))
 
-    def diff_file(self, request: Any, _context: object) -> Iterator[Any]:
+    def diff_file(self, request: wire.pfs.DiffFileRequest, _context: object) -> Iterator[wire.pfs.DiffFileResponse]:
         if request.shallow:
             raise UnsupportedError("DiffFileRequest.shallow")
         if not request.HasField("new_file"):
@@ -125,8 +130,8 @@ class FileCalls(Calls):
             )
 
 
-def _written_commit(message: Any) -> tuple[Commit, Branch | None]:
-    """The commit a stream writes to, and the branch to make one on should there be no open one."""
+def _written_commit(message: wire.pfs.Commit) -> tuple[Commit, Branch | None]:
+    """The commit a stream writes to, and the branch that gets a new commit if there is no open one."""
     commit = commit_from(message)
     if message.branch.name:
         branch = branch_from(message.branch) if message.branch.repo.name else commit.repo.branch(message.branch.name)
@@ -135,7 +140,7 @@ def _written_commit(message: Any) -> tuple[Commit, Branch | None]:
     return commit, commit.repo.branch(commit.id) if is_branch else None
 
 
-def _readable(request: Any) -> tuple[Commit, str, PathRange]:
+def _readable(request: wire.pfs.GetFileRequest) -> tuple[Commit, str, PathRange]:
     if request.url:
         raise UnsupportedError("GetFileRequest.URL")
     if request.offset < 0:
@@ -144,7 +149,7 @@ def _readable(request: Any) -> tuple[Commit, str, PathRange]:
 
 
 def _outermost(first: Entry, others: Iterable[Entry]) -> Iterator[Entry]:
-    """The matches without those that lie in a directory that matched too."""
+    """The matches without the ones inside a directory that matched too."""
     yield first
     last = first
     for entry in others:
@@ -154,14 +159,14 @@ def _outermost(first: Entry, others: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def _messages(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes in BytesValue messages of some 2 MiB."""
-    held: list[bytes] = []
+    """The bytes in BytesValue messages of about 2 MiB."""
+    pending: list[bytes] = []
     size = 0
     for piece in pieces:
-        held.append(piece)
+        pending.append(piece)
         size += len(piece)
         if size >= CHUNK:
-            yield wire.bytes_value(*held)
-            held, size = [], 0
-    if held:
-        yield wire.bytes_value(*held)
+            yield wire.bytes_value(*pending)
+            pending, size = [], 0
+    if pending:
+        yield wire.bytes_value(*pending)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pfs import paths
-from minipdk.services.pachyderm.pfs.api.url_sources import fetched
 from minipdk.services.pachyderm.pfs.content import ContentWriter
+from minipdk.services.pachyderm.pfs.files.urls import fetch
 from minipdk.services.pachyderm.pfs.messages import file_from
 from minipdk.services.pachyderm.pfs.model import Change, Copy, Delete, Put
 
@@ -24,14 +23,17 @@ _ADD_FILE, _RAW, _VALUE = 0x12, 0x1A, 0x0A  # the tags of ModifyFileRequest.add_
 
 @dataclass(frozen=True, slots=True)
 class LargeAddition:
-    """An AddFile message whose data is a view of the bytes that arrived; ``add_file`` has all but the data."""
+    """An AddFile message whose data is a view of the bytes that arrived; ``add_file`` has the rest."""
 
-    add_file: Any
+    add_file: wire.pfs.AddFile
     data: memoryview
 
 
-def parse(serialized: bytes) -> Any:
-    """A ModifyFileRequest, or a `LargeAddition` if it is laid out as clients lay out one: nothing behind the data."""
+Modification = wire.pfs.ModifyFileRequest | LargeAddition
+
+
+def parse(serialized: bytes) -> Modification:
+    """A ModifyFileRequest, or a `LargeAddition` if the message has the layout of clients, with the data at its end."""
     if len(serialized) >= LARGE:
         view = memoryview(serialized)
         head = _enter(view, 0, _ADD_FILE)
@@ -46,7 +48,7 @@ def parse(serialized: bytes) -> Any:
 
 
 def _enter(view: memoryview, at: int, tag: int) -> int | None:
-    """Where the content of the field at ``at`` begins, if it has this tag and reaches to the end."""
+    """The start of the content of the field at ``at``, if it has this tag and reaches to the end."""
     if view[at] != tag:
         return None
     size, begin = _varint(view, at + 1)
@@ -54,7 +56,7 @@ def _enter(view: memoryview, at: int, tag: int) -> int | None:
 
 
 def _behind_text(view: memoryview, at: int) -> int | None:
-    """Where the field behind ``path`` or ``datum`` begins; None if something else is at ``at``."""
+    """The start of the field behind ``path`` or ``datum``; None if another field is at ``at``."""
     if view[at] not in (0x0A, 0x12):
         return None
     size, begin = _varint(view, at + 1)
@@ -62,7 +64,7 @@ def _behind_text(view: memoryview, at: int) -> int | None:
 
 
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where what follows it begins."""
+    """A number in bytes of seven bits, the lowest first, and the index behind it."""
     number = shift = 0
     for behind, byte in enumerate(view[at : at + 10], at + 1):
         number |= (byte & 0x7F) << shift
@@ -72,18 +74,18 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
     return len(view), at  # cut off: too large to be the size of anything here
 
 
-def read_changes(requests: Iterator[Any], writer: ContentWriter) -> Iterator[Change]:
-    """The changes that a stream asks for. Their contents are durable once ``writer`` is flushed."""
+def read_changes(requests: Iterator[Modification], writer: ContentWriter) -> Iterator[Change]:
+    """The changes that a stream requests. Their contents are durable once ``writer`` is flushed."""
     stream = _Stream(requests)
     while (kind := stream.next_kind()) is not None:
         if kind == "add_file":
             yield _added(stream, writer)
         elif kind == "delete_file":
-            delete = stream.take().delete_file
+            delete = stream.take_message().delete_file
             _refuse_datum(delete.datum)
             yield Delete(delete.path)
         elif kind == "copy_file":
-            yield _copied(stream.take().copy_file)
+            yield _copied(stream.take_message().copy_file)
         elif kind == "set_commit":
             raise PachydermError("cannot set commit")
         else:
@@ -93,28 +95,40 @@ def read_changes(requests: Iterator[Any], writer: ContentWriter) -> Iterator[Cha
 class _Stream:
     """An iterator that can look one message ahead. It forgets a message before its data is handed out."""
 
-    def __init__(self, messages: Iterator[Any]) -> None:
+    def __init__(self, messages: Iterator[Modification]) -> None:
         self._messages = messages
-        self._ahead: Any = None
+        self._ahead: Modification | None = None
 
     def next_kind(self) -> str | None:
-        """What the next message is; None at the end."""
+        """The kind of the next message; None at the end."""
         if self._ahead is None:
             self._ahead = next(self._messages, None)
         if self._ahead is None:
             return None
         return "add_file" if isinstance(self._ahead, LargeAddition) else self._ahead.WhichOneof("body") or ""
 
-    def next_addition(self) -> Any:
-        """The next message's AddFile, maybe without its data."""
+    def next_addition(self) -> wire.pfs.AddFile:
+        """The next message's AddFile, possibly without its data."""
+        assert self._ahead is not None, "only after next_kind() was add_file"
         return self._ahead.add_file
 
-    def take(self) -> Any:
-        message, self._ahead = self._ahead, None
+    def take_message(self) -> wire.pfs.ModifyFileRequest:
+        """The next message, which is not a large addition."""
+        message = self._take()
+        assert not isinstance(message, LargeAddition), "only after next_kind() was another"
         return message
 
+    def _take(self) -> Modification:
+        message, self._ahead = self._ahead, None
+        assert message is not None, "only after next_kind() was not None"
+        return message
+
+    def take_url(self) -> wire.pfs.AddFile:
+        """The next message's AddFile, which has a URL."""
+        return self._take().add_file
+
     def data_of(self, path: str) -> Iterator[bytes | memoryview]:
-        """The data of the messages that append to ``path``, up to another one."""
+        """The data of the messages that append to ``path``, up to a message for another file."""
         while self.next_kind() == "add_file":
             add = self.next_addition()
             if add.path != path or add.WhichOneof("source") == "url":
@@ -124,7 +138,7 @@ class _Stream:
             yield self._take_data()
 
     def _take_data(self) -> bytes | memoryview:
-        message = self.take()
+        message = self._take()
         return message.data if isinstance(message, LargeAddition) else message.add_file.raw.value
 
 
@@ -132,12 +146,12 @@ def _added(stream: _Stream, writer: ContentWriter) -> Change:
     add = stream.next_addition()
     path = paths.clean_for_write(add.path)
     if add.WhichOneof("source") == "url":
-        _refuse_datum(stream.take().add_file.datum)
-        return Put(path, writer.put(fetched(add.url)))
+        _refuse_datum(stream.take_url().datum)
+        return Put(path, writer.put(fetch(add.url.url, recursive=add.url.recursive)))
     return Put(path, writer.put(stream.data_of(add.path)))
 
 
-def _copied(copy: Any) -> Change:
+def _copied(copy: wire.pfs.CopyFile) -> Change:
     _refuse_datum(copy.datum)
     commit, source = file_from(copy.src)
     return Copy(paths.clean_for_write(copy.dst) if copy.dst.strip("/") else "/", commit, source, copy.append)

@@ -1,73 +1,70 @@
-"""The calls about projects and repos."""
+"""Calls about projects and repos."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermError
 from minipdk.services.pachyderm.pfs.api.base import Calls, require
 from minipdk.services.pachyderm.pfs.messages import project_info_message, repo_from, repo_info_message, repo_message
-from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, RepoInfo
 
 
 class RepoCalls(Calls):
-    def create_project(self, request: Any, _context: object) -> Any:
+    # Projects
+
+    def create_project(self, request: wire.pfs.CreateProjectRequest, _context: object) -> wire.Empty:
         require(request, "project")
         self._pfs.projects.create(request.project.name, request.description, update=request.update)
         return wire.Empty()
 
-    def inspect_project(self, request: Any, _context: object) -> Any:
+    def inspect_project(self, request: wire.pfs.InspectProjectRequest, _context: object) -> wire.pfs.ProjectInfo:
         require(request, "project")
         return project_info_message(self._pfs.projects.inspect(request.project.name))
 
-    def inspect_project_v2(self, request: Any, _context: object) -> Any:
+    def inspect_project_v2(
+        self, request: wire.pfs.InspectProjectV2Request, _context: object
+    ) -> wire.pfs.InspectProjectV2Response:
         info = self._pfs.projects.inspect(request.project.name)
         return wire.pfs.InspectProjectV2Response(
             info=project_info_message(info), defaults_json=self._project_defaults(info.name)
         )
 
-    def list_project(self, _request: Any, _context: object) -> Iterator[Any]:
+    def list_project(self, _request: wire.pfs.ListProjectRequest, _context: object) -> Iterator[wire.pfs.ProjectInfo]:
         return map(project_info_message, self._pfs.projects.all())
 
-    def delete_project(self, request: Any, _context: object) -> Any:
-        """``force`` would leave repos without a project behind, so it is refused while there are some, as without it."""
+    def delete_project(self, request: wire.pfs.DeleteProjectRequest, _context: object) -> wire.Empty:
+        """``force`` changes nothing: it would leave repos without a project, so a project with repos is refused."""
         self._pfs.projects.delete(request.project.name)
         return wire.Empty()
 
-    def create_repo(self, request: Any, _context: object) -> Any:
+    # Repos
+
+    def create_repo(self, request: wire.pfs.CreateRepoRequest, _context: object) -> wire.Empty:
         self._pfs.create_repo(repo_from(request.repo), request.description, update=request.update)
         return wire.Empty()
 
-    def inspect_repo(self, request: Any, _context: object) -> Any:
+    def inspect_repo(self, request: wire.pfs.InspectRepoRequest, _context: object) -> wire.pfs.RepoInfo:
         return repo_info_message(self._pfs.inspect_repo(repo_from(request.repo)), details=True)
 
-    def list_repo(self, request: Any, _context: object) -> Iterator[Any]:
-        found = self._pfs.list_repos(request.type, [project.name for project in request.projects])
-        if request.HasField("page"):
-            page = request.page
-            if page.order != wire.pfs.RepoPageOrdering.Value("PROJECT_REPO"):
-                raise PachydermError(f"cannot make page order bys for ordering {page.order}")
-            if page.page_size <= 0 or page.page_index < 0:
-                raise PachydermError("page size must be positive and page index must not be negative")
-            found.sort(key=lambda info: info.repo)
-            found = found[page.page_size * page.page_index :][: page.page_size]
-        return map(repo_info_message, found)
+    def list_repo(self, request: wire.pfs.ListRepoRequest, _context: object) -> Iterator[wire.pfs.RepoInfo]:
+        infos = self._pfs.list_repos(request.type, [project.name for project in request.projects])
+        return map(repo_info_message, _page(infos, request.page) if request.HasField("page") else infos)
 
-    def delete_repo(self, request: Any, _context: object) -> Any:
+    def delete_repo(self, request: wire.pfs.DeleteRepoRequest, _context: object) -> wire.pfs.DeleteRepoResponse:
         if not request.repo.name:
             raise InvalidRequestError("no repo specified")
         deleted = self._pfs.delete_repo(repo_from(request.repo), force=request.force)
         return wire.pfs.DeleteRepoResponse(deleted=deleted)
 
-    def delete_repos(self, request: Any, _context: object) -> Any:
+    def delete_repos(self, request: wire.pfs.DeleteReposRequest, _context: object) -> wire.pfs.DeleteReposResponse:
         projects = [project.name for project in request.projects]
         deleted = self._pfs.repos.delete_all(projects, force=request.force) if projects or request.all else []
         return wire.pfs.DeleteReposResponse(repos=[repo_message(repo) for repo in deleted])
 
-    def delete_all(self, _request: Any, _context: object) -> Any:
-        """Remove every repo and project but the default one."""
+    def delete_all(self, _request: wire.Empty, _context: object) -> wire.Empty:
+        """Remove every repo, and every project but the default one."""
         with self._pfs.transaction():
             self._pfs.repos.delete_all([], force=True)
             for info in self._pfs.projects.all():
@@ -75,8 +72,8 @@ class RepoCalls(Calls):
                     self._pfs.projects.delete(info.name)
         return wire.Empty()
 
-    def repos_summary(self, request: Any, _context: object) -> Any:
-        """How many repos the projects have, and their sizes; nothing of those that have none."""
+    def repos_summary(self, request: wire.pfs.ReposSummaryRequest, _context: object) -> wire.pfs.ReposSummaryResponse:
+        """The number of repos and their total size for each project that has repos."""
         summaries = []
         for picker in request.projects:
             if not picker.name:
@@ -90,3 +87,13 @@ class RepoCalls(Calls):
                     )
                 )
         return wire.pfs.ReposSummaryResponse(summaries=summaries)
+
+
+def _page(infos: list[RepoInfo], page: wire.pfs.RepoPage) -> list[RepoInfo]:
+    """One page of the repos in order of their names."""
+    if page.order != wire.pfs.RepoPageOrdering.Value("PROJECT_REPO"):
+        raise PachydermError(f"cannot make page order bys for ordering {page.order}")
+    if page.page_size <= 0 or page.page_index < 0:
+        raise PachydermError("page size must be positive and page index must not be negative")
+    in_order = sorted(infos, key=lambda info: info.repo)
+    return in_order[page.page_size * page.page_index :][: page.page_size]

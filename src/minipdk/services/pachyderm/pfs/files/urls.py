@@ -7,7 +7,6 @@ import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
 from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
@@ -16,21 +15,21 @@ from minipdk.services.pachyderm.pfs.content import CHUNK
 _SECONDS = 60  # without a byte
 
 
-def fetched(source: Any) -> Iterator[bytes]:
-    """The bytes at the URL of an AddFile message. Raises PachydermError when they cannot be had as a whole."""
-    scheme = urlsplit(source.url).scheme
+def fetch(url: str, *, recursive: bool = False) -> Iterator[bytes]:
+    """The bytes at a URL. Raises PachydermError when the transfer is incomplete, also after some bytes."""
+    scheme = urlsplit(url).scheme
     if scheme not in ("http", "https"):
-        raise UnsupportedError(f"putting a file from a {scheme or 'schemeless'} URL ({source.url})")
-    if source.recursive:
+        raise UnsupportedError(f"putting a file from a {scheme or 'schemeless'} URL ({url})")
+    if recursive:
         raise UnsupportedError("putting files from a URL recursively")
     try:
-        with _opener(source.url).open(source.url, timeout=_SECONDS) as response:
+        with _opener(url).open(url, timeout=_SECONDS) as response:
             yield from _whole(response)
     except urllib.error.HTTPError as error:
-        raise PachydermError(f'error retrieving content from "{source.url}": {error.code} {error.reason}') from error
+        raise PachydermError(f'error retrieving content from "{url}": {error.code} {error.reason}') from error
     except (OSError, HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise PachydermError(f'error retrieving content from "{source.url}": {reason}') from error
+        raise PachydermError(f'error retrieving content from "{url}": {reason}') from error
 
 
 def _whole(response: HTTPResponse) -> Iterator[bytes]:
@@ -41,7 +40,7 @@ def _whole(response: HTTPResponse) -> Iterator[bytes]:
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Asks no proxy for what is on this machine, as Go's client does not."""
+    """Opens URLs; like Go's client, it uses no proxy for URLs of this machine."""
     host = urlsplit(url).hostname or ""
     try:
         is_local = ip_address(host).is_loopback
