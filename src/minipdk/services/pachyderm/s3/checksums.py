@@ -60,7 +60,7 @@ def in_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def decoded(text: str, header: str, size: int) -> bytes:
-    """The bytes of a digest in base64. Raises InvalidDigest unless they are ``size``."""
+    """The bytes of a digest in base64. Raises InvalidDigest unless there are ``size`` of them."""
     try:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -71,7 +71,7 @@ def decoded(text: str, header: str, size: int) -> bytes:
 
 
 def composite(algorithm: str, digests: Iterable[str]) -> str:
-    """The checksum of the parts' checksums, as S3 writes it: base64, a dash and how many parts."""
+    """The checksum of the parts' checksums, as S3 writes it: base64, a dash and the number of parts."""
     checksum, count = new(algorithm), 0
     for digest in digests:
         checksum.update(base64.b64decode(digest))

@@ -1,7 +1,7 @@
-"""The chunks that files are made of, over HTTP: what the storage service's references (CDRs) point at.
+"""The chunks of files over HTTP: the targets of the storage service's references (CDRs).
 
-On a real cluster they are presigned URLs of the object store behind pachd. Here the gateway hands the chunks out itself, to
-whoever holds a URL that pachd signed, until it expires.
+On a real cluster they are presigned URLs of the object store behind pachd. Here the gateway serves the chunks itself, to any
+client with a URL that pachd signed, until it expires.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from starlette.routing import Route
 from minipdk.common.home import Home
 from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.pfs.model import Part
-from minipdk.services.pachyderm.s3 import answers
+from minipdk.services.pachyderm.s3 import messages
 from minipdk.services.pachyderm.s3.errors import S3Error
 
-SECONDS = 1800  # as long as a file set can be made to live at once
-_PREFIX = ".chunks"  # of no bucket: a branch has a name
+SECONDS = 1800  # the longest time for which a file set can be renewed
+_PREFIX = ".chunks"  # no bucket's name, because a branch has a name
 
 
 class ChunkUrls:
@@ -29,7 +29,7 @@ class ChunkUrls:
         self.route = Route(f"/{_PREFIX}/{{digest}}/{{size}}/{{expires}}/{{signature}}", self._answer, methods=["GET"])
 
     def url(self, part: Part) -> str:
-        """Where the bytes of ``part`` can be had for the next `SECONDS`, as long as something is made of them."""
+        """The address of the bytes of ``part`` for the next `SECONDS`, while some file has the part."""
         signed = (part.digest.hex(), str(part.size), str(int(time.time()) + SECONDS))
         return "/".join((self._endpoint, _PREFIX, *signed, self._signature(*signed)))
 
@@ -37,11 +37,10 @@ class ChunkUrls:
         return hmac.digest(self._secret.encode(), f"chunk {digest} {size} {expires}".encode(), "sha256").hex()
 
     def _answer(self, request: Request) -> Response:
-        asked = request.path_params
         try:
-            return Response(self._bytes(**asked), media_type="binary/octet-stream")
+            return Response(self._bytes(**request.path_params), media_type="binary/octet-stream")
         except S3Error as error:
-            return answers.error(error, request.url.path, "")
+            return messages.error(error, request.url.path, "")
 
     def _bytes(self, digest: str, size: str, expires: str, signature: str) -> bytes:
         if not hmac.compare_digest(self._signature(digest, size, expires).encode(), signature.encode()):

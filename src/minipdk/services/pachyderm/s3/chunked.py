@@ -24,8 +24,8 @@ _MOST_TRAILERS = 16
 class ChunkedReader:
     """Decodes a body. Its ``trailers`` (names in lower case) are known once `read` is exhausted.
 
-    A chunk's bytes are handed out before its signature can be checked: the caller keeps nothing unless `read` ends without
-    an error.
+    A chunk's bytes are handed out before its signature can be checked: the caller must discard them unless `read` ends
+    without an error.
     """
 
     def __init__(self, source: Iterator[bytes], encoding: str, seed: Seed) -> None:
@@ -65,7 +65,7 @@ class ChunkedReader:
         return size, signature
 
     def _read_trailers(self) -> None:
-        """What follows the last chunk, up to an empty line or the end."""
+        """The lines after the last chunk, up to an empty line or the end."""
         signature = ""
         while line := self._input.line(may_end=True):
             name, colon, value = line.partition(":")
@@ -106,8 +106,8 @@ class _Input:
                     break
                 raise S3Error(400, "IncompleteBody", "the body ends before its last chunk")
             self._buffer += more
-        found, _, self._buffer = self._buffer.partition(b"\r\n")
-        return found.decode("latin-1")
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line.decode("latin-1")
 
     def exactly(self, size: int) -> Iterator[bytes]:
         while size:

@@ -4,17 +4,17 @@ S3Error
 |- 400 AuthorizationHeaderMalformed, AuthorizationQueryParametersError                     `signatures`
 |- 403 AccessDenied, InvalidAccessKeyId, SignatureDoesNotMatch, RequestTimeTooSkewed      `signatures`
 |- 400 BadDigest, InvalidDigest, XAmzContentSHA256Mismatch, IncompleteBody, 411 MissingContentLength      `payload`
-|- 400 MalformedXML, MaxMessageLengthExceeded      a document that is none
+|- 400 MalformedXML, MaxMessageLengthExceeded      a document that cannot be parsed
 |- 400 InvalidArgument, InvalidDelimiter, InvalidBucketName
-|- 400 InvalidFilePath                  a key that PFS does not allow, or that is below a file: the vendor's own code
-|- 400 WriteToOutputBranch              a pipeline's branch: the vendor's own code
-|- 400 InvalidRequest                   PFS refuses, in its own words: a finished commit, a branch with provenance
-|- 400 EntityTooSmall, InvalidPart, InvalidPartOrder, 404 NoSuchUpload                    `multipart`
+|- 400 InvalidFilePath                  a key that PFS does not allow, or that is below a file (the vendor's code)
+|- 400 WriteToOutputBranch              a pipeline's branch (the vendor's code)
+|- 400 InvalidRequest                   PFS refuses, with its message: a finished commit, a branch with provenance
+|- 400 EntityTooSmall, InvalidPart, InvalidPartOrder, 404 NoSuchUpload                    `uploads`
 |- 404 NoSuchBucket, NoSuchKey, NoSuchVersion
 |- 409 BucketAlreadyOwnedByYou, BucketNotEmpty
 |- 412 PreconditionFailed, 416 InvalidRange
 |- 500 InternalError                    a fault of minipdk: traceback in the log
-|- 501 NotImplemented                   what minipdk leaves out, by name
+|- 501 NotImplemented                   a feature that minipdk leaves out, by name
 `- 503 ServiceUnavailable               an output commit that its job has not finished: S3 clients try again by themselves
 """
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 
 class S3Error(Exception):
-    """A request fails with an HTTP status, S3's code for it, and words for the reader."""
+    """A request fails with an HTTP status, S3's code for it, and a message for the reader."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,6 +39,10 @@ def no_such_key(key: str) -> S3Error:
 
 def invalid_path(key: str, why: str) -> S3Error:
     return S3Error(400, "InvalidFilePath", f"Invalid file path {key!r}: {why}")
+
+
+def output_branch(why: str) -> S3Error:
+    return S3Error(400, "WriteToOutputBranch", f"You cannot write to an output branch: {why}")
 
 
 def not_implemented(what: str) -> S3Error:

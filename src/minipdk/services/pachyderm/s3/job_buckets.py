@@ -1,6 +1,6 @@
-"""What a job sees of S3: a bucket to read for each of its S3 inputs, by the input's name, and ``out`` to write its output.
+"""The buckets of one job: one to read for each of its S3 inputs, by the input's name, and ``out`` to write its output.
 
-As on a real cluster ``out`` shows nothing of what is in it, no bucket can be made or removed, and there are no versions.
+As on a real cluster ``out`` never shows its contents, no bucket can be created or removed, and there are no versions.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from minipdk.services.pachyderm.errors import NotFoundError
 from minipdk.services.pachyderm.pfs import Commit, CommitInfo, Pfs
 from minipdk.services.pachyderm.pfs.model import Tree
-from minipdk.services.pachyderm.s3.buckets import Bucket
+from minipdk.services.pachyderm.s3.buckets import Buckets
 from minipdk.services.pachyderm.s3.errors import S3Error, no_such_bucket, not_implemented
-from minipdk.services.pachyderm.s3.writing import BucketWriter
+from minipdk.services.pachyderm.s3.model import Bucket
 
 OUT = "out"
 
@@ -29,7 +29,7 @@ class JobView:
         return {**self.inputs, **({OUT: self.output} if self.output else {})}
 
 
-class JobBuckets(BucketWriter):
+class JobBuckets(Buckets):
     """The buckets of one job."""
 
     versioned = False

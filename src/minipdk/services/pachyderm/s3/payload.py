@@ -1,7 +1,7 @@
-"""The body of a request, checked against everything that its headers and trailers say of it.
+"""The body of a request, checked against its headers and trailers.
 
-A body is read once, piece by piece, and every check is made before its last byte is handed on as a whole: whoever stores the
-pieces learns of a mismatch while the last `next` is still under way, and so keeps nothing of it.
+A body is read once, piece by piece, and every check is made before the iteration ends. A mismatch is raised from the last
+`next`, so the code that stores the pieces discards them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from typing import Any
 
 import anyio.from_thread
 from starlette.requests import Request
@@ -20,7 +19,7 @@ from minipdk.services.pachyderm.s3.errors import S3Error, not_implemented
 from minipdk.services.pachyderm.s3.signatures import Seed
 
 _PIECE = 1 << 20
-_UNREAD = 64 << 20  # so much of a refused body is read, since most clients look for the answer after sending all of it
+_UNREAD = 64 << 20  # of a refused body this much is read, because most clients send all of it before they read the answer
 _LARGEST_DOCUMENT = 8 << 20
 _CHUNKED = "aws-chunked"
 
@@ -42,7 +41,7 @@ class Body:
         pieces: list[bytes] = []
         size = 0
         while size < _PIECE and not self.exhausted:
-            message: Any = await self._request.receive()
+            message = await self._request.receive()
             if message["type"] == "http.disconnect":
                 raise S3Error(400, "IncompleteBody", "the client went away before the body had ended")
             pieces.append(message.get("body", b""))
@@ -51,9 +50,9 @@ class Body:
         return b"".join(pieces)
 
     def drain(self) -> bool:
-        """Read what is left, if it is little. Whether the connection can serve another request."""
+        """Read the rest, if it is small. Whether the connection can serve another request."""
         if not self.exhausted and "expect" in self._request.headers:
-            return False  # the client waits for leave to send it, and will not get it
+            return False  # the client waits for permission to send it, and will not get it
         size = 0
         try:
             for piece in self.pieces():
@@ -66,9 +65,9 @@ class Body:
 
 
 class Payload:
-    """What a request's body holds. ``checksums`` are those that the client stated, known once `read` is exhausted.
+    """A request's body. ``checksums`` are the ones that the client stated, known once `read` is exhausted.
 
-    Without ``checksums_of_body`` the headers' checksums are of something else than the body.
+    Without ``checksums_of_body`` the checksums in the headers do not refer to the body.
     """
 
     def __init__(self, body: Body, request: Request, seed: Seed, *, checksums_of_body: bool = True) -> None:
@@ -94,20 +93,20 @@ class Payload:
 
     @property
     def stated_algorithms(self) -> list[str]:
-        """The names of the checksums that come with the body, be it after it."""
+        """The names of the checksums that come with the body, or after it."""
         return [*self.checksums, *([self._trailer.removeprefix(checksums.PREFIX)] if self._trailer else [])]
 
     def read(self) -> Iterator[bytes]:
-        """The bytes. Raises S3Error at their end if they are not what was stated."""
+        """The bytes. Raises S3Error at their end if they do not match the statements."""
         sums = {name: checksums.new(name) for name in self.stated_algorithms}
         md5 = hashlib.md5(usedforsecurity=False) if self._content_md5 is not None else None
         sha256 = hashlib.sha256() if not self._chunks and self._stated != "UNSIGNED-PAYLOAD" else None
-        every = [one for one in (md5, sha256, *sums.values()) if one is not None]
+        digests = [digest for digest in (md5, sha256, *sums.values()) if digest is not None]
         size = 0
         for piece in self._chunks.read() if self._chunks else self._pieces:
             size += len(piece)
-            for one in every:
-                one.update(piece)
+            for digest in digests:
+                digest.update(piece)
             yield piece
         if self._size is not None and size != self._size:
             raise S3Error(400, "IncompleteBody", f"the body has {size} bytes, and the headers say {self._size}")
@@ -149,7 +148,7 @@ class Payload:
 
 
 def _size(headers: dict[str, str], *, chunked: bool) -> int | None:
-    """How many bytes the body has once it is decoded; None if only its end tells."""
+    """The number of bytes of the decoded body; None if it is known only at the end."""
     name = "x-amz-decoded-content-length" if chunked else "content-length"
     if name not in headers:
         if "transfer-encoding" in headers and not chunked:

@@ -1,7 +1,7 @@
 """AWS Signature Version 4, checked on every request: in the Authorization header or in a presigned URL.
 
-Both halves of the credentials are the cluster's token, as pachd takes a session token for both. Where authentication is off
-they may be anything, if they are the same, and a request need not be signed at all.
+Both halves of the credentials are the cluster's token, because pachd takes a session token for both. If authentication is
+off they may be any text, if both are the same, and a request need not be signed at all.
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 """
 
@@ -24,7 +24,7 @@ SKEW = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Signed:
-    """A request as far as its signature covers it. Header names are in lower case."""
+    """The parts of a request that its signature covers. Header names are in lower case."""
 
     method: str
     raw_path: bytes
@@ -34,7 +34,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Seed:
-    """What the chunks of a signed body are signed with: the key, and the request's own signature as the first link."""
+    """The start of the chain that signs the chunks of a body: the key, and the request's own signature as the first link."""
 
     key: bytes
     date: str
@@ -43,12 +43,12 @@ class Seed:
 
 
 NO_SEED = Seed(b"", "", "", "")
-"""Of a request whose signature cannot cover its body."""
+"""For a request whose signature cannot cover its body."""
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """What a request says about its own signature."""
+    """The request's statements about its signature."""
 
     access_key: str
     scope: str
@@ -83,10 +83,10 @@ def verify(request: Signed, token: str) -> Seed:
 
 
 def access_key_of(request: Signed) -> str:
-    """The access key that a request names, in whichever version of the signature; "" if it is not signed."""
+    """The access key that a request names, in either version of the signature; "" if it is not signed."""
     authorization = request.headers.get("authorization", "").strip()
-    if found := _HEADER.fullmatch(authorization):
-        return found[1].partition("/")[0]
+    if match := _HEADER.fullmatch(authorization):
+        return match[1].partition("/")[0]
     if authorization:
         return authorization.partition(" ")[2].rpartition(":")[0].strip()
     query = dict(parse_qsl(request.query, keep_blank_values=True))
@@ -103,23 +103,23 @@ def secret_of(access_key: str, token: str) -> str:
 def check_signature(expected: str, signature: str, token: str) -> None:
     """Raises SignatureDoesNotMatch."""
     if not hmac.compare_digest(expected.encode(), signature.encode()):
-        wanted = "this cluster's token" if token else "the access key"
-        raise S3Error(403, "SignatureDoesNotMatch", f"the signature was not made with {wanted} as secret key")
+        secret = "this cluster's token" if token else "the access key"
+        raise S3Error(403, "SignatureDoesNotMatch", f"the signature was not made with {secret} as secret key")
 
 
 def sign(key: bytes, date: str, scope: str, kind: str, *lines: str) -> str:
-    """The signature of a request or of a chunk: ``lines`` are what follows its kind, date and scope."""
+    """The signature of a request or of a chunk: ``lines`` follow its kind, date and scope."""
     return hmac.new(key, "\n".join([kind, date, scope, *lines]).encode(), "sha256").hexdigest()
 
 
 def _from_header(request: Signed) -> _Claim:
-    found = _HEADER.fullmatch(request.headers["authorization"].strip())
-    if found is None:
+    match = _HEADER.fullmatch(request.headers["authorization"].strip())
+    if match is None:
         raise S3Error(400, "AuthorizationHeaderMalformed", f"sign requests with {ALGORITHM} (signature version s3v4)")
-    access_key, _, scope = found[1].partition("/")
+    access_key, _, scope = match[1].partition("/")
     date = request.headers.get("x-amz-date", "")
     payload = request.headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-    return _Claim(access_key, scope, found[2], found[3], date, payload)
+    return _Claim(access_key, scope, match[2], match[3], date, payload)
 
 
 def _from_query(query: Mapping[str, str]) -> _Claim:

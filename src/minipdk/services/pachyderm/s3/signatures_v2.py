@@ -1,4 +1,4 @@
-"""AWS Signature Version 2, which boto3 still makes presigned URLs with unless it is told otherwise.
+"""AWS Signature Version 2, boto3's default for presigned URLs.
 
 It covers less of a request than version 4, and no bodies. Credentials are as in `signatures`.
 https://docs.aws.amazon.com/AmazonS3/latest/API/auth-request-sig-v2.html
@@ -46,7 +46,7 @@ def verify(request: Signed, token: str) -> None:
     else:
         access_key, signature, date = query["AWSAccessKeyId"], query.get("Signature", ""), query.get("Expires", "")
         _check_expiry(date)
-        for name, value in query.items():  # what would be a header of a request that is not presigned
+        for name, value in query.items():  # a presigned URL has headers as parameters
             if name.lower() in _STANDARD_HEADERS or name.lower().startswith("x-amz-"):
                 headers.setdefault(name.lower(), value)
     text = _string_to_sign(request, headers, date)
@@ -61,7 +61,7 @@ def _string_to_sign(request: Signed, headers: Mapping[str, str], date: str) -> s
     resource = "&".join(name if name in bare else f"{name}={value}" for name, value in pairs)
     path = request.raw_path.decode("latin-1")
     if path.count("/") == 1 and path != "/":
-        path += "/"  # a bucket is a folder, however the request spells it
+        path += "/"  # a bucket is a folder, with or without the slash
     return "\n".join(
         [
             request.method,

@@ -1,7 +1,7 @@
-"""The S3 protocol over HTTP: one request, one XML or binary answer.
+"""The gateway as an HTTP application: one request, one XML or binary response.
 
-A request may be signed with the cluster's token or a pipeline's. With a job's own it sees the buckets of that job alone, as
-on a real cluster one that goes to the gateway beside the job's workers.
+A request may be signed with the cluster's token or a pipeline's. With a job's token it sees only the buckets of that job,
+like a request on a real cluster to the gateway beside the job's workers.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from minipdk.common.home import Home
 from minipdk.services.pachyderm.callers import Caller, identify
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.s3 import answers, signatures_v2
-from minipdk.services.pachyderm.s3.calls import make_call
-from minipdk.services.pachyderm.s3.dispatch import Dispatcher
+from minipdk.services.pachyderm.s3 import messages, signatures_v2
+from minipdk.services.pachyderm.s3.api.dispatch import Dispatcher
+from minipdk.services.pachyderm.s3.api.requests import make_call
+from minipdk.services.pachyderm.s3.buckets import Buckets
 from minipdk.services.pachyderm.s3.errors import S3Error
 from minipdk.services.pachyderm.s3.job_buckets import JobBuckets, JobView
-from minipdk.services.pachyderm.s3.multipart import Uploads
 from minipdk.services.pachyderm.s3.payload import Body
 from minipdk.services.pachyderm.s3.signatures import NO_SEED, Seed, Signed, access_key_of, verify
-from minipdk.services.pachyderm.s3.writing import BucketWriter
+from minipdk.services.pachyderm.s3.uploads import Uploads
 
 logger = logging.getLogger(__name__)
 
 Jobs = Callable[[Caller], JobView]
-"""What a job sees."""
+"""The view of S3 that a job has."""
 
 _METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
 
 
 def application(home: Home, pfs: Pfs, jobs: Jobs, *routes: Route) -> Starlette:
-    """The gateway as an ASGI application; ``routes`` are what it serves besides S3."""
+    """The gateway as an ASGI application, with further ``routes``."""
     gateway = Gateway(home, pfs, jobs)
     return Starlette(routes=[*routes, Route("/{path:path}", gateway.answer, methods=_METHODS)])
 
@@ -46,7 +46,7 @@ def application(home: Home, pfs: Pfs, jobs: Jobs, *routes: Route) -> Starlette:
 class Gateway:
     def __init__(self, home: Home, pfs: Pfs, jobs: Jobs) -> None:
         self._home, self._pfs, self._jobs = home, pfs, jobs
-        buckets = BucketWriter(pfs)
+        buckets = Buckets(pfs)
         self._uploads = Uploads(pfs, buckets)
         self._cluster = Dispatcher(buckets, self._uploads)
 
@@ -57,16 +57,16 @@ class Gateway:
         try:
             response = self._answer(request, body)
         except S3Error as error:
-            response = answers.error(error, request.url.path, request_id)
+            response = messages.error(error, request.url.path, request_id)
         except PachydermError as error:
-            response = answers.error(S3Error(400, "InvalidRequest", str(error)), request.url.path, request_id)
+            response = messages.error(S3Error(400, "InvalidRequest", str(error)), request.url.path, request_id)
         except Exception as error:
             logger.exception("%s %s failed", request.method, request.url.path)
             failure = S3Error(500, "InternalError", f"{type(error).__name__}: {error}")
-            response = answers.error(failure, request.url.path, request_id)
+            response = messages.error(failure, request.url.path, request_id)
         response.headers["x-amz-request-id"] = request_id
         if not body.drain():
-            response.headers["Connection"] = "close"  # what is left of the body must not pass for the next request
+            response.headers["Connection"] = "close"  # the rest of the body must not be taken for the next request
         return response
 
     def _answer(self, request: Request, body: Body) -> Response:

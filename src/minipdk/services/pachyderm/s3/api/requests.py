@@ -1,4 +1,4 @@
-"""What a request asks for, as the handlers see it, and what it must not ask for."""
+"""The bucket, key and parameters of a request, and the refusal of parameters and headers that cannot be honoured."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from minipdk.services.pachyderm.s3 import checksums, signatures_v2
-from minipdk.services.pachyderm.s3.conditions import tags
 from minipdk.services.pachyderm.s3.errors import S3Error, not_implemented
 from minipdk.services.pachyderm.s3.payload import Body, Payload
 from minipdk.services.pachyderm.s3.signatures import Seed
-from minipdk.services.pachyderm.s3.writing import Condition
 
-# Headers of a write that say nothing about the object, or that are honoured. Metadata, x-amz-meta-*, is taken and not kept,
-# as at the vendor's: PFS has no place for it, and some clients send it always.
+# Headers of a write that say nothing about the object, or that are honoured. Metadata, x-amz-meta-*, is accepted and not
+# kept, as at the vendor's: PFS has no place for it, and some clients always send it.
 _KNOWN = frozenset(
     {
         "x-amz-content-sha256", "x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-if-modified-since",
@@ -27,13 +25,13 @@ _KNOWN = frozenset(
 )  # fmt: skip
 _OF_SIGNATURE = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders"})
 _KNOWN_PREFIXES = ("x-amz-meta-", "x-amz-sdk-", checksums.PREFIX)
-_NOT_ASKED = frozenset({"x-id", "content-type", "content-md5", *signatures_v2.PARAMETERS})
+_IGNORED = frozenset({"x-id", "content-type", "content-md5", *signatures_v2.PARAMETERS})
 _ONLY = {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD", "x-amz-tagging-directive": "COPY"}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request. ``query``: what it asks for, without the parameters of its signature. ``key`` is "" for a bucket's."""
+    """One request. ``query``: its parameters without those of its signature. ``key`` is "" for a bucket."""
 
     request: Request
     bucket: str
@@ -50,7 +48,7 @@ class Call:
 
     @property
     def subresource(self) -> str:
-        """What of the bucket or object the request is about: "" for itself, or the name of a parameter."""
+        """The aspect of the bucket or object: the name of a parameter, or "" for the whole."""
         return next((name for name in ("uploadId", "uploads", "delete") if name in self.query), next(iter(self.query), ""))
 
 
@@ -60,7 +58,7 @@ def make_call(request: Request, body: Body, seed: Seed) -> Call:
     query = {
         name: value
         for name, value in request.query_params.items()
-        if name not in _NOT_ASKED and not name.lower().startswith("x-amz-")
+        if name not in _IGNORED and not name.lower().startswith("x-amz-")
     }
     return Call(request, bucket, key, query, body, seed)
 
@@ -82,14 +80,6 @@ def check_write_headers(request: Request) -> None:
         known = not name.startswith("x-amz-") or name in _KNOWN or name.startswith(_KNOWN_PREFIXES)
         if not known and _ONLY.get(name) != value:
             raise not_implemented(f"{name}: {value}")
-
-
-def condition(headers: Mapping[str, str]) -> Condition:
-    """If-None-Match: * and If-Match of a write."""
-    unless = headers.get("if-none-match", "")
-    if unless not in ("", "*"):
-        raise not_implemented("If-None-Match with anything but * on a write")
-    return Condition(absent=unless == "*", etags=tags(headers.get("if-match", "")))
 
 
 def copy_source(header: str) -> tuple[str, str, str]:

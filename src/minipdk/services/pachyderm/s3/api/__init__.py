@@ -1,0 +1,1 @@
+"""The S3 protocol over HTTP: one module per noun."""
