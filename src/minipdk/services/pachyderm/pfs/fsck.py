@@ -2,7 +2,7 @@
 
 The database itself keeps commits and branches from referring to missing rows. The checks here cover the rest: heads of
 branches agree with the heads of their provenance, sizes and directories add up, and the bytes of every file are there and
-are those that were put.
+unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PFS's nouns: handles (Repo, Branch, Commit), what is known about them (infos), and the files of a commit.
+"""PFS's nouns: handles (Repo, Branch, Commit), their descriptions (infos), and the files of a commit.
 
 All are immutable. Times are integer nanoseconds since 1970, sizes are in bytes. ``str()`` of a handle is the form that pachd
 prints in its messages.
@@ -203,7 +203,7 @@ class Part:
 
 
 Parts = tuple[Part, ...]
-"""A file's content: the chunks of the first put, then those of each later append."""
+"""A file's content: the chunks of the first put, then the chunks of each later append."""
 
 
 def pack(parts: Parts) -> bytes:
@@ -254,7 +254,7 @@ Stack = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Tree:
-    """One commit's files, to be read. An open commit's tree is what has been written so far."""
+    """One commit's files, to be read. An open commit's tree has the files written so far."""
 
     commit: Commit
     committed: int

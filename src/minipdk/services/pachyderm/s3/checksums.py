@@ -1,4 +1,4 @@
-"""The checksums that S3 clients send with what they upload, as headers or as trailers.
+"""The checksums that S3 clients send with an upload, as headers or as trailers.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 """

@@ -196,40 +196,40 @@ def versioning_status(document: bytes) -> str:
     return _fields(_parse(document, "VersioningConfiguration"), "Status").get("Status", "")
 
 
-def listing(page: Page, found: Listing, committed: int) -> Response:
+def listing(page: Page, content: Listing, committed: int) -> Response:
     root = _root("ListBucketResult")
     _add(root, Name=page.bucket, Prefix=page.text(page.prefix), MaxKeys=str(page.limit))
-    _add(root, IsTruncated="true" if found.truncated else "false")
+    _add(root, IsTruncated="true" if content.truncated else "false")
     if page.delimiter:
         _add(root, Delimiter=page.delimiter)
     if page.encoded:
         _add(root, EncodingType="url")
-    _add_place(root, page, found)
-    for entry in found.objects:
+    _add_place(root, page, content)
+    for entry in content.objects:
         parent = ElementTree.SubElement(root, "Contents")
         _add(parent, Key=page.text(entry.path[1:]), LastModified=_iso(committed), ETag=etag(entry.hash.hex()))
         _add(parent, Size=str(entry.size), StorageClass="STANDARD")
         if page.owner:
             _add_owner(parent)
-    for prefix in found.prefixes:
+    for prefix in content.prefixes:
         _add(ElementTree.SubElement(root, "CommonPrefixes"), Prefix=page.text(prefix))
     return _xml(root)
 
 
-def _add_place(root: ElementTree.Element, page: Page, found: Listing) -> None:
+def _add_place(root: ElementTree.Element, page: Page, content: Listing) -> None:
     """The beginning of the page, and the marker or token of the next."""
     if page.version == 1:
         _add(root, Marker=page.text(page.after))
-        if found.truncated:
-            _add(root, NextMarker=page.text(found.last))
+        if content.truncated:
+            _add(root, NextMarker=page.text(content.last))
         return
-    _add(root, KeyCount=str(len(found.objects) + len(found.prefixes)))
+    _add(root, KeyCount=str(len(content.objects) + len(content.prefixes)))
     if page.start_after:
         _add(root, StartAfter=page.text(page.start_after))
     if page.token:
         _add(root, ContinuationToken=page.token)
-    if found.truncated:
-        _add(root, NextContinuationToken=_encoded(found.last))
+    if content.truncated:
+        _add(root, NextContinuationToken=_encoded(content.last))
 
 
 def _encoded(last: str) -> str:

@@ -1,7 +1,7 @@
-"""A model of commits, their provenance and datums in plain Python: what `test_laws` holds pachd against.
+"""A model of commits, their provenance and datums in plain Python: `test_laws` compares pachd with it.
 
 It knows branches with heads and provenance, commit sets, propagation, squash and drop, and pipelines whose datums run once
-for each content and salt. It knows nothing of how pachd does any of it.
+for each content and salt. It shares no code with pachd.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Key = tuple[str, str, str]
 
 
 class Refused(Exception):
-    """What the model would not do either, in pachd's words."""
+    """The model refuses an operation, in pachd's words."""
 
 
 @dataclass(eq=False)
 class CommitSet:
-    """The commits of one operation; ``id`` is known once pachd has told it."""
+    """The commits of one operation; ``id`` is known once pachd has returned it."""
 
     id: str = ""
 
@@ -28,7 +28,7 @@ class CommitSet:
 @dataclass(eq=False)
 class Commit:
     key: Key
-    set: CommitSet
+    commit_set: CommitSet
     parent: Commit | None
     provenance: list[Commit]
     by_user: bool
@@ -40,7 +40,7 @@ class Commit:
         return self.key[:2]
 
     def upstream(self) -> set[Commit]:
-        return {one for direct in self.provenance for one in (direct, *direct.upstream())}
+        return {commit for direct in self.provenance for commit in (direct, *direct.upstream())}
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Branch:
 
 @dataclass
 class Job:
-    """The datums of an output commit: by the files they read, the contents and salt these had, and what was written."""
+    """The datums of an output commit: by the files they read, the contents and salt of these, and the written files."""
 
     commit: Commit
     processed: int
@@ -77,13 +77,13 @@ class Model:
         self.triggers: dict[Key, tuple[Key, int]] = {}
         self._salts = 0
 
-    # What clients do
+    # Operations of clients
 
     def create_repo(self, name: str) -> None:
         self.repos.append(name)
 
     def commit(self, changes: dict[Key, dict[str, str | None]]) -> CommitSet:
-        """A commit on each of these branches, of different repos, in one set: what changes in their files."""
+        """A commit on each of these branches, of different repos, in one set, with these changes (None: removal)."""
         made = CommitSet()
         for key, changed in changes.items():
             old = self.branches[key].head if key in self.branches else None
@@ -143,25 +143,25 @@ class Model:
             self._propagate(made, [(name, kind, "master") for kind in ("user", "meta")])
         return made
 
-    def squash(self, one: CommitSet) -> None:
-        self._refuse_deletion(one)
-        members = self.of_set(one)
+    def squash(self, commit_set: CommitSet) -> None:
+        self._refuse_deletion(commit_set)
+        members = self.of_set(commit_set)
         if any(not self.children(commit) for commit in members):
             raise Refused("cannot squash a commit that has no children")
         self._delete(members)
 
-    def drop(self, one: CommitSet) -> CommitSet:
+    def drop(self, commit_set: CommitSet) -> CommitSet:
         """The set of the empty commits for branches that lost their only one."""
-        self._refuse_deletion(one)
-        members = self.of_set(one)
+        self._refuse_deletion(commit_set)
+        members = self.of_set(commit_set)
         if any(self.children(commit) for commit in members):
             raise Refused("cannot drop a commit that has children")
         return self._delete(members)
 
-    # What there is
+    # State
 
-    def of_set(self, one: CommitSet) -> list[Commit]:
-        return [commit for commit in self.living() if commit.set is one]
+    def of_set(self, commit_set: CommitSet) -> list[Commit]:
+        return [commit for commit in self.living() if commit.commit_set is commit_set]
 
     def living(self) -> Iterator[Commit]:
         return (commit for commit in self.commits if not commit.deleted)
@@ -174,19 +174,19 @@ class Model:
         return [commit for commit in self.living() if commit.parent is parent]
 
     def sets(self) -> list[CommitSet]:
-        return list(dict.fromkeys(commit.set for commit in self.living()))
+        return list(dict.fromkeys(commit.commit_set for commit in self.living()))
 
     def upstream(self, key: Key) -> set[Key]:
-        return {one for direct in self.branches[key].provenance for one in (direct, *self.upstream(direct))}
+        return {above for direct in self.branches[key].provenance for above in (direct, *self.upstream(direct))}
 
-    # How it follows
+    # Consequences of operations
 
     def _fire(self, commit: Commit) -> None:
         for key, (source, commits) in self.triggers.items():
-            if source == commit.key and self._are_commits(commits, self.branches[key].head, commit):
+            if source == commit.key and self._has_commits(commits, self.branches[key].head, commit):
                 self.move_branch(key, commit)
 
-    def _are_commits(self, number: int, old: Commit, new: Commit) -> bool:
+    def _has_commits(self, number: int, old: Commit, new: Commit) -> bool:
         """Whether so many commits were made since ``old``, not counting the empty one that a branch begins with."""
         commit: Commit | None = new
         for _ in range(number):
@@ -205,7 +205,7 @@ class Model:
         by_user: bool,
         files: dict[str, str],
     ) -> Commit:
-        commit = Commit(key, made, parent, [self.branches[one].head for one in upstream], by_user, files)
+        commit = Commit(key, made, parent, [self.branches[above].head for above in upstream], by_user, files)
         self.commits.append(commit)
         return commit
 
@@ -233,21 +233,21 @@ class Model:
 
     def _propagate(self, made: CommitSet, changed: Sequence[Key]) -> None:
         below = [key for key in self.branches if self.upstream(key) & set(changed)]
-        for key in sorted(below, key=lambda one: len(self.upstream(one))):
+        for key in sorted(below, key=lambda key: len(self.upstream(key))):
             branch = self.branches[key]
-            if branch.head.set is not made:
+            if branch.head.commit_set is not made:
                 branch.head = self._add(key, made, branch.head, branch.provenance, by_user=False, files={})
-        outputs = [one for one in self.of_set(made) if one.key[0] in self.pipelines and one.key[1] == "user"]
-        for commit in sorted(outputs, key=lambda one: len(one.upstream())):
+        outputs = [commit for commit in self.of_set(made) if commit.key[0] in self.pipelines and commit.key[1] == "user"]
+        for commit in sorted(outputs, key=lambda commit: len(commit.upstream())):
             self._run(self.pipelines[commit.key[0]], commit)
 
     def _run(self, pipeline: Pipeline, commit: Commit) -> None:
-        """Datums whose files and salt are those of the last job keep what they wrote then, whatever the code is now."""
+        """A datum with the same files and salt as in the last job keeps its output, even if the code has changed."""
         last = next((job for job in reversed(pipeline.jobs) if not job.commit.deleted), None)
         before = last.datums if last else {}
-        read = [next(one for one in commit.provenance if one.repo == key[:2]) for key in pipeline.inputs]
+        read = [next(source for source in commit.provenance if source.repo == key[:2]) for key in pipeline.inputs]
         job = Job(commit, 0, 0, {})
-        for files in product(*(sorted(one.files.items()) for one in read)):
+        for files in product(*(sorted(source.files.items()) for source in read)):
             name, state = tuple(path for path, _ in files), (files, pipeline.salt)
             if name in before and before[name][0] == state:
                 job.skipped += 1
@@ -260,7 +260,7 @@ class Model:
         pipeline.jobs.append(job)
 
     def _refuse_meeting(self, inputs: list[Key]) -> None:
-        """No two branches of one repo may be connected by provenance, over whatever branches."""
+        """No two branches of one repo may be connected by provenance, directly or through other branches."""
         seen: set[Key] = set()
         todo = list(inputs)
         while todo:
@@ -269,14 +269,14 @@ class Model:
                 seen.add(key)
                 known = self.branches.get(key)
                 todo += known.provenance if known else []
-                todo += [one for one, branch in self.branches.items() if key in branch.provenance]
+                todo += [below for below, branch in self.branches.items() if key in branch.provenance]
         repos = [key[:2] for key in seen]
         if len(set(repos)) < len(repos):
             raise Refused("cannot participate in a DAG")
 
-    def _refuse_deletion(self, one: CommitSet) -> None:
-        members = self.of_set(one)
-        if any(commit.set is not one and commit.upstream() & set(members) for commit in self.living()):
+    def _refuse_deletion(self, commit_set: CommitSet) -> None:
+        members = self.of_set(commit_set)
+        if any(commit.commit_set is not commit_set and commit.upstream() & set(members) for commit in self.living()):
             raise Refused("because it has subvenant commit sets")
         if any(commit.repo[1] == "spec" and commit.by_user for commit in members):
             raise Refused("because it updated a pipeline")

@@ -14,7 +14,7 @@ from tests.minipdk.services.pachyderm.conftest import at, head, is_finished, new
 UNKNOWN = grpc.StatusCode.UNKNOWN
 
 
-def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> Any:
+def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> pytest.RaisesExc[grpc.RpcError]:
     return pytest.raises(grpc.RpcError, check=lambda error: error.code() == code and words in error.details())
 
 
@@ -80,16 +80,16 @@ class TestCreating:
         assert infos[0].commit.id == infos[1].commit.id != before
         assert infos[1].parent_commit.id == before
 
-    def test_provenance_is_told_in_both_directions(self, client: Client, master: pfs.Branch) -> None:
+    def test_provenance_is_reported_in_both_directions(self, client: Client, master: pfs.Branch) -> None:
         middle = new_branch(client, master)
         last = new_branch(client, middle)
         info = client.pfs.inspect_branch(branch=last)
         assert info.direct_provenance == [middle]
         assert info.provenance == [middle, master]
         assert client.pfs.inspect_branch(branch=master).subvenance == [middle, last]
-        assert [one.branch for one in client.pfs.walk_branch_provenance(start=[last.as_picker()])] == [middle, master]
+        assert [info.branch for info in client.pfs.walk_branch_provenance(start=[last.as_picker()])] == [middle, master]
         near = client.pfs.walk_branch_subvenance(start=[master.as_picker()], max_depth=1)
-        assert [one.branch for one in near] == [middle]
+        assert [info.branch for info in near] == [middle]
 
     def test_a_repo_is_never_in_its_own_provenance(self, client: Client, master: pfs.Branch) -> None:
         other = pfs.Branch(repo=master.repo, name="other")
@@ -154,7 +154,7 @@ class TestPropagation:
         info = client.pfs.inspect_commit(commit=head(joined))
         unchanged = client.pfs.inspect_commit(commit=head(other)).commit
         assert sorted(named(info.direct_provenance)) == sorted([master.repo.name, other.repo.name])
-        assert {one.id for one in info.direct_provenance} == {commit.id, unchanged.id}
+        assert {above.id for above in info.direct_provenance} == {commit.id, unchanged.id}
 
     def test_two_ways_to_one_branch_make_one_commit(self, client: Client, master: pfs.Branch) -> None:
         left, right = new_branch(client, master), new_branch(client, master)
@@ -163,7 +163,7 @@ class TestPropagation:
         commit = put(client, master, a=b"1")
         assert len(list(client.pfs.list_commit(repo=bottom.repo))) == before + 1
         info = client.pfs.inspect_commit(commit=head(bottom))
-        assert {one.id for one in info.direct_provenance} == {commit.id}
+        assert {above.id for above in info.direct_provenance} == {commit.id}
 
     def test_users_do_not_start_commits_on_output_branches(self, client: Client, master: pfs.Branch) -> None:
         derived = new_branch(client, master)
@@ -171,7 +171,7 @@ class TestPropagation:
             client.pfs.start_commit(branch=derived)
 
     def test_the_global_id_leads_to_the_commit_that_was_used(self, client: Client, master: pfs.Branch) -> None:
-        """What a trainer opens: input_repo@$PACH_JOB_ID, though that repo has no commit of that set."""
+        """A trainer opens input_repo@$PACH_JOB_ID, though that repo has no commit of that set."""
         put(client, master, a=b"old")
         other = new_branch(client)
         joined = new_branch(client, master, other)
@@ -196,7 +196,7 @@ class TestFinishingDownstream:
 
 
 class TestCommitSets:
-    def test_a_set_is_told_what_it_depends_on_first(self, client: Client, master: pfs.Branch) -> None:
+    def test_a_set_lists_its_dependencies_first(self, client: Client, master: pfs.Branch) -> None:
         other = new_branch(client)
         middle = new_branch(client, master, other)
         last = new_branch(client, middle)
@@ -204,7 +204,7 @@ class TestCommitSets:
         infos = list(client.pfs.inspect_commit_set(commit_set=pfs.CommitSet(id=commit.id)))
         order = [info.commit.repo.name for info in infos]
         assert set(order) == {branch.repo.name for branch in (master, other, middle, last)}
-        assert order.index(middle.repo.name) > max(order.index(one.repo.name) for one in (master, other))
+        assert order.index(middle.repo.name) > max(order.index(branch.repo.name) for branch in (master, other))
         assert order[-1] == last.repo.name
 
     def test_waiting_for_a_set(self, client: Client, master: pfs.Branch) -> None:
@@ -264,7 +264,7 @@ class TestSquashAndDrop:
         assert is_finished(info)
         assert list(client.pfs.walk_file(file=at(head(master)))) == []
 
-    def test_subvenance_goes_along_when_asked(self, client: Client, master: pfs.Branch) -> None:
+    def test_subvenance_is_deleted_too_if_recursive(self, client: Client, master: pfs.Branch) -> None:
         derived = new_branch(client, master)
         finish(client, derived)
         commit = put(client, master, a=b"1")

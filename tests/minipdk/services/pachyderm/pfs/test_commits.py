@@ -14,7 +14,7 @@ from tests.minipdk.services.pachyderm.conftest import at, head, is_finished, new
 UNKNOWN = grpc.StatusCode.UNKNOWN
 
 
-def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> Any:
+def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> pytest.RaisesExc[grpc.RpcError]:
     return pytest.raises(grpc.RpcError, check=lambda error: error.code() == code and words in error.details())
 
 
@@ -146,7 +146,7 @@ class TestAncestry:
             client.pfs.inspect_commit(commit=named(master, expression))
 
     @pytest.mark.parametrize("expression", ["master^a", "master^1~1", "master.1.2"])
-    def test_what_is_no_expression(self, client: Client, master: pfs.Branch, line: list[str], expression: str) -> None:
+    def test_invalid_expressions(self, client: Client, master: pfs.Branch, line: list[str], expression: str) -> None:
         with refused("invalid ancestry format"):
             client.pfs.inspect_commit(commit=named(master, expression))
 
@@ -156,8 +156,8 @@ class TestAncestry:
         uri = f"{master.repo.name}@master"
         root = pfs.CommitPicker(branch_root=pfs.CommitPickerBranchRoot(offset=3, branch=master.as_picker()))
         for picker in (root, pfs.CommitPicker.from_uri(uri), pfs.CommitPicker.from_uri(f"{uri}^0")):
-            found = list(client.pfs.walk_commit_subvenance(start=[picker]))
-            assert [info.commit.repo for info in found] == [downstream.repo]
+            infos = list(client.pfs.walk_commit_subvenance(start=[picker]))
+            assert [info.commit.repo for info in infos] == [downstream.repo]
 
 
 class TestListing:
@@ -174,10 +174,10 @@ class TestListing:
         assert ids(client.pfs.list_commit(repo=repo, number=0)) == line[::-1]
 
     def test_from_and_to_walk_the_parents(self, client: Client, master: pfs.Branch, line: list[str]) -> None:
-        found = client.pfs.list_commit(repo=master.repo, to=named(master, line[2]), from_=named(master, line[0]))
-        assert ids(found) == [line[2], line[1]]
+        between = client.pfs.list_commit(repo=master.repo, to=named(master, line[2]), from_=named(master, line[0]))
+        assert ids(between) == [line[2], line[1]]
 
-    def test_what_cannot_be_combined_is_refused(self, client: Client, master: pfs.Branch, line: list[str]) -> None:
+    def test_options_that_cannot_be_combined_are_refused(self, client: Client, master: pfs.Branch, line: list[str]) -> None:
         with refused("cannot use `from` commit without `to` commit"):
             list(client.pfs.list_commit(repo=master.repo, from_=named(master, line[0])))
         with refused("cannot use 'Reverse' while also using 'From' or 'To'"):
@@ -195,7 +195,7 @@ class TestListing:
 
 
 class TestWaiting:
-    def test_started_returns_at_once(self, client: Client, master: pfs.Branch) -> None:
+    def test_started_returns_immediately(self, client: Client, master: pfs.Branch) -> None:
         commit = client.pfs.start_commit(branch=master)
         assert client.pfs.inspect_commit(commit=commit, wait=pfs.CommitState.STARTED).commit.id == commit.id
 
@@ -236,9 +236,9 @@ class TestSubscribing:
         opened = client.pfs.start_commit(branch=master)
         finisher = threading.Timer(0.1, lambda: client.pfs.finish_commit(commit=opened))
         finisher.start()
-        found = next(stream)
-        assert found.commit.id == opened.id
-        assert is_finished(found)
+        info = next(stream)
+        assert info.commit.id == opened.id
+        assert is_finished(info)
         finisher.join()
         stream.close()
 
@@ -251,7 +251,7 @@ class TestSubscribing:
 
 
 class TestClearing:
-    def test_an_open_commit_forgets_what_was_written(self, client: Client, master: pfs.Branch) -> None:
+    def test_clearing_an_open_commit_forgets_its_files(self, client: Client, master: pfs.Branch) -> None:
         put(client, master, old=b"1")
         commit = client.pfs.start_commit(branch=master)
         client.pfs.put_file_from_bytes(commit=commit, path="/new", data=b"2")
@@ -268,10 +268,10 @@ def test_the_commits_that_changed_a_file_are_found(client: Client, master: pfs.B
     first = put(client, master, a=b"1").id
     put(client, master, b=b"1")
     third = put(client, master, a=b"2").id
-    found = list(client.pfs.find_commits(start=head(master), file_path="/a"))
-    assert [one.found_commit.id for one in found[:-1]] == [third, first]
-    assert found[-1].last_searched_commit.id == first
-    assert found[-1].commits_searched == 3
+    *matches, last = client.pfs.find_commits(start=head(master), file_path="/a")
+    assert [match.found_commit.id for match in matches] == [third, first]
+    assert last.last_searched_commit.id == first
+    assert last.commits_searched == 3
 
 
 def test_each_commit_keeps_the_data_it_had(client: Client, master: pfs.Branch) -> None:

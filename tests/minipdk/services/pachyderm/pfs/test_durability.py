@@ -1,23 +1,23 @@
-"""kill -9 of pachd: what was acknowledged is there, what was not is not half there."""
+"""kill -9 of pachd: acknowledged writes are there, others are there whole or not at all."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import grpc
 import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
+from tests.conftest import ServiceProcess
 from tests.minipdk.services.pachyderm.conftest import at, connect, head, is_finished, new_repo, paths, put, read
 
 from minipdk.common.home import Home
 
 
 @pytest.fixture
-def killed(home: Home, pachd: Any) -> Callable[[], Client]:
-    """Kill pachd, start it again, and connect anew."""
+def killed(home: Home, pachd: ServiceProcess) -> Callable[[], Client]:
+    """Kill pachd, start it again, and reconnect."""
 
     def again() -> Client:
         pachd.kill()
@@ -40,7 +40,7 @@ def test_acknowledged_commits_and_files_survive(client: Client, killed: Callable
     assert is_finished(client.pfs.inspect_commit(commit=opened))
 
 
-def test_a_put_that_was_cut_off_leaves_nothing(home: Home, pachd: Any, killed: Callable[[], Client]) -> None:
+def test_a_put_that_was_cut_off_leaves_nothing(home: Home, pachd: ServiceProcess, killed: Callable[[], Client]) -> None:
     client = connect(home)
     branch = pfs.Branch(repo=new_repo(client), name="master")
     put(client, branch, before=b"1")
@@ -70,7 +70,7 @@ def test_a_put_that_was_cut_off_leaves_nothing(home: Home, pachd: Any, killed: C
     assert paths(client.pfs.walk_file(file=at(head(branch)))) == ["/", "/after", "/before"]
 
 
-def test_every_put_that_returned_is_there_after_the_kill(home: Home, pachd: Any, killed: Callable[[], Client]) -> None:
+def test_every_returned_put_is_there_after_the_kill(home: Home, pachd: ServiceProcess, killed: Callable[[], Client]) -> None:
     client = connect(home)
     branch = pfs.Branch(repo=new_repo(client), name="master")
     acknowledged: list[int] = []

@@ -14,7 +14,7 @@ UNKNOWN = grpc.StatusCode.UNKNOWN
 BIG = bytes(range(256)) * 20_000  # more than two messages' worth
 
 
-def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> Any:
+def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> pytest.RaisesExc[grpc.RpcError]:
     return pytest.raises(grpc.RpcError, check=lambda error: error.code() == code and words in error.details())
 
 
@@ -35,7 +35,7 @@ class TestPutting:
         put(client, master, a=b"old and long")
         assert read(client, put(client, master, a=b"new"), "/a") == b"new"
 
-    def test_appending_adds_to_what_the_parent_has(self, client: Client, master: pfs.Branch) -> None:
+    def test_appending_adds_to_the_parents_files(self, client: Client, master: pfs.Branch) -> None:
         put(client, master, a=b"one ")
         with client.pfs.commit(branch=master) as commit:
             for word in (b"two ", b"three"):
@@ -64,7 +64,7 @@ class TestPutting:
         client.pfs.modify_file(iter(messages))
         assert read(client, commit, "/b") == b"".join(f"/b{number}\n".encode() for number in range(100))
 
-    def test_a_branch_whose_head_is_finished_gets_a_commit_of_its_own(self, client: Client, master: pfs.Branch) -> None:
+    def test_a_branch_whose_head_is_finished_gets_a_new_commit(self, client: Client, master: pfs.Branch) -> None:
         put(client, master, a=b"1")
         client.pfs.put_file_from_bytes(commit=head(master), path="/b", data=b"2")
         info = client.pfs.inspect_commit(commit=head(master))
@@ -172,9 +172,9 @@ class TestCopying:
         with client.pfs.commit(branch=master) as commit:
             commit.copy_file(src=at(tree, "/a"), dst="/copy")
             commit.copy_file(src=at(tree, "/dir"), dst="/more/dirs")
-        found = head(master)
-        assert read(client, found, "/copy") == b"1"
-        assert read(client, found, "/more/dirs/sub/d") == b"4444"
+        newest = head(master)
+        assert read(client, newest, "/copy") == b"1"
+        assert read(client, newest, "/more/dirs/sub/d") == b"4444"
 
     def test_replacing_and_appending(self, client: Client, tree: pfs.Commit, master: pfs.Branch) -> None:
         with client.pfs.commit(branch=master) as commit:
@@ -209,7 +209,7 @@ class TestGetting:
         with client.pfs.pfs_file(file=at(tree, "/dir/c")) as file:
             assert file.read() == b"333"
 
-    def test_a_tar_holds_the_whole_directory_once(self, client: Client, tree: pfs.Commit) -> None:
+    def test_a_tar_has_the_whole_directory_once(self, client: Client, tree: pfs.Commit) -> None:
         with client.pfs.pfs_tar_file(file=at(tree, "/**")) as tar:
             contents = {}
             for member in tar:
@@ -218,7 +218,7 @@ class TestGetting:
         assert set(contents) == {"a", "dir", "dir/b", "dir/c", "dir/sub", "dir/sub/d", "z"}
         assert contents["dir/sub/d"] == b"4444"
 
-    def test_an_open_commit_shows_what_was_written_so_far(self, client: Client, commit: pfs.Commit) -> None:
+    def test_an_open_commit_shows_the_files_written_so_far(self, client: Client, commit: pfs.Commit) -> None:
         client.pfs.put_file_from_bytes(commit=commit, path="/a", data=b"1")
         assert paths(client.pfs.list_file(file=at(commit))) == ["/a"]
 
@@ -235,7 +235,7 @@ class TestListing:
 
     def test_a_directorys_hash_says_whether_anything_in_it_differs(self, client: Client, master: pfs.Branch) -> None:
         def hashed() -> bytes:
-            return client.pfs.inspect_file(file=at(head(master), "/d")).hash
+            return bytes(client.pfs.inspect_file(file=at(head(master), "/d")).hash)
 
         put(client, master, d__s__a=b"1", d__b=b"2")
         before = hashed()
@@ -264,10 +264,10 @@ class TestListing:
     def test_page_by_page(self, client: Client, tree: pfs.Commit, call: str) -> None:
         ask = getattr(client.pfs, call)
         everything = paths(ask(file=at(tree)))
-        found: list[str] = []
-        while page := paths(ask(file=at(tree), number=2, **({"pagination_marker": at(tree, found[-1])} if found else {}))):
-            found += page
-        assert found == everything
+        listed: list[str] = []
+        while page := paths(ask(file=at(tree), number=2, **({"pagination_marker": at(tree, listed[-1])} if listed else {}))):
+            listed += page
+        assert listed == everything
 
     @pytest.mark.parametrize("call", ["list_file", "walk_file"])
     def test_backwards(self, client: Client, tree: pfs.Commit, call: str) -> None:
@@ -293,7 +293,7 @@ class TestListing:
 
 class TestGlobbing:
     @pytest.mark.parametrize(
-        ("pattern", "found"),
+        ("pattern", "matches"),
         [
             ("/", ["/"]),
             ("/*", ["/a", "/dir/", "/z"]),
@@ -312,8 +312,8 @@ class TestGlobbing:
             ("/nope*", []),
         ],
     )
-    def test_patterns(self, client: Client, tree: pfs.Commit, pattern: str, found: list[str]) -> None:
-        assert paths(client.pfs.glob_file(commit=tree, pattern=pattern)) == found
+    def test_patterns(self, client: Client, tree: pfs.Commit, pattern: str, matches: list[str]) -> None:
+        assert paths(client.pfs.glob_file(commit=tree, pattern=pattern)) == matches
 
     @pytest.mark.parametrize("pattern", ["/a[", "/{a", "/(a", "/a)"])
     def test_a_pattern_that_is_not_well_formed(self, client: Client, tree: pfs.Commit, pattern: str) -> None:
@@ -327,12 +327,12 @@ class TestDiffing:
             commit.put_file_from_bytes(path="/a", data=b"changed")
             commit.put_file_from_bytes(path="/dir/new", data=b"1")
             commit.delete_file(path="/z")
-        found = {}
-        for one in client.pfs.diff_file(new_file=at(head(master))):
-            new = one.new_file.file.path if one.new_file and one.new_file.file else ""
-            old = one.old_file.file.path if one.old_file and one.old_file.file else ""
-            found[new or old] = (bool(new), bool(old))
-        assert found == {
+        changes = {}
+        for pair in client.pfs.diff_file(new_file=at(head(master))):
+            new = pair.new_file.file.path if pair.new_file and pair.new_file.file else ""
+            old = pair.old_file.file.path if pair.old_file and pair.old_file.file else ""
+            changes[new or old] = (bool(new), bool(old))
+        assert changes == {
             "/": (True, True),
             "/a": (True, True),
             "/dir/": (True, True),

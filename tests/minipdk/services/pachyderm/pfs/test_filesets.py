@@ -17,7 +17,7 @@ import requests
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs, storage
 from pachyderm_sdk.api.cdr import resolver
-from tests.conftest import wait_for
+from tests.conftest import ServiceProcess, wait_for
 from tests.minipdk.services.pachyderm.conftest import at, head, new_repo, paths, put, put_paths, read, wait_until_it_answers
 
 from minipdk.common.home import Home
@@ -26,17 +26,17 @@ from minipdk.common.home import Home
 def fileset(client: Client, *changes: Any) -> str:
     """A file set by the pfs stub: a pair (path, bytes) appends, a path deletes."""
     stream = [
-        pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=one))
-        if isinstance(one, str)
-        else pfs.ModifyFileRequest(add_file=pfs.AddFile(path=one[0], raw=one[1]))
-        for one in changes
+        pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=change))
+        if isinstance(change, str)
+        else pfs.ModifyFileRequest(add_file=pfs.AddFile(path=change[0], raw=change[1]))
+        for change in changes
     ]
-    return client.pfs.create_file_set(iter(stream)).file_set_id
+    return str(client.pfs.create_file_set(iter(stream)).file_set_id)
 
 
 def files(client: Client, fileset_id: str, **options: Any) -> list[tuple[str, bytes]]:
-    """What the storage stub reads."""
-    return [(one.path, one.data) for one in client.storage.read_fileset(fileset_id=fileset_id, **options)]
+    """The files that the storage stub reads."""
+    return [(file.path, file.data) for file in client.storage.read_fileset(fileset_id=fileset_id, **options)]
 
 
 def opened(client: Client) -> pfs.Commit:
@@ -53,16 +53,16 @@ def tree(client: Client, commit: pfs.Commit) -> dict[str, bytes]:
 
 def test_a_file_set_that_is_added_to_a_commit_removes_first_and_appends_then(client: Client) -> None:
     commit = opened(client)
-    one = fileset(client, ("/a", b"more"), "/b", "/gone", "/d/c", ("/d/c", b"new"), ("/e/f", b"4"))
-    client.pfs.add_file_set(commit=commit, file_set_id=one)
+    added = fileset(client, ("/a", b"more"), "/b", "/gone", "/d/c", ("/d/c", b"new"), ("/e/f", b"4"))
+    client.pfs.add_file_set(commit=commit, file_set_id=added)
     assert tree(client, commit) == {"/a": b"1more", "/d/c": b"new", "/e/f": b"4"}
-    assert files(client, one) == [("/a", b"more"), ("/d/c", b"new"), ("/e/f", b"4")]
+    assert files(client, added) == [("/a", b"more"), ("/d/c", b"new"), ("/e/f", b"4")]
     client.pfs.finish_commit(commit=commit)
     with pytest.raises(grpc.RpcError, match="has already finished"):
-        client.pfs.add_file_set(commit=commit, file_set_id=one)
+        client.pfs.add_file_set(commit=commit, file_set_id=added)
 
 
-def test_composed_file_sets_do_what_each_does_in_turn(client: Client) -> None:
+def test_composed_file_sets_have_the_effect_of_each_in_order(client: Client) -> None:
     sets = [
         fileset(client, ("/a", b"x"), ("/n", b"1")),
         fileset(client, "/n", ("/a", b"y")),
@@ -77,7 +77,7 @@ def test_composed_file_sets_do_what_each_does_in_turn(client: Client) -> None:
     assert files(client, client.storage.compose_fileset(fileset_ids=sets[:2], ttl_seconds=60).fileset_id) == [("/a", b"xy")]
 
 
-def test_a_file_set_is_read_as_a_commit_of_its_own_repo(client: Client) -> None:
+def test_a_file_set_is_read_as_a_commit_of_the_filesets_repo(client: Client) -> None:
     repo = pfs.Repo(name="__filesets__", type="user", project=pfs.Project(name="default"))
     commit = pfs.Commit(repo=repo, id=fileset(client, ("/a", b"1"), ("/d/b", b"22")))
     assert paths(client.pfs.walk_file(file=at(commit))) == ["/", "/a", "/d/", "/d/b"]
@@ -92,7 +92,7 @@ def test_a_file_set_is_read_as_a_commit_of_its_own_repo(client: Client) -> None:
         client.pfs.create_repo(repo=repo)
 
 
-def test_a_commit_as_a_file_set_is_all_it_has_or_what_it_changes(client: Client) -> None:
+def test_a_commit_as_a_file_set_has_all_files_or_only_changes(client: Client) -> None:
     branch = pfs.Branch(repo=new_repo(client), name="master")
     put(client, branch, a=b"1", b=b"2", c=b"3")
     with client.pfs.commit(branch=branch) as commit:
@@ -122,10 +122,10 @@ def test_the_storage_stub_appends_deletes_copies_filters_and_leaves_data_out(cli
         Request(delete_file=storage.DeleteFile(path="/e")),
     ]
     second = client.storage.create_fileset(iter(stream)).fileset_id
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     for path, data in files(client, second):
-        found[path] = found.get(path, b"") + data
-    assert found == {"/empty": b"", "/f/a": b"11", "/large": b"x" * (5 << 20)}
+        contents[path] = contents.get(path, b"") + data
+    assert contents == {"/empty": b"", "/f/a": b"11", "/large": b"x" * (5 << 20)}
     assert files(client, second, empty_files=True) == [("/empty", b""), ("/f/a", b""), ("/large", b"")]
     until = storage.FileFilter(path_range=storage.PathRange(upper="/large"))
     since = storage.FileFilter(path_range=storage.PathRange(lower="/f"))
@@ -143,7 +143,9 @@ def test_a_client_puts_files_together_from_references_to_their_chunks(
     monkeypatch.setattr(resolver, "CDR_ENABLED", True)
     contents = {"/d/small": b"1", "/empty": b"", "/large": random.Random(1).randbytes(9 << 20)}
     appended = (storage.AppendFile(path=path, data=data) for path, data in contents.items())
-    fileset_id = client.storage.create_fileset(storage.CreateFilesetRequest(append_file=one) for one in appended).fileset_id
+    fileset_id = client.storage.create_fileset(
+        storage.CreateFilesetRequest(append_file=file) for file in appended
+    ).fileset_id
     chunks, made = tmp_path / "chunks", tmp_path / "made"
     client.storage.assemble_fileset(fileset_id, path="/", destination=made, cache_location=chunks)
     assert {f"/{path.relative_to(made)}": path.read_bytes() for path in made.rglob("*") if path.is_file()} == contents
@@ -159,16 +161,16 @@ def test_a_client_puts_files_together_from_references_to_their_chunks(
 @pytest.mark.parametrize(
     "shards",
     [
-        lambda client, one, **limits: client.pfs.shard_file_set(file_set_id=one, **limits).shards,
-        lambda client, one, **limits: client.storage.shard_fileset(fileset_id=one, **limits).shards,
+        lambda client, fileset_id, **limits: client.pfs.shard_file_set(file_set_id=fileset_id, **limits).shards,
+        lambda client, fileset_id, **limits: client.storage.shard_fileset(fileset_id=fileset_id, **limits).shards,
     ],
     ids=["pfs", "storage"],
 )
-def test_shards_are_ranges_that_together_hold_every_file_once(client: Client, shards: Callable[..., Any]) -> None:
-    one = fileset(client, *((f"/{number}", b"x" * number) for number in range(7)))
+def test_shards_are_ranges_that_together_cover_every_file_once(client: Client, shards: Callable[..., Any]) -> None:
+    numbered = fileset(client, *((f"/{number}", b"x" * number) for number in range(7)))
 
     def ends(**limits: int) -> list[tuple[str, str]]:
-        return [(shard.lower, shard.upper) for shard in shards(client, one, **limits)]
+        return [(shard.lower, shard.upper) for shard in shards(client, numbered, **limits)]
 
     assert ends() == [("", "")]
     assert ends(num_files=3) == [("", "/3"), ("/3", "/6"), ("/6", "")]
@@ -189,33 +191,34 @@ def test_a_file_set_expires_unless_it_is_renewed_and_its_space_comes_back(home: 
     with pytest.raises(grpc.RpcError, match=f"file set {gone} not found: it never was, or it has expired"):
         files(client, gone)
     assert files(client, kept) == [("/a", b"kept")]
-    for renew in (
+    renewals: list[Callable[[int], object]] = [
         lambda seconds: client.pfs.renew_file_set(file_set_id=kept, ttl_seconds=seconds),
         lambda seconds: client.storage.renew_fileset(fileset_id=kept, ttl_seconds=seconds),
-    ):
+    ]
+    for renew in renewals:
         with pytest.raises(grpc.RpcError, match=r"ttl \(0\) must be at least one second"):
             renew(0)
         with pytest.raises(grpc.RpcError, match=r"ttl \(1801s\) exceeds max ttl \(1800s\)"):
             renew(1801)
 
 
-def test_a_file_set_survives_kill_9(home: Home, client: Client, pachd: Any) -> None:
-    one = fileset(client, ("/small", b"1"), ("/large", b"x" * 100_000))
+def test_a_file_set_survives_kill_9(home: Home, client: Client, pachd: ServiceProcess) -> None:
+    kept = fileset(client, ("/small", b"1"), ("/large", b"x" * 100_000))
     pachd.kill()
     pachd.start()
     wait_until_it_answers(client)
-    assert files(client, one) == [("/large", b"x" * 100_000), ("/small", b"1")]
+    assert files(client, kept) == [("/large", b"x" * 100_000), ("/small", b"1")]
 
 
-def test_a_range_of_paths_limits_what_is_globbed_and_got(client: Client) -> None:
+def test_a_range_of_paths_limits_glob_and_get(client: Client) -> None:
     branch = pfs.Branch(repo=new_repo(client), name="master")
     put_paths(client, branch, {f"/{name}": name.encode() for name in ("a/1", "a/2", "b/1", "c")})
     within = pfs.PathRange(lower="/a/2", upper="/c")
-    found = client.pfs.glob_file(commit=head(branch), pattern="/**", path_range=within)
-    assert paths(found) == ["/a/", "/a/2", "/b/", "/b/1"]
-    stream = b"".join(one.value for one in client.pfs.get_file_tar(file=at(head(branch), "/"), path_range=within))
+    matches = client.pfs.glob_file(commit=head(branch), pattern="/**", path_range=within)
+    assert paths(matches) == ["/a/", "/a/2", "/b/", "/b/1"]
+    stream = b"".join(piece.value for piece in client.pfs.get_file_tar(file=at(head(branch), "/"), path_range=within))
     with tarfile.open(fileobj=BytesIO(stream)) as archive:
-        assert [one.name.strip("/") for one in archive] == ["", "a", "a/2", "b", "b/1"]
+        assert [member.name.strip("/") for member in archive] == ["", "a", "a/2", "b", "b/1"]
     assert read(client, head(branch), "/a/*", path_range=within) == b"a/2"
     with pytest.raises(grpc.RpcError, match="not found"):
         read(client, head(branch), "/c", path_range=within)

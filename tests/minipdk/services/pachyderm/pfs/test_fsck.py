@@ -1,4 +1,4 @@
-"""What fsck finds and mends, CheckStorage, and the cache."""
+"""Findings and repairs of fsck, CheckStorage, and the cache."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHANCE = random.Random(5)
 
 
 def findings(client: Client, **options: Any) -> list[tuple[str, str]]:
-    return [(one.fix, one.error) for one in client.pfs.fsck(**options)]
+    return [(finding.fix, finding.error) for finding in client.pfs.fsck(**options)]
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def branch(client: Client) -> pfs.Branch:
     return pfs.Branch(repo=new_repo(client), name="master")
 
 
-def test_what_is_whole_has_no_findings(client: Client, bench: Workbench, branch: pfs.Branch) -> None:
+def test_intact_data_has_no_findings(client: Client, bench: Workbench, branch: pfs.Branch) -> None:
     put(client, branch, a=b"1", d__b=CHANCE.randbytes(100_000))
     fileset(client, ("/x", b"1"))
     output = pfs.Branch(repo=new_repo(client), name="master")
@@ -58,7 +58,7 @@ def test_what_is_whole_has_no_findings(client: Client, bench: Workbench, branch:
     assert findings(client) == findings(client, fix=True) == findings(client, zombie_all=True) == []
 
 
-def test_a_damaged_file_is_named_and_set_aside_and_mended_by_putting_it_again(
+def test_a_damaged_file_is_named_set_aside_and_repaired_by_putting_it_again(
     home: Home, client: Client, branch: pfs.Branch
 ) -> None:
     data = CHANCE.randbytes(100_000)
@@ -125,13 +125,13 @@ def test_storage_is_counted_by_ranges_of_digests(client: Client, branch: pfs.Bra
 
 
 def test_a_cached_value_keeps_its_file_sets_until_its_tag_is_cleared(client: Client) -> None:
-    one = fileset(client, ("/a", b"kept"))
+    kept = fileset(client, ("/a", b"kept"))
     value = wrappers.Any(type_url="type.googleapis.com/x", value=b"1")
-    client.pfs.put_cache(key="k1", value=value, file_set_ids=[one], tag="job-1")
+    client.pfs.put_cache(key="k1", value=value, file_set_ids=[kept], tag="job-1")
     client.pfs.put_cache(key="k2", value=value, tag="job_2")
     client.pfs.put_cache(key="k1", value=wrappers.Any(value=b"another"), tag="other")
     passing = fileset(client, ("/b", b"2"))
-    for each in (one, passing):
+    for each in (kept, passing):
         client.pfs.renew_file_set(file_set_id=each, ttl_seconds=1)
 
     def has_expired(each: str) -> bool:
@@ -142,10 +142,10 @@ def test_a_cached_value_keeps_its_file_sets_until_its_tag_is_cleared(client: Cli
         return False
 
     wait_for(lambda: has_expired(passing), seconds=60, what="a file set without a cached value to expire")
-    assert files(client, one) == [("/a", b"kept")]
+    assert files(client, kept) == [("/a", b"kept")]
     assert client.pfs.get_cache(key="k1").value == value
     client.pfs.clear_cache(tag_prefix="job-")
     assert client.pfs.get_cache(key="k2").value == value
     with pytest.raises(grpc.RpcError, match="the cache has nothing under the key k1"):
         client.pfs.get_cache(key="k1")
-    wait_for(lambda: has_expired(one), seconds=60, what="the file set to expire without its value")
+    wait_for(lambda: has_expired(kept), seconds=60, what="the file set to expire without its value")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
-from tests.conftest import new_home, wait_for
+from tests.conftest import ServiceProcess, new_home, wait_for
 from tests.minipdk.services.pachyderm.conftest import connect, head, new_repo, put_paths, read, wait_until_it_answers
 from tests.minipdk.services.pachyderm.s3.test_gateway import connect as connect_s3
 
@@ -36,7 +36,7 @@ def stored(home: Home) -> tuple[int, int]:
 
 def is_within(now: tuple[int, int], before: tuple[int, int]) -> bool:
     """Older garbage may go at any time, so less may be stored than before."""
-    return all(one <= other for one, other in zip(now, before, strict=True))
+    return all(new <= old for new, old in zip(now, before, strict=True))
 
 
 def test_a_large_file_with_a_small_change_takes_little_more_space(home: Home, client: Client) -> None:
@@ -53,7 +53,7 @@ def test_a_large_file_with_a_small_change_takes_little_more_space(home: Home, cl
     assert read(client, head(branch), "/b", offset=20 * MIB) == changed[20 * MIB :] + b"appended"
 
 
-def test_memory_does_not_grow_with_the_size_of_a_file(home: Home, client: Client, pachd: Any) -> None:
+def test_memory_does_not_grow_with_the_size_of_a_file(home: Home, client: Client, pachd: ServiceProcess) -> None:
     s3, repo = connect_s3(home), new_repo(client)
     client.pfs.create_branch(branch=pfs.Branch(repo=repo, name="master"))
     body = CHANCE.randbytes(128 * MIB)
@@ -62,6 +62,7 @@ def test_memory_does_not_grow_with_the_size_of_a_file(home: Home, client: Client
     for name, size in (("/a", 128), ("/b", 96)):
         pieces = client.pfs.get_file(file=pfs.File(commit=head(pfs.Branch(repo=repo, name="master")), path=name))
         assert sum(len(piece.value) for piece in pieces) == size * MIB
+    assert pachd.process is not None
     status = Path(f"/proc/{pachd.process.pid}/status").read_text()
     assert int(status.partition("VmHWM:")[2].split()[0]) < 240 << 10
 
@@ -77,7 +78,7 @@ def test_deleted_and_dropped_data_gives_its_space_back_and_shared_data_stays(hom
     commit = put_paths(client, kept, {"/dropped": dropped})
     client.pfs.delete_repo(repo=gone.repo)
     client.pfs.drop_commit(commit=commit)
-    wait_for(lambda: is_within(stored(home), before), seconds=60, what="the space of what was deleted")
+    wait_for(lambda: is_within(stored(home), before), seconds=60, what="the space of the deleted contents")
     assert {path: read(client, head(kept), path) for path in files} == files
 
 
@@ -104,7 +105,7 @@ def test_parts_of_uploads_and_filesets_stay_until_they_are_given_up(home: Home, 
     wait_for(lambda: stored(home)[0] <= full, seconds=60, what="the space of the upload that was given up")
 
 
-def test_what_is_acknowledged_survives_collections_and_kills(home: Home, pachd: Any) -> None:
+def test_acknowledged_writes_survive_collections_and_kills(home: Home, pachd: ServiceProcess) -> None:
     """Writers put the same few contents again and again while others delete them, and pachd dies in the middle."""
     contents = [CHANCE.randbytes(size) for size in (100, 100, 40_000, 40_000, 700_000)]
     repos = [new_repo(connect(home)) for _ in range(2)]
@@ -129,7 +130,7 @@ def test_what_is_acknowledged_survives_collections_and_kills(home: Home, pachd: 
     for _ in range(3):
         known: list[dict[str, bytes]] = [{} for _ in repos]
         events = [threading.Event() for _ in repos]
-        threads = [threading.Thread(target=work, args=one) for one in zip(repos, known, events, strict=True)]
+        threads = [threading.Thread(target=work, args=arguments) for arguments in zip(repos, known, events, strict=True)]
         for thread in threads:
             thread.start()
         assert all(event.wait(60) for event in events)
@@ -150,7 +151,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Pfs:
 
 
 class Model:
-    """A repo's line of commits, and writers that have stored what no commit names yet, beside what they should hold."""
+    """A repo's line of commits and writers with contents that no commit refers to yet, and the expected contents of both."""
 
     def __init__(self, store: Pfs) -> None:
         for info in store.list_repos():

@@ -33,13 +33,13 @@ def repos(infos: Any) -> list[str]:
 class TestWalks:
     def test_commits_are_walked_both_ways_nearest_first(self, client: Client, chain: list[pfs.Branch]) -> None:
         names = [branch.repo.name for branch in chain]
-        first, last = (pfs.CommitPicker(branch_head=one.as_picker()) for one in (chain[0], chain[-1]))
+        first, last = (pfs.CommitPicker(branch_head=branch.as_picker()) for branch in (chain[0], chain[-1]))
         assert repos(client.pfs.walk_commit_provenance(start=[last])) == names[2::-1]
         assert repos(client.pfs.walk_commit_subvenance(start=[first])) == names[1:]
 
     def test_walks_end_at_their_limits(self, client: Client, chain: list[pfs.Branch]) -> None:
         names = [branch.repo.name for branch in chain]
-        first, last = (pfs.CommitPicker(branch_head=one.as_picker()) for one in (chain[0], chain[-1]))
+        first, last = (pfs.CommitPicker(branch_head=branch.as_picker()) for branch in (chain[0], chain[-1]))
         assert repos(client.pfs.walk_commit_provenance(start=[last], max_depth=2)) == [names[2], names[1]]
         assert repos(client.pfs.walk_commit_subvenance(start=[first], max_commits=1)) == [names[1]]
         assert repos(client.pfs.walk_branch_provenance(start=[chain[-1].as_picker()], max_branches=2)) == [
@@ -80,7 +80,7 @@ class TestListing:
         assert line[0] in [info.commit.id for info in older]
         assert line[2] in [info.commit.id for info in newer]
 
-    def test_the_origin_filters_unless_all_are_asked_for(self, client: Client, master: pfs.Branch) -> None:
+    def test_the_origin_filters_unless_all_are_requested(self, client: Client, master: pfs.Branch) -> None:
         client.pfs.create_branch(branch=master)
         made = put(client, master, a=b"1").id
         user = client.pfs.list_commit(repo=master.repo, origin_kind=pfs.OriginKind.USER)
@@ -90,9 +90,9 @@ class TestListing:
 
     def test_finding_commits_ends_at_the_limit(self, client: Client, master: pfs.Branch) -> None:
         line = [put_paths(client, master, {"/dir/a": str(number).encode()}) for number in range(3)]
-        found = list(client.pfs.find_commits(start=head(master), file_path="/dir/a", limit=1))
-        assert [one.found_commit.id for one in found[:-1]] == [line[2].id]
-        assert (found[-1].last_searched_commit.id, found[-1].commits_searched) == (line[2].id, 1)
+        *matches, last = client.pfs.find_commits(start=head(master), file_path="/dir/a", limit=1)
+        assert [match.found_commit.id for match in matches] == [line[2].id]
+        assert (last.last_searched_commit.id, last.commits_searched) == (line[2].id, 1)
 
     def test_an_open_commit_cannot_be_searched(self, client: Client, master: pfs.Branch) -> None:
         client.pfs.start_commit(branch=master)
@@ -137,13 +137,13 @@ class TestProjects:
         (summary,) = client.pfs.repos_summary(projects=pickers).summaries
         assert (summary.project.name, summary.user_repo_count, summary.size_bytes) == ("full", 2, 10)
 
-    def test_a_project_tells_its_defaults(self, client: Client) -> None:
+    def test_a_project_shows_its_defaults(self, client: Client) -> None:
         project = pfs.Project(name="with-defaults")
         client.pfs.create_project(project=project, description="d")
         json = '{"createPipelineRequest": {"datumTries": 5}}'
         client.pps.set_project_defaults(project=project, project_defaults_json=json)
-        told = client.pfs.inspect_project_v2(project=project)
-        assert (told.info.description, told.defaults_json) == ("d", json)
+        response = client.pfs.inspect_project_v2(project=project)
+        assert (response.info.description, response.defaults_json) == ("d", json)
 
 
 class TestSquashAndDrop:
@@ -179,7 +179,7 @@ class TestSquashAndDrop:
         assert client.pfs.inspect_branch(branch=release).head.id == first.id
 
 
-def test_a_moved_head_starts_what_is_downstream_also_when_it_stays(client: Client, master: pfs.Branch) -> None:
+def test_a_head_set_again_starts_branches_downstream_even_if_unchanged(client: Client, master: pfs.Branch) -> None:
     """Naming a head is asking for a new run, as deferred processing does."""
     put(client, master, a=b"1")
     derived = new_branch(client, master)

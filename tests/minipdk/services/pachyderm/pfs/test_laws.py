@@ -1,6 +1,6 @@
-"""Provenance and datum skipping as laws: random operations on a real pachd and on a model of it must come out the same.
+"""Laws of provenance and datum skipping: random operations on a real pachd and on a model of it must have the same result.
 
-``LAWS_OPERATIONS`` says how many (25), ``LAWS_SEED`` which (0); a failure tells both and what was done.
+``LAWS_OPERATIONS`` is their number (25), ``LAWS_SEED`` chooses them (0); a failure shows both and the operations.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def branch(key: Key) -> pfs.Branch:
 
 
 class Both:
-    """A pachd and a model that have the same done to them; ``done`` is told when they differ."""
+    """A pachd and a model that get the same operations; ``done`` is shown when they differ."""
 
     def __init__(self, bench: Workbench, seed: int) -> None:
         self.client, self.bench, self.model = bench.client, bench, Model()
@@ -58,9 +58,9 @@ class Both:
         self.settle()
         self.compare_heads()
 
-    def attempt(self, what: str, model: Callable[[], CommitSet | None], real: Callable[[], object]) -> CommitSet | None:
+    def attempt(self, operation: str, model: Callable[[], CommitSet | None], real: Callable[[], object]) -> CommitSet | None:
         """Do both, or see both refuse, for the same reason."""
-        self.done.append(what)
+        self.done.append(operation)
         try:
             made = model()
         except Refused as refusal:
@@ -134,9 +134,9 @@ class Both:
 
     def create_pipeline(self) -> None:
         name = f"pipe{len(self.model.pipelines)}"
-        sources = [(one, "user", "master") for one in (*self.model.repos, *self.model.pipelines)]
+        sources = [(name, "user", "master") for name in (*self.model.repos, *self.model.pipelines)]
         if self.random.random() < 0.4:
-            sources += [(one, "user", kind) for one in self.model.repos for kind in ("side", "late")]
+            sources += [(name, "user", kind) for name in self.model.repos for kind in ("side", "late")]
         inputs = sorted(self.random.sample(sources, min(len(sources), self.random.choice([1, 1, 2]))))
         if len({key[0] for key in inputs}) < len(inputs):
             return  # refused before anything else, because names of inputs must differ
@@ -186,26 +186,26 @@ class Both:
         sets = self.model.sets()
         if not sets:
             return
-        one = self.random.choice(sets[-5:])
-        handle = pfs.CommitSet(id=one.id)
+        chosen = self.random.choice(sets[-5:])
+        handle = pfs.CommitSet(id=chosen.id)
         if self.random.random() < 0.5:
             squash = self.client.pfs.squash_commit_set
-            self.attempt(f"squash {one.id}", lambda: self.model.squash(one), lambda: squash(commit_set=handle))
+            self.attempt(f"squash {chosen.id}", lambda: self.model.squash(chosen), lambda: squash(commit_set=handle))
         else:
             drop = self.client.pfs.drop_commit_set
-            self.attempt(f"drop {one.id}", lambda: self.model.drop(one), lambda: drop(commit_set=handle))
+            self.attempt(f"drop {chosen.id}", lambda: self.model.drop(chosen), lambda: drop(commit_set=handle))
 
     # Comparing
 
     def handle(self, commit: Commit) -> pfs.Commit:
-        return pfs.Commit(repo=repo(*commit.repo), id=commit.set.id)
+        return pfs.Commit(repo=repo(*commit.repo), id=commit.commit_set.id)
 
     def settle(self) -> None:
-        """Wait for the jobs, and learn the ids of what pachd made."""
+        """Wait for the jobs, and note the ids of the commit sets that pachd made."""
         for key, known in self.model.branches.items():
             head = pfs.Commit(repo=repo(key[0], key[1]), branch=branch(key))
             info = self.client.pfs.inspect_commit(commit=head, wait=pfs.CommitState.FINISHED)
-            known.head.set.id = known.head.set.id or info.commit.id
+            known.head.commit_set.id = known.head.commit_set.id or info.commit.id
 
     def compare_heads(self) -> None:
         for key, known in self.model.branches.items():
@@ -215,7 +215,7 @@ class Both:
                 assert self.files(known.head) == known.head.files, key
         for name, pipeline in self.model.pipelines.items():
             if pipeline.jobs and not pipeline.jobs[-1].commit.deleted:
-                job = pps.Job(pipeline=pps.Pipeline(name=name), id=pipeline.jobs[-1].commit.set.id)
+                job = pps.Job(pipeline=pps.Pipeline(name=name), id=pipeline.jobs[-1].commit.commit_set.id)
                 real = self.client.pps.inspect_job(job=job, wait=True)
                 assert real.state == pps.JobState.JOB_SUCCESS, real.reason
                 assert (real.data_processed, real.data_skipped) == (
@@ -224,40 +224,42 @@ class Both:
                 ), name
 
     def files(self, commit: Commit) -> dict[str, str]:
-        found = self.bench.files(f"{commit.key[0]}@{commit.set.id}")
-        return {path.removeprefix("/"): content for path, content in found.items()}
+        files = self.bench.files(f"{commit.key[0]}@{commit.commit_set.id}")
+        return {path.removeprefix("/"): content for path, content in files.items()}
 
     def compare(self, info: pfs.CommitInfo, commit: Commit) -> None:
         assert info.commit == self.handle(commit)
-        assert (info.parent_commit.id or None) == (commit.parent.set.id if commit.parent else None)
-        assert {(one.repo.name, one.repo.type, one.id) for one in info.direct_provenance} == {
-            (*one.repo, one.set.id) for one in commit.provenance
+        assert (info.parent_commit.id or None) == (commit.parent.commit_set.id if commit.parent else None)
+        assert {(above.repo.name, above.repo.type, above.id) for above in info.direct_provenance} == {
+            (*above.repo, above.commit_set.id) for above in commit.provenance
         }
         assert info.origin.kind == (pfs.OriginKind.USER if commit.by_user else pfs.OriginKind.AUTO)
         assert not info.error
 
     def compare_everything(self) -> None:
-        """Every commit there is, and no other; what each set's id stands for in the repos upstream."""
+        """Every commit exists, and no other; each set's id is an alias in the repos upstream."""
         for name, kind in {commit.repo for commit in self.model.commits}:
             infos = list(self.client.pfs.list_commit(repo=repo(name, kind)))
             expected = self.model.line((name, kind))
-            assert [info.commit.id for info in infos] == [commit.set.id for commit in expected]
+            assert [info.commit.id for info in infos] == [commit.commit_set.id for commit in expected]
             for info, commit in zip(infos, expected, strict=True):
                 self.compare(info, commit)
         for commit in self.model.living():
-            upstream = [one.repo for one in commit.upstream()]
-            for one in commit.upstream():
-                if upstream.count(one.repo) == 1 and one.repo not in {
-                    member.repo for member in self.model.of_set(commit.set)
+            upstream = [above.repo for above in commit.upstream()]
+            for above in commit.upstream():
+                if upstream.count(above.repo) == 1 and above.repo not in {
+                    member.repo for member in self.model.of_set(commit.commit_set)
                 }:
-                    alias = pfs.Commit(repo=repo(*one.repo), id=commit.set.id)
-                    found = self.client.pfs.inspect_commit(commit=alias).commit.id
-                    others = {other.set.id for member in self.model.of_set(commit.set) for other in member.upstream()}
-                    assert found == one.set.id or found in others
+                    alias = pfs.Commit(repo=repo(*above.repo), id=commit.commit_set.id)
+                    alias_id = self.client.pfs.inspect_commit(commit=alias).commit.id
+                    others = {
+                        other.commit_set.id for member in self.model.of_set(commit.commit_set) for other in member.upstream()
+                    }
+                    assert alias_id == above.commit_set.id or alias_id in others
 
 
 @pytest.mark.timeout(120 + 10 * OPERATIONS)
-def test_random_operations_leave_what_the_model_says(bench: Workbench) -> None:
+def test_random_operations_have_the_same_result_as_in_the_model(bench: Workbench) -> None:
     both = Both(bench, SEED)
     try:
         for _ in range(OPERATIONS):

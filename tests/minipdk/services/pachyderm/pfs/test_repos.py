@@ -18,7 +18,7 @@ def project(client: Client) -> pfs.Project:
     return project
 
 
-def refused(code: grpc.StatusCode, words: str) -> object:
+def refused(code: grpc.StatusCode, words: str) -> pytest.RaisesExc[grpc.RpcError]:
     """A context that expects the call in it to fail with this status and these words."""
     return pytest.raises(grpc.RpcError, check=lambda error: error.code() == code and words in error.details())
 
@@ -28,7 +28,7 @@ def test_a_project_is_created_inspected_updated_and_listed(client: Client, proje
     assert (info.project.name, info.description) == (project.name, "one of mine")
     client.pfs.create_project(project=project, description="changed", update=True)
     assert client.pfs.inspect_project(project=project).description == "changed"
-    assert {"default", project.name} <= {one.project.name for one in client.pfs.list_project()}
+    assert {"default", project.name} <= {info.project.name for info in client.pfs.list_project()}
 
 
 def test_a_project_cannot_be_made_twice(client: Client, project: pfs.Project) -> None:
@@ -37,7 +37,7 @@ def test_a_project_cannot_be_made_twice(client: Client, project: pfs.Project) ->
 
 
 @pytest.mark.parametrize("name", ["a b", "-a", "a/b", "a" * 52, "é"])
-def test_project_names_that_kubernetes_or_ancestry_could_not_hold_are_refused(client: Client, name: str) -> None:
+def test_project_names_that_kubernetes_or_ancestry_cannot_express_are_refused(client: Client, name: str) -> None:
     with pytest.raises(grpc.RpcError, match=r"invalid|must start|longer"):
         client.pfs.create_project(project=pfs.Project(name=name))
 
@@ -137,7 +137,7 @@ def test_a_repos_size_is_that_of_the_newest_finished_commit_on_master(client: Cl
     assert client.pfs.inspect_repo(repo=repo).details.size_bytes == 5
 
 
-def test_every_repo_of_a_project_is_deleted_at_once(client: Client, project: pfs.Project) -> None:
+def test_every_repo_of_a_project_is_deleted_together(client: Client, project: pfs.Project) -> None:
     for name in ("a", "b"):
         client.pfs.create_repo(repo=pfs.Repo(name=name, type="user", project=project))
     deleted = client.pfs.delete_repos(projects=[project]).repos

@@ -1,4 +1,4 @@
-"""Layered trees against a plain dictionary: whatever happens, both hold the same files."""
+"""Layered trees against a plain dictionary: after any changes, both have the same files."""
 
 from __future__ import annotations
 
@@ -67,8 +67,9 @@ def expected_walk(files: dict[str, bytes]) -> list[str]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(CHANGES, min_size=1, max_size=6))
-def test_a_line_of_commits_holds_what_was_put(pfs: Pfs, numbers: Iterator[int], history: list[Any]) -> None:
-    branch, files = new_branch(pfs, numbers), {}
+def test_a_line_of_commits_has_the_files_that_were_put(pfs: Pfs, numbers: Iterator[int], history: list[Any]) -> None:
+    branch = new_branch(pfs, numbers)
+    files: dict[str, bytes] = {}
     for changes in history:
         attempt = dict(files)
         commit = pfs.start_commit(branch)
@@ -131,7 +132,7 @@ def test_deleting_a_repo_frees_its_layers(pfs: Pfs, numbers: Iterator[int]) -> N
 
 
 class TestFileSets:
-    """What PPS builds output commits from."""
+    """The union that PPS makes output commits of."""
 
     def make(self, pfs: Pfs, folder: Path, **files: bytes) -> str:
         folder.mkdir()
@@ -170,9 +171,9 @@ class TestFileSets:
             for number, version in versions.items() - made.keys():
                 files = {f"d{number % 3}__{number}": b"x" * version, f"top{number}": b"t"} if version else {}
                 made[number, version] = self.make(pfs, tmp_path / str(next(numbers)), **files)
-            sets = [made[one] for one in versions.items()]
+            sets = [made[version] for version in versions.items()]
             commits = [self.union(pfs, numbers, sets, since), self.union(pfs, numbers, sets, None)]
-            trees = [[(one.path, one.size, one.hash) for one in pfs.files.walk(commit, "/")] for commit in commits]
+            trees = [[(file.path, file.size, file.hash) for file in pfs.files.walk(commit, "/")] for commit in commits]
             assert trees[0] == trees[1]
             since = Contents(commits[0], sets)
 
@@ -190,7 +191,7 @@ class TestFileSets:
             self.union(pfs, numbers, sets, since)
         self.union(pfs, numbers, [*sets[:3], *sets[4:]], since)
 
-    def test_links_stand_for_what_they_point_at(self, pfs: Pfs, numbers: Iterator[int], tmp_path: Path) -> None:
+    def test_links_stand_for_their_targets(self, pfs: Pfs, numbers: Iterator[int], tmp_path: Path) -> None:
         (tmp_path / "pfs" / "in").mkdir(parents=True)
         (tmp_path / "pfs" / "in" / "data").write_bytes(b"input")
         out = tmp_path / "pfs" / "out"
@@ -238,7 +239,7 @@ class TestDownloading:
         (tmp_path / "d" / "e" / "big").write_bytes(b"spoilt")
         assert b"".join(pfs.files.read(commit, "/d/e/big")) == b"x" * 100_000
 
-    def test_empty_files_for_those_who_want_names_only(self, pfs: Pfs, commit: Commit, tmp_path: Path) -> None:
+    def test_empty_files_for_callers_that_need_names_only(self, pfs: Pfs, commit: Commit, tmp_path: Path) -> None:
         assert pfs.files.download(commit, "/", tmp_path, empty=True) == 0
         assert (tmp_path / "d" / "e" / "big").stat().st_size == 0
 
@@ -257,7 +258,7 @@ class TestHooks:
         assert [(set_id == info.commit.id, info.branch) for set_id, info in seen] == [(True, output)] * 2
         assert seen[1][0] == txn.id == commit.id
 
-    def test_what_fails_in_a_hook_undoes_the_transaction(
+    def test_a_failing_hook_undoes_the_transaction(
         self, pfs: Pfs, numbers: Iterator[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(_txn: Transaction, _info: CommitInfo) -> None:
@@ -298,7 +299,7 @@ class TestHooks:
         ("/a.b", "/a.b", []),
     ],
 )
-def test_globs_capture_what_parentheses_match(pattern: str, path: str, captures: list[str]) -> None:
+def test_globs_capture_the_matches_of_parentheses(pattern: str, path: str, captures: list[str]) -> None:
     assert compile_glob(pattern).match(path) == captures
 
 
@@ -319,7 +320,7 @@ def test_globs_do_not_match(pattern: str, path: str) -> None:
     assert compile_glob(pattern).match(path) is None
 
 
-def test_copying_a_directory_into_itself_reads_what_was_there(pfs: Pfs, numbers: Iterator[int]) -> None:
+def test_copying_a_directory_into_itself_reads_the_old_files(pfs: Pfs, numbers: Iterator[int]) -> None:
     commit = pfs.start_commit(new_branch(pfs, numbers))
     pfs.write_files(commit, {"/a/x": b"1"})
     pfs.files.modify(commit, [Copy("/a/b", commit, "/a")])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from typing import Any
 
 import grpc
 import pytest
@@ -30,7 +29,7 @@ def id_of(client: Client, at: pfs.Branch) -> str:
 
 @pytest.fixture
 def staging(client: Client, repo: pfs.Repo) -> pfs.Branch:
-    """The branch that commits are made on; what moves after it is the repo's master."""
+    """The branch that commits are made on; the repo's master follows it."""
     source = branch(repo, "staging")
     client.pfs.create_branch(branch=source)
     return source
@@ -63,10 +62,10 @@ class TestConditions:
         client.pfs.create_branch(branch=master, trigger=pfs.Trigger(branch="staging", rate_limit_spec="@every 1s"))
         wait_for(lambda: put(client, staging, a=b"1").id == id_of(client, master), seconds=60, what="a second to pass")
 
-    def test_any_condition_is_enough_unless_all_are_asked_for(self, client: Client, staging: pfs.Branch) -> None:
+    def test_any_condition_is_enough_unless_all_are_required(self, client: Client, staging: pfs.Branch) -> None:
         either, both = branch(staging.repo, "either"), branch(staging.repo, "both")
-        for one, all_ in ((either, False), (both, True)):
-            client.pfs.create_branch(branch=one, trigger=pfs.Trigger(branch="staging", size="1K", commits=1, all=all_))
+        for target, all_ in ((either, False), (both, True)):
+            client.pfs.create_branch(branch=target, trigger=pfs.Trigger(branch="staging", size="1K", commits=1, all=all_))
         small = put(client, staging, a=b"1").id
         assert id_of(client, either) == small
         assert id_of(client, both) != small
@@ -96,15 +95,13 @@ class TestConditions:
 
 
 class TestWhatFires:
-    def test_the_head_moves_in_a_commit_set_of_its_own(
-        self, client: Client, staging: pfs.Branch, master: pfs.Branch
-    ) -> None:
+    def test_the_head_moves_in_a_separate_commit_set(self, client: Client, staging: pfs.Branch, master: pfs.Branch) -> None:
         client.pfs.create_branch(branch=master, trigger=pfs.Trigger(branch="staging", commits=1))
         derived = new_branch(client, master)
         commit = put(client, staging, a=b"1").id
         info = client.pfs.inspect_commit(commit=head(derived))
         assert info.commit.id != commit
-        assert [one.id for one in info.direct_provenance] == [commit]
+        assert [above.id for above in info.direct_provenance] == [commit]
 
     def test_triggers_form_chains(self, client: Client, repo: pfs.Repo) -> None:
         a, b, c = (branch(repo, name) for name in "abc")
@@ -115,7 +112,7 @@ class TestWhatFires:
         put(client, a, a=b"1")
         assert id_of(client, c) == start
         second = put(client, a, b=b"1").id
-        assert [id_of(client, one) for one in (b, c)] == [second, second]
+        assert [id_of(client, branch) for branch in (b, c)] == [second, second]
 
     def test_an_output_branch_triggers_once_its_commit_is_finished(self, client: Client, master: pfs.Branch) -> None:
         put(client, master, a=b"1")
@@ -131,15 +128,15 @@ class TestWhatFires:
     def test_two_branches_that_lead_to_one_repo_fire_one_by_one(self, client: Client, staging: pfs.Branch) -> None:
         """One commit set could not hold both commits of the repo downstream."""
         left, right = branch(staging.repo, "left"), branch(staging.repo, "right")
-        for one in (left, right):
-            client.pfs.create_branch(branch=one, trigger=pfs.Trigger(branch="staging", commits=1))
+        for target in (left, right):
+            client.pfs.create_branch(branch=target, trigger=pfs.Trigger(branch="staging", commits=1))
         below = new_branch(client, left)
         beside = branch(below.repo, "beside")
         client.pfs.create_branch(branch=beside, provenance=[right])
         commit = put(client, staging, a=b"1").id
         assert id_of(client, left) == id_of(client, right) == commit
-        for one in (below, beside):
-            provenance = client.pfs.inspect_commit(commit=head(one)).direct_provenance
+        for target in (below, beside):
+            provenance = client.pfs.inspect_commit(commit=head(target)).direct_provenance
             assert [upstream.id for upstream in provenance] == [commit]
 
     def test_deferred_processing_by_moving_the_head(self, client: Client, staging: pfs.Branch, master: pfs.Branch) -> None:
@@ -167,7 +164,7 @@ class TestCron:
         wait_for(lambda: id_of(after, ticked) == second, seconds=60, what="a tick after the restart")
         after.pfs.create_branch(branch=ticked, trigger=pfs.Trigger(branch="staging", cron_spec="@never"))
 
-    def test_what_was_missed_is_made_up_for_once(self, home: Home, client: Client, pachd: ServiceProcess) -> None:
+    def test_missed_ticks_are_made_up_for_once(self, home: Home, client: Client, pachd: ServiceProcess) -> None:
         """However many ticks came while pachd was down: the branch below gets one commit for all of them.
 
         So is a commit that had been finished, and not looked at yet, when pachd was killed.
@@ -198,7 +195,7 @@ class TestCron:
         assert next_tick > time.time_ns()
         database.close()
 
-    def test_a_commit_does_not_fire_a_trigger_that_waits_for_a_time(self, home: Home, pachd: Any) -> None:
+    def test_a_commit_does_not_fire_a_trigger_that_waits_for_a_time(self, home: Home, pachd: ServiceProcess) -> None:
         client = connect(home)
         repo = pfs.Repo(name="waiting", type="user", project=pfs.Project(name="default"))
         client.pfs.create_repo(repo=repo)
@@ -212,7 +209,7 @@ class TestCron:
 
 
 class TestRules:
-    def test_what_a_trigger_must_be(self, home: Home, pachd: Any) -> None:
+    def test_invalid_triggers_are_refused(self, home: Home, pachd: ServiceProcess) -> None:
         client = connect(home)
         repo = pfs.Repo(name="rules", type="user", project=pfs.Project(name="default"))
         client.pfs.create_repo(repo=repo)
@@ -234,7 +231,7 @@ class TestRules:
             client.pfs.create_branch(branch=master, trigger=pfs.Trigger(branch="gone", commits=1))
         assert not client.pfs.branch_exists(branch=master)
 
-    def test_a_loop_over_other_branches_is_refused(self, home: Home, pachd: Any) -> None:
+    def test_a_loop_over_other_branches_is_refused(self, home: Home, pachd: ServiceProcess) -> None:
         client = connect(home)
         repo = pfs.Repo(name="loops", type="user", project=pfs.Project(name="default"))
         client.pfs.create_repo(repo=repo)
@@ -244,7 +241,7 @@ class TestRules:
         with refused("triggers cannot form a loop"):
             client.pfs.create_branch(branch=a, trigger=pfs.Trigger(branch="b", commits=1))
 
-    def test_a_trigger_is_shown_kept_and_never_beside_provenance(self, home: Home, pachd: Any) -> None:
+    def test_a_trigger_is_shown_kept_and_excludes_provenance(self, home: Home, pachd: ServiceProcess) -> None:
         client = connect(home)
         source = new_branch(client)
         moved = branch(source.repo, "moved")
@@ -255,7 +252,7 @@ class TestRules:
         with refused("a branch cannot have both provenance and a trigger"):
             client.pfs.create_branch(branch=moved, trigger=trigger, provenance=[new_branch(client)])
 
-    def test_triggers_tie_branches_together_unless_forced(self, home: Home, pachd: Any) -> None:
+    def test_triggers_tie_branches_together_unless_forced(self, home: Home, pachd: ServiceProcess) -> None:
         client = connect(home)
         source = new_branch(client)
         moved = branch(source.repo, "moved")
@@ -271,7 +268,7 @@ class TestRules:
 
 
 class TestPropagationSpecs:
-    def test_new_heads_of_a_branch_marked_never_start_nothing(self, home: Home, pachd: Any) -> None:
+    def test_new_heads_of_a_branch_marked_never_start_nothing(self, home: Home, pachd: ServiceProcess) -> None:
         client = connect(home)
         data, lookup = new_branch(client), new_branch(client)
         derived = pfs.Branch(repo=new_branch(client).repo, name="derived")
@@ -279,17 +276,17 @@ class TestPropagationSpecs:
         client.pfs.create_branch(branch=derived, provenance=[data, lookup], branch_propagation_specs=[never])
         last = new_branch(client, derived)
         assert client.pfs.inspect_branch(branch=derived).branch_propagation_specs == [never]
-        before = [id_of(client, one) for one in (derived, last)]
+        before = [id_of(client, branch) for branch in (derived, last)]
         looked_up = put(client, lookup, a=b"1").id
-        assert [id_of(client, one) for one in (derived, last)] == before
+        assert [id_of(client, branch) for branch in (derived, last)] == before
         commit = put(client, data, a=b"1").id
         info = client.pfs.inspect_commit(commit=head(derived))
         assert info.commit.id == commit == id_of(client, last)
-        assert {one.id for one in info.direct_provenance} == {commit, looked_up}
+        assert {above.id for above in info.direct_provenance} == {commit, looked_up}
         client.pfs.create_branch(branch=derived, provenance=[data, lookup])
         assert put(client, lookup, a=b"2").id == id_of(client, derived)
 
-    def test_only_provenance_can_be_marked(self, home: Home, pachd: Any) -> None:
+    def test_only_provenance_can_be_marked(self, home: Home, pachd: ServiceProcess) -> None:
         client = connect(home)
         data, other = new_branch(client), new_branch(client)
         never = pfs.BranchPropagationSpec(branch=other, propagation_spec=pfs.PropagationSpec(never=True))
@@ -302,8 +299,8 @@ class TestPropagationSpecs:
 
 
 class TestPipelines:
-    def test_an_input_with_a_trigger_reads_a_branch_of_its_own(self, home: Home, pachd: Any) -> None:
-        """Two commits make one job, on what they are together."""
+    def test_an_input_with_a_trigger_reads_a_separate_branch(self, home: Home, pachd: ServiceProcess) -> None:
+        """Two commits make one job, on their union."""
         bench = Workbench(connect(home))
         repo = bench.repo(a="1")
         source = pps.Input(pfs=pps.PfsInput(repo=repo, glob="/*", trigger=pfs.Trigger(commits=2)))
@@ -320,7 +317,7 @@ class TestPipelines:
         assert (bench.job(pipeline).data_processed, bench.job(pipeline).data_skipped) == (2, 2)
         assert sorted(bench.files(f"{pipeline.name}@master")) == ["/a", "/b", "/c", "/d"]
 
-    def test_an_input_that_never_propagates_starts_no_job(self, home: Home, pachd: Any) -> None:
+    def test_an_input_that_never_propagates_starts_no_job(self, home: Home, pachd: ServiceProcess) -> None:
         bench = Workbench(connect(home))
         data, lookup = bench.repo(a="1"), bench.repo(table="x")
         never = pps.PfsInput(repo=lookup, glob="/", propagation_spec=pfs.PropagationSpec(never=True))

@@ -58,7 +58,7 @@ def test_a_file_is_put_from_a_url_and_appended_to_from_another(client: Client, b
             pfs.AddFile(path="/a", raw=b"between"),
             pfs.AddFile(path="/a", url=pfs.AddFileUrlSource(url=f"{site}/moved")),
         ]
-        requests = [pfs.ModifyFileRequest(add_file=one) for one in more]
+        requests = [pfs.ModifyFileRequest(add_file=addition) for addition in more]
         client.pfs.modify_file(iter([pfs.ModifyFileRequest(set_commit=commit), *requests]))
     assert read(client, head(branch), "/a") == LARGE + b"between" + LARGE
 
@@ -67,9 +67,7 @@ def test_a_file_is_put_from_a_url_and_appended_to_from_another(client: Client, b
     ("path", "why"),
     [("/nothing", "404 Not Found"), ("/cut", f"the connection was closed {len(LARGE) - 1000} bytes before the end")],
 )
-def test_what_cannot_be_had_as_a_whole_is_not_put(
-    client: Client, branch: pfs.Branch, site: str, path: str, why: str
-) -> None:
+def test_an_incomplete_transfer_is_not_put(client: Client, branch: pfs.Branch, site: str, path: str, why: str) -> None:
     refuse(client, branch, f"{site}{path}", f'error retrieving content from "{site}{path}": {why}')
 
 

@@ -6,10 +6,12 @@ import threading
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from pachyderm_sdk import Client
@@ -20,7 +22,7 @@ from tests.minipdk.services.pachyderm.pfs.test_branches import new_branch
 from minipdk.common.home import Home
 
 
-def connect(home: Home, key: str = "", secret: str = "", version: str = "s3v4") -> Any:
+def connect(home: Home, key: str = "", secret: str = "", version: str = "s3v4") -> BaseClient:
     return boto3.client(
         "s3",
         endpoint_url=home.url("s3"),
@@ -32,7 +34,7 @@ def connect(home: Home, key: str = "", secret: str = "", version: str = "s3v4") 
 
 
 @pytest.fixture(scope="module")
-def s3(home: Home, client: Client) -> Any:
+def s3(home: Home, client: Client) -> BaseClient:
     return connect(home)
 
 
@@ -47,50 +49,50 @@ def shelf(client: Client) -> pfs.Commit:
 KEYS = ["a", "b-d", "b/1", "b/2", "b/c/3", "e f%g&h", "z/9"]
 
 
-def refused(code: str, status: int, words: str = "") -> Any:
+def refused(code: str, status: int, words: str = "") -> pytest.RaisesExc[ClientError]:
     def matches(error: ClientError) -> bool:
         answer = error.response
-        found = (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"])
-        return found == (code, status) and words in answer["Error"].get("Message", "")
+        error_and_status = (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"])
+        return error_and_status == (code, status) and words in answer["Error"].get("Message", "")
 
     return pytest.raises(ClientError, check=matches)
 
 
 def keys(answer: Any) -> list[str]:
-    return [one["Key"] for one in answer.get("Contents", [])]
+    return [item["Key"] for item in answer.get("Contents", [])]
 
 
 def prefixes(answer: Any) -> list[str]:
-    return [one["Prefix"] for one in answer.get("CommonPrefixes", [])]
+    return [item["Prefix"] for item in answer.get("CommonPrefixes", [])]
 
 
 class TestBuckets:
-    def test_every_branch_is_a_bucket(self, s3: Any, client: Client, shelf: pfs.Commit) -> None:
+    def test_every_branch_is_a_bucket(self, s3: BaseClient, client: Client, shelf: pfs.Commit) -> None:
         name = f"master.{shelf.repo.name}.default"
-        found = next(bucket for bucket in s3.list_buckets()["Buckets"] if bucket["Name"] == name)
-        assert found["CreationDate"] <= datetime.now(UTC)
+        listed = next(bucket for bucket in s3.list_buckets()["Buckets"] if bucket["Name"] == name)
+        assert listed["CreationDate"] <= datetime.now(UTC)
 
-    def test_buckets_page_by_page(self, s3: Any, client: Client) -> None:
+    def test_buckets_page_by_page(self, s3: BaseClient, client: Client) -> None:
         repo = new_repo(client)
         for name in ("paged-c", "paged-a", "paged-b"):
             client.pfs.create_branch(branch=pfs.Branch(repo=repo, name=name))
         pages = s3.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": 2})
-        found = [[bucket["Name"].partition(".")[0] for bucket in page["Buckets"]] for page in pages]
-        assert found == [["paged-a", "paged-b"], ["paged-c"]]
+        names = [[bucket["Name"].partition(".")[0] for bucket in page["Buckets"]] for page in pages]
+        assert names == [["paged-a", "paged-b"], ["paged-c"]]
         with refused("NotImplemented", 501, "bucket-region"):
             s3.list_buckets(BucketRegion="eu-west-1")
 
     @pytest.mark.parametrize(
         "form", ["{repo}", "master.{repo}", "master.{repo}.default", "{id}.master.{repo}", "{id}.{repo}"]
     )
-    def test_the_four_forms_of_a_name(self, s3: Any, client: Client, form: str) -> None:
+    def test_the_four_forms_of_a_name(self, s3: BaseClient, client: Client, form: str) -> None:
         branch = pfs.Branch(repo=new_repo(client), name="master")
         commit = put(client, branch, a=b"1")
         put(client, branch, later=b"1")
         listed = keys(s3.list_objects_v2(Bucket=form.format(repo=branch.repo.name, id=commit.id)))
         assert listed == (["a"] if "{id}" in form else ["a", "later"])
 
-    def test_another_project_and_branch(self, s3: Any, client: Client) -> None:
+    def test_another_project_and_branch(self, s3: BaseClient, client: Client) -> None:
         project = pfs.Project(name="s3-project")
         client.pfs.create_project(project=project)
         repo = pfs.Repo(name="data", type="user", project=project)
@@ -99,7 +101,7 @@ class TestBuckets:
         assert keys(s3.list_objects_v2(Bucket="staging.data.s3-project")) == ["a"]
 
     @pytest.mark.parametrize("name", ["missing", "nobranch.{repo}", "a.b.c.d", "{missing}.master.{repo}"])
-    def test_what_is_no_bucket(self, s3: Any, shelf: pfs.Commit, name: str) -> None:
+    def test_invalid_and_missing_buckets(self, s3: BaseClient, shelf: pfs.Commit, name: str) -> None:
         missing = "0" * 12 + "4" + "0" * 19
         name = name.format(repo=shelf.repo.name, missing=missing)
         with refused("NoSuchBucket", 404):
@@ -107,7 +109,7 @@ class TestBuckets:
         with refused("404", 404):
             s3.head_bucket(Bucket=name)
 
-    def test_head_location_and_versioning(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_head_location_and_versioning(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         s3.head_bucket(Bucket=shelf.repo.name)
         assert s3.get_bucket_location(Bucket=shelf.repo.name)["LocationConstraint"] == "PACHYDERM"
         assert s3.get_bucket_versioning(Bucket=shelf.repo.name)["Status"] == "Enabled"
@@ -115,7 +117,7 @@ class TestBuckets:
 
 class TestListing:
     @pytest.mark.parametrize("call", ["list_objects", "list_objects_v2"])
-    def test_all_keys_in_bytewise_order(self, s3: Any, shelf: pfs.Commit, call: str) -> None:
+    def test_all_keys_in_bytewise_order(self, s3: BaseClient, shelf: pfs.Commit, call: str) -> None:
         answer = getattr(s3, call)(Bucket=shelf.repo.name)
         assert keys(answer) == KEYS
         assert not answer["IsTruncated"]
@@ -135,18 +137,18 @@ class TestListing:
         ],
     )
     def test_a_delimiter_folds_folders(
-        self, s3: Any, shelf: pfs.Commit, call: str, prefix: str, files: list[str], folders: list[str]
+        self, s3: BaseClient, shelf: pfs.Commit, call: str, prefix: str, files: list[str], folders: list[str]
     ) -> None:
         answer = getattr(s3, call)(Bucket=shelf.repo.name, Prefix=prefix, Delimiter="/")
         assert (keys(answer), prefixes(answer)) == (files, folders)
 
     @pytest.mark.parametrize("prefix", ["", "b", "b/", "b/c", "a", "e f%", "nope"])
-    def test_a_prefix_without_a_delimiter(self, s3: Any, shelf: pfs.Commit, prefix: str) -> None:
+    def test_a_prefix_without_a_delimiter(self, s3: BaseClient, shelf: pfs.Commit, prefix: str) -> None:
         listed = keys(s3.list_objects_v2(Bucket=shelf.repo.name, Prefix=prefix))
         assert listed == [key for key in KEYS if key.startswith(prefix)]
 
     @pytest.mark.parametrize("start", ["", "a", "b", "b-d", "b/", "b/1", "b/1a", "b/c", "q", "zz"])
-    def test_from_a_key_on(self, s3: Any, shelf: pfs.Commit, start: str) -> None:
+    def test_from_a_key_on(self, s3: BaseClient, shelf: pfs.Commit, start: str) -> None:
         listed = keys(s3.list_objects_v2(Bucket=shelf.repo.name, StartAfter=start))
         assert listed == [key for key in KEYS if key > start]
         assert keys(s3.list_objects(Bucket=shelf.repo.name, Marker=start)) == listed
@@ -154,30 +156,30 @@ class TestListing:
     @pytest.mark.parametrize("call", ["list_objects", "list_objects_v2"])
     @pytest.mark.parametrize("size", [1, 2, 3])
     @pytest.mark.parametrize("delimiter", ["", "/"])
-    def test_page_by_page(self, s3: Any, shelf: pfs.Commit, call: str, size: int, delimiter: str) -> None:
-        found: list[str] = []
+    def test_page_by_page(self, s3: BaseClient, shelf: pfs.Commit, call: str, size: int, delimiter: str) -> None:
+        listed: list[str] = []
         options = {"Bucket": shelf.repo.name, "Delimiter": delimiter, "PaginationConfig": {"PageSize": size}}
         for page in s3.get_paginator(call).paginate(**options):
             assert len(keys(page)) + len(prefixes(page)) <= size
-            found += keys(page) + prefixes(page)
-        assert sorted(found) == (KEYS if not delimiter else ["a", "b-d", "b/", "e f%g&h", "z/"])
+            listed += keys(page) + prefixes(page)
+        assert sorted(listed) == (KEYS if not delimiter else ["a", "b-d", "b/", "e f%g&h", "z/"])
 
-    def test_nothing_may_be_asked_for(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_no_keys_may_be_requested(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         answer = s3.list_objects_v2(Bucket=shelf.repo.name, MaxKeys=0)
         assert (answer["KeyCount"], answer["IsTruncated"]) == (0, False)
 
-    def test_a_delimiter_that_pfs_does_not_know(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_a_delimiter_that_pfs_does_not_know(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         with refused("InvalidDelimiter", 400):
             s3.list_objects_v2(Bucket=shelf.repo.name, Delimiter="-")
 
-    def test_a_token_that_is_none(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_a_token_that_is_none(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         with refused("InvalidArgument", 400, "continuation token"):
             s3.list_objects_v2(Bucket=shelf.repo.name, ContinuationToken="\x81")
 
 
 class TestObjects:
     @pytest.mark.parametrize("key", KEYS)
-    def test_get_and_head(self, s3: Any, shelf: pfs.Commit, key: str) -> None:
+    def test_get_and_head(self, s3: BaseClient, shelf: pfs.Commit, key: str) -> None:
         answer = s3.get_object(Bucket=shelf.repo.name, Key=key)
         described = s3.head_object(Bucket=shelf.repo.name, Key=key)
         assert answer["Body"].read() == key.encode() * 3
@@ -189,7 +191,7 @@ class TestObjects:
         ("asked", "first", "last"),
         [("0-0", 0, 0), ("2-5", 2, 5), ("10-", 10, 99), ("-5", 95, 99), ("90-500", 90, 99), ("-500", 0, 99)],
     )
-    def test_ranges(self, s3: Any, client: Client, asked: str, first: int, last: int) -> None:
+    def test_ranges(self, s3: BaseClient, client: Client, asked: str, first: int, last: int) -> None:
         data = bytes(range(100))
         repo = new_repo(client)
         put(client, pfs.Branch(repo=repo, name="master"), a=data)
@@ -198,22 +200,22 @@ class TestObjects:
         assert answer["ContentRange"] == f"bytes {first}-{last}/100"
         assert answer["Body"].read() == data[first : last + 1]
 
-    def test_a_range_beyond_the_end(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_a_range_beyond_the_end(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         with refused("InvalidRange", 416):
             s3.get_object(Bucket=shelf.repo.name, Key="a", Range="bytes=100-")
 
-    def test_a_large_object_in_parallel_ranges(self, s3: Any, client: Client, tmp_path: Any) -> None:
+    def test_a_large_object_in_parallel_ranges(self, s3: BaseClient, client: Client, tmp_path: Path) -> None:
         repo, data = new_repo(client), bytes(range(256)) * 80_000
         put(client, pfs.Branch(repo=repo, name="master"), big=data)
         s3.download_file(repo.name, "big", str(tmp_path / "big"))
         assert (tmp_path / "big").read_bytes() == data
 
     @pytest.mark.parametrize("key", ["nope", "b", "b/", "a/b", "b//1", "../a"])
-    def test_what_is_no_object(self, s3: Any, shelf: pfs.Commit, key: str) -> None:
+    def test_missing_objects_and_directories(self, s3: BaseClient, shelf: pfs.Commit, key: str) -> None:
         with refused("NoSuchKey", 404):
             s3.get_object(Bucket=shelf.repo.name, Key=key)
 
-    def test_only_if_it_changed(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_only_if_it_changed(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         tag = s3.head_object(Bucket=shelf.repo.name, Key="a")["ETag"]
         with refused("304", 304):
             s3.get_object(Bucket=shelf.repo.name, Key="a", IfNoneMatch=tag)
@@ -221,7 +223,7 @@ class TestObjects:
             s3.get_object(Bucket=shelf.repo.name, Key="a", IfMatch='"other"')
         assert s3.get_object(Bucket=shelf.repo.name, Key="a", IfMatch=tag)["Body"].read() == b"aaa"
 
-    def test_only_if_it_changed_since(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_only_if_it_changed_since(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         asked: dict[str, Any] = {"Bucket": shelf.repo.name, "Key": "a"}
         head = s3.head_object(**asked)
         then, before = head["LastModified"], head["LastModified"] - timedelta(seconds=1)
@@ -240,7 +242,7 @@ class TestObjects:
                 s3.copy_object(**copy, **condition)
         s3.copy_object(**copy, CopySourceIfModifiedSince=before, CopySourceIfUnmodifiedSince=then)
 
-    def test_a_range_only_of_the_object_that_is_known(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_a_range_is_sent_only_of_the_known_object(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         url = s3.generate_presigned_url("get_object", Params={"Bucket": shelf.repo.name, "Key": "b-d"})
         tag = s3.head_object(Bucket=shelf.repo.name, Key="b-d")["ETag"]
         for known, status in ((tag, 206), ('"other"', 200)):
@@ -249,7 +251,7 @@ class TestObjects:
             ) as answer:
                 assert (answer.status, answer.read()) == (status, b"b-" if status == 206 else b"b-db-db-d")
 
-    def test_headers_that_the_client_chooses(self, s3: Any, shelf: pfs.Commit) -> None:
+    def test_headers_that_the_client_chooses(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         asked: dict[str, Any] = {"Bucket": shelf.repo.name, "Key": "a"}
         answer = s3.get_object(
             **asked, ResponseContentType="text/csv", ResponseContentDisposition='attachment; filename="a"'
@@ -258,7 +260,7 @@ class TestObjects:
         with refused("InvalidArgument", 400, "Content-Language"):
             s3.get_object(**asked, ResponseContentLanguage="a\nb: c")
 
-    def test_a_version_is_a_commit(self, s3: Any, client: Client) -> None:
+    def test_a_version_is_a_commit(self, s3: BaseClient, client: Client) -> None:
         branch = pfs.Branch(repo=new_repo(client), name="master")
         old = put(client, branch, a=b"old")
         put(client, branch, a=b"new")
@@ -268,14 +270,14 @@ class TestObjects:
 
 
 class TestOpenCommits:
-    def test_a_users_open_commit_shows_what_was_written_so_far(self, s3: Any, client: Client) -> None:
+    def test_a_users_open_commit_shows_the_files_written_so_far(self, s3: BaseClient, client: Client) -> None:
         branch = pfs.Branch(repo=new_repo(client), name="master")
         commit = client.pfs.start_commit(branch=branch)
         client.pfs.put_file_from_bytes(commit=commit, path="/a", data=b"1")
         assert keys(s3.list_objects_v2(Bucket=branch.repo.name)) == ["a"]
 
-    def test_a_jobs_open_commit_is_not_served_until_it_is_finished(self, s3: Any, client: Client) -> None:
-        """What the storage initializer meets when a deployment runs inside the job that makes the model."""
+    def test_a_jobs_open_commit_is_not_served_until_it_is_finished(self, s3: BaseClient, client: Client) -> None:
+        """The storage initializer meets this when a deployment runs inside the job that makes the model."""
         source = pfs.Branch(repo=new_repo(client), name="master")
         put(client, source, a=b"1")
         output = new_branch(client, source)
@@ -307,19 +309,21 @@ class TestWhatIsNotSupported:
             ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Suspended"}}),
         ],
     )
-    def test_what_s3_has_and_pfs_has_not(self, s3: Any, shelf: pfs.Commit, call: str, options: dict[str, Any]) -> None:
+    def test_features_of_s3_that_pfs_lacks(
+        self, s3: BaseClient, shelf: pfs.Commit, call: str, options: dict[str, Any]
+    ) -> None:
         with refused("NotImplemented", 501, "is not supported by minipdk's S3 gateway"):
             getattr(s3, call)(Bucket=shelf.repo.name, **options)
 
 
-def test_many_readers_at_once(s3: Any, shelf: pfs.Commit) -> None:
-    found: list[bytes] = []
+def test_many_readers_at_once(s3: BaseClient, shelf: pfs.Commit) -> None:
+    bodies: list[bytes] = []
     readers = [
-        threading.Thread(target=lambda: found.append(s3.get_object(Bucket=shelf.repo.name, Key="a")["Body"].read()))
+        threading.Thread(target=lambda: bodies.append(s3.get_object(Bucket=shelf.repo.name, Key="a")["Body"].read()))
         for _ in range(20)
     ]
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join()
-    assert found == [b"aaa"] * 20
+    assert bodies == [b"aaa"] * 20

@@ -11,8 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
+from botocore.client import BaseClient
 from pachyderm_sdk import Client
-from tests.conftest import wait_for
+from tests.conftest import ServiceProcess, wait_for
 from tests.minipdk.services.pachyderm.conftest import head, read
 from tests.minipdk.services.pachyderm.s3.test_gateway import connect, keys, refused
 from tests.minipdk.services.pachyderm.s3.test_writing import blob_count, branch_of, commits, content, new_bucket
@@ -23,19 +24,19 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def s3(home: Home, client: Client) -> Any:
+def s3(home: Home, client: Client) -> BaseClient:
     return connect(home)
 
 
 @pytest.fixture
-def bucket(s3: Any) -> str:
+def bucket(s3: BaseClient) -> str:
     return new_bucket(s3)
 
 
 class Upload:
     """One upload of the key "a", part by part."""
 
-    def __init__(self, s3: Any, bucket: str, **options: Any) -> None:
+    def __init__(self, s3: BaseClient, bucket: str, **options: Any) -> None:
         self.s3 = s3
         self.place = {"Bucket": bucket, "Key": "a"}
         self.place["UploadId"] = s3.create_multipart_upload(**self.place, **options)["UploadId"]
@@ -48,7 +49,7 @@ class Upload:
         return self.s3.complete_multipart_upload(**self.place, MultipartUpload={"Parts": list(parts)}, **options)
 
 
-def test_a_large_file(s3: Any, client: Client, bucket: str, tmp_path: Path) -> None:
+def test_a_large_file(s3: BaseClient, client: Client, bucket: str, tmp_path: Path) -> None:
     data = os.urandom(20 * MIB)
     (tmp_path / "big").write_bytes(data)
     before = len(commits(client, bucket))
@@ -60,7 +61,7 @@ def test_a_large_file(s3: Any, client: Client, bucket: str, tmp_path: Path) -> N
     assert content(s3, bucket, "copy") == data
 
 
-def test_parts_in_any_order_and_replaced(s3: Any, bucket: str) -> None:
+def test_parts_in_any_order_and_replaced(s3: BaseClient, bucket: str) -> None:
     upload = Upload(s3, bucket)
     last, old = upload.put(7, b"end"), upload.put(2, bytes(5 * MIB))
     data = os.urandom(5 * MIB)
@@ -76,26 +77,26 @@ def test_parts_in_any_order_and_replaced(s3: Any, bucket: str) -> None:
         upload.complete(first, last)
 
 
-def test_what_cannot_be_completed(s3: Any, client: Client, bucket: str) -> None:
+def test_uploads_that_cannot_be_completed(s3: BaseClient, client: Client, bucket: str) -> None:
     upload = Upload(s3, bucket)
     before = commits(client, bucket)
-    one, two = upload.put(1, b"small"), upload.put(2, b"small")
+    first, second = upload.put(1, b"small"), upload.put(2, b"small")
     with refused("EntityTooSmall", 400, "part 1 has 5 bytes"):
-        upload.complete(one, two)
+        upload.complete(first, second)
     with refused("InvalidPartOrder", 400):
-        upload.complete(two, one)
+        upload.complete(second, first)
     with refused("InvalidPart", 400, "part 3 was not uploaded"):
-        upload.complete({"PartNumber": 3, "ETag": one["ETag"]})
+        upload.complete({"PartNumber": 3, "ETag": first["ETag"]})
     with refused("InvalidPart", 400, "CRC32"):
-        upload.complete(one | {"ChecksumCRC32": "AAAAAA=="})
+        upload.complete(first | {"ChecksumCRC32": "AAAAAA=="})
     with refused("MalformedXML", 400):
         upload.complete()
     with refused("InvalidRequest", 400, "x-amz-mp-object-size"):
-        upload.complete(one, MpuObjectSize=6)
+        upload.complete(first, MpuObjectSize=6)
     with refused("PreconditionFailed", 412):
-        upload.complete(one, IfMatch='"other"')
+        upload.complete(first, IfMatch='"other"')
     with refused("BadDigest", 400):
-        upload.complete(one, ChecksumCRC32="AAAAAA==")
+        upload.complete(first, ChecksumCRC32="AAAAAA==")
     with refused("InvalidArgument", 400, "between 1 and 10000"):
         upload.put(10_001, b"")
     assert commits(client, bucket) == before
@@ -104,48 +105,48 @@ def test_what_cannot_be_completed(s3: Any, client: Client, bucket: str) -> None:
 
 
 @pytest.mark.parametrize("composite", [False, True])
-def test_checksums_of_parts_and_of_the_whole(s3: Any, bucket: str, composite: bool) -> None:
+def test_checksums_of_parts_and_of_the_whole(s3: BaseClient, bucket: str, composite: bool) -> None:
     halves = [os.urandom(5 * MIB), b"end"]
     sums = [base64.b64encode(zlib.crc32(half).to_bytes(4)).decode() for half in halves]
     upload = Upload(s3, bucket, ChecksumAlgorithm="CRC32")
     parts = [upload.put(n, half) | {"ChecksumCRC32": s} for n, (half, s) in enumerate(zip(halves, sums, strict=True), 1)]
-    whole = zlib.crc32(b"".join(base64.b64decode(one) for one in sums) if composite else b"".join(halves))
+    whole = zlib.crc32(b"".join(base64.b64decode(digest) for digest in sums) if composite else b"".join(halves))
     total = base64.b64encode(whole.to_bytes(4)).decode() + ("-2" if composite else "")
     upload.complete(*parts, ChecksumCRC32=total)
     assert content(s3, bucket, "a") == b"".join(halves)
 
 
-def test_a_part_that_is_wrong_is_not_kept(s3: Any, home: Home, bucket: str) -> None:
+def test_a_part_that_is_wrong_is_not_kept(s3: BaseClient, home: Home, bucket: str) -> None:
     upload = Upload(s3, bucket)
     before = blob_count(home)
     with refused("BadDigest", 400):
         upload.put(1, os.urandom(5 * MIB), ChecksumCRC32="AAAAAA==")
     assert "Parts" not in s3.list_parts(**upload.place)
-    wait_for(lambda: blob_count(home) <= before, seconds=60, what="what was stored of the part to go")
+    wait_for(lambda: blob_count(home) <= before, seconds=60, what="the stored bytes of the part to go")
 
 
-def test_uploads_and_parts_are_listed_page_by_page(s3: Any, bucket: str) -> None:
+def test_uploads_and_parts_are_listed_page_by_page(s3: BaseClient, bucket: str) -> None:
     made = {}
     for key in ("b", "a/1", "a/2", "a/1"):
         answer = s3.create_multipart_upload(Bucket=bucket, Key=key)
         made[answer["UploadId"]] = key
-    found = [
-        (one["Key"], one["UploadId"])
+    listed = [
+        (upload["Key"], upload["UploadId"])
         for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, PaginationConfig={"PageSize": 1})
-        for one in page["Uploads"]
+        for upload in page["Uploads"]
     ]
-    assert found == sorted((key, upload_id) for upload_id, key in made.items())
+    assert listed == sorted((key, upload_id) for upload_id, key in made.items())
     below = s3.list_multipart_uploads(Bucket=f"{bucket}.default", Prefix="a/")["Uploads"]
-    assert [one["Key"] for one in below] == ["a/1", "a/1", "a/2"]
+    assert [upload["Key"] for upload in below] == ["a/1", "a/1", "a/2"]
 
-    place = {"Bucket": bucket, "Key": found[-1][0], "UploadId": found[-1][1]}
+    place = {"Bucket": bucket, "Key": listed[-1][0], "UploadId": listed[-1][1]}
     for number in (3, 1, 2):
         s3.upload_part(**place, PartNumber=number, Body=bytes(number))
     pages = s3.get_paginator("list_parts").paginate(**place, PaginationConfig={"PageSize": 2})
     assert [(part["PartNumber"], part["Size"]) for page in pages for part in page["Parts"]] == [(1, 1), (2, 2), (3, 3)]
 
 
-def test_an_upload_is_aborted(s3: Any, bucket: str) -> None:
+def test_an_upload_is_aborted(s3: BaseClient, bucket: str) -> None:
     upload = Upload(s3, bucket)
     part = upload.put(1, b"1")
     s3.abort_multipart_upload(**upload.place)
@@ -155,7 +156,7 @@ def test_an_upload_is_aborted(s3: Any, bucket: str) -> None:
             call()
 
 
-def test_an_upload_belongs_to_its_key(s3: Any, bucket: str) -> None:
+def test_an_upload_belongs_to_its_key(s3: BaseClient, bucket: str) -> None:
     upload = Upload(s3, bucket)
     with refused("NoSuchUpload", 404):
         s3.list_parts(**upload.place | {"Key": "b"})
@@ -165,7 +166,7 @@ def test_an_upload_belongs_to_its_key(s3: Any, bucket: str) -> None:
         s3.create_multipart_upload(Bucket=bucket, Key="a*")
 
 
-def test_a_part_that_is_copied(s3: Any, bucket: str) -> None:
+def test_a_part_that_is_copied(s3: BaseClient, bucket: str) -> None:
     data = os.urandom(6 * MIB)
     s3.put_object(Bucket=bucket, Key="source", Body=data)
     upload = Upload(s3, bucket)
@@ -182,7 +183,8 @@ def test_a_part_that_is_copied(s3: Any, bucket: str) -> None:
         s3.copy_object(Bucket=bucket, Key="b", CopySource=source, CopySourceIfMatch='"other"')
 
 
-def test_memory_does_not_grow_with_the_object(s3: Any, pachd: Any, bucket: str, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_object(s3: BaseClient, pachd: ServiceProcess, bucket: str, tmp_path: Path) -> None:
+    assert pachd.process is not None
     process = psutil.Process(pachd.process.pid)
     s3.put_object(Bucket=bucket, Key="warm", Body=bytes(2 * MIB))
     before = process.memory_info().rss
@@ -193,7 +195,7 @@ def test_memory_does_not_grow_with_the_object(s3: Any, pachd: Any, bucket: str, 
     assert process.memory_info().rss - before < 60 * MIB
 
 
-def test_parts_and_objects_outlive_a_kill(s3: Any, client: Client, pachd: Any, bucket: str) -> None:
+def test_parts_and_objects_outlive_a_kill(s3: BaseClient, client: Client, pachd: ServiceProcess, bucket: str) -> None:
     """Runs last: it restarts the server."""
     upload, data = Upload(s3, bucket), os.urandom(5 * MIB)
     restart: list[Callable[[], None]] = [pachd.kill, pachd.start]

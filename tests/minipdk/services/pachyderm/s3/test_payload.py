@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.client import BaseClient
 from botocore.credentials import Credentials
 from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
 from hypothesis import given
@@ -73,7 +74,7 @@ class TestSignedChunks:
         assert failure.value.code == "IncompleteBody"
 
     @pytest.mark.parametrize("body", [b"x\r\n", b"-1\r\n", b"1\r\nab\r\n", b"9" * 9000, b"0\r\nno trailer\r\n\r\n"])
-    def test_what_is_not_chunked(self, body: bytes) -> None:
+    def test_invalid_chunked_bodies(self, body: bytes) -> None:
         with pytest.raises(S3Error, match="not aws-chunked"):
             decode(body, chunked.UNSIGNED_WITH_TRAILER)
 
@@ -85,12 +86,12 @@ def test_chunks_of_any_size_arrive_in_pieces_of_any_size(chunks: list[bytes], st
 
 
 @pytest.fixture(scope="module")
-def s3(home: Home, client: Client) -> Any:
+def s3(home: Home, client: Client) -> BaseClient:
     return connect(home)
 
 
 @pytest.fixture
-def bucket(s3: Any) -> str:
+def bucket(s3: BaseClient) -> str:
     return new_bucket(s3)
 
 
@@ -108,19 +109,17 @@ def send(home: Home, request: AWSRequest, body: Any) -> tuple[int, str]:
 def signed(home: Home, url: str, sha256: str, **headers: str) -> AWSRequest:
     """A PUT with another x-amz-content-sha256 than botocore would choose over plain http."""
 
-    class Auth(S3SigV4Auth):
-        def payload(self, request: Any) -> str:
-            return sha256
-
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     request = AWSRequest(method="PUT", url=url, headers=names)
-    Auth(Credentials(home.token, home.token), "s3", "us-east-1").add_auth(request)
+    auth = S3SigV4Auth(Credentials(home.token, home.token), "s3", "us-east-1")
+    auth.payload = lambda _request: sha256
+    auth.add_auth(request)
     return request
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_unsigned_chunks_with_a_trailer(home: Home, s3: Any, bucket: str, right: bool) -> None:
-    """What SDKs send over https by default, in botocore's own encoding."""
+def test_unsigned_chunks_with_a_trailer(home: Home, s3: BaseClient, bucket: str, right: bool) -> None:
+    """The default of SDKs over https, in botocore's own encoding."""
     data = os.urandom(3_000_000)
     checksum = Crc32Checksum()
     if not right:
@@ -165,7 +164,7 @@ def signed_chunks(request: AWSRequest, token: str, chunks: list[bytes], trailer:
 
 @pytest.mark.parametrize("trailer", ["", "sent", "another"])
 @pytest.mark.parametrize("size_is", ["right", "wrong"])
-def test_signed_chunks(home: Home, s3: Any, bucket: str, trailer: str, size_is: str) -> None:
+def test_signed_chunks(home: Home, s3: BaseClient, bucket: str, trailer: str, size_is: str) -> None:
     chunks = [os.urandom(100_000), os.urandom(7)]
     data = b"".join(chunks)
     crc = base64.b64encode(zlib.crc32(data).to_bytes(4)).decode()
@@ -198,8 +197,8 @@ def test_signed_chunks(home: Home, s3: Any, bucket: str, trailer: str, size_is: 
         ("UNSIGNED-PAYLOAD", {}, ""),
     ],
 )
-def test_what_a_request_says_of_its_body(
-    home: Home, s3: Any, bucket: str, sha256: str, headers: dict[str, str], code: str
+def test_the_statements_of_a_request_about_its_body(
+    home: Home, s3: BaseClient, bucket: str, sha256: str, headers: dict[str, str], code: str
 ) -> None:
     request = signed(home, f"{home.url('s3')}/{bucket}/a", sha256, **headers)
     assert send(home, request, b"0\r\n\r\n")[1] == code

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
+from botocore.client import BaseClient
 from pachyderm_sdk import Client
 from tests.minipdk.services.pachyderm.pipelines import Workbench
 from tests.minipdk.services.pachyderm.s3.test_gateway import connect, refused
@@ -13,11 +14,11 @@ from minipdk.common.home import Home
 
 
 @pytest.fixture(scope="module")
-def s3(home: Home, client: Client) -> Any:
+def s3(home: Home, client: Client) -> BaseClient:
     return connect(home)
 
 
-def test_a_put_starts_a_job_and_its_output_is_read_only(s3: Any, client: Client, bench: Workbench) -> None:
+def test_a_put_starts_a_job_and_its_output_is_read_only(s3: BaseClient, client: Client, bench: Workbench) -> None:
     repo = bench.name("source")
     s3.create_bucket(Bucket=repo)
     s3.put_object(Bucket=repo, Key="a", Body=b"1")
@@ -28,7 +29,7 @@ def test_a_put_starts_a_job_and_its_output_is_read_only(s3: Any, client: Client,
     assert bench.files(f"{pipeline.name}@master") == {"/a": "1", "/b": "2"}
 
     output = pipeline.name
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: s3.put_object(Bucket=output, Key="c", Body=b"3"),
         lambda: s3.copy_object(Bucket=output, Key="c", CopySource=f"{repo}/a"),
         lambda: s3.delete_object(Bucket=output, Key="a"),
@@ -45,7 +46,7 @@ def test_a_put_starts_a_job_and_its_output_is_read_only(s3: Any, client: Client,
     assert bench.files(f"{output}@master") == {"/a": "1", "/b": "2"}
 
 
-def test_the_bucket_of_a_pipeline_is_not_deleted(s3: Any, client: Client, bench: Workbench) -> None:
+def test_the_bucket_of_a_pipeline_is_not_deleted(s3: BaseClient, client: Client, bench: Workbench) -> None:
     repo = bench.name("source")
     s3.create_bucket(Bucket=repo)
     pipeline = bench.pipeline(repo, "true")

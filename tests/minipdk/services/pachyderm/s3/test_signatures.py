@@ -6,10 +6,10 @@ import urllib.error
 import urllib.request
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from botocore.client import BaseClient
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
 from tests.minipdk.services.pachyderm.conftest import new_repo, put_paths
@@ -21,7 +21,7 @@ from minipdk.services.pachyderm.s3.errors import S3Error
 
 
 @pytest.fixture(scope="module")
-def s3(home: Home, client: Client) -> Any:
+def s3(home: Home, client: Client) -> BaseClient:
     return connect(home)
 
 
@@ -30,14 +30,14 @@ def shelf(client: Client) -> pfs.Commit:
     return put_paths(client, pfs.Branch(repo=new_repo(client), name="master"), {"/e f%g&h": b"e f%g&h" * 3})
 
 
-def test_another_key_or_secret_is_refused(home: Home, s3: Any) -> None:
+def test_another_key_or_secret_is_refused(home: Home, s3: BaseClient) -> None:
     with refused("InvalidAccessKeyId", 403):
         connect(home, key="other").list_buckets()
     with refused("SignatureDoesNotMatch", 403):
         connect(home, secret="other").list_buckets()
 
 
-def test_a_request_without_a_signature_is_refused(home: Home, s3: Any) -> None:
+def test_a_request_without_a_signature_is_refused(home: Home, s3: BaseClient) -> None:
     with pytest.raises(urllib.error.HTTPError) as failure:
         urllib.request.urlopen(home.url("s3"))
     with failure.value as answer:
@@ -45,7 +45,7 @@ def test_a_request_without_a_signature_is_refused(home: Home, s3: Any) -> None:
         assert ElementTree.fromstring(answer.read()).findtext("Code") == "AccessDenied"
 
 
-def test_a_presigned_url_needs_no_header(s3: Any, shelf: pfs.Commit) -> None:
+def test_a_presigned_url_needs_no_header(s3: BaseClient, shelf: pfs.Commit) -> None:
     url = s3.generate_presigned_url("get_object", Params={"Bucket": shelf.repo.name, "Key": "e f%g&h"}, ExpiresIn=60)
     with urllib.request.urlopen(url) as answer:
         assert answer.read() == b"e f%g&h" * 3
@@ -64,7 +64,7 @@ def test_a_presigned_url_expires(age: int, code: str) -> None:
     assert failure.value.code == code
 
 
-def test_version_2_of_the_signature(home: Home, s3: Any) -> None:
+def test_version_2_of_the_signature(home: Home, s3: BaseClient) -> None:
     old = connect(home, version="s3")
     bucket, key = f"signed-{uuid.uuid4().hex[:8]}", "deep/e f%g&h"
     old.create_bucket(Bucket=bucket)

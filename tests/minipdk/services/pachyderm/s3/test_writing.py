@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import google_crc32c
 import pytest
+from botocore.client import BaseClient
 from botocore.handlers import validate_bucket_name
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -33,16 +34,16 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def s3(home: Home, client: Client) -> Any:
+def s3(home: Home, client: Client) -> BaseClient:
     return connect(home)
 
 
 @pytest.fixture
-def bucket(s3: Any) -> str:
+def bucket(s3: BaseClient) -> str:
     return new_bucket(s3)
 
 
-def new_bucket(s3: Any) -> str:
+def new_bucket(s3: BaseClient) -> str:
     name = f"master.bucket-{uuid.uuid4().hex[:8]}"
     s3.create_bucket(Bucket=name)
     return name
@@ -53,7 +54,7 @@ def branch_of(bucket: str) -> pfs.Branch:
     return pfs.Branch(repo=pfs.Repo(name=repo, type="user", project=pfs.Project(name="default")), name=branch)
 
 
-def content(s3: Any, bucket: str, key: str) -> bytes:
+def content(s3: BaseClient, bucket: str, key: str) -> bytes:
     data: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     return data
 
@@ -64,7 +65,7 @@ def commits(client: Client, bucket: str) -> list[str]:
 
 class TestPut:
     @pytest.mark.parametrize("size", [0, 1, 40_000, 3 * MIB])
-    def test_what_is_put_is_read_back(self, s3: Any, client: Client, bucket: str, size: int) -> None:
+    def test_an_object_that_is_put_is_read_back(self, s3: BaseClient, client: Client, bucket: str, size: int) -> None:
         data = os.urandom(size)
         answer = s3.put_object(Bucket=bucket, Key="a/b c", Body=data)
         described = s3.head_object(Bucket=bucket, Key="a/b c")
@@ -73,20 +74,20 @@ class TestPut:
         assert (answer["ETag"], answer["VersionId"]) == (described["ETag"], described["VersionId"])
         assert described["ContentLength"] == size
 
-    def test_a_put_replaces(self, s3: Any, bucket: str) -> None:
+    def test_a_put_replaces(self, s3: BaseClient, bucket: str) -> None:
         old = s3.put_object(Bucket=bucket, Key="a", Body=b"a long first version")["VersionId"]
         s3.put_object(Bucket=bucket, Key="a", Body=b"new")
         assert content(s3, bucket, "a") == b"new"
         assert s3.get_object(Bucket=bucket, Key="a", VersionId=old)["Body"].read() == b"a long first version"
 
-    def test_each_request_is_a_finished_commit(self, s3: Any, client: Client, bucket: str) -> None:
+    def test_each_request_is_a_finished_commit(self, s3: BaseClient, client: Client, bucket: str) -> None:
         before = len(commits(client, bucket))
         made = [s3.put_object(Bucket=bucket, Key=key, Body=b"1")["VersionId"] for key in "abc"]
         assert commits(client, bucket)[:3] == made[::-1]
         assert len(commits(client, bucket)) == before + 3
         assert is_finished(client.pfs.inspect_commit(commit=head(branch_of(bucket))))
 
-    def test_an_open_commit_takes_what_is_put(self, s3: Any, client: Client, bucket: str) -> None:
+    def test_an_open_commit_takes_the_objects_that_are_put(self, s3: BaseClient, client: Client, bucket: str) -> None:
         commit = client.pfs.start_commit(branch=branch_of(bucket))
         before = len(commits(client, bucket))
         for name in (bucket, f"{commit.id}.{bucket}"):
@@ -95,7 +96,7 @@ class TestPut:
         client.pfs.finish_commit(commit=commit)
         assert keys(s3.list_objects_v2(Bucket=bucket)) == sorted([bucket, f"{commit.id}.{bucket}"])
 
-    def test_a_finished_commit_takes_nothing(self, s3: Any, bucket: str) -> None:
+    def test_a_finished_commit_takes_nothing(self, s3: BaseClient, bucket: str) -> None:
         version = s3.put_object(Bucket=bucket, Key="a", Body=b"1")["VersionId"]
         name = f"{version}.{bucket}"
         with refused("InvalidRequest", 400, "has already finished"):
@@ -105,7 +106,7 @@ class TestPut:
         with refused("InvalidRequest", 400, "has already finished"):
             s3.create_multipart_upload(Bucket=name, Key="a")
 
-    def test_a_branch_with_provenance_takes_nothing(self, s3: Any, client: Client, bucket: str) -> None:
+    def test_a_branch_with_provenance_takes_nothing(self, s3: BaseClient, client: Client, bucket: str) -> None:
         output = new_branch(client, branch_of(bucket))
         for finished in (False, True):
             with refused("WriteToOutputBranch", 400, "You cannot write to an output branch"):
@@ -117,13 +118,13 @@ class TestPut:
         "key",
         ["a*", "b[1]", "q?", "p{1}", "x^y", "at@home", "a//b", "/a", "../a", "a/./b", "a/", "größe", "tab\there", "a(1)"],
     )
-    def test_a_name_that_pfs_refuses(self, s3: Any, client: Client, bucket: str, key: str) -> None:
+    def test_a_name_that_pfs_refuses(self, s3: BaseClient, client: Client, bucket: str, key: str) -> None:
         before = commits(client, bucket)
         with refused("InvalidFilePath", 400, repr(key)):
             s3.put_object(Bucket=bucket, Key=key, Body=b"1")
         assert commits(client, bucket) == before
 
-    def test_a_file_is_no_directory(self, s3: Any, bucket: str) -> None:
+    def test_a_file_is_no_directory(self, s3: BaseClient, bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key="a/b", Body=b"1")
         with refused("InvalidFilePath", 400, "existing, non-directory parent file path (a/b)"):
             s3.put_object(Bucket=bucket, Key="a/b/c/d", Body=b"1")
@@ -132,11 +133,11 @@ class TestPut:
         assert keys(s3.list_objects_v2(Bucket=bucket)) == ["a/b"]
 
     @pytest.mark.parametrize("name", ["missing", "nobranch.{repo}"])
-    def test_what_is_no_bucket(self, s3: Any, client: Client, name: str) -> None:
+    def test_invalid_and_missing_buckets(self, s3: BaseClient, client: Client, name: str) -> None:
         with refused("NoSuchBucket", 404):
             s3.put_object(Bucket=name.format(repo=new_repo(client).name), Key="a", Body=b"1")
 
-    def test_only_if_it_is_new(self, s3: Any, bucket: str) -> None:
+    def test_only_if_it_is_new(self, s3: BaseClient, bucket: str) -> None:
         tag = s3.put_object(Bucket=bucket, Key="a", Body=b"1", IfNoneMatch="*")["ETag"]
         with refused("PreconditionFailed", 412):
             s3.put_object(Bucket=bucket, Key="a", Body=b"2", IfNoneMatch="*")
@@ -151,7 +152,7 @@ class TestPut:
             st.tuples(st.sampled_from(["a", "b", "c/d", "c/e", "f/g/h"]), st.none() | st.binary(max_size=9)), max_size=8
         )
     )
-    def test_a_bucket_is_a_dictionary(self, s3: Any, changes: list[tuple[str, bytes | None]]) -> None:
+    def test_a_bucket_is_a_dictionary(self, s3: BaseClient, changes: list[tuple[str, bytes | None]]) -> None:
         bucket, model = new_bucket(s3), dict[str, bytes]()
         for key, data in changes:
             if data is None:
@@ -164,7 +165,7 @@ class TestPut:
 
 
 class TestCopyAndDelete:
-    def test_a_copy(self, s3: Any, client: Client, bucket: str) -> None:
+    def test_a_copy(self, s3: BaseClient, client: Client, bucket: str) -> None:
         data = os.urandom(2 * MIB)
         tag = s3.put_object(Bucket=bucket, Key="a", Body=data)["ETag"]
         other = new_bucket(s3)
@@ -173,27 +174,27 @@ class TestCopyAndDelete:
         assert answer["VersionId"] == commits(client, other)[0]
         assert content(s3, other, "x/y") == data
 
-    def test_a_copy_of_an_older_version(self, s3: Any, bucket: str) -> None:
+    def test_a_copy_of_an_older_version(self, s3: BaseClient, bucket: str) -> None:
         old = s3.put_object(Bucket=bucket, Key="a b", Body=b"old")["VersionId"]
         s3.put_object(Bucket=bucket, Key="a b", Body=b"new")
         s3.copy_object(Bucket=bucket, Key="a b", CopySource={"Bucket": bucket, "Key": "a b", "VersionId": old})
         assert content(s3, bucket, "a b") == b"old"
 
-    def test_a_copy_of_what_is_missing_or_itself(self, s3: Any, bucket: str) -> None:
+    def test_a_copy_of_a_missing_object_or_of_itself(self, s3: BaseClient, bucket: str) -> None:
         with refused("NoSuchKey", 404):
             s3.copy_object(Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": "a"})
         s3.put_object(Bucket=bucket, Key="a", Body=b"1")
         with refused("InvalidRequest", 400, "itself"):
             s3.copy_object(Bucket=bucket, Key="a", CopySource={"Bucket": f"{bucket}.default", "Key": "a"})
 
-    def test_delete(self, s3: Any, bucket: str) -> None:
+    def test_delete(self, s3: BaseClient, bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key="a/b", Body=b"1")
         for key in ("a", "a/", "nope", "a/b", "a/b"):
             assert s3.delete_object(Bucket=bucket, Key=key)["ResponseMetadata"]["HTTPStatusCode"] == 204
             assert keys(s3.list_objects_v2(Bucket=bucket)) == ([] if key == "a/b" else ["a/b"])
 
     @pytest.mark.parametrize("quiet", [False, True])
-    def test_many_are_deleted_in_one_commit(self, s3: Any, client: Client, bucket: str, quiet: bool) -> None:
+    def test_many_are_deleted_in_one_commit(self, s3: BaseClient, client: Client, bucket: str, quiet: bool) -> None:
         put(client, branch_of(bucket), **{f"f{number}": b"1" for number in range(20)})
         before = len(commits(client, bucket))
         named = [{"Key": f"f{number}"} for number in range(1, 20)] + [{"Key": "no <such> & key"}]
@@ -204,7 +205,7 @@ class TestCopyAndDelete:
 
 
 class TestBuckets:
-    def test_a_new_bucket_is_a_repo_and_a_branch(self, s3: Any, client: Client) -> None:
+    def test_a_new_bucket_is_a_repo_and_a_branch(self, s3: BaseClient, client: Client) -> None:
         repo = f"made-{uuid.uuid4().hex[:8]}"
         s3.create_bucket(Bucket=repo)
         s3.create_bucket(Bucket=f"dev.{repo}", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -220,11 +221,11 @@ class TestBuckets:
         with refused("InvalidBucketName", 400):
             s3.create_bucket(Bucket=name.format(id="0" * 12 + "4" + "0" * 19))
 
-    def test_no_bucket_in_a_project_that_is_missing(self, s3: Any) -> None:
+    def test_no_bucket_in_a_project_that_is_missing(self, s3: BaseClient) -> None:
         with refused("NoSuchBucket", 404, "project"):
             s3.create_bucket(Bucket="master.repo.no-such-project")
 
-    def test_only_an_empty_bucket_is_deleted(self, s3: Any, client: Client) -> None:
+    def test_only_an_empty_bucket_is_deleted(self, s3: BaseClient, client: Client) -> None:
         repo = new_bucket(s3).removeprefix("master.")
         s3.create_bucket(Bucket=f"dev.{repo}")
         s3.put_object(Bucket=repo, Key="a", Body=b"1")
@@ -232,13 +233,13 @@ class TestBuckets:
             s3.delete_bucket(Bucket=repo)
         s3.delete_object(Bucket=repo, Key="a")
         s3.delete_bucket(Bucket=repo)
-        assert any(one.repo.name == repo for one in client.pfs.list_repo())
+        assert any(info.repo.name == repo for info in client.pfs.list_repo())
         s3.delete_bucket(Bucket=f"dev.{repo}")
-        assert all(one.repo.name != repo for one in client.pfs.list_repo())
+        assert all(info.repo.name != repo for info in client.pfs.list_repo())
         with refused("NoSuchBucket", 404):
             s3.delete_bucket(Bucket=repo)
 
-    def test_versioning_is_always_on(self, s3: Any, bucket: str) -> None:
+    def test_versioning_is_always_on(self, s3: BaseClient, bucket: str) -> None:
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
 
 
@@ -256,26 +257,27 @@ class TestIntegrity:
     )
     @pytest.mark.parametrize("size", [10, 200_000])
     def test_a_wrong_digest_stores_nothing(
-        self, s3: Any, client: Client, home: Home, bucket: str, options: dict[str, str], code: str, size: int
+        self, s3: BaseClient, client: Client, home: Home, bucket: str, options: dict[str, str], code: str, size: int
     ) -> None:
         before, blobs = commits(client, bucket), blob_count(home)
         with refused(code, 400):
             s3.put_object(Bucket=bucket, Key="a", Body=os.urandom(size), **options)
         assert commits(client, bucket) == before
-        wait_for(lambda: blob_count(home) <= blobs, seconds=60, what="what was stored of the object to go")
+        wait_for(lambda: blob_count(home) <= blobs, seconds=60, what="the stored bytes of the object to go")
 
     @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "SHA1", "SHA256"])
-    def test_the_right_digests(self, s3: Any, bucket: str, algorithm: str) -> None:
+    def test_the_right_digests(self, s3: BaseClient, bucket: str, algorithm: str) -> None:
         data = os.urandom(100_000)
         md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
         if algorithm == "CRC32C":
-            digest = base64.b64encode(google_crc32c.Checksum(data).digest()).decode()
+            checksum: int = google_crc32c.value(data)
+            digest = base64.b64encode(checksum.to_bytes(4)).decode()
             s3.put_object(Bucket=bucket, Key="a", Body=data, ChecksumCRC32C=digest)
         else:
             s3.put_object(Bucket=bucket, Key="a", Body=data, ContentMD5=md5, ChecksumAlgorithm=algorithm)
         assert content(s3, bucket, "a") == data
 
-    def test_another_body_than_the_signed_one(self, s3: Any, home: Home, client: Client, bucket: str) -> None:
+    def test_another_body_than_the_signed_one(self, s3: BaseClient, home: Home, client: Client, bucket: str) -> None:
         before = commits(client, bucket)
         s3 = connect(home)
 
@@ -287,7 +289,7 @@ class TestIntegrity:
             s3.put_object(Bucket=bucket, Key="a", Body=b"11")
         assert commits(client, bucket) == before
 
-    def test_a_body_that_breaks_off(self, s3: Any, client: Client, bucket: str) -> None:
+    def test_a_body_that_breaks_off(self, s3: BaseClient, client: Client, bucket: str) -> None:
         """The client goes away in the middle of a body."""
         before = commits(client, bucket)
         url = urlsplit(s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "a"}))
@@ -302,7 +304,7 @@ class TestIntegrity:
 
 
 class TestPresigned:
-    def test_put_and_delete(self, s3: Any, bucket: str) -> None:
+    def test_put_and_delete(self, s3: BaseClient, bucket: str) -> None:
         data = os.urandom(3 * MIB)
         url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "a b"}, ExpiresIn=60)
         request = urllib.request.Request(url, data=data, method="PUT")
@@ -315,7 +317,7 @@ class TestPresigned:
         assert keys(s3.list_objects_v2(Bucket=bucket)) == []
 
     @pytest.mark.parametrize("size", [10, 3 * MIB])
-    def test_for_another_method_or_key(self, s3: Any, bucket: str, size: int) -> None:
+    def test_for_another_method_or_key(self, s3: BaseClient, bucket: str, size: int) -> None:
         url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a"}, ExpiresIn=60)
         request = urllib.request.Request(url, data=bytes(size), method="PUT", headers={"Expect": "100-continue"})
         with pytest.raises((urllib.error.HTTPError, ConnectionError, urllib.error.URLError)) as failure:
@@ -327,7 +329,7 @@ class TestPresigned:
 
 
 class TestAwsCommand:
-    def test_copy_sync_move_and_remove(self, home: Home, s3: Any, bucket: str, tmp_path: Path, aws: Any) -> None:
+    def test_copy_sync_move_and_remove(self, home: Home, s3: BaseClient, bucket: str, tmp_path: Path, aws: Any) -> None:
         folder = tmp_path / "folder"
         (folder / "deep").mkdir(parents=True)
         (folder / "a.txt").write_text("a")

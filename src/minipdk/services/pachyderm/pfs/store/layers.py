@@ -51,7 +51,7 @@ def set_stack(connection: sqlite3.Connection, commit_id: int, layers: Stack) -> 
 
 
 def create(connection: sqlite3.Connection) -> int:
-    """An empty layer: its id, higher than those of all others."""
+    """An empty layer: its id, higher than all others."""
     return connection.execute("INSERT INTO layers DEFAULT VALUES").lastrowid or 0
 
 

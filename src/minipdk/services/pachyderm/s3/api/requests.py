@@ -31,7 +31,7 @@ _ONLY = {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD", "x-amz-taggi
 
 @dataclass(frozen=True)
 class Call:
-    """One request. ``query``: its parameters without those of its signature. ``key`` is "" for a bucket."""
+    """One request. ``query``: its parameters except for the signature's. ``key`` is "" for a bucket."""
 
     request: Request
     bucket: str
