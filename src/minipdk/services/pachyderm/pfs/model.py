@@ -161,12 +161,6 @@ class CommitInfo:
     updated: int
     metadata: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def state(self) -> CommitState:
-        if self.finished:
-            return CommitState.FINISHED
-        return CommitState.FINISHING if self.finishing else CommitState.STARTED
-
 
 @dataclass(frozen=True)
 class Contents:

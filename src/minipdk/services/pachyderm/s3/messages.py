@@ -99,7 +99,7 @@ def _fields(element: ElementTree.Element, *known: str) -> dict[str, str]:
 
 
 def _malformed(why: str) -> S3Error:
-    return S3Error(400, "MalformedXML", f"The XML you provided is not what this request takes: {why}")
+    return S3Error(400, "MalformedXML", f"The XML you provided does not fit this request: {why}")
 
 
 def error(failure: S3Error, resource: str, request_id: str) -> Response:

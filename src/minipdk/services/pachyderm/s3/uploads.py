@@ -1,7 +1,7 @@
 """Multipart uploads: parts wait in separate file sets until they are put together, or the upload is aborted.
 
-An upload and its parts are rows beside PFS's, so a part is durable once it is acknowledged and in no repo before the end.
-Completing an upload, the commit included, is one transaction. No byte is copied: the object is the list of its parts.
+An upload and its parts are rows in PFS's database, so a part is durable once it is acknowledged, and it is in no repo before
+the upload is completed. That is one transaction, including the commit. No byte is copied: the object is a list of its parts.
 """
 
 from __future__ import annotations

@@ -114,18 +114,15 @@ class _Stream:
 
     def take_message(self) -> wire.pfs.ModifyFileRequest:
         """The next message, which is not a large addition."""
-        message = self._take()
+        message = self.take()
         assert not isinstance(message, LargeAddition), "only after next_kind() was another"
         return message
 
-    def _take(self) -> Modification:
+    def take(self) -> Modification:
+        """The next message, which exists."""
         message, self._ahead = self._ahead, None
         assert message is not None, "only after next_kind() was not None"
         return message
-
-    def take_url(self) -> wire.pfs.AddFile:
-        """The next message's AddFile, which has a URL."""
-        return self._take().add_file
 
     def data_of(self, path: str) -> Iterator[bytes | memoryview]:
         """The data of the messages that append to ``path``, up to a message for another file."""
@@ -138,7 +135,7 @@ class _Stream:
             yield self._take_data()
 
     def _take_data(self) -> bytes | memoryview:
-        message = self._take()
+        message = self.take()
         return message.data if isinstance(message, LargeAddition) else message.add_file.raw.value
 
 
@@ -146,7 +143,8 @@ def _added(stream: _Stream, writer: ContentWriter) -> Change:
     add = stream.next_addition()
     path = paths.clean_for_write(add.path)
     if add.WhichOneof("source") == "url":
-        _refuse_datum(stream.take_url().datum)
+        stream.take()
+        _refuse_datum(add.datum)
         return Put(path, writer.put(fetch(add.url.url, recursive=add.url.recursive)))
     return Put(path, writer.put(stream.data_of(add.path)))
 

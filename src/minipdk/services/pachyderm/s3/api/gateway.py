@@ -1,7 +1,7 @@
 """The gateway as an HTTP application: one request, one XML or binary response.
 
 A request may be signed with the cluster's token or a pipeline's. With a job's token it sees only the buckets of that job,
-like a request on a real cluster to the gateway beside the job's workers.
+like a request to the gateway that runs with a job's workers on a real cluster.
 """
 
 from __future__ import annotations
