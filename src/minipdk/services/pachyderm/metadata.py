@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import FailedPreconditionError, PachydermError
-from minipdk.services.pachyderm.pfs import Pfs, records
+from minipdk.services.pachyderm.pfs import Pfs, store
+from minipdk.services.pachyderm.pfs.messages import picked_branch, picked_commit, picked_repo
 from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
-from minipdk.services.pachyderm.pfs.service.messages import picked_branch, picked_commit, picked_repo
 from minipdk.services.pachyderm.pps.model import Key
 from minipdk.services.pachyderm.pps.system import Pps
 from minipdk.services.pachyderm.store import MetadataStore, MetadataTable
@@ -67,15 +67,15 @@ class Metadata:
 
     def _repo(self, picker: wire.pfs.RepoPicker) -> Target:
         repo = picked_repo(picker)
-        return "repos", records.repo_row(self._pfs.db.connection(), repo)["id"], str(repo)
+        return "repos", store.repos.get(self._pfs.db.connection(), repo).id, str(repo)
 
     def _branch(self, picker: wire.pfs.BranchPicker) -> Target:
         branch = picked_branch(picker)
-        return "branches", records.branch_row(self._pfs.db.connection(), branch)["id"], str(branch)
+        return "branches", store.branches.get(self._pfs.db.connection(), branch).id, str(branch)
 
     def _commit(self, picker: wire.pfs.CommitPicker) -> Target:
         row = self._pfs.commits.pick(picked_commit(picker))
-        return "commits", row["id"], str(records.commit_handle(row))
+        return "commits", row.id, str(row.commit)
 
     def _edit_pipeline(self, edit: wire.metadata.Edit, picker: wire.pps.PipelinePicker) -> None:
         key = Key(picker.name.project.name or DEFAULT_PROJECT, picker.name.name)

@@ -14,11 +14,11 @@ from minipdk.services.pachyderm.api.metadata import MetadataServicer
 from minipdk.services.pachyderm.api.transactions import TransactionServicer
 from minipdk.services.pachyderm.metadata import Metadata
 from minipdk.services.pachyderm.pfs import Pfs
+from minipdk.services.pachyderm.pfs.api import PfsServicer, StorageServicer, modify_file
 from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
-from minipdk.services.pachyderm.pfs.service import PfsServicer, StorageServicer, modification
 from minipdk.services.pachyderm.pps.api.servicer import PpsServicer
 from minipdk.services.pachyderm.pps.system import Pps
-from minipdk.services.pachyderm.s3 import gateway
+from minipdk.services.pachyderm.s3.api import gateway
 from minipdk.services.pachyderm.s3.chunk_urls import ChunkUrls
 from minipdk.services.pachyderm.service import SERVICE
 
@@ -36,7 +36,7 @@ def serve(home: Home) -> None:
         home.port("pachd"),
         home.session_token,
         _servicers(home, pfs, pps, chunk_urls),
-        dict.fromkeys(("/pfs_v2.API/ModifyFile", "/pfs_v2.API/CreateFileSet"), modification.parse),
+        dict.fromkeys(("/pfs_v2.API/ModifyFile", "/pfs_v2.API/CreateFileSet"), modify_file.parse),
         functools.partial(callers.identify, home.token),
     )
     pfs.triggers.start()

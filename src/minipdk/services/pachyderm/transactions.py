@@ -53,14 +53,14 @@ class ClientTransactions:
     def run_batch(self, requests: Iterable[wire.transaction.TransactionRequest]) -> wire.transaction.TransactionInfo:
         """Run requests immediately as one transaction."""
         info = _new_info(requests)
-        with self._pfs.state.transactions.begin(info.transaction.id):
+        with self._pfs.transaction(info.transaction.id):
             self._run(info)
         return info
 
     def finish(self, transaction: str) -> wire.transaction.TransactionInfo:
         with self._changing:
             info = self._open.get(transaction)
-            with self._pfs.state.transactions.begin(info.transaction.id):
+            with self._pfs.transaction(info.transaction.id):
                 self._run(info)
                 self._open.delete(info.transaction.id)
         return info
@@ -70,7 +70,7 @@ class ClientTransactions:
         with self._changing:
             info = self._open.get(transaction)
             info.requests.append(request)
-            with self._pfs.state.transactions.begin(transaction, rehearsal=True):
+            with self._pfs.transaction(transaction, rehearsal=True):
                 self._run(info)
             info.version += 1
             self._open.put(info)

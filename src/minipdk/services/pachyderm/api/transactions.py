@@ -12,7 +12,7 @@ import grpc
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pfs.service import PfsServicer
+from minipdk.services.pachyderm.pfs.api import PfsServicer
 from minipdk.services.pachyderm.pps.api.servicer import PpsServicer
 from minipdk.services.pachyderm.transactions import Call, ClientTransactions
 

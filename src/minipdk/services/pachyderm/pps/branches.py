@@ -5,8 +5,8 @@ from __future__ import annotations
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import AlreadyExistsError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
+from minipdk.services.pachyderm.pfs.messages import trigger_from
 from minipdk.services.pachyderm.pfs.model import META, SPEC, USER, Branch, Repo
-from minipdk.services.pachyderm.pfs.service.messages import trigger_from
 from minipdk.services.pachyderm.pps import crons
 from minipdk.services.pachyderm.pps.messages import SPOUT, TRANSFORM
 from minipdk.services.pachyderm.pps.model import Key

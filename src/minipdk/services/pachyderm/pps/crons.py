@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from minipdk.services.pachyderm import cron, wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Branch, Commit, CommitInfo, Pfs
-from minipdk.services.pachyderm.pfs.writing import Change, Delete, Put
+from minipdk.services.pachyderm.pfs.model import Change, Delete, Put
 from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.messages import pipeline_state
 from minipdk.services.pachyderm.pps.spec import inputs

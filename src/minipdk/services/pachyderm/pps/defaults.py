@@ -28,7 +28,7 @@ class Defaults:
         if project:
             self._pfs.inspect_project(project)
         self._validate(json, "project_defaults_json" if project else "cluster_defaults_json")
-        with self._pfs.state.transactions.begin(rehearsal=dry_run) as txn:
+        with self._pfs.transaction(rehearsal=dry_run) as txn:
             self._store.set_defaults(json, txn.now, project)
             affected = self._affected(project) if regenerate else []
             if not dry_run:

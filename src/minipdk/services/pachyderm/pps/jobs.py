@@ -13,7 +13,7 @@ from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError
 from minipdk.services.pachyderm.pfs import Contents, Pfs
 from minipdk.services.pachyderm.pfs.model import META, USER, Commit, CommitInfo, Repo
-from minipdk.services.pachyderm.pfs.transaction import Transaction
+from minipdk.services.pachyderm.pfs.transactions import Transaction
 from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.errors import JobFinishedError
 from minipdk.services.pachyderm.pps.messages import is_terminal, job_state

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from typing import cast
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, USER, Branch, Commit, FileInfo, Repo
+from minipdk.services.pachyderm.pfs.messages import file_info_message
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, USER, Branch, Commit, Repo
 from minipdk.services.pachyderm.pps.model import Datum, Key
 
 NANOSECONDS = 1_000_000_000
@@ -82,19 +83,8 @@ def to_commit(message: wire.pfs.Commit) -> Commit:
     return Repo(owner.project.name or DEFAULT_PROJECT, owner.name, owner.type or USER).commit(message.id)
 
 
-def file_info(value: FileInfo) -> wire.pfs.FileInfo:
-    message = wire.pfs.FileInfo(
-        file=wire.pfs.File(commit=commit(value.commit), path=value.path),
-        file_type=wire.pfs.FileType.Value("DIR" if value.is_dir else "FILE"),
-        size_bytes=value.size,
-        hash=value.hash,
-    )
-    set_time(message.committed, value.committed)
-    return message
-
-
 def datum_info(datum: Datum) -> wire.pps.DatumInfo:
     """A datum that no job has run."""
     info = wire.pps.DatumInfo(datum=wire.pps.Datum(id=datum.id), state=datum_state("UNKNOWN"))
-    info.data.extend(file_info(file.file) for file in datum.inputs)
+    info.data.extend(file_info_message(file.file) for file in datum.inputs)
     return info

@@ -16,7 +16,7 @@ from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.errors import AlreadyExistsError, InvalidRequestError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, META, SPEC, Branch, Commit, Repo
-from minipdk.services.pachyderm.pfs.transaction import Transaction
+from minipdk.services.pachyderm.pfs.transactions import Transaction
 from minipdk.services.pachyderm.pps import branches, kube_secrets, messages
 from minipdk.services.pachyderm.pps.jobs import Jobs
 from minipdk.services.pachyderm.pps.kube_secrets import Secrets

@@ -21,6 +21,7 @@ from minipdk.sandbox import Mount
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Pfs, Upload
+from minipdk.services.pachyderm.pfs.messages import file_info_message
 from minipdk.services.pachyderm.pps import messages
 from minipdk.services.pachyderm.pps.errors import FailedTryError, StoppedError
 from minipdk.services.pachyderm.pps.logs import JobLog
@@ -101,7 +102,7 @@ class DatumRun:
         info = wire.pps.DatumInfo(state=datum_state(result.state), image_id=self.plan.transform.image)
         info.datum.id = datum.id
         info.datum.job.CopyFrom(messages.job(Key(worker.project, worker.pipeline, worker.job)))
-        info.data.extend(messages.file_info(file.file) for file in datum.inputs)
+        info.data.extend(file_info_message(file.file) for file in datum.inputs)
         for name in ("download_time", "process_time", "upload_time"):
             messages.set_time(getattr(info.stats, name), getattr(result, name))
         info.stats.download_bytes, info.stats.upload_bytes = result.download_bytes, result.upload_bytes

@@ -29,7 +29,7 @@ Files = dict[str, bytes | None]
 
 
 @pytest.mark.timeout(240 + 20 * KILLS)
-@pytest.mark.parametrize("seed", [SEED])
+@pytest.mark.parametrize("seed", [SEED], ids=["MINIPDK_SEED"])  # workers must collect the same names
 def test_acknowledged_commits_survive_kills_at_any_moment(home: Home, pachd: ServiceProcess, seed: int) -> None:
     chance = random.Random(seed)
     client = connect(home)

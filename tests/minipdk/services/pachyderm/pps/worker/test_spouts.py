@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import pytest
@@ -46,7 +46,7 @@ def committed(bench: Workbench, pipeline: pps.Pipeline) -> list[str]:
 def test_a_spouts_commits_trigger_downstream_pipelines(bench: Workbench, pachd: ServiceProcess) -> None:
     pipeline = spout(bench, WAIT)
     below = bench.pipeline(pipeline.name, f"cp /pfs/{pipeline.name}/* /pfs/out/")
-    (first,) = cast("list[str]", wait_for(lambda: committed(bench, pipeline), what="the spout's first commit"))
+    (first,) = wait_for(lambda: committed(bench, pipeline), what="the spout's first commit")
     assert f"/{first}" in bench.files(f"{pipeline.name}@master")
     assert bench.job(below).state == pps.JobState.JOB_SUCCESS
     assert f"/{first}" in bench.files(f"{below.name}@master")
