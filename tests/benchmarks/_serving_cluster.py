@@ -7,8 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.conftest import ServiceProcess, new_home
-from tests.minipdk.services.kserve.conftest import FakeS3
-from tests.minipdk.services.kserve.test_inference_service import Cluster
+from tests.minipdk.services.kserve.conftest import Cluster, FakeS3
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.conftest import free_ports, wait_for
 
 from minipdk.common.ports import is_listening
-from minipdk.controller.routes import Backend, Route, Routes, Traffic
+from minipdk.controller.routes import Address, Backend, Route, Routes, Traffic
 from minipdk.services.ingress.gateway import gateway
 
 ROUNDS, SECONDS = 5, 2.0
@@ -98,7 +98,8 @@ async def run(folder: Path) -> None:
         routes = Routes()
         routes.known = True
         async with gateway(routes, folder / "envoy", port):
-            routes.set("models", "linear", Route((Traffic(100, (Backend(server_port),)),)))
+            traffic = Traffic(100, (Backend(server_port),))
+            routes.set("models", "linear", Route((traffic,), address=Address((HOST,))))
             await routes.in_force()
             # In a separate process, as a client is.
             measuring = await asyncio.create_subprocess_exec(

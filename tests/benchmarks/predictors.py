@@ -26,8 +26,7 @@ from kubernetes import client as k8s
 from sklearn.linear_model import LinearRegression
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import wait_for
-from tests.minipdk.services.kserve.conftest import EXPORT_ONNX, archiver
-from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster, predictors, torchserve
+from tests.minipdk.services.kserve.conftest import EXPORT_ONNX, NAMESPACE, Cluster, archiver, predictors, torchserve
 
 from minipdk.images import ImageStore
 
@@ -80,16 +79,16 @@ def served(cluster: Cluster, name: str, **predictor: Any) -> Iterator[float]:
 
 def kinds(cluster: Cluster, folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each kind of predictor, with its spec; their models and the custom one's image are made."""
-    cluster.s3.put("models", archiver(folder)().parent, "one/model-store/")
+    cluster.s3.put_folder("models", archiver(folder)().parent, "one/model-store/")
     yield "pytorch", {"pytorch": torchserve("s3://models/one")}
     for name in ("sklearn", "onnx", "custom"):
         (folder / name).mkdir()
     joblib.dump(LinearRegression().fit([[1], [2]], [2, 4]), folder / "sklearn" / "model.joblib")
-    cluster.s3.put("models", folder / "sklearn", "sklearn/")
+    cluster.s3.put_folder("models", folder / "sklearn", "sklearn/")
     yield "sklearn", {"sklearn": V1beta1SKLearnSpec(storage_uri="s3://models/sklearn")}
     exported = (folder / "onnx" / "model.onnx", folder / "scale.onnx")
     subprocess.run([sys.executable, "-W", "ignore", "-c", EXPORT_ONNX, *exported], check=True, capture_output=True)
-    cluster.s3.put("models", folder / "onnx", "onnx/")
+    cluster.s3.put_folder("models", folder / "onnx", "onnx/")
     yield "onnx", {"onnx": V1beta1ONNXRuntimeSpec(storage_uri="s3://models/onnx")}
     (folder / "custom" / "model.py").write_text(CUSTOM)
     (folder / "custom" / "Dockerfile").write_text(DOCKERFILE)

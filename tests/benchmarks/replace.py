@@ -26,8 +26,7 @@ import aiohttp
 from kubernetes import client as k8s
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import wait_for
-from tests.minipdk.services.kserve.conftest import archiver
-from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster, inference_service, predictors
+from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, archiver, inference_service, predictors
 
 RATE = 50
 SECONDS = 60.0
@@ -170,7 +169,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, serving_cluster(Path(folder)) as cluster:
         make_archive = archiver(Path(folder))
         for model, factor in (("one", 1), ("ten", 10)):
-            cluster.s3.put("models", make_archive(factor=factor).parent, f"{model}/model-store/")
+            cluster.s3.put_folder("models", make_archive(factor=factor).parent, f"{model}/model-store/")
         url = f"http://127.0.0.1:{cluster.home.port('ingress')}/v1/models/linear:predict"
 
         def start(name: str, **predictor: object) -> Callable[[], Load]:

@@ -31,8 +31,7 @@ from tests.benchmarks import _bare_model
 from tests.benchmarks._load import Load, measure
 from tests.benchmarks._serving_cluster import serving_cluster
 from tests.conftest import free_ports, wait_for
-from tests.minipdk.services.kserve.conftest import build_image
-from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster
+from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, build_image
 
 from minipdk.sandbox import ContainerSpec, Mount, start
 
@@ -54,7 +53,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         for name, handler in ((ENDPOINT, None), (PANDAS, PANDAS_HANDLER)):
             place = folder / name
             place.mkdir()
-            made.s3.put("models", churn_archive.make(place, handler).parent, f"{name}/model-store/")
+            made.s3.put_folder("models", churn_archive.make(place, handler).parent, f"{name}/model-store/")
             made.create(name, f"s3://models/{name}")
         for name in (ENDPOINT, PANDAS):
             wait_for(partial(made.is_ready, name), seconds=300, what=name)

@@ -110,9 +110,9 @@ def test_the_licence_is_apaches() -> None:
 
 def test_every_field_that_is_only_echoed_is_documented() -> None:
     from minipdk.services.determined.config import ECHOED as EXPERIMENT_FIELDS
-    from minipdk.services.kserve.fields import ECHOED as PREDICTOR_FIELDS
-    from minipdk.services.kserve.fields import RUNTIME_ECHOED as RUNTIME_FIELDS
-    from minipdk.services.node.starting import ECHOED as POD_FIELDS
+    from minipdk.services.kserve.predictor import ECHOED as PREDICTOR_FIELDS
+    from minipdk.services.kserve.predictor import RUNTIME_ECHOED as RUNTIME_FIELDS
+    from minipdk.services.node.specification import ECHOED as POD_FIELDS
     from minipdk.services.pachyderm.pps.spec.validation import ACCEPTED_AND_ECHOED as PIPELINE_FIELDS
 
     assert not_on("pachyderm", PIPELINE_FIELDS) == []
@@ -128,9 +128,9 @@ def test_every_pipeline_field_that_is_refused_is_documented() -> None:
 
 
 def test_every_field_of_a_pod_that_is_refused_is_documented() -> None:
-    from minipdk.services.node import starting
+    from minipdk.services.node import specification
 
-    refused = (value for name, value in vars(starting).items() if name.startswith("REFUSED_"))
+    refused = (value for name, value in vars(specification).items() if name.startswith("REFUSED_"))
     assert not_on("node", [field for fields in refused for field in fields]) == []
 
 

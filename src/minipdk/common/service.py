@@ -73,10 +73,11 @@ class Table:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """An image that comes with minipdk and is built on first use: its build context and Dockerfile."""
+    """An image that comes with minipdk and is built on first use: its build context, Dockerfile and build arguments."""
 
     context: Path
     dockerfile: Path
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

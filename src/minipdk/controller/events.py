@@ -1,4 +1,4 @@
-"""Kubernetes Events: what `kubectl describe` and `kubectl get events` show of a controller's work."""
+"""Kubernetes Events, by which `kubectl describe` and `kubectl get events` show a controller's work."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import logging
 import time
 from datetime import UTC, datetime
 
-import aiohttp
-
-from minipdk.controller.api import EVENTS, Api, Object
-from minipdk.controller.errors import ApiError
+from minipdk.controller.api import UNAVAILABLE, Api, describe
+from minipdk.controller.objects import EVENTS, Object
 
 NORMAL, WARNING = "Normal", "Warning"
 MAX_MESSAGE = 1024  # the API's own limit
@@ -25,7 +23,7 @@ def now() -> str:
 
 
 class Recorder:
-    """Writes events in the background. One that repeats is counted, not written again."""
+    """Writes events in the background. A repeated event is counted, not written again."""
 
     def __init__(self, api: Api, component: str, tasks: asyncio.TaskGroup) -> None:
         self._api, self._component, self._tasks = api, component, tasks
@@ -50,9 +48,9 @@ class Recorder:
                 event = _event(about, name, kind, seen) | {"reason": reason, "message": message[:MAX_MESSAGE]}
                 event |= {"source": {"component": self._component}, "reportingComponent": self._component}
                 await self._api.create(EVENTS, metadata["namespace"], event)
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        except UNAVAILABLE as error:
             # An event is news, not state: its loss harms nothing.
-            log.info("event %s was not recorded: %s", name, error)
+            log.info("event %s was not recorded: %s", name, describe(error))
 
 
 def _event(about: Object, name: str, kind: str, time: str) -> Object:

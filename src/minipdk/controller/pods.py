@@ -1,15 +1,16 @@
-"""The Pods that run on the node, as the other controllers of its process see them."""
+"""The Pods that run on the node, as other controllers of the process see them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
 
-from minipdk.controller.api import Informer, Object
+from minipdk.controller.informer import Informer
+from minipdk.controller.objects import Object
 from minipdk.controller.routes import Backend
 
 CRASH_LOOP, IMAGE_ERROR = "CrashLoopBackOff", "ErrImagePull"
-"""Why a container waits, in its status."""
+"""Reasons for which a container waits, in its status."""
 
 
 class RunningPod(Protocol):
@@ -37,8 +38,4 @@ class Pods(Protocol):
 
     def admit(self, pod: Object) -> None:
         """Start a Pod that a controller has just created, before the watch reports it."""
-        ...
-
-    def sweep(self) -> None:
-        """Remove the files of Pods that are gone; called once the Pods have been listed."""
         ...

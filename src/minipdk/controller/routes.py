@@ -1,8 +1,4 @@
-"""Which predictor answers for which host name, and what share of the requests each revision gets.
-
-KServe gives a service the external name ``<name>.<namespace>.example.com``, its predictor component
-``<name>-predictor.<namespace>.example.com``, and both the in-cluster forms that end in ``svc.cluster.local``.
-"""
+"""The table from which the ingress sends requests to Pods, kept by the controllers."""
 
 from __future__ import annotations
 
@@ -11,25 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-DOMAIN = "example.com"
-CLUSTER_DOMAIN = "svc.cluster.local"
-PREDICTOR_SUFFIX = "-predictor"
-
 ServiceKey = tuple[str, str]
-"""An InferenceService's namespace and name."""
+"""A service's namespace and name."""
 
 
 class Proxy(Protocol):
-    """What carries the requests out, and knows which are in flight."""
+    """The ingress, which knows the requests in flight."""
 
     async def drained(self, backend: Backend, timeout: float) -> bool: ...
 
 
 @dataclass(eq=False)
 class Backend:
-    """A Pod that takes requests at a loopback ``port``, those of gRPC at ``grpc_port``, each with ``timeout`` seconds time.
+    """A ready Pod: its loopback ``port``, its ``grpc_port``, and the seconds that it has for each request.
 
-    One that is ``closing`` finishes the requests it has and gets no new ones.
+    A ``closing`` one finishes the requests it has and gets no new ones.
     """
 
     port: int
@@ -46,18 +38,32 @@ class Backend:
 
 @dataclass(frozen=True)
 class Traffic:
-    """A revision's share of the requests in percent, and its replicas that are ready."""
+    """A revision's share of the requests in percent, and its ready replicas."""
 
     percent: int
     backends: tuple[Backend, ...]
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where clients send a service's requests.
+
+    ``hosts`` are its host names; its predictors see the first as their Host. ``aliases`` are further ones, each unless it
+    is a host name of another service. ``path`` is a prefix below this machine's own names, which the ingress removes.
+    """
+
+    hosts: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True)
 class Route:
-    """A service: who answers its requests; where nobody does, the ``reason``."""
+    """A service's address and the Pods that answer its requests; without any, the ``reason``."""
 
     traffic: tuple[Traffic, ...] = ()
     reason: str = ""
+    address: Address = field(default_factory=Address)
 
     def backends(self) -> Iterable[Backend]:
         return (backend for share in self.traffic for backend in share.backends)
@@ -66,7 +72,7 @@ class Route:
 class Routes:
     """The table of services. A service's route is exchanged in one step: each request sees the old one or the new one.
 
-    What is set here is in force a few milliseconds later: `in_force` waits for that.
+    A change is in force a few milliseconds later: `in_force` waits for that.
     """
 
     def __init__(self) -> None:
@@ -79,7 +85,7 @@ class Routes:
 
     @property
     def known(self) -> bool:
-        """Whether the services have been read: until then nobody can say that one does not exist."""
+        """Whether the services have been read. Until then an unknown service may still exist."""
         return self._known
 
     @known.setter
@@ -100,18 +106,18 @@ class Routes:
             self.touch()
 
     def touch(self) -> None:
-        """Have the table published again: something that it refers to has changed."""
+        """Have the table published again, because an object that it refers to has changed."""
         self.version += 1
         self.changed.set()
 
     async def in_force(self) -> None:
-        """Wait until no new request can go by anything older than the table is now."""
-        wanted = self.version
-        while self._in_force < wanted:
+        """Wait until no new request can follow an older table than the current one."""
+        version = self.version
+        while self._in_force < version:
             await self._step.wait()
 
     def published(self, version: int) -> None:
-        """The proxy says that the table of ``version`` is in force."""
+        """Called by the proxy when the table of ``version`` is in force."""
         self._in_force = version
         self._step.set()
         self._step = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What the controllers of one process share."""
+"""The objects that the controllers of one process share."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from minipdk.controller.routes import Routes
 
 @dataclass
 class Workspace:
-    """The cluster's folder and API, a client for probes, and the tasks that run beside the controllers.
+    """The cluster's folder and API, an HTTP client for probes, and a task group for the controllers' work.
 
-    ``images`` are those that come with minipdk, ``routes`` the table that the ingress goes by.
-    ``pods`` is set by the node, which starts before the controllers that use it.
+    ``images`` come with minipdk, ``routes`` is the ingress's table, and ``pods`` is set by the node, which starts before
+    the controllers that use it.
     """
 
     home: Home
@@ -29,11 +29,11 @@ class Workspace:
     tasks: asyncio.TaskGroup
     images: Mapping[str, ImageSource]
     routes: Routes = field(default_factory=Routes)
-    _pods: Pods | None = None
+    _pods: Pods | None = field(default=None, init=False)
 
     @property
     def pods(self) -> Pods:
-        assert self._pods is not None, "the node starts before the controllers that need its Pods"
+        assert self._pods is not None, "the node starts before the controllers that use its Pods"
         return self._pods
 
     @pods.setter

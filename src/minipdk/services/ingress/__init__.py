@@ -1,6 +1,6 @@
-"""The ingress: Envoy, the data plane of Istio, told which Backends answer for which InferenceService.
+"""The ingress: Envoy, the data plane of Istio, which sends each request to a Pod of the service that its Host or path names.
 
-`routes` is the table that the controllers keep; `config` says it in Envoy's words, `bootstrap` what Envoy starts with,
-`replies` what it answers by itself and `origins` whom it refuses; `process` keeps it running, `admin` asks how it is,
-`gateway` publishes the table and knows when it is in force; `counts` reads what was asked and answered.
+The controllers keep the table `minipdk.controller.routes`. `gateway` publishes it as Envoy's configuration (`config`) and
+knows when it is in force. Envoy starts with `bootstrap`: its listener, its own `replies`, and the check of `origins`.
+`envoy` keeps the process running, `admin` queries it, and `counts` reads the numbers of requests and answers.
 """

@@ -1,4 +1,4 @@
-"""What Envoy says of itself, over its admin socket: which clusters it has, and how many requests are in flight to each.
+"""Queries to Envoy, over its admin socket: the version of its clusters, and the requests in flight to each.
 
 Reference: https://www.envoyproxy.io/docs/envoy/v1.40.0/operations/admin
 """
@@ -22,13 +22,13 @@ ACTIVE = ("upstream_rq_active", "upstream_rq_pending_active")
 
 
 class Admin:
-    """Asks a running Envoy. Its methods raise one of NOT_REACHED where none is running."""
+    """Queries a running Envoy. Its methods raise one of NOT_REACHED while none is running."""
 
     def __init__(self, admin: aiohttp.ClientSession, worker: aiohttp.ClientSession) -> None:
         self._admin, self._worker = admin, worker
 
     async def routes_version(self) -> int:
-        """By which version of the routes a request goes that is sent now; 0 before the first."""
+        """The version of the routes that a request sent now would follow; 0 before the first."""
         async with self._worker.get("/", headers={"Host": VERSION_HOST}) as answer:
             return int(answer.headers.get(VERSION_HEADER, 0))
 
@@ -36,15 +36,15 @@ class Admin:
         """The version of the clusters that Envoy has; 0 before the first."""
         name = "cluster_manager.cds.version_text"
         async with self._admin.get("/stats", params={"filter": f"^{re.escape(name)}$"}) as answer:
-            found = re.search(r'"(\d+)"', await answer.text())
-        return int(found[1]) if found else 0
+            version = re.search(r'"(\d+)"', await answer.text())
+        return int(version[1]) if version else 0
 
     async def in_flight(self, clusters: Iterable[Cluster]) -> dict[Cluster, int]:
-        """How many requests each of ``clusters`` has, those included that wait for a connection."""
+        """The number of requests of each of ``clusters``, including requests that wait for a connection."""
         names = {cluster: f"cluster.{cluster.name}." for cluster in clusters}
         pattern = "^(" + "|".join(map(re.escape, names.values())) + f")({'|'.join(ACTIVE)})$"
         async with self._admin.get("/stats", params={"format": "json", "filter": pattern}) as answer:
-            values = {one["name"]: one["value"] for one in (await answer.json(content_type=None))["stats"]}
+            values = {stat["name"]: stat["value"] for stat in (await answer.json(content_type=None))["stats"]}
         return {cluster: sum(values.get(name + active, 0) for active in ACTIVE) for cluster, name in names.items()}
 
 
@@ -55,7 +55,7 @@ async def admin_of(folder: Path) -> AsyncIterator[Admin]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def session(socket: str) -> aiohttp.ClientSession:
-        # By way of the open folder: the path of a socket has at most 107 bytes, and the cluster's folder may lie deep.
+        # Through the open folder: the path of a socket has at most 107 bytes, and the cluster's path may be long.
         connector = aiohttp.UnixConnector(f"/proc/self/fd/{descriptor}/{socket}")
         return aiohttp.ClientSession("http://envoy", connector=connector, timeout=timeout)
 

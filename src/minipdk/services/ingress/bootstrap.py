@@ -1,4 +1,4 @@
-"""What Envoy starts with: listeners, filters and limits. Clusters and routes are files that it follows (`config`)."""
+"""Envoy's bootstrap: listeners, filters and limits. It follows the files of clusters and routes while it runs (`config`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minipdk.services.ingress.replies import Config, local_replies
 
 BOOTSTRAP = "bootstrap.json"
 ADMIN_SOCKET, VERSION_SOCKET = "admin.sock", "version.sock"
-"""Named relatively to Envoy's folder: the path of a socket must be short."""
+"""Relative to Envoy's folder, because the path of a socket must be short."""
 DOWNSTREAM_IDLE = 75.0  # longer than clients keep an idle connection, so that none is closed as it is used again
 HEADERS_TIMEOUT = 60.0
 NOT_LIMITED = {"ignore_global_conn_limit": True}
@@ -41,7 +41,7 @@ def _ingress(folder: Path, port: int, limits: Limits) -> Config:
         **_manager("ingress", folder),
         "http_filters": _filters(limits),
         "local_reply_config": local_replies(limits.body),
-        "use_remote_address": True,  # so that the headers by which Envoys command each other are not taken from clients
+        "use_remote_address": True,  # ignore the clients' copies of headers by which Envoys command each other
         "skip_xff_append": True,
         "preserve_external_request_id": True,
         "generate_request_id": False,
@@ -56,7 +56,7 @@ def _ingress(folder: Path, port: int, limits: Limits) -> Config:
 
 
 def _version(folder: Path) -> Config:
-    """A listener on a socket of this Envoy's own, by which to see which routes its worker has."""
+    """A listener on a private socket, which shows the version of the routes that Envoy's worker has."""
     manager = {**_manager("version", folder), "http_filters": [_router()]}
     return {**_listener("version", {"pipe": {"path": VERSION_SOCKET, "mode": 0o600}}, manager), **NOT_LIMITED}
 
@@ -101,7 +101,7 @@ def _router() -> Config:
 
 
 def _failures_log() -> Config:
-    """A line in the service's log for each request that Envoy could not bring to a predictor's answer."""
+    """A line in the service's log for each request that got no answer from a predictor."""
     line = (
         "%START_TIME% %REQ(:METHOD)% %REQ(:AUTHORITY)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% "
         "%RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\n"

@@ -1,8 +1,8 @@
-"""What Envoy is told while it runs: the clusters of Backends, and the routes to them. Pure functions.
+"""Envoy's configuration while it runs: the clusters of Backends, and the routes to them. Pure functions.
 
-A cluster stands for one revision's ready replicas and never changes: other replicas are another cluster, whose name says
-its ports. So a route is exchanged by exchanging names, and what is in flight to an old set of replicas is a number
-that Envoy keeps for its cluster. Reference: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/api
+A cluster stands for one revision's ready replicas and never changes: other replicas are another cluster, whose name contains
+its ports. So a route is exchanged by exchanging names, and Envoy counts the requests in flight to an old set of replicas
+for its cluster. Reference: https://www.envoyproxy.io/docs/envoy/v1.40.0/api-v3/api
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from minipdk.common.ports import HOST
-from minipdk.controller.routes import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX, Backend, Route, ServiceKey, Traffic
+from minipdk.controller.routes import Backend, Route, ServiceKey, Traffic
 from minipdk.services.ingress.replies import Config
 
 CLUSTERS, ROUTES = "clusters.json", "routes.json"
 VERSION_HOST, VERSION_HEADER = "routes.minipdk", "routes-version"
-"""A request to this Host tells in this header by which version of the routes it went."""
-PATH_PREFIX = "/serving"
+"""The answer to a request with this Host has the version of the routes that it followed in this header."""
+UNKNOWN_SERVICE = (
+    "no InferenceService is served at Host '%REQ(:AUTHORITY)%' and path '%PATH(NQ)%': send the Host "
+    "<name>.<namespace>.example.com (kubectl get isvc -A) or a path below /serving/<namespace>/<name>/"
+)
+NOT_READ_YET = "the gateway is starting and has not read the InferenceServices yet: try again"
 STATS_PATH = "/stats/prometheus"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 USEFUL_STATS = (
@@ -34,7 +38,7 @@ HTTP, GRPC = "http", "grpc"
 
 @dataclass(frozen=True)
 class Limits:
-    """How much the ingress takes: bytes of a body, requests in flight and waiting for each revision, connections in all."""
+    """The ingress's limits: bytes of a body, requests in flight and waiting for each revision, connections in all."""
 
     body: int = 100 << 20
     in_flight: int = 1000
@@ -78,9 +82,9 @@ def serves(cluster: Cluster, backend: Backend) -> bool:
     return (backend.port if cluster.protocol == HTTP else backend.grpc_port) in cluster.ports
 
 
-def cluster_resources(wanted: Iterable[Cluster], version: int, limits: Limits) -> Config:
+def cluster_resources(clusters: Iterable[Cluster], version: int, limits: Limits) -> Config:
     """The clusters' file."""
-    ordered = sorted(wanted, key=lambda cluster: cluster.name)
+    ordered = sorted(clusters, key=lambda cluster: cluster.name)
     return {"version_info": str(version), "resources": [_cluster_resource(cluster, limits) for cluster in ordered]}
 
 
@@ -107,7 +111,7 @@ def _cluster_resource(cluster: Cluster, limits: Limits) -> Config:
                     "max_connections": limits.in_flight,
                     "max_requests": limits.in_flight,
                     "max_pending_requests": limits.waiting,
-                    "max_retries": limits.in_flight,  # all that were on their way to a replica that has just died
+                    "max_retries": limits.in_flight,  # all requests to a replica that has just died
                 }
             ]
         },
@@ -116,13 +120,13 @@ def _cluster_resource(cluster: Cluster, limits: Limits) -> Config:
 
 def route_resources(table: Mapping[ServiceKey, Route], *, known: bool, version: int) -> Config:
     """The routes' file: by Host, by path below a loopback Host, and an answer for everything else."""
-    tell_version = {
+    version_route = {
         "match": {"prefix": "/"},
         "direct_response": {"status": 200},
         "response_headers_to_add": [{"header": {"key": VERSION_HEADER, "value": str(version)}}],
     }
     hosts = [
-        {"name": "version", "domains": [VERSION_HOST], "routes": [tell_version]},
+        {"name": "version", "domains": [VERSION_HOST], "routes": [version_route]},
         {
             "name": "paths",
             "domains": list(LOOPBACK_NAMES),
@@ -130,8 +134,8 @@ def route_resources(table: Mapping[ServiceKey, Route], *, known: bool, version: 
         },
         {"name": "others", "domains": ["*"], "routes": [_unknown(known)]},
         *(
-            {"name": _label(service), "domains": _domains(service, table), "routes": _service_routes(service, route)}
-            for service, route in sorted(table.items())
+            {"name": _label(service), "domains": domains, "routes": _service_routes(service, table[service])}
+            for service, domains in _domains(table).items()
         ),
     ]
     routes = {
@@ -144,27 +148,32 @@ def route_resources(table: Mapping[ServiceKey, Route], *, known: bool, version: 
     return {"version_info": str(version), "resources": [routes]}
 
 
-def _domains(service: ServiceKey, table: Mapping[ServiceKey, Route]) -> list[str]:
-    """The service's host names, but for those that are another service's own."""
-    namespace, name = service
-    names = [name]
-    if (namespace, name + PREDICTOR_SUFFIX) not in table:
-        names.append(name + PREDICTOR_SUFFIX)
-    return [f"{one}.{namespace}.{domain}{dot}" for one in names for domain in (DOMAIN, CLUSTER_DOMAIN) for dot in ("", ".")]
+def _domains(table: Mapping[ServiceKey, Route]) -> dict[ServiceKey, list[str]]:
+    """The host names of each service that has any. Envoy rejects a table in which two services have the same name."""
+    services = sorted(table)
+    owners: dict[str, ServiceKey] = {}
+    for service in services:
+        owners |= {host: service for host in table[service].address.hosts if host not in owners}
+    for service in services:
+        owners |= {host: service for host in table[service].address.aliases if host not in owners}
+    domains: dict[ServiceKey, list[str]] = {}
+    for host, service in owners.items():
+        domains.setdefault(service, []).extend((host, f"{host}."))
+    return domains
 
 
 def _path_routes(table: Mapping[ServiceKey, Route]) -> list[Config]:
     return [
         route
         for service, its in sorted(table.items())
-        for path in (f"{PATH_PREFIX}/{service[0]}/{service[1]}/",)
+        if (path := its.address.path)
         for route in (*_service_routes(service, its, {"prefix": path}), *_service_routes(service, its, {"path": path[:-1]}))
     ]
 
 
 def _service_routes(service: ServiceKey, route: Route, match: Config | None = None) -> list[Config]:
-    """The routes of one service: below ``match``, which is taken off the path, or without it all that its Host names."""
-    host = _host(service)
+    """The routes of one service: for a ``match`` on the path, which is removed, or by default for all paths of its Host."""
+    host = _host(route)
     where = match or {"prefix": "/"}
     if not any(share.percent and _cluster(service, share, HTTP) for share in route.traffic):
         reason = f"{host} is not ready: {route.reason or 'its predictor is stopping'}"
@@ -183,11 +192,11 @@ def _to_predictor(service: ServiceKey, route: Route, protocol: str, match: Confi
         if share.percent and (cluster := _cluster(service, share, protocol))
     ]
     if not shares:
-        return {"match": match, "direct_response": _answer(404, f"{_host(service)} does not speak {protocol}")}
+        return {"match": match, "direct_response": _answer(404, f"{_host(route)} does not speak {protocol}")}
     timeout = max(backend.timeout for backend in route.backends() if not backend.closing)
     action = {
         "weighted_clusters": {"clusters": shares},
-        # No limit to a whole answer, which may be a stream; only to waiting for the next part of it.
+        # A whole answer, which may be a stream, has no limit; only the wait for its next part has.
         "timeout": "0s",
         "idle_timeout": seconds(timeout),
         "retry_policy": _retry_policy(),
@@ -204,7 +213,7 @@ def _to_predictor(service: ServiceKey, route: Route, protocol: str, match: Confi
 
 
 def _retry_policy() -> Config:
-    """As Istio's: once more, at another replica, where the first cannot have seen the request."""
+    """Istio's policy: try another replica if the first cannot have seen the request."""
     previous_hosts = f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
     return {
         "retry_on": "connect-failure,refused-stream,reset-before-request",
@@ -219,7 +228,7 @@ def _retry_policy() -> Config:
 
 
 def _stats_route() -> Config:
-    # What a client asks for beyond that is appended, and so the value of a parameter that nobody reads.
+    # A client's query is appended to it, and becomes the value of a parameter that Envoy ignores.
     query = f"filter={quote(USEFUL_STATS, safe='')}&asked="
     return {
         "match": {"path": STATS_PATH, "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
@@ -229,14 +238,9 @@ def _stats_route() -> Config:
 
 def _unknown(known: bool) -> Config:
     if not known:
-        text = "the gateway is starting and has not read the InferenceServices yet: try again"
-        return {"match": {"prefix": "/"}, "direct_response": _answer(503, text)}
-    text = (
-        "no InferenceService is served at Host '%REQ(:AUTHORITY)%' and path '%PATH(NQ)%': send the Host "
-        f"<name>.<namespace>.{DOMAIN} (kubectl get isvc -A) or a path below {PATH_PREFIX}/<namespace>/<name>/"
-    )
+        return {"match": {"prefix": "/"}, "direct_response": _answer(503, NOT_READ_YET)}
     answer = _answer(404, "")
-    answer["body_format"] = {"text_format_source": {"inline_string": text}}
+    answer["body_format"] = {"text_format_source": {"inline_string": UNKNOWN_SERVICE}}
     return {"match": {"prefix": "/"}, "direct_response": answer}
 
 
@@ -244,9 +248,9 @@ def _answer(status: int, text: str) -> Config:
     return {"status": status, "body": {"inline_string": text[:MAX_REASON]}}
 
 
-def _host(service: ServiceKey) -> str:
-    namespace, name = service
-    return f"{name}.{namespace}.{DOMAIN}"
+def _host(route: Route) -> str:
+    """The name by which the service is mentioned, and the Host that its predictors see."""
+    return next(iter(route.address.hosts), "the service")
 
 
 def _label(service: ServiceKey) -> str:

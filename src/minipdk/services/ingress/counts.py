@@ -1,4 +1,4 @@
-"""How many requests each InferenceService was sent, and how they were answered: Envoy's own counts since it started."""
+"""The numbers of requests to each InferenceService and of their answers: Envoy's own counts since it started."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ class Counts:
 
 
 def read_counts(port: int) -> dict[str, Counts]:
-    """The counts of each ``namespace/name`` that was asked at the ingress's ``port``; none where it does not answer."""
+    """The counts of each ``namespace/name`` with requests at the ingress's ``port``; empty if it does not answer."""
     try:
         with urlopen(f"http://{HOST}:{port}{STATS_PATH}", timeout=TIMEOUT) as answer:  # the scheme is ours
             text = answer.read().decode()
     except (URLError, TimeoutError, ConnectionError):
         return {}
-    found: dict[str, Counts] = {}
+    services: dict[str, Counts] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             if family.name not in (f"{FAMILY}_xx", f"{FAMILY}_time") or not sample.value:
                 continue
             service = sample.labels["envoy_route"].rpartition("/")[0]  # the rest is the protocol
-            counts = found.setdefault(service, Counts())
+            counts = services.setdefault(service, Counts())
             if family.name == f"{FAMILY}_xx":
                 counts.classes[sample.labels["envoy_response_code_class"]] += int(sample.value)
             elif sample.name.endswith("_sum"):
                 counts.milliseconds += sample.value
             elif sample.name.endswith("_count"):
                 counts.timed += int(sample.value)
-    return found
+    return services

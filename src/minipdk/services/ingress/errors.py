@@ -2,11 +2,13 @@
 
     GatewayError    Envoy cannot run on this machine, or does not accept its configuration
 
-The ingress's answers to requests that nothing serves: `minipdk.services.ingress.replies`.
+`minipdk.services.ingress.replies` lists the ingress's own answers to requests.
 """
 
 from __future__ import annotations
 
+from minipdk.common.service import StartError
 
-class GatewayError(Exception):
-    """Envoy cannot run; the message says why and what to do."""
+
+class GatewayError(StartError):
+    """Envoy cannot run; the message has the reason and the remedy."""

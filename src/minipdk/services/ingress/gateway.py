@@ -1,8 +1,7 @@
-"""The ingress gateway: publishes the routes to an Envoy that it keeps running, and knows when they are in force.
+"""The ingress gateway: it publishes the routes to an Envoy that it keeps running, and knows when they are in force.
 
-An exchange of routes is made in this order, so that no request is lost: the new clusters are added; when Envoy has them, the
-routes are replaced; when requests go by the new ones, the old clusters have no more than what is in flight; when that is
-answered, they are removed.
+Routes are exchanged in this order, so that no request is lost: the new clusters are added; when Envoy has them, the routes
+are replaced; from then on the old clusters have only requests in flight; when these are answered, they are removed.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from minipdk.services.ingress import config
 from minipdk.services.ingress.admin import NOT_REACHED, Admin, admin_of
 from minipdk.services.ingress.bootstrap import BOOTSTRAP, bootstrap
 from minipdk.services.ingress.config import CLUSTERS, ROUTES, Cluster, Limits
+from minipdk.services.ingress.envoy import Envoy, version
 from minipdk.services.ingress.errors import GatewayError
-from minipdk.services.ingress.process import Envoy, version
 from minipdk.services.ingress.replies import Config
 
 POLL, LONGEST_POLL = 0.005, 0.1
@@ -39,7 +38,7 @@ log = logging.getLogger(__name__)
 async def gateway(routes: Routes, folder: Path, port: int, limits: Limits | None = None) -> AsyncIterator[None]:
     """Serve the ingress on the loopback ``port`` within this context, with Envoy's files in ``folder``.
 
-    Raises GatewayError where Envoy cannot run.
+    Raises GatewayError if Envoy cannot run.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     envoy = Envoy(folder)
@@ -70,12 +69,12 @@ async def _started(routes: Routes, envoy: Envoy, tasks: list[asyncio.Task[None]]
                 task.result()
         if envoy.starts > START_ATTEMPTS:
             waiting.cancel()
-            found = await asyncio.to_thread(version)
-            raise GatewayError(f"Envoy {found} ends at once, with status {envoy.ended_with}: its log says why")
+            envoy_version = await asyncio.to_thread(version)
+            raise GatewayError(f"Envoy {envoy_version} ends at once, with status {envoy.ended_with}: its log says why")
 
 
 def _ended(task: asyncio.Task[None]) -> None:
-    """Without either task there is no ingress: the service ends, and is started again."""
+    """End the process, which is then started again: without either task the ingress does not work."""
     if not task.cancelled():
         log.critical("the gateway has failed", exc_info=task.exception())
         service.stopping.set()
@@ -94,7 +93,7 @@ class Gateway:
         write_private(self._folder / name, json.dumps(content, indent=1))
 
     def write_first(self) -> None:
-        """The files that Envoy starts with."""
+        """Write the files with which Envoy starts."""
         self._write_clusters(set())
         self._write_routes()
 
@@ -123,7 +122,7 @@ class Gateway:
             try:
                 busy = any((await self._admin.in_flight(its)).values())
             except NOT_REACHED:
-                busy = True  # Envoy is starting again: it will know of none
+                busy = True  # Envoy is starting again, without any request
             if busy:
                 quiet_since = None
             elif quiet_since is None:
@@ -133,7 +132,7 @@ class Gateway:
             await asyncio.sleep(QUIET_SECONDS)
 
     async def _changed(self) -> None:
-        """Wait for a change of the routes, and remove meanwhile the clusters that are not needed any more."""
+        """Wait for a change of the routes, and remove unused clusters meanwhile."""
         while True:
             outdated = self._clusters - config.clusters(self._routes.table)
             try:
@@ -153,8 +152,8 @@ class Gateway:
             self._write_clusters(self._clusters - idle)
 
     async def _publish(self) -> None:
-        while not (wanted := config.clusters(self._routes.table)) <= self._clusters:
-            self._write_clusters(self._clusters | wanted)
+        while not (clusters := config.clusters(self._routes.table)) <= self._clusters:
+            self._write_clusters(self._clusters | clusters)
             await self._await_version(self._admin.clusters_version, self._clusters_version)
         written = self._write_routes()
         await self._await_version(self._admin.routes_version, written)
@@ -170,17 +169,17 @@ class Gateway:
         self.write(ROUTES, config.route_resources(self._routes.table, known=self._routes.known, version=written))
         return written
 
-    async def _await_version(self, ask: Callable[[], Awaitable[int]], wanted: int) -> None:
-        """Wait until Envoy answers that it goes by version ``wanted``, however long it takes to start again."""
+    async def _await_version(self, query: Callable[[], Awaitable[int]], version: int) -> None:
+        """Wait until ``query`` shows that Envoy has ``version``, however long it takes to start again."""
         clock = asyncio.get_running_loop().time
         pauses, complain_at = BackOff(POLL, LONGEST_POLL), clock() + COMPLAIN_SECONDS
         while True:
             try:
-                if await ask() >= wanted:
+                if await query() >= version:
                     return
             except NOT_REACHED as error:
                 log.debug("Envoy does not answer: %s", error)
             if clock() > complain_at:
                 complain_at = clock() + COMPLAIN_SECONDS
-                log.error("Envoy has not taken version %s of %s", wanted, self._folder)
+                log.error("Envoy has not taken version %s of %s", version, self._folder)
             await asyncio.sleep(pauses.pause())

@@ -10,8 +10,8 @@
     503  the service has no ready predictor (with the reason), it does not accept connections, or too many requests wait
     504  the predictor did not answer in time
 
-Envoy knows why it answers by flags (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage)
-and by status; `local_replies` gives each its text.
+Envoy marks the reason of such an answer by flags and by status; `local_replies` gives each a text. Flags:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
 from __future__ import annotations

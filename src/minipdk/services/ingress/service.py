@@ -1,4 +1,4 @@
-"""What the cluster knows about the ingress."""
+"""The ingress's declaration to the cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def addresses(home: Home) -> Iterator[tuple[str, str]]:
 
 
 def checks() -> Iterator[Check]:
-    from minipdk.services.ingress import process as envoy
+    from minipdk.services.ingress import envoy
 
     try:
         yield Check("Envoy", True, envoy.version())

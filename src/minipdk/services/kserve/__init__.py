@@ -1,8 +1,9 @@
-"""What turns InferenceServices into running predictors, as KServe's controllers, its webhooks and Knative do together.
+"""KServe: it turns InferenceServices into running predictors, like KServe's controllers, its webhooks and Knative together.
 
-`inferenceservice` looks at a service whenever something about it has changed. `predictor` reads its spec (`fields` says
-which fields there are) into a revision's template, with the container of a `servingruntime` overlaid by the model's
-(`container`). `rollout` makes the Revision (`revisions`) and its Pods (`pods`), whose model `storage` provides with
-`credentials`. `traffic` says which revisions share the requests, `status` how the service stands. The Pods are run by
-`minipdk.services.node`.
+`inferenceservice` reconciles a service whenever the service, one of its Pods or a runtime has changed. `predictor` reads its
+spec into a revision's template, with the container of a `servingruntime` overlaid by the model's (`container`). `rollout`
+creates the Revision (`revisions`) and its Pods (`pods`), to which `storage` adds the model, with `credentials`. `traffic`
+shares the requests among revisions, `hosts` names the service for the ingress, `status` computes its status.
+
+The node runs the Pods. `runtimes` has the manifests and images of the model servers, `predictors` the programs in them.
 """

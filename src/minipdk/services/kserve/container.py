@@ -1,4 +1,4 @@
-"""A predictor's container: a runtime's, overlaid by what the InferenceService says of it.
+"""A predictor's container: the runtime's, overlaid by the InferenceService's fields.
 
 KServe merges them as a strategic merge patch, but appends the arguments, and fills in the runtime's ``{{.Name}}``s.
 """
@@ -9,21 +9,21 @@ import json
 import re
 from typing import Any
 
-from minipdk.controller.api import Object
+from minipdk.controller.objects import Object
 from minipdk.services.kserve.errors import InvalidSpecError
 
 MERGE_KEYS = {"env": "name", "ports": "containerPort", "volumeMounts": "mountPath"}
-"""The lists of a container whose entries are merged, and by what; any other list is replaced."""
+"""The lists of a container whose entries are merged, and the key of an entry; any other list is replaced."""
 HANDLERS = frozenset({"httpGet", "tcpSocket", "exec", "grpc"})
 PLACEHOLDER = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 TAG = re.compile(r":[\w.\-]*$")
 
 
-def overlaid(runtime: Object, wanted: Object) -> Object:
-    """The container of a runtime with what is ``wanted`` of it instead or besides."""
-    merged = _merged(runtime, wanted)
+def overlaid(runtime: Object, overlay: Object) -> Object:
+    """The container of a runtime, with the fields of ``overlay`` instead or in addition."""
+    merged = _merged(runtime, overlay)
     merged["name"] = runtime["name"]
-    if args := [*(runtime.get("args") or []), *(wanted.get("args") or [])]:
+    if args := [*(runtime.get("args") or []), *(overlay.get("args") or [])]:
         merged["args"] = args
     return merged
 
@@ -33,8 +33,8 @@ def _merged(below: Object, above: Object) -> Object:
     for field, value in above.items():
         known = below.get(field)
         if isinstance(known, dict) and isinstance(value, dict):
-            # A probe or variable has one way to do it: another one replaces it.
-            kept = {key: one for key, one in known.items() if key not in HANDLERS or not HANDLERS & value.keys()}
+            # A probe has one handler: another one replaces it.
+            kept = {key: item for key, item in known.items() if key not in HANDLERS or not HANDLERS & value.keys()}
             merged[field] = _merged(kept, value)
         elif field in MERGE_KEYS and known:
             merged[field] = _merged_list(known, value, MERGE_KEYS[field])
@@ -44,14 +44,11 @@ def _merged(below: Object, above: Object) -> Object:
 
 
 def _merged_list(below: list[Object], above: list[Object], key: str) -> list[Object]:
-    entries = {one[key]: one for one in below}
-    for one in above:
-        entries[one[key]] = one
-    return list(entries.values())
+    return list({entry[key]: entry for entry in [*below, *above]}.values())
 
 
 def filled_in(container: Object, metadata: Object, runtime: str) -> Object:
-    """``container`` with the placeholders replaced that stand for fields of the InferenceService's ``metadata``."""
+    """``container`` with its placeholders replaced by fields of the InferenceService's ``metadata``."""
 
     def value(match: re.Match[str]) -> str:
         root, _, key = match[1].removeprefix(".").partition(".")
@@ -59,16 +56,16 @@ def filled_in(container: Object, metadata: Object, runtime: str) -> Object:
             return str(metadata[root.lower()])
         if root in ("Labels", "Annotations") and key:
             return str((metadata.get(root.lower()) or {}).get(key, ""))
-        told = f"failed to replace placeholders in serving runtime {runtime} Container {container['name']}"
+        summary = f"failed to replace placeholders in serving runtime {runtime} Container {container['name']}"
         known = "{{.Name}}, {{.Namespace}}, {{.Labels.<label>}} and {{.Annotations.<annotation>}}"
-        raise InvalidSpecError(f"{told}: {match[0]} is none of {known}", told=told)
+        raise InvalidSpecError(f"{summary}: {match[0]} is none of {known}", summary=summary)
 
-    def replaced(found: Any) -> Any:
-        if isinstance(found, dict):
-            return {name: replaced(one) for name, one in found.items()}
-        if isinstance(found, list):
-            return [replaced(one) for one in found]
-        return PLACEHOLDER.sub(value, found) if isinstance(found, str) else found
+    def replaced(field: Any) -> Any:
+        if isinstance(field, dict):
+            return {name: replaced(item) for name, item in field.items()}
+        if isinstance(field, list):
+            return [replaced(item) for item in field]
+        return PLACEHOLDER.sub(value, field) if isinstance(field, str) else field
 
     filled: Object = replaced(container)
     return filled
@@ -83,8 +80,9 @@ def serves_requests(containers: list[Object]) -> Object:
     """The container that takes the requests, as Knative finds it: the only one, or the only one with ports."""
     if len(containers) == 1:
         return containers[0]
-    found = [one for one in containers if one.get("ports")]
-    if len(found) != 1:
-        got = f"got {len(found)}: {json.dumps([one.get('name') for one in found])}" if found else "got neither"
+    serving = [container for container in containers if container.get("ports")]
+    if len(serving) != 1:
+        names = json.dumps([container.get("name") for container in serving])
+        got = f"got {len(serving)}: {names}" if serving else "got neither"
         raise InvalidSpecError(f"expected exactly one, {got}: spec.predictor.containers[*].ports")
-    return found[0]
+    return serving[0]

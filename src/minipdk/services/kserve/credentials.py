@@ -1,6 +1,6 @@
-"""Credentials for storage, found as KServe finds them: the service account's secrets, and annotations on either.
+"""Credentials for storage, from KServe's sources: the service account's Secrets, and annotations on both.
 
-The result is a container's environment; the keys stay references to the Secret, so that no Pod holds them.
+The result is a container's environment. Keys stay references to the Secret, so that no Pod contains them.
 Rules: https://kserve.github.io/website/0.14/modelserving/storage/s3/s3/
 """
 
@@ -10,8 +10,9 @@ import base64
 
 from minipdk.common.home import Home
 from minipdk.common.ports import HOST
-from minipdk.controller.api import SECRETS, SERVICE_ACCOUNTS, Api, Object
+from minipdk.controller.api import Api
 from minipdk.controller.errors import NotFoundError
+from minipdk.controller.objects import SECRETS, SERVICE_ACCOUNTS, Object
 from minipdk.services.kserve.errors import NotSupportedError, SourceError
 
 ANNOTATION = "serving.kserve.io/s3-"
@@ -20,7 +21,7 @@ HTTPS_HOST, HEADERS = "https-host", "headers"  # of a Secret for models behind U
 FALSE = frozenset({"0", "false"})
 KNOWN = frozenset({"endpoint", "usehttps", "region", "verifyssl", "useanoncredential", "usevirtualbucket"})
 PACHYDERM_HOSTS = ("pachd.pachyderm", "pachd.pachyderm.svc", "pachd.pachyderm.svc.cluster.local", "pachd.default", "pachd")
-"""In-cluster names of pachd, whatever their port: minipdk's own S3 gateway answers to them."""
+"""In-cluster names of pachd, with any port: minipdk's own S3 gateway answers to them."""
 
 
 async def storage_environment(api: Api, home: Home, namespace: str, service_account: str) -> list[Object]:
@@ -76,13 +77,12 @@ def _s3_environment(home: Home, secret: Object, account: Object) -> list[Object]
 def _settings(thing: Object) -> dict[str, str]:
     """The S3 settings in an object's annotations. Scheme and trailing slash of an endpoint are tolerated."""
     annotations = thing["metadata"].get("annotations") or {}
-    found = {key.removeprefix(ANNOTATION): value for key, value in annotations.items() if key.startswith(ANNOTATION)}
-    if "endpoint" in found:
-        found["endpoint"] = found["endpoint"].partition("://")[2] or found["endpoint"]
-        found["endpoint"] = found["endpoint"].rstrip("/")
-    return found
+    settings = {key.removeprefix(ANNOTATION): value for key, value in annotations.items() if key.startswith(ANNOTATION)}
+    if endpoint := settings.get("endpoint"):
+        settings["endpoint"] = (endpoint.partition("://")[2] or endpoint).rstrip("/")
+    return settings
 
 
 def _cluster_address(home: Home, endpoint: str) -> str | None:
-    """The loopback address of an in-cluster name of Pachyderm, which only the cluster's own DNS knows."""
+    """The loopback address for an in-cluster name of Pachyderm, which only a cluster's DNS can resolve."""
     return f"http://{HOST}:{home.port('s3')}" if endpoint.partition(":")[0] in PACHYDERM_HOSTS else None

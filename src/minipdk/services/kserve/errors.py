@@ -1,7 +1,7 @@
 """Every way in which an InferenceService cannot be served; its status has reason and message.
 
     InvalidSpecError
-    |-- NotSupportedError      minipdk lacks a feature that it requires, which is named
+    |-- NotSupportedError      the spec names a feature that minipdk lacks
     |-- ServingRuntimeError    no ServingRuntime serves its model
     `-- SourceError            the Secret or the folder of its model is missing, so far
 
@@ -13,33 +13,33 @@ from __future__ import annotations
 
 
 class InvalidSpecError(Exception):
-    """The InferenceService's spec is wrong. ``told`` is what KServe's modelStatus says of it, where that differs."""
+    """The InferenceService's spec is wrong. ``summary`` is KServe's text for the modelStatus, if that differs."""
 
     reason = "InvalidPredictorSpec"  # one of KServe's failure reasons
     may_pass = False
-    """Whether to look again before anything that is followed has changed."""
+    """Whether the cause may go away without a change of the objects that the controller follows."""
 
-    def __init__(self, message: str, *, told: str = "") -> None:
+    def __init__(self, message: str, *, summary: str = "") -> None:
         super().__init__(message)
-        self.told = told or message
+        self.summary = summary or message
 
 
 class ServingRuntimeError(InvalidSpecError):
-    """No runtime serves the model, or the one that it names does not; ``reason`` says which."""
+    """No runtime serves the model, or the runtime that it names does not; ``reason`` distinguishes them."""
 
-    def __init__(self, message: str, *, reason: str, told: str) -> None:
-        super().__init__(message, told=told)
+    def __init__(self, message: str, *, reason: str, summary: str) -> None:
+        super().__init__(message, summary=summary)
         self.reason = reason
 
 
 class NotSupportedError(InvalidSpecError):
-    """The spec asks for something that minipdk does not have."""
+    """The spec uses a ``feature`` that minipdk does not have."""
 
-    def __init__(self, what: str, instead: str = "") -> None:
-        super().__init__(f"{what} is not supported by minipdk" + (f": {instead}" if instead else ""))
+    def __init__(self, feature: str, instead: str = "") -> None:
+        super().__init__(f"{feature} is not supported by minipdk" + (f": {instead}" if instead else ""))
 
 
 class SourceError(InvalidSpecError):
-    """The storage credentials, or the folder of this machine, that the InferenceService points at are not there."""
+    """The InferenceService names storage credentials, or a folder of this machine, that do not exist."""
 
     may_pass = True

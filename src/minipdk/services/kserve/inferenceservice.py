@@ -1,7 +1,7 @@
-"""The InferenceService controller: brings what runs in line with what each InferenceService asks for.
+"""The InferenceService controller: it creates and removes revisions and Pods until they match each InferenceService.
 
-A changed predictor makes a new revision with Pods of its own. The old one serves until the new one is ready; then the
-gateway's route is exchanged in one step, or the requests are shared (a canary), and the Pods that are no longer needed end.
+A changed predictor makes a new revision with new Pods. The old revision serves until the new one is ready; then the
+ingress's route is exchanged in one step, or the requests are shared (a canary), and the Pods that are no longer needed end.
 A revision that fails leaves the old one serving.
 """
 
@@ -11,17 +11,18 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-import aiohttp
-
-from minipdk.controller.api import INFERENCE_SERVICES, REVISIONS, Informer, Key, Object, key_of
-from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
+from minipdk.controller.api import UNAVAILABLE, describe
+from minipdk.controller.errors import ConflictError, NotFoundError
 from minipdk.controller.events import NORMAL, WARNING, Recorder
-from minipdk.controller.routes import PREDICTOR_SUFFIX, Backend, Route, Traffic
+from minipdk.controller.informer import Informer
+from minipdk.controller.objects import Key, Object, key_of
+from minipdk.controller.routes import Backend, Route, Traffic
 from minipdk.controller.workspace import Workspace
 from minipdk.services.kserve.errors import InvalidSpecError
+from minipdk.services.kserve.hosts import PREDICTOR_SUFFIX, address
 from minipdk.services.kserve.predictor import SERVICE_LABEL, read_predictor
-from minipdk.services.kserve.revisions import replicas, revision_number
-from minipdk.services.kserve.rollout import Rollout
+from minipdk.services.kserve.revisions import REVISIONS, replicas, revision_number
+from minipdk.services.kserve.rollout import INFERENCE_SERVICES, Rollout
 from minipdk.services.kserve.servingruntime import ServingRuntimes
 from minipdk.services.kserve.status import Revision, Standing, inference_service_status, model_state, revision_status
 from minipdk.services.kserve.traffic import (
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class InferenceServiceController:
-    """Reconciles one service at a time, each whenever it, one of its Pods or a runtime has changed."""
+    """Reconciles one service at a time, whenever the service, one of its Pods or a runtime has changed."""
 
     def __init__(self, workspace: Workspace) -> None:
         api = self._api = workspace.api
@@ -62,7 +63,7 @@ class InferenceServiceController:
         await asyncio.gather(self._services.run(), self._revisions.run(), self._runtimes.run(), self._reconcile_all())
 
     def _enqueue(self, key: Key) -> None:
-        """Have the service looked at, once for any number of calls before that."""
+        """Schedule the service for reconciliation, once for any number of calls before it."""
         if key not in self._queued:
             self._queued.add(key)
             self._queue.put_nowait(key)
@@ -80,9 +81,9 @@ class InferenceServiceController:
             self._enqueue(key_of(isvc))
 
     async def _reconcile_all(self) -> None:
-        """Nothing is decided before all kinds have been listed."""
-        await asyncio.gather(*(one.synced.wait() for one in (self._services, self._revisions, self._pods.informer)))
-        self._pods.sweep()
+        """Reconcile services as they change. Nothing is decided before all kinds have been listed."""
+        informers = (self._services, self._revisions, self._pods.informer)
+        await asyncio.gather(*(informer.synced.wait() for informer in informers))
         await self._runtimes.known()
         for isvc in self._services.all():
             await self._attempt(key_of(isvc))
@@ -96,11 +97,11 @@ class InferenceServiceController:
         try:
             await self._reconcile(key)
         except (ConflictError, NotFoundError) as error:
-            # The object has changed since it was read: the watch brings the change and with it another look.
+            # The object has changed since it was read: the watch will report the change.
             log.info("%s/%s: %s", *key, error)
             self._later(key)
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("%s/%s: %s; trying again", *key, error or type(error).__name__)
+        except UNAVAILABLE as error:
+            log.warning("%s/%s: %s; trying again", *key, describe(error))
             self._later(key)
         except Exception:
             # One service's fault must not stop the others.
@@ -113,7 +114,7 @@ class InferenceServiceController:
     async def _reconcile(self, key: Key) -> None:
         isvc = self._services.get(key)
         if isvc is None or "deletionTimestamp" in isvc["metadata"]:
-            self._routes.remove(*key)  # the API server removes what the service owns, or leaves it if asked to
+            self._routes.remove(*key)  # the API server removes the service's revisions, or leaves them if asked to
             self._route_tags(key, {}, {})
             return
         await self._rollout.remove_strangers(isvc)
@@ -135,26 +136,26 @@ class InferenceServiceController:
             refusal = refusal or error
         standing = self._standing(revisions, state, ready, refusal)
         self._route(key, standing, ready)
-        await self._routes.in_force()  # whoever reads that the service is ready may ask it at once
+        await self._routes.in_force()  # a client that reads that the service is ready may call it immediately
         await self._write_status(isvc, standing)
         await self._retire(revisions, standing, ready)
         if refusal and refusal.may_pass:
             self._later(key)
 
     def _backends(self, revisions: list[Object]) -> dict[str, list[Backend]]:
-        """The replicas that take requests, of each revision that has some; the oldest revision first."""
-        found: dict[str, list[Backend]] = {}
+        """The replicas that take requests, of each revision that has any; the oldest revision first."""
+        ready: dict[str, list[Backend]] = {}
         for revision in revisions:
             workers = [self._pods.running(pod) for pod in self._rollout.pods_of(revision)]
-            if backends := [one.backend for one in workers if one and one.backend]:
-                found[revision["metadata"]["name"]] = backends
-        return found
+            if backends := [worker.backend for worker in workers if worker and worker.backend]:
+                ready[revision["metadata"]["name"]] = backends
+        return ready
 
     def _next_state(self, isvc: Object, revisions: list[Object], ready: Mapping[str, list[Backend]]) -> Object:
         known = _known_state(isvc)
-        enough = [
-            name for one in revisions if len(ready.get(name := one["metadata"]["name"], ())) >= replicas(one)
-        ]  # one that has been ready once stays the latest ready one until a newer is
+        names = {revision["metadata"]["name"]: replicas(revision) for revision in revisions}
+        enough = [name for name, count in names.items() if len(ready.get(name, ())) >= count]
+        # A revision that has been ready stays the latest ready one until a newer one is ready.
         newest = max([known.get(READY, ""), *enough], key=revision_number)
         tagged = (isvc["metadata"].get("annotations") or {}).get(TAG_ROUTING) == "true"
         canary = isvc["spec"]["predictor"].get("canaryTrafficPercent")
@@ -181,28 +182,29 @@ class InferenceServiceController:
         return Revision(name, statuses, replicas_ready, ready=enough)
 
     def _route(self, key: Key, standing: Standing, ready: Mapping[str, list[Backend]]) -> None:
-        """Share the requests out, or tell the gateway why nobody answers them."""
+        """Distribute the requests, or give the ingress the reason for which none can be answered."""
         reason = str(standing.refusal) if standing.refusal else model_state(standing.latest).message
-        self._routes.set(*key, Route(shares(standing.state, ready), reason or "its predictor is starting"))
+        route = Route(shares(standing.state, ready), reason or "its predictor is starting", address(*key))
+        self._routes.set(*key, route)
         self._route_tags(key, standing.state, ready)
 
     def _route_tags(self, key: Key, state: Object, ready: Mapping[str, list[Backend]]) -> None:
-        """Give each traffic target that has a tag a host name of its own, as Knative does."""
+        """Give each traffic target with a tag its own host name, as Knative does."""
         namespace, name = key
         tagged = {
             f"{target['tag']}-{name}{PREDICTOR_SUFFIX}": tuple(ready.get(target["revisionName"], ()))
             for target in state.get("traffic", [])
             if "tag" in target
         }
-        for host in self._tags.pop(key, set()) - tagged.keys():
-            self._routes.remove(namespace, host)
-        for host, backends in tagged.items():
-            self._tags.setdefault(key, set()).add(host)
+        for target in self._tags.pop(key, set()) - tagged.keys():
+            self._routes.remove(namespace, target)
+        for target, backends in tagged.items():
+            self._tags.setdefault(key, set()).add(target)
             traffic = (Traffic(100, backends),) if backends else ()
-            self._routes.set(namespace, host, Route(traffic, "its revision is starting"))
+            self._routes.set(namespace, target, Route(traffic, "its revision is starting", address(namespace, target)))
 
     async def _retire(self, revisions: list[Object], standing: Standing, ready: Mapping[str, list[Backend]]) -> None:
-        """Tell how each revision is, end the Pods of those that are not in use, and forget those that nothing names."""
+        """Write each revision's status, end the Pods of unused revisions, and remove unreferenced revisions."""
         in_use = revisions_in_use(standing.state)
         named = in_use | {standing.state.get(key) for key in (CREATED, READY, ROLLED_OUT, PREVIOUS)}
         for revision in revisions:
@@ -215,7 +217,7 @@ class InferenceServiceController:
     async def _write_revision_status(self, revision: Object, state: Object, ready: Mapping[str, list[Backend]]) -> None:
         standing = self._revision(revision, state, ready)
         in_use = standing.name in revisions_in_use(state)
-        status = revision_status(revision, standing, in_use=in_use, wanted=replicas(revision))
+        status = revision_status(revision, standing, in_use=in_use, desired=replicas(revision))
         if status != revision.get("status"):
             self._revisions.remember(await self._api.replace_status(REVISIONS, {**revision, "status": status}))
 
@@ -226,17 +228,17 @@ class InferenceServiceController:
             return
         written = await self._api.replace_status(INFERENCE_SERVICES, {**isvc, "status": status})
         self._services.remember(written)
-        self._tell(written, old, status, standing.refusal)
+        self._emit_changes(written, old, status, standing.refusal)
 
-    def _tell(self, isvc: Object, old: Object, new: Object, refusal: InvalidSpecError | None) -> None:
-        """Events for what a reader of `kubectl describe` wants to know."""
+    def _emit_changes(self, isvc: Object, old: Object, new: Object, refusal: InvalidSpecError | None) -> None:
+        """Record an event for each change that matters to a reader of `kubectl describe`."""
         name = isvc["metadata"]["name"]
         was, is_now = _ready(old), _ready(new)
         if is_now.get("status") == "True" and was.get("status") != "True":
             self._recorder.emit(isvc, NORMAL, "InferenceServiceReady", f"InferenceService [{name}] is Ready")
         elif was.get("status") == "True" and is_now.get("status") != "True":
-            why = f"InferenceService [{name}] is no longer Ready because of: {is_now.get('message', '')}"
-            self._recorder.emit(isvc, WARNING, "InferenceServiceNotReady", why)
+            message = f"InferenceService [{name}] is no longer Ready because of: {is_now.get('message', '')}"
+            self._recorder.emit(isvc, WARNING, "InferenceServiceNotReady", message)
         failure = new["modelStatus"].get("lastFailureInfo")
         known = (old.get("modelStatus") or {}).get("lastFailureInfo") or {}
         if failure and (failure["reason"], failure["message"]) != (known.get("reason"), known.get("message")):

@@ -1,10 +1,10 @@
-"""The Pods of a revision, as Knative, a Deployment and KServe's webhook would together make them."""
+"""The Pods of a revision, as Knative, a Deployment and KServe's webhook together create them."""
 
 from __future__ import annotations
 
 import secrets
 
-from minipdk.controller.api import Object
+from minipdk.controller.objects import Object
 from minipdk.services.kserve.revisions import HASH_LABEL, REVISION_LABEL, owned_by
 from minipdk.services.kserve.storage import provide_model
 
@@ -25,7 +25,7 @@ def pod_for(revision: Object, environment: list[Object]) -> Object:
     spec = {key: value for key, value in template.items() if key != "timeoutSeconds"}
     spec |= {
         "containers": [
-            _told_who_it_is(one, metadata, port=not template.get("hostNetwork")) for one in template["containers"]
+            _with_identity(container, metadata, port=not template.get("hostNetwork")) for container in template["containers"]
         ],
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": template["timeoutSeconds"],
@@ -34,7 +34,7 @@ def pod_for(revision: Object, environment: list[Object]) -> Object:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            # Kubernetes would shorten the prefix too: a Pod's name is at most 63 characters where it becomes a label.
+            # Kubernetes would shorten the prefix too: as a label, a Pod's name has at most 63 characters.
             "name": f"{name}-deployment-{template_hash}-{secrets.token_hex(3)[:5]}",
             "namespace": metadata["namespace"],
             "labels": {**metadata["labels"], "app": name, REVISION_LABEL: name},
@@ -45,17 +45,19 @@ def pod_for(revision: Object, environment: list[Object]) -> Object:
     }
 
 
-def _told_who_it_is(container: Object, revision: Object, *, port: bool) -> Object:
-    """The container with what Knative's runtime contract promises it: which revision it is, and with ``port`` where it is to
-    listen (what shares the machine's loopback learns that from the kubelet)."""
+def _with_identity(container: Object, revision: Object, *, port: bool) -> Object:
+    """The container with the variables of Knative's runtime contract: its revision, and with ``port`` its port.
+
+    A container that shares the machine's loopback gets its port from the node instead.
+    """
     labels = revision["labels"]
-    known = {
+    contract = {
         "K_REVISION": revision["name"],
         "K_CONFIGURATION": labels["serving.knative.dev/configuration"],
         "K_SERVICE": labels["serving.knative.dev/service"],
         **({"PORT": str(container["ports"][0]["containerPort"])} if port and container.get("ports") else {}),
     }
     env = container.get("env") or []
-    own = {one["name"] for one in env}
-    added = [{"name": name, "value": value} for name, value in known.items() if name not in own]
+    own = {variable["name"] for variable in env}
+    added = [{"name": name, "value": value} for name, value in contract.items() if name not in own]
     return {"terminationMessagePolicy": "FallbackToLogsOnError", **container, "env": [*env, *added]}

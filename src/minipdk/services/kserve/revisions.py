@@ -1,11 +1,12 @@
-"""Revisions: each is one version of a predictor, kept as Knative's own object, with the template of its Pods."""
+"""Revisions: each is one version of a predictor, stored as Knative's Revision with the template of its Pods."""
 
 from __future__ import annotations
 
-from minipdk.controller.api import Object
-from minipdk.controller.routes import PREDICTOR_SUFFIX
+from minipdk.controller.objects import Object, Resource
+from minipdk.services.kserve.hosts import PREDICTOR_SUFFIX
 from minipdk.services.kserve.predictor import MIN_SCALE, Template
 
+REVISIONS = Resource("/apis/serving.knative.dev/v1", "revisions")
 REVISION_LABEL = "serving.knative.dev/revision"
 HASH_LABEL = "pod-template-hash"
 
@@ -20,16 +21,16 @@ def revision_number(revision: str) -> int:
 
 
 def replicas(revision: Object) -> int:
-    """How many Pods it has while it is in use: nothing here would start one on the first request, so at least one."""
+    """The number of Pods while it is in use. At least one, because no autoscaler would start one on the first request."""
     return max(1, int(revision["metadata"]["annotations"][MIN_SCALE]))
 
 
 def is_owned(thing: Object, owner: Object) -> bool:
-    return any(one["uid"] == owner["metadata"]["uid"] for one in thing["metadata"].get("ownerReferences") or [])
+    return any(reference["uid"] == owner["metadata"]["uid"] for reference in thing["metadata"].get("ownerReferences") or [])
 
 
 def owned_by(owner: Object) -> list[Object]:
-    """The ownerReferences of what ``owner`` controls."""
+    """The ownerReferences of an object that ``owner`` controls."""
     return [
         {
             "apiVersion": owner["apiVersion"],

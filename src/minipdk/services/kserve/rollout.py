@@ -1,26 +1,28 @@
-"""Brings a service's revisions and Pods in line with what it asks for, as Knative's controllers do."""
+"""Roll-outs: creates and removes a service's revisions and Pods, as Knative's controllers do."""
 
 from __future__ import annotations
 
 import contextlib
 
-from minipdk.controller.api import INFERENCE_SERVICES, PODS, REVISIONS, Informer, Object, Resource, key_of, version_of
 from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
 from minipdk.controller.events import NORMAL, Recorder
+from minipdk.controller.informer import Informer
+from minipdk.controller.objects import PODS, Key, Object, Resource, key_of, version_of
 from minipdk.controller.workspace import Workspace
 from minipdk.services.kserve.credentials import storage_environment
 from minipdk.services.kserve.errors import InvalidSpecError
 from minipdk.services.kserve.pods import is_ending, pod_for, revision_of
 from minipdk.services.kserve.predictor import SERVICE_LABEL, Template
-from minipdk.services.kserve.revisions import HASH_LABEL, is_owned, replicas, revision_for, revision_number
+from minipdk.services.kserve.revisions import HASH_LABEL, REVISIONS, is_owned, replicas, revision_for, revision_number
 from minipdk.services.kserve.storage import check_source
 from minipdk.services.kserve.traffic import CREATED
 
+INFERENCE_SERVICES = Resource("/apis/serving.kserve.io/v1beta1", "inferenceservices")
 UNPROCESSABLE = 422
 
 
 class Rollout:
-    """The revisions of InferenceServices and their Pods: finds, makes and removes them."""
+    """The revisions of InferenceServices and their Pods: finds, creates and removes them."""
 
     def __init__(self, workspace: Workspace, revisions: Informer, recorder: Recorder) -> None:
         self._home, self._api, self._pods = workspace.home, workspace.api, workspace.pods
@@ -28,19 +30,21 @@ class Rollout:
 
     def revisions_of(self, isvc: Object) -> list[Object]:
         """The service's revisions, the oldest first."""
-        found = [one for one in _of_service(self._revisions, isvc) if is_owned(one, isvc) and not is_ending(one)]
-        return sorted(found, key=lambda one: revision_number(one["metadata"]["name"]))
+        revisions = _of_service(self._revisions, isvc)
+        owned = [revision for revision in revisions if is_owned(revision, isvc) and not is_ending(revision)]
+        return sorted(owned, key=lambda revision: revision_number(revision["metadata"]["name"]))
 
     def pods_of(self, revision: Object) -> list[Object]:
-        """The revision's Pods, but for those that are ending."""
-        return [one for one in self._pods.informer.all() if is_owned(one, revision) and not is_ending(one)]
+        """The revision's Pods, except Pods that are ending."""
+        return [pod for pod in self._pods.informer.all() if is_owned(pod, revision) and not is_ending(pod)]
 
     async def ensure_latest(self, isvc: Object, template: Template, revisions: list[Object]) -> list[Object]:
-        """The revisions, of which the last is made from ``template``."""
+        """The revisions, with one made from ``template`` as the last."""
         if revisions and revisions[-1]["metadata"]["labels"][HASH_LABEL] == template.hash():
             return revisions
         known = ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
-        names = [known.get(CREATED, ""), *(one["metadata"]["name"] for one in _of_service(self._revisions, isvc))]
+        existing = [revision["metadata"]["name"] for revision in _of_service(self._revisions, isvc)]
+        names = [known.get(CREATED, ""), *existing]
         # The watch may lag: a service that was deleted or changed meanwhile must not get a revision.
         current = await self._api.get(INFERENCE_SERVICES, *key_of(isvc))
         if version_of(current) != version_of(isvc):
@@ -52,11 +56,11 @@ class Rollout:
         return [*revisions, made]
 
     async def ensure_pods(self, isvc: Object, revision: Object) -> None:
-        """Make the Pods that ``revision`` lacks. Raises InvalidSpecError when they cannot be made."""
+        """Create the Pods that ``revision`` lacks. Raises InvalidSpecError when they cannot be created."""
         missing = replicas(revision) - len(self.pods_of(revision))
         if missing <= 0:
             return
-        # A Pod would keep what is being deleted in the foreground.
+        # A new Pod would block a deletion in the foreground.
         await self._refuse_ending(INFERENCE_SERVICES, isvc)
         await self._refuse_ending(REVISIONS, revision)
         metadata, account = revision["metadata"], revision["spec"]["serviceAccountName"]
@@ -77,14 +81,14 @@ class Rollout:
         await self._delete(REVISIONS, revision)
 
     async def remove_strangers(self, isvc: Object) -> None:
-        """Remove the revisions and Pods that carry the service's name and are not its own: those of an earlier one."""
+        """Remove the revisions and Pods of an earlier service with the same name."""
         revisions = _of_service(self._revisions, isvc)
-        known = {one["metadata"]["name"] for one in revisions}
-        foreign = [one for one in revisions if not is_owned(one, isvc)]
+        known = {revision["metadata"]["name"] for revision in revisions}
+        foreign = [revision for revision in revisions if not is_owned(revision, isvc)]
         lost = [
-            one
-            for one in _of_service(self._pods.informer, isvc)
-            if revision_of(one) not in known | {""} and not is_ending(one)
+            pod
+            for pod in _of_service(self._pods.informer, isvc)
+            if revision_of(pod) not in known | {""} and not is_ending(pod)
         ]
         if foreign or lost:  # the watch may lag: a service that has just been deleted may have left them on purpose
             await self._refuse_ending(INFERENCE_SERVICES, isvc)
@@ -93,31 +97,31 @@ class Rollout:
         for pod in lost:
             await self._delete(PODS, pod)
 
-    async def _refuse_ending(self, resource: Resource, found: Object) -> None:
-        """Raise ConflictError or NotFoundError for an object that is being deleted, even if no watch has told of it yet."""
-        current = await self._api.get(resource, *key_of(found))
-        if is_ending(current) or current["metadata"]["uid"] != found["metadata"]["uid"]:
-            raise ConflictError(409, f"{found['metadata']['name']} is being deleted")
+    async def _refuse_ending(self, resource: Resource, known: Object) -> None:
+        """Raise ConflictError or NotFoundError for an object that is being deleted, even if no watch has reported it yet."""
+        current = await self._api.get(resource, *key_of(known))
+        if is_ending(current) or current["metadata"]["uid"] != known["metadata"]["uid"]:
+            raise ConflictError(409, f"{known['metadata']['name']} is being deleted")
 
-    async def _create(self, resource: Resource, wanted: Object) -> Object:
-        """Raises InvalidSpecError for what the API server says that no Pod can be."""
+    async def _create(self, resource: Resource, body: Object) -> Object:
+        """Create an object. Raises InvalidSpecError if the API server rejects its content."""
         try:
-            return await self._api.create(resource, wanted["metadata"]["namespace"], wanted)
+            return await self._api.create(resource, body["metadata"]["namespace"], body)
         except ApiError as error:
             if error.status == UNPROCESSABLE:
                 raise InvalidSpecError(str(error)) from error
             raise
 
-    async def _delete(self, resource: Resource, found: Object) -> None:
+    async def _delete(self, resource: Resource, known: Object) -> None:
         with contextlib.suppress(NotFoundError, ConflictError):
-            await self._api.delete(resource, *key_of(found), found["metadata"]["uid"])
+            await self._api.delete(resource, *key_of(known), known["metadata"]["uid"])
 
 
 def _of_service(informer: Informer, isvc: Object) -> list[Object]:
-    """The objects in ``informer`` that carry the service's name."""
-    namespace, name = key_of(isvc)
-    return [
-        one
-        for one in informer.all()
-        if one["metadata"]["namespace"] == namespace and (one["metadata"].get("labels") or {}).get(SERVICE_LABEL) == name
-    ]
+    """The objects in ``informer`` that are labelled with the service's name."""
+
+    def service_of(thing: Object) -> Key:
+        metadata = thing["metadata"]
+        return metadata["namespace"], (metadata.get("labels") or {}).get(SERVICE_LABEL, "")
+
+    return [thing for thing in informer.all() if service_of(thing) == key_of(isvc)]

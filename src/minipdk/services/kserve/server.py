@@ -1,4 +1,4 @@
-"""KServe as a controller: it follows InferenceServices and ServingRuntimes, and makes Pods that the node runs."""
+"""KServe as a controller: it follows InferenceServices and ServingRuntimes, and creates Pods that the node runs."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What the cluster knows about KServe."""
+"""KServe's declaration to the cluster."""
 
 from __future__ import annotations
 
 from minipdk.common.home import MODELS_NAMESPACE
 from minipdk.common.service import CONTROLLERS, Service
-from minipdk.services.kserve.runtimes.images import IMAGES
+from minipdk.services.kserve.runtimes import IMAGES
 
 SERVICE = Service(
     name="kserve",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from minipdk.controller.api import Object
 from minipdk.controller.events import now
+from minipdk.controller.objects import Object
 from minipdk.controller.pods import CRASH_LOOP, IMAGE_ERROR
-from minipdk.controller.routes import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX
 from minipdk.services.kserve.errors import InvalidSpecError
+from minipdk.services.kserve.hosts import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX, host
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 # Model states and transitions.
@@ -19,13 +19,13 @@ PENDING, LOADING, LOADED, FAILED = "Pending", "Loading", "Loaded", "FailedToLoad
 UP_TO_DATE, IN_PROGRESS, BLOCKED, INVALID = "UpToDate", "InProgress", "BlockedByFailedLoad", "InvalidSpec"
 LOAD_FAILED = "ModelLoadFailed"
 
-Told = tuple[str, str, str]
+Condition = tuple[str, str, str]
 """A condition's status, reason and message."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A revision's name, its Pods' statuses, how many of them take requests, and whether that is enough."""
+    """A revision: its name, its Pods' statuses, the number of Pods that take requests, and whether that is enough."""
 
     name: str
     pods: tuple[Object, ...]
@@ -35,8 +35,11 @@ class Revision:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a service stands: the newest revision, the roll-out's state (`traffic`), whether anything answers requests and
-    all that is to does, and why the spec is refused, if it is."""
+    """The progress of a service.
+
+    ``latest`` is the newest revision, ``state`` the roll-out's state (see `traffic`), ``refusal`` the fault in the spec, if
+    there is one. ``serving``: some revision answers requests; ``settled``: every revision in the traffic does.
+    """
 
     latest: Revision | None
     state: Object
@@ -47,7 +50,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class ModelState:
-    """How a revision's model is: its state, and what went wrong or is being waited for."""
+    """The state of a revision's model, with its failure or the reason for which it waits."""
 
     state: str
     message: str = ""
@@ -55,18 +58,18 @@ class ModelState:
 
     @property
     def failed(self) -> bool:
-        """Whether the revision counts as failed: once something has gone wrong, until it is ready."""
+        """Whether the revision counts as failed: after any failure, until it is ready."""
         return bool(self.failure)
 
 
 def model_state(revision: Revision | None) -> ModelState:
-    """The state of the model in ``revision``: of the Pod that is worst off."""
+    """The state of the model in ``revision``: the worst of its Pods' states."""
     if revision is None:
         return ModelState(PENDING)
     if revision.ready:
         return ModelState(LOADED)
     states = [_model_state(revision.name, pod) for pod in revision.pods]
-    return min(states, key=lambda one: (FAILED, PENDING, LOADING).index(one.state), default=ModelState(PENDING))
+    return min(states, key=lambda model: (FAILED, PENDING, LOADING).index(model.state), default=ModelState(PENDING))
 
 
 def _model_state(revision: str, pod: Object) -> ModelState:
@@ -78,35 +81,32 @@ def _model_state(revision: str, pod: Object) -> ModelState:
         if waiting.get("reason") == IMAGE_ERROR:
             failure = _failure(container["name"], revision, waiting)
             return ModelState(FAILED, f"{container['name']}: {failure['message']}", failure)
-        if ended and (ended["exitCode"] or container in mains):  # a server is not to end at all
+        if ended and (ended["exitCode"] or container in mains):  # a server must not end at all
             failure = _failure(container["name"], revision, ended)
             if "terminated" in state or waiting.get("reason") == CRASH_LOOP:
                 return ModelState(FAILED, f"{container['name']} failed: {failure['message']}", failure)
         if waiting.get("message"):
             return ModelState(PENDING, f"{container['name']}: {waiting['message']}", failure)
-    conditions = {one["type"]: one for one in pod.get("conditions", [])}
-    message = next(
-        (found for kind in ("PodScheduled", "Initialized") if (found := conditions.get(kind, {}).get("message"))),
-        "the model server is starting",
-    )
+    messages = {condition["type"]: condition.get("message") for condition in pod.get("conditions", [])}
+    message = messages.get("PodScheduled") or messages.get("Initialized") or "the model server is starting"
     if failure:
         message += f" (tried again after {failure['message']})"
     running = any("running" in container["state"] for container in [*inits, *mains])
     return ModelState(LOADING if running else PENDING, message, failure)
 
 
-def _failure(container: str, revision: str, why: Object) -> Object:
-    """KServe's lastFailureInfo, of a container's terminated or waiting state ``why``.
+def _failure(container: str, revision: str, state: Object) -> Object:
+    """KServe's lastFailureInfo for a container's terminated or waiting ``state``.
 
     It stays, while the container is tried again, until the model is loaded.
     """
-    said = why.get("message") or f"ended with status {why['exitCode']}: a model server has to go on"
-    failure = {"reason": LOAD_FAILED, "message": said, "location": container, "modelRevisionName": revision}
-    return failure | ({"exitCode": why["exitCode"], "time": why["finishedAt"]} if "exitCode" in why else {})
+    message = state.get("message") or f"ended with status {state['exitCode']}: a model server has to go on"
+    failure = {"reason": LOAD_FAILED, "message": message, "location": container, "modelRevisionName": revision}
+    return failure | ({"exitCode": state["exitCode"], "time": state["finishedAt"]} if "exitCode" in state else {})
 
 
 def inference_service_status(isvc: Object, standing: Standing) -> Object:
-    """The whole status of ``isvc``; what has not changed keeps its times."""
+    """The whole status of ``isvc``; unchanged conditions keep their times."""
     old = isvc.get("status") or {}
     model = model_state(standing.latest)
     status: Object = {
@@ -122,16 +122,16 @@ def inference_service_status(isvc: Object, standing: Standing) -> Object:
     return status
 
 
-def revision_status(revision: Object, standing: Revision, *, in_use: bool, wanted: int) -> Object:
-    """The status of a Revision, as Knative writes it. One that is not in use keeps whether it was ready."""
+def revision_status(revision: Object, standing: Revision, *, in_use: bool, desired: int) -> Object:
+    """The status of a Revision, as Knative writes it. An unused revision keeps its Ready condition."""
     old = revision.get("status") or {}
-    before = {one["type"]: one for one in old.get("conditions", [])}
+    before = {condition["type"]: condition for condition in old.get("conditions", [])}
     model = model_state(standing)
     ready = (TRUE, "", "") if standing.ready else (UNKNOWN, "Deploying", model.message)
     if model.failed:
         code = model.failure.get("exitCode")
         ready = FALSE, "ContainerMissing" if code is None else f"ExitCode{code}", model.message
-    rows: dict[str, Told] = {"Active": (TRUE, "", ""), "Ready": ready}
+    rows: dict[str, Condition] = {"Active": (TRUE, "", ""), "Ready": ready}
     if not in_use:
         rows["Active"] = FALSE, "NoTraffic", "The target is not receiving traffic."
         known = before.get("Ready", {})
@@ -140,12 +140,12 @@ def revision_status(revision: Object, standing: Revision, *, in_use: bool, wante
         "observedGeneration": revision["metadata"].get("generation", 1),
         "conditions": [_condition(kind, values, kind == "Active", before.get(kind)) for kind, values in rows.items()],
         "actualReplicas": standing.ready_replicas,
-        "desiredReplicas": wanted if in_use else 0,
+        "desiredReplicas": desired if in_use else 0,
     }
 
 
 def _host(isvc: Object, domain: str, suffix: str = "", prefix: str = "") -> str:
-    return f"{prefix}{isvc['metadata']['name']}{suffix}.{isvc['metadata']['namespace']}.{domain}"
+    return host(isvc["metadata"]["namespace"], f"{prefix}{isvc['metadata']['name']}{suffix}", domain)
 
 
 def _conditions(old: list[Object], standing: Standing, model: ModelState) -> list[Object]:
@@ -153,7 +153,7 @@ def _conditions(old: list[Object], standing: Standing, model: ModelState) -> lis
     route = _route(standing, configuration)
     predictor = configuration if configuration[0] != TRUE else route
     ingress = (predictor[0], "" if predictor[0] == TRUE else "Predictor ingress not created", "")
-    rows: dict[str, tuple[Told, bool]] = {
+    rows: dict[str, tuple[Condition, bool]] = {
         "IngressReady": (ingress, False),
         "LatestDeploymentReady": (_across("PredictorConfigurationReady", configuration), True),
         "PredictorConfigurationReady": (configuration, True),
@@ -166,12 +166,12 @@ def _conditions(old: list[Object], standing: Standing, model: ModelState) -> lis
     return [_condition(kind, values, info, before.get(kind)) for kind, (values, info) in rows.items()]
 
 
-def _across(kind: str, told: Told) -> Told:
-    """The condition of all components, of which there is one: it says which is not ready, and that one why."""
-    return told if told[0] == TRUE else (told[0], f"{kind} not ready", "")
+def _across(kind: str, component: Condition) -> Condition:
+    """The condition across all components: it names the component that is not ready, whose own condition has the reason."""
+    return component if component[0] == TRUE else (component[0], f"{kind} not ready", "")
 
 
-def _configuration(standing: Standing, model: ModelState) -> Told:
+def _configuration(standing: Standing, model: ModelState) -> Condition:
     """Whether the newest revision is ready."""
     if standing.refusal:
         return FALSE, standing.refusal.reason, str(standing.refusal)
@@ -183,8 +183,8 @@ def _configuration(standing: Standing, model: ModelState) -> Told:
     return UNKNOWN, "Deploying", model.message
 
 
-def _route(standing: Standing, configuration: Told) -> Told:
-    """Whether requests go where they are to go."""
+def _route(standing: Standing, configuration: Condition) -> Condition:
+    """Whether requests go to the revisions that should answer them."""
     if standing.serving and standing.settled:
         return TRUE, "", ""
     if configuration[0] == TRUE:
@@ -192,7 +192,7 @@ def _route(standing: Standing, configuration: Told) -> Told:
     return configuration[0], "RevisionMissing", configuration[2]
 
 
-def _condition(kind: str, values: Told, info: bool, before: Object | None) -> Object:
+def _condition(kind: str, values: Condition, info: bool, before: Object | None) -> Object:
     status, reason, message = values
     since = before["lastTransitionTime"] if before and before["status"] == status else now()
     condition: Object = {"lastTransitionTime": since, "status": status, "type": kind}
@@ -209,7 +209,7 @@ def _model_status(old: Object, standing: Standing, model: ModelState) -> Object:
         states["activeModelState"] = active if model.state != FAILED else FAILED
     failure, transition = model.failure, {LOADED: UP_TO_DATE, FAILED: BLOCKED}.get(model.state, IN_PROGRESS)
     if standing.refusal:
-        failure = {"reason": standing.refusal.reason, "message": standing.refusal.told}
+        failure = {"reason": standing.refusal.reason, "message": standing.refusal.summary}
         transition = INVALID
     copies = {
         "failedCopies": int(model.state == FAILED),
@@ -231,7 +231,7 @@ def _predictor_status(isvc: Object, standing: Standing) -> Object:
 
 
 def _with_url(isvc: Object, target: Object) -> Object:
-    """A traffic target; one with a tag has a host name of its own."""
+    """A traffic target, with a URL if it has a tag, which gives it a separate host name."""
     if "tag" not in target:
         return target
     return {**target, "url": f"http://{_host(isvc, DOMAIN, PREDICTOR_SUFFIX, prefix=target['tag'] + '-')}"}

@@ -1,4 +1,4 @@
-"""The storage initializer: what KServe's webhook adds to a Pod so that its model lies in /mnt/models.
+"""The model's volume and storage initializer, which KServe's webhook adds to a Pod to provide the model in /mnt/models.
 
 Rules: https://kserve.github.io/website/0.15/modelserving/storage/storagecontainers/
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from minipdk.controller.api import Object
+from minipdk.controller.objects import Object
 from minipdk.services.kserve.errors import InvalidSpecError, NotSupportedError, SourceError
 from minipdk.services.kserve.runtimes import STORAGE_INITIALIZER_IMAGE
 
@@ -16,36 +16,38 @@ SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
 READ_ONLY_ANNOTATION = "storage.kserve.io/readonly"
 STORAGE_INITIALIZER = "storage-initializer"
 MODELS = "/mnt/models"
+WITH_MODEL = ("kserve-container", "transformer-container")
 MODEL_VOLUME, CLAIM_VOLUME, HOST_VOLUME = "kserve-provision-location", "kserve-pvc-source", "kserve-host-source"
 SCHEMES = ("s3", "http", "https", "file", "pvc")
+SUPPORTED = ", ".join(f"{scheme}://" for scheme in SCHEMES)
 AZURE = re.compile(r"https://[^/]+\.blob\.core\.windows\.net/")
 
 
 def check_uri(uri: str, where: str) -> None:
-    """Raise InvalidSpecError for a storage URI that no model can be fetched from."""
+    """Raise InvalidSpecError for a storage URI from which no model can be fetched."""
     scheme, separator, rest = uri.partition("://")
     if not separator:
-        raise InvalidSpecError(f"{where} {uri!r} has no scheme: it is one of {', '.join(f'{one}://' for one in SCHEMES)}")
+        raise InvalidSpecError(f"{where} {uri!r} has no scheme: it is one of {SUPPORTED}")
     if scheme not in SCHEMES or AZURE.match(uri):
-        what = f"{scheme}://" if scheme not in SCHEMES else "of Azure"
-        raise NotSupportedError(f"{where} {what}", f"use one of {', '.join(f'{one}://' for one in SCHEMES)}")
+        kind = f"{scheme}://" if scheme not in SCHEMES else "of Azure"
+        raise NotSupportedError(f"{where} {kind}", f"use one of {SUPPORTED}")
     place = rest.partition("/")[0]
-    named = {"s3": "bucket", "pvc": "persistent volume claim", "http": "host", "https": "host"}
-    if scheme in named and not place:
-        raise InvalidSpecError(f"{where} {uri!r} names no {named[scheme]}")
+    places = {"s3": "bucket", "pvc": "persistent volume claim", "http": "host", "https": "host"}
+    if scheme in places and not place:
+        raise InvalidSpecError(f"{where} {uri!r} names no {places[scheme]}")
     if scheme == "file" and (place or rest == "/" or ".." in rest.split("/")):
         raise InvalidSpecError(f"{where} {uri!r} is not of the form file:///<folder>/<model>")
 
 
 def check_source(annotations: dict[str, str]) -> None:
-    """Raise SourceError for a model of this machine that is not there; whatever else is missing, its fetching tells."""
+    """Raise SourceError for a missing model on this machine. Other missing models are reported when they are fetched."""
     scheme, _, path = annotations.get(SOURCE_ANNOTATION, "").partition("://")
     if scheme == "file" and not Path(path).exists():
         raise SourceError(f"storageUri file://{path}: there is no {path} on this machine")
 
 
 def provide_model(spec: Object, annotations: dict[str, str], environment: list[Object]) -> Object:
-    """A Pod's ``spec`` with its model in /mnt/models, fetched with ``environment``; as it is when it names no source."""
+    """A Pod's ``spec`` with its model in /mnt/models, fetched with ``environment``; unchanged if it names no source."""
     uri = annotations.get(SOURCE_ANNOTATION)
     if not uri:
         return spec
@@ -78,19 +80,20 @@ def _mount(volume: str, *, read_only: bool = False, path: str = "") -> Object:
 
 
 def _mounted(spec: Object, volumes: list[Object], mount: Object) -> Object:
-    """``spec`` with ``volumes``, the model's mounted where it is served and transformed."""
+    """``spec`` with ``volumes``, and the model mounted in the containers that serve and transform."""
     containers = [
-        _with_model(one, mount) if one["name"] in ("kserve-container", "transformer-container") else one
-        for one in spec["containers"]
+        _with_model(container, mount) if container["name"] in WITH_MODEL else container for container in spec["containers"]
     ]
     return {**spec, "volumes": [*(spec.get("volumes") or []), *volumes], "containers": containers}
 
 
 def _with_model(container: Object, mount: Object) -> Object:
-    """The container with the model mounted; its STORAGE_URI says from then on where the model lies."""
+    """The container with the model mounted; its STORAGE_URI becomes the path of the mount."""
     env = [
-        {"name": one["name"], "value": MODELS} if one["name"] == "STORAGE_URI" and one.get("value") else one
-        for one in container.get("env") or []
+        {"name": variable["name"], "value": MODELS}
+        if variable["name"] == "STORAGE_URI" and variable.get("value")
+        else variable
+        for variable in container.get("env") or []
     ]
     mounts = [*(container.get("volumeMounts") or []), mount]
     return {**container, "volumeMounts": mounts, **({"env": env} if env else {})}

@@ -1,6 +1,6 @@
-"""Roll-outs: which revisions share a service's requests, as KServe asks Knative for it, and who answers for them now.
+"""Traffic: the shares of a service's revisions in its requests, as KServe sets them for Knative, and the Pods that answer.
 
-A roll-out's state is KServe's ComponentStatusSpec: the revisions that were last created, ready and rolled out (that had all
+A roll-out's state is KServe's ComponentStatusSpec: the revision last created, last ready and last rolled out (which had all
 requests), the one rolled out before, and the traffic targets.
 Rules: https://kserve.github.io/website/0.15/modelserving/v1beta1/rollout/canary/
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from minipdk.controller.api import Object
+from minipdk.controller.objects import Object
 from minipdk.controller.routes import Backend, Traffic
 
 CREATED, READY = "latestCreatedRevision", "latestReadyRevision"
@@ -20,7 +20,7 @@ PREVIOUS_TAG, LATEST_TAG = "prev", "latest"
 def roll_out(known: Object, created: str, ready: str, canary: int | None, *, tagged: bool = False) -> Object:
     """The state after ``known`` when ``created`` is the newest revision and ``ready`` the newest that has been ready.
 
-    ``canary`` is the percentage for the newest; None gives it all. ``tagged``: whether it has a host name of its own.
+    ``canary`` is the percentage for the newest; None gives it all. ``tagged``: whether it has its own host name.
     """
     state: Object = {**known, CREATED: created, **({READY: ready} if ready else {})}
     if not ready:
@@ -46,10 +46,10 @@ def _targets(state: Object, canary: int | None, *, tagged: bool) -> list[Object]
 
 
 def _settled(state: Object) -> Object:
-    """Which revision counts as rolled out, given the traffic.
+    """The state with the revision that counts as rolled out, given the traffic.
 
-    One that has all requests does. One that had them and now shares them with itself is being rolled back: the one before
-    it takes its place.
+    A revision with all requests counts. If it had them and now shares them with itself, it is being rolled back: the
+    previous one replaces it.
     """
     latest, ready, rolled_out = state["traffic"][0], state[READY], state.get(ROLLED_OUT, "")
     if rolled_out != ready:
@@ -62,14 +62,14 @@ def _settled(state: Object) -> Object:
 
 
 def revisions_in_use(state: Object) -> set[str]:
-    """The revisions that are to run: those with a share of the requests, even if it is 0, and the newest."""
-    return {state.get(CREATED, ""), *(one["revisionName"] for one in state.get("traffic", []))} - {""}
+    """The revisions that must run: the newest, and every traffic target, even with a share of 0."""
+    return {state.get(CREATED, ""), *(target["revisionName"] for target in state.get("traffic", []))} - {""}
 
 
 def shares(state: Object, ready: Mapping[str, Sequence[Backend]]) -> tuple[Traffic, ...]:
-    """Who answers now: the targets' shares, given the Backends of each revision that has some, the newest last.
+    """The current shares, given the ``ready`` Backends of each revision that has any, the newest last.
 
-    While a revision has none, the others have its share; while no target has any, the newest that has some has all.
+    While a target has no Backends, the others get its share; while no target has any, the newest ready revision gets all.
     """
     percents: dict[str, int] = {}
     for target in state.get("traffic", []):
@@ -82,6 +82,6 @@ def shares(state: Object, ready: Mapping[str, Sequence[Backend]]) -> tuple[Traff
 
 
 def is_settled(state: Object, ready: Mapping[str, Sequence[Backend]]) -> bool:
-    """Whether every revision that is to have requests can answer them."""
+    """Whether every revision with a share of the requests can answer them."""
     targets = state.get("traffic", [])
-    return bool(targets) and all(ready.get(one["revisionName"]) for one in targets if one["percent"])
+    return bool(targets) and all(ready.get(target["revisionName"]) for target in targets if target["percent"])

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aiohttp
+
 from minipdk.common.backoff import BackOff
-from minipdk.controller.api import Object
-from minipdk.controller.events import NORMAL, WARNING
+from minipdk.common.home import Home
+from minipdk.controller.api import Api
+from minipdk.controller.events import NORMAL, WARNING, Recorder
+from minipdk.controller.objects import Object
 from minipdk.controller.pods import CRASH_LOOP, IMAGE_ERROR
 from minipdk.images.errors import BuildError, ImageError
 from minipdk.sandbox.errors import SandboxError
 from minipdk.services.node import ports, process
 from minipdk.services.node.errors import ContainerError
+from minipdk.services.node.images import Images
 from minipdk.services.node.logs import ContainerLog, last_line
-from minipdk.services.node.prober import Prober
-from minipdk.services.node.probes import Probe, Target
-from minipdk.services.node.quantities import amount
-from minipdk.services.node.shared import Kubelet
-from minipdk.services.node.starting import prepare
+from minipdk.services.node.probes import Probe, Prober, Target
+from minipdk.services.node.resources import amount
+from minipdk.services.node.specification import prepare
+from minipdk.services.node.startup import StartLimit, StartSlot
 from minipdk.services.node.status import CREATING, OOM_KILLED, ContainerStatus
-from minipdk.services.node.turns import Turn
 from minipdk.services.node.volumes import Volumes
 
 if TYPE_CHECKING:
@@ -37,8 +41,20 @@ SIGNALLED = 128
 MAX_MESSAGE = 4096
 
 
+@dataclass(frozen=True)
+class Kubelet:
+    """The parts of the node that all containers share. ``http`` is the client for probes."""
+
+    home: Home
+    api: Api
+    recorder: Recorder
+    http: aiohttp.ClientSession
+    images: Images
+    starts: StartLimit
+
+
 def restart_pauses() -> BackOff:
-    """The pauses before a container starts again: none at first, then 10 seconds doubling to 300; ten minutes reset them.
+    """The pauses before a container starts again: none, then 10 seconds doubling to 300; a run of ten minutes resets them.
 
     https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
     """
@@ -48,8 +64,8 @@ def restart_pauses() -> BackOff:
 class ContainerWorker:
     """Runs one container of ``pod``. ``changed`` is called whenever its status has changed.
 
-    Where it shares this machine's network, ``moved`` maps its ports, first that for HTTP, then that for gRPC, to those of
-    this machine that stand for them in this run.
+    If it shares this machine's network, ``moved`` maps its port for HTTP, then its port for gRPC, to the ports of this
+    machine that replace them in this run.
     """
 
     def __init__(
@@ -70,15 +86,15 @@ class ContainerWorker:
         self._pauses = restart_pauses()
 
     async def run(self, network: Network | None) -> None:
-        """Run the container until it ends for good, by its Pod's restart policy, or until cancelled: then it runs on."""
+        """Run the container until it ends for good by its Pod's restart policy. Cancelling leaves its process running."""
         policy = self._pod["spec"].get("restartPolicy", "Always")
         clock = asyncio.get_running_loop().time
         while True:
-            with self._kubelet.turns.turn() as turn:
+            with self._kubelet.starts.slot() as slot:
                 self.moved = {} if network else ports.moved(self.container)
-                running = await self._start(network, turn)
+                running = await self._start(network, slot)
                 began = clock()
-                await self._follow(running, network, turn.give_back)
+                await self._follow(running, network, slot.release)
             self._terminated(running)
             if policy == "Never" or (policy == "OnFailure" and not self.status.exit_code):
                 break
@@ -115,46 +131,46 @@ class ContainerWorker:
         if self._process:
             self._process.kill()
 
-    async def _start(self, network: Network | None, turn: Turn | None = None) -> process.Process:
-        """Start the container, waiting for what it needs: its image, Secrets, ConfigMaps, volumes, and its ``turn``."""
-        said, builds = "", restart_pauses()
+    async def _start(self, network: Network | None, slot: StartSlot | None = None) -> process.Process:
+        """Start the container, waiting for its image, Secrets, ConfigMaps, volumes, and its ``slot``."""
+        reported, builds = "", restart_pauses()
         while True:
             try:
-                image = await self._image(again=bool(said))
+                image = await self._image(again=bool(reported))
                 spec = await self._specification(image, network)
-                if turn:
-                    await turn.take(self._wait_for)
+                if slot:
+                    await slot.acquire(self._waits)
                 running = await self._launch(spec)
                 break
             except (ImageError, ContainerError, SandboxError) as error:
                 message = str(error)
                 self.status.waiting(_reason(error), message)
-                if message != said:
-                    self._tell(WARNING, _event_reason(error), message)
-                    said = message
+                if message != reported:
+                    self._emit(WARNING, _event_reason(error), message)
+                    reported = message
                 self._changed()
                 pause = max(builds.pause(), RETRY_SECONDS) if isinstance(error, BuildError) else RETRY_SECONDS
-            if turn:
-                turn.give_back()
+            if slot:
+                slot.release()
             await asyncio.sleep(pause)
         self._out_of_memory = False
         self.status.running()
-        self._tell(NORMAL, "Started", f"Started container {self.status.name}")
+        self._emit(NORMAL, "Started", f"Started container {self.status.name}")
         self._changed()
         return running
 
     async def _image(self, *, again: bool) -> Image:
         name, images = self.container["image"], self._kubelet.images
-        here = await images.is_here(name)
-        if here and not again:
-            self._tell(NORMAL, "Pulled", f'Container image "{name}" already present on machine')
-        elif not here:
-            self._tell(NORMAL, "Pulling", f'Pulling image "{name}"')
+        present = await images.is_present(name)
+        if present and not again:
+            self._emit(NORMAL, "Pulled", f'Container image "{name}" already present on machine')
+        elif not present:
+            self._emit(NORMAL, "Pulling", f'Pulling image "{name}"')
         clock = asyncio.get_running_loop().time
         began = clock()
-        image = await images.get(name, lambda line: self._wait_for(f"building {name}: {line}"))
-        if not here:
-            self._tell(NORMAL, "Pulled", f'Successfully pulled image "{name}" in {clock() - began:.3f}s')
+        image = await images.get(name, lambda line: self._waits(f"building {name}: {line}"))
+        if not present:
+            self._emit(NORMAL, "Pulled", f'Successfully pulled image "{name}" in {clock() - began:.3f}s')
         self.status.image_id = image.id
         return image
 
@@ -168,7 +184,7 @@ class ContainerWorker:
         )
 
     async def _launch(self, spec: ContainerSpec) -> process.Process:
-        """Start the process. If the Pod is stopped meanwhile, the process is still known, so that it ends too."""
+        """Start the process. It is recorded even if the Pod is stopped meanwhile, so that it ends too."""
         loop = asyncio.get_running_loop()
         log = ContainerLog(self._log(), self._log(previous=True))
         start = functools.partial(process.start, self._kubelet.home, spec, log, loop)
@@ -193,12 +209,12 @@ class ContainerWorker:
                 up()
             self._changed()
 
-        def failed(probe: Probe, why: str) -> None:
-            self._tell(WARNING, "Unhealthy", f"{probe.kind} probe failed: {why}")
+        def failed(probe: Probe, reason: str) -> None:
+            self._emit(WARNING, "Unhealthy", f"{probe.kind} probe failed: {reason}")
 
         def kill(probe: Probe) -> None:
-            what = f"Container {self.status.name} failed {probe.kind.lower()} probe, will be restarted"
-            self._tell(NORMAL, "Killing", what)
+            message = f"Container {self.status.name} failed {probe.kind.lower()} probe, will be restarted"
+            self._emit(NORMAL, "Killing", message)
             grace = self._pod["spec"].get("terminationGracePeriodSeconds", 30) if probe.grace is None else probe.grace
             tasks.append(asyncio.create_task(running.stop(grace)))
 
@@ -218,19 +234,19 @@ class ContainerWorker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _watch_memory(self, running: process.Process) -> None:
-        """End the container when it holds more memory than its limit, as the kernel would end it on a cluster."""
+        """End the container when it uses more memory than its limit, as the kernel would end it on a cluster."""
         limit = int(amount(self.container, "limits", "memory"))
         while limit:
             await asyncio.sleep(MEMORY_SECONDS)
-            held = await asyncio.to_thread(running.memory)
-            if held > limit:
+            used = await asyncio.to_thread(running.memory)
+            if used > limit:
                 self._out_of_memory = True
-                self._tell(WARNING, "OOMKilling", f"Container {self.status.name} held {held} bytes, its limit is {limit}")
+                self._emit(WARNING, "OOMKilling", f"Container {self.status.name} held {used} bytes, its limit is {limit}")
                 running.kill()
                 return
 
     async def _follow_notes(self, running: process.Process) -> None:
-        """Wait for the end of an init container, and tell meanwhile what it says it is doing."""
+        """Wait until an init container ends, and publish meanwhile the last line of its log."""
         watching = asyncio.create_task(self._watch_memory(running))
         while not running.ended.done():
             await asyncio.wait([running.ended], timeout=NOTE_SECONDS)
@@ -241,35 +257,35 @@ class ContainerWorker:
         watching.cancel()
 
     def _terminated(self, run: process.Process) -> None:
-        """Take down how a run ended, and what it said why (FallbackToLogsOnError)."""
+        """Record how a run ended, and the reason that it gave (FallbackToLogsOnError)."""
         code = run.ended.result()
-        said = self._message.read_text(errors="replace")[:MAX_MESSAGE].strip() if self._message else ""
-        if not said and code > SIGNALLED:
-            said = f"ended by signal {code - SIGNALLED}"
-        elif not said and code:
-            said = last_line(self._log())
-        self.status.terminated(code, said, OOM_KILLED if self._out_of_memory else "")
+        message = self._message.read_text(errors="replace")[:MAX_MESSAGE].strip() if self._message else ""
+        if not message and code > SIGNALLED:
+            message = f"ended by signal {code - SIGNALLED}"
+        elif not message and code:
+            message = last_line(self._log())
+        self.status.terminated(code, message, OOM_KILLED if self._out_of_memory else "")
         self._changed()
 
     async def _back_off(self, ran: float) -> None:
-        """Tell of the end, then wait as a kubelet's back-off does."""
+        """Report the end, then wait as long as a kubelet."""
         name, pod = self.status.name, self._pod["metadata"]["name"]
         ended = self.status.state["terminated"]
         if self.status.exit_code:
-            self._tell(
+            self._emit(
                 WARNING, "Failed", f"container {name} ended with status {ended['exitCode']}: {ended.get('message', '')}"
             )
         if pause := self._pauses.pause(ran):
             self.status.waiting(CRASH_LOOP, f"back-off {pause:.0f}s restarting failed container={name} pod={pod}")
-            self._tell(WARNING, "BackOff", f"Back-off restarting failed container {name} in pod {pod}")
+            self._emit(WARNING, "BackOff", f"Back-off restarting failed container {name} in pod {pod}")
             self._changed()
             await asyncio.sleep(pause)
 
-    def _wait_for(self, what: str) -> None:
-        self.status.waiting(CREATING, what)
+    def _waits(self, message: str) -> None:
+        self.status.waiting(CREATING, message)
         self._changed()
 
-    def _tell(self, kind: str, reason: str, message: str) -> None:
+    def _emit(self, kind: str, reason: str, message: str) -> None:
         self._kubelet.recorder.emit(self._pod, kind, reason, message)
 
     def _log(self, *, previous: bool = False) -> Path:
@@ -278,7 +294,7 @@ class ContainerWorker:
 
 
 def _reason(error: Exception) -> str:
-    """Why a container waits that cannot be started."""
+    """The waiting state's reason of a container that cannot start."""
     if isinstance(error, ContainerError):
         return error.reason
     return IMAGE_ERROR if isinstance(error, ImageError) else "CreateContainerError"

@@ -11,14 +11,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
-
 from minipdk.common.ports import HOST
 from minipdk.common.quantities import quantity
-from minipdk.controller.api import CONFIG_MAPS, SECRETS, Api, Object, Resource
-from minipdk.controller.errors import ApiError, NotFoundError
+from minipdk.controller.api import UNAVAILABLE, Api, describe
+from minipdk.controller.errors import NotFoundError
+from minipdk.controller.objects import CONFIG_MAPS, SECRETS, Object, Resource
 from minipdk.services.node.errors import ContainerError
-from minipdk.services.node.quantities import amount, whole
+from minipdk.services.node.resources import amount, whole
 from minipdk.services.node.status import CONFIG_ERROR
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\(([^()]*)\))")
@@ -29,7 +28,7 @@ WHOLE_SOURCES = {"secretRef": SECRETS, "configMapRef": CONFIG_MAPS}
 
 
 async def environment(api: Api, pod: Object, container: Object) -> dict[str, str]:
-    """The variables of ``container``, in its order. Raises ContainerError for what is not there or not supported."""
+    """The variables of ``container``, in its order. Raises ContainerError for a missing or unsupported source."""
     variables: dict[str, str] = {"HOSTNAME": pod["metadata"]["name"]}
     for source in container.get("envFrom") or ():
         variables |= await _all_of(api, pod["metadata"]["namespace"], source)
@@ -41,7 +40,7 @@ async def environment(api: Api, pod: Object, container: Object) -> dict[str, str
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """``text`` with $(NAME) replaced by what is known, left as it is where it is not; $$ stands for a $."""
+    """``text`` with each $(NAME) replaced by its value, or unchanged for an unknown name; $$ stands for a $."""
 
     def value(match: re.Match[str]) -> str:
         return "$" if match[1] else variables.get(match[2], match[0])
@@ -50,17 +49,17 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 async def read(api: Api, resource: Resource, namespace: str, reference: Object) -> dict[str, bytes] | None:
-    """The content of the Secret or ConfigMap that ``reference`` names; None where it is optional and not there."""
-    what = f'{KINDS[resource]} "{reference["name"]}"'
+    """The content of the Secret or ConfigMap that ``reference`` names; None if it is optional and missing."""
+    subject = f'{KINDS[resource]} "{reference["name"]}"'
     try:
-        found = await api.get(resource, namespace, reference["name"])
+        content = await api.get(resource, namespace, reference["name"])
     except NotFoundError:
         if reference.get("optional"):
             return None
-        raise ContainerError(CONFIG_ERROR, f"{what} not found") from None
-    except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise ContainerError(CONFIG_ERROR, f"{what} cannot be read: {error}") from error
-    data, binary = found.get("data") or {}, found.get("binaryData") or {}
+        raise ContainerError(CONFIG_ERROR, f"{subject} not found") from None
+    except UNAVAILABLE as error:
+        raise ContainerError(CONFIG_ERROR, f"{subject} cannot be read: {describe(error)}") from error
+    data, binary = content.get("data") or {}, content.get("binaryData") or {}
     if resource is SECRETS:
         data, binary = {}, data
     return {key: text.encode() for key, text in data.items()} | {key: base64.b64decode(code) for key, code in binary.items()}
@@ -75,7 +74,7 @@ async def _all_of(api: Api, namespace: str, source: Object) -> dict[str, str]:
 
 
 async def _value(api: Api, pod: Object, container: Object, variable: Object) -> str | None:
-    """A variable's value; None where its source is optional and not there."""
+    """A variable's value; None if its source is optional and missing."""
     source: Object = variable.get("valueFrom") or {}
     for kind, reference in source.items():
         if kind in KEY_SOURCES:
@@ -93,13 +92,13 @@ async def _key(api: Api, resource: Resource, namespace: str, reference: Object) 
     if data is None or (reference["key"] not in data and reference.get("optional")):
         return None
     if reference["key"] not in data:
-        what = f"{namespace}/{reference['name']}"
-        raise ContainerError(CONFIG_ERROR, f"couldn't find key {reference['key']} in {KINDS[resource].title()} {what}")
+        name = f"{namespace}/{reference['name']}"
+        raise ContainerError(CONFIG_ERROR, f"couldn't find key {reference['key']} in {KINDS[resource].title()} {name}")
     return data[reference["key"]].decode(errors="replace")
 
 
 def field(pod: Object, path: str) -> str:
-    """The field of a Pod that ``path`` names. Raises ContainerError for one that there is not."""
+    """The field of a Pod that ``path`` names. Raises ContainerError for an unsupported one."""
     metadata, spec = pod["metadata"], pod["spec"]
     fields: dict[str, Any] = {
         "metadata.name": metadata["name"],
@@ -117,13 +116,13 @@ def field(pod: Object, path: str) -> str:
 
 
 def resource_field(container: Object, reference: Object) -> str:
-    """An amount of the container's own, in units of the divisor; what the machine has where it has no limit."""
+    """A resource of the container in units of the divisor. Without a limit, the machine's amount is the limit."""
     kind, _, resource = str(reference["resource"]).partition(".")
     machine = {"cpu": os.cpu_count() or 1, "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")}
     if kind not in ("limits", "requests") or resource not in machine:
         raise ContainerError(CONFIG_ERROR, f'resourceFieldRef "{reference["resource"]}" is not supported by minipdk')
-    found = amount(container, kind, resource)
-    if not found and kind == "limits":
-        found = quantity(machine[resource])
+    size = amount(container, kind, resource)
+    if not size and kind == "limits":
+        size = quantity(machine[resource])
     divisor = quantity(reference.get("divisor") or 1) or quantity(1)
-    return str(whole(found / divisor))
+    return str(whole(size / divisor))

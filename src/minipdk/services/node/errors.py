@@ -2,7 +2,7 @@
 
     ContainerError    a container cannot be started yet; its Pod's status has reason and message
 
-Images and sandboxes have their own: `minipdk.images.errors`, `minipdk.sandbox.errors`.
+Images and sandboxes fail with `minipdk.images.errors` and `minipdk.sandbox.errors`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The images of Pods: those of the cluster's store; one that comes with minipdk is built when it is first used."""
+"""The images of Pods, from the cluster's store. An image that comes with minipdk is built on first use."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Progress = Callable[[str], None]
 
 
 class Images:
-    """Finds images, and builds those that it can: each once, whoever asks meanwhile waits for that build."""
+    """Finds images and builds the ones in ``sources``, each once: further requests wait for the running build."""
 
     def __init__(self, home: Home, sources: Mapping[str, ImageSource]) -> None:
         self._home, self._sources = home, sources
         self._builds: dict[str, Build] = {}
 
-    async def is_here(self, name: str) -> bool:
-        """Whether the store has the image called ``name``, or it has to be built first. Raises ImageError for others."""
+    async def is_present(self, name: str) -> bool:
+        """Whether the store has the image ``name``; False if it must be built first. Raises ImageError for others."""
         from minipdk.images import ImageStore
         from minipdk.images.errors import ImageNotFoundError, ImageStaleError
 
@@ -38,9 +38,9 @@ class Images:
         return True
 
     async def get(self, name: str, progress: Progress) -> Image:
-        """The image called ``name``. ``progress`` is told how a build goes on. Raises ImageError and SandboxError.
+        """The image ``name``. ``progress`` gets the lines of a build. Raises ImageError and SandboxError.
 
-        A built-in image is built where it is missing, and again where its Dockerfile or programs have changed since.
+        An image that comes with minipdk is built if it is missing, and again if its Dockerfile or programs have changed.
         """
         from minipdk.images import ImageStore
 
@@ -57,7 +57,7 @@ class Images:
 
 
 class Build:
-    """A build that runs, and who follows it. A killed one leaves its finished steps to the next."""
+    """A running build and the callers that follow its progress. A killed build leaves its finished steps to the next."""
 
     def __init__(self, home: Home, name: str, source: ImageSource) -> None:
         from minipdk.images import ImageStore
@@ -65,12 +65,19 @@ class Build:
         loop = asyncio.get_running_loop()
         self.followers: list[Progress] = []
 
-        def tell(line: str) -> None:
-            loop.call_soon_threadsafe(self._tell, line)
+        def report(line: str) -> None:
+            loop.call_soon_threadsafe(self._report, line)
 
-        build = functools.partial(ImageStore(home).build, source.context, name, dockerfile=source.dockerfile, progress=tell)
+        build = functools.partial(
+            ImageStore(home).build,
+            source.context,
+            name,
+            dockerfile=source.dockerfile,
+            arguments=source.arguments,
+            progress=report,
+        )
         self.image: asyncio.Future[Image] = in_thread(build, f"build {name}", loop)
 
-    def _tell(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         for follower in self.followers:
             follower(line)

@@ -1,7 +1,7 @@
 """A container's log file: each line with its time, the file of bounded size.
 
-Lines are written as container runtimes do (``2026-01-02T03:04:05.678901Z stdout F text``), which is what the Kubernetes API
-reads for `kubectl logs --since` and `--timestamps`. A full file is set aside, and the one set aside before is dropped.
+Lines have the format of container runtimes (``2026-01-02T03:04:05.678901Z stdout F text``), which the Kubernetes API
+reads for `kubectl logs --since` and `--timestamps`. A full file is renamed, and replaces the file that was full before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_MESSAGE = 2048
 
 
 class ContainerLog:
-    """The log of one run of a container at ``path``; ``previous`` takes what is there of the run before."""
+    """The log of one run of a container at ``path``; the log of the run before moves to ``previous``."""
 
     def __init__(self, path: Path, previous: Path) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class ContainerLog:
         self._rest = b""
 
     def copy_from(self, pipe: IO[bytes]) -> None:
-        """Take what comes through ``pipe`` until it ends; a line is written once it is whole."""
+        """Copy from ``pipe`` until it ends; a line is written once it is complete."""
         while block := os.read(pipe.fileno(), BLOCK):
             *lines, self._rest = (self._rest + block).split(b"\n")
             self._write([(line, b"F") for line in lines])
@@ -64,7 +64,7 @@ class ContainerLog:
 
 
 def last_line(log: Path) -> str:
-    """The last line of ``log`` that is not empty: what a program said it is doing, or why it failed."""
+    """The last line of ``log`` that is not empty: a program's current work, or the reason of its failure."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))

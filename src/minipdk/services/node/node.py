@@ -1,27 +1,27 @@
-"""The node: follows the Pods of the API, runs each, publishes their statuses, and removes those that were deleted."""
+"""The node: follows the Pods of the API, runs each, publishes its status, and removes it when it was deleted."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
-import aiohttp
-
-from minipdk.controller.api import PODS, Informer, Object
-from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
+from minipdk.controller.api import until_accepted
+from minipdk.controller.errors import ConflictError, NotFoundError
 from minipdk.controller.events import Recorder
+from minipdk.controller.informer import Informer
+from minipdk.controller.objects import PODS, Object
 from minipdk.controller.workspace import Workspace
 from minipdk.services.node import volumes
+from minipdk.services.node.container import Kubelet
 from minipdk.services.node.images import Images
 from minipdk.services.node.pod import PodWorker
 from minipdk.services.node.registration import register
 from minipdk.services.node.scheduler import NODE, Scheduler
-from minipdk.services.node.shared import Kubelet
+from minipdk.services.node.startup import StartLimit
 from minipdk.services.node.status import ENDED
-from minipdk.services.node.turns import Turns
 
-RETRY_SECONDS = 1.0
 STOP_SECONDS = 5.0  # the cluster's supervisor gives a service ten seconds to end
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Node:
         home = self._home = workspace.home
         api = self._api = workspace.api
         self._subscribers: list[Callable[[Object], None]] = []
-        self._kubelet = Kubelet(home, api, recorder, workspace.http, Images(home, workspace.images), Turns())
+        self._kubelet = Kubelet(home, api, recorder, workspace.http, Images(home, workspace.images), StartLimit())
         self._scheduler = Scheduler(api, recorder)
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -42,8 +42,8 @@ class Node:
         self.informer = Informer(api, PODS, self._pod_changed)
 
     async def run(self) -> None:
-        """Follow the Pods, and say that the node is there, until cancelled."""
-        await asyncio.gather(self.informer.run(), register(self._api))
+        """Follow the Pods and keep the node registered until cancelled."""
+        await asyncio.gather(self.informer.run(), register(self._api), self._sweep())
 
     def subscribe(self, on_change: Callable[[Object], None]) -> None:
         """Call ``on_change`` with a Pod whenever its status has changed."""
@@ -54,13 +54,9 @@ class Node:
         return self._workers.get(pod["metadata"]["uid"])
 
     def admit(self, pod: Object) -> None:
-        """Take over a Pod that a controller has just created, before the watch tells of it."""
+        """Start a Pod that a controller has just created, before the watch reports it."""
         self.informer.remember(pod)
         self._pod_changed(pod)
-
-    def sweep(self) -> None:
-        """Remove what Pods that are gone left on disk; called once the Pods are known."""
-        volumes.sweep(self._home, self.informer.all())
 
     async def stop(self) -> None:
         """End all containers soon; the Pods stay, and run again when the node is back."""
@@ -69,6 +65,11 @@ class Node:
                 worker.grace = min(worker.grace, STOP_SECONDS)
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        """Remove the files of Pods that were deleted while the node was down."""
+        await self.informer.synced.wait()
+        volumes.sweep(self._home, self.informer.all())
 
     def _on_change(self, pod: Object) -> None:
         for subscriber in self._subscribers:
@@ -97,16 +98,16 @@ class Node:
             self._on_change(pod)
 
         worker = self._workers[metadata["uid"]] = PodWorker(self._kubelet, pod, changed)
-        if "deletionTimestamp" in metadata:  # nothing of it runs: an earlier run of this service was to end it
+        if "deletionTimestamp" in metadata:  # nothing of it runs: an earlier run of the node should have ended it
             self._ending.add(metadata["uid"])
             life = self._remove(worker)
         else:
             life = self._live(worker, dirty)
         task = self._tasks[metadata["uid"]] = asyncio.create_task(life, name=f"pod {metadata['name']}")
-        task.add_done_callback(_log_fault)
+        task.add_done_callback(_log_failure)
 
     def _follow(self, worker: PodWorker, current: Object | None) -> None:
-        """See whether the Pod was deleted: in good order, or without any grace."""
+        """End the Pod if it was deleted, with or without a grace period."""
         uid = worker.pod["metadata"]["uid"]
         if current and "deletionTimestamp" not in current["metadata"]:
             return
@@ -134,40 +135,35 @@ class Node:
         await self._remove(worker)
 
     async def _remove(self, worker: PodWorker) -> None:
-        """Remove a Pod that has ended from the API, and what it left on disk."""
+        """Remove a Pod that has ended from the API, and its files."""
         metadata = worker.pod["metadata"]
-        while True:
-            try:
-                await self._api.delete(PODS, metadata["namespace"], metadata["name"], metadata["uid"], grace=0)
-                break
-            except (NotFoundError, ConflictError):  # gone already, or another has its name by now
-                break
-            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.info("pod %s: %s; trying again to remove it", metadata["name"], error or type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
+        name = metadata["namespace"], metadata["name"], metadata["uid"]
+        with contextlib.suppress(NotFoundError, ConflictError):  # gone already, or another Pod has its name by now
+            await until_accepted(f"removal of pod {metadata['name']}", lambda: self._api.delete(PODS, *name, grace=0))
         worker.discard()
         del self._workers[metadata["uid"]], self._tasks[metadata["uid"]]
         self._ending.discard(metadata["uid"])
         self._on_change(worker.pod)
 
     async def _publish(self, worker: PodWorker, dirty: asyncio.Event) -> None:
-        """Write the Pod's status to the API whenever it has changed, and again until it is there."""
+        """Write the Pod's status to the API whenever it has changed."""
         metadata = worker.pod["metadata"]
+
+        async def write() -> Object:
+            dirty.clear()
+            body = {"status": worker.status()}
+            return await self._api.patch(PODS, metadata["namespace"], metadata["name"], body, "status")
+
         dirty.set()
         while True:
             await dirty.wait()
-            dirty.clear()
-            body = {"status": worker.status()}
             try:
-                self.informer.remember(await self._api.patch(PODS, metadata["namespace"], metadata["name"], body, "status"))
+                written = await until_accepted(f"status of pod {metadata['name']}", write, final=(NotFoundError,))
             except NotFoundError:
                 return
-            except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                log.info("status of pod %s: %s; trying again", metadata["name"], error or type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
-                dirty.set()
+            self.informer.remember(written)
 
 
-def _log_fault(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (fault := task.exception()):
-        log.error("%s cannot be run any more", task.get_name(), exc_info=fault)
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("%s cannot run any more", task.get_name(), exc_info=error)

@@ -1,4 +1,4 @@
-"""The life of one Pod: its init containers one after the other, then its containers side by side, then an orderly end."""
+"""The life of one Pod: its init containers in sequence, then its containers in parallel, then an orderly end."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from minipdk.controller.api import Object
 from minipdk.controller.events import NORMAL, WARNING
+from minipdk.controller.objects import Object
 from minipdk.controller.routes import Backend
 from minipdk.sandbox.errors import SandboxError
 from minipdk.services.node import ports
-from minipdk.services.node.container import ContainerWorker
+from minipdk.services.node.container import ContainerWorker, Kubelet
 from minipdk.services.node.process import in_thread
-from minipdk.services.node.shared import Kubelet
 from minipdk.services.node.status import CREATING, PodStatus
 from minipdk.services.node.volumes import Volumes
 
@@ -58,9 +57,9 @@ class PodWorker:
         """The v1.PodStatus."""
         return self._status.as_json()
 
-    def unschedulable(self, why: str) -> None:
-        """Say why the Pod waits for its node; empty once it has one."""
-        self._status.unschedulable = why
+    def unschedulable(self, reason: str) -> None:
+        """Publish the reason for which the Pod waits for a node; empty once it has one."""
+        self._status.unschedulable = reason
         self._on_change()
 
     async def run(self) -> None:
@@ -68,13 +67,13 @@ class PodWorker:
         try:
             while True:
                 try:
-                    for one in self._inits:
-                        if not await one.run_init():
+                    for worker in self._inits:
+                        if not await worker.run_init():
                             return
                     await self._serve()
                     return
                 except Exception as error:
-                    # A fault of this program must be seen where the reader looks, and not end the Pod for good.
+                    # A fault of this program must show in the Pod's status, and must not end the Pod for good.
                     log.exception("pod %s", self.pod["metadata"]["name"])
                     await self._stop()
                     cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
@@ -86,9 +85,9 @@ class PodWorker:
             await self._stop()
 
     async def _serve(self) -> None:
-        """Run the containers in the Pod's network; if that is lost, end them and begin again with another."""
+        """Run the containers in the Pod's network; if that is lost, end them and start again in another."""
         while True:
-            async with self._own_network() as network:
+            async with self._private_network() as network:
                 self._network = network
                 serving = asyncio.ensure_future(self._run_mains(network))
                 try:
@@ -96,7 +95,7 @@ class PodWorker:
                     if serving.done():
                         serving.result()
                         return
-                    self._tell(NORMAL, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
+                    self._emit(NORMAL, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
                 finally:
                     serving.cancel()
                     await asyncio.gather(serving, return_exceptions=True)
@@ -104,12 +103,12 @@ class PodWorker:
 
     async def _run_mains(self, network: Network | None) -> None:
         async with asyncio.TaskGroup() as tasks:
-            for one in self._mains:
-                tasks.create_task(one.run(network))
+            for worker in self._mains:
+                tasks.create_task(worker.run(network))
 
     @asynccontextmanager
-    async def _own_network(self) -> AsyncIterator[Network | None]:
-        """The network of the Pod's own; None where it shares this machine's."""
+    async def _private_network(self) -> AsyncIterator[Network | None]:
+        """The Pod's private network; None if it shares this machine's."""
         if self._shares_network:
             yield None
             return
@@ -118,7 +117,7 @@ class PodWorker:
                 network = await self._make_network()
                 break
             except SandboxError as error:
-                self._tell(WARNING, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
+                self._emit(WARNING, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
                 for status in self._status.mains:
                     status.waiting(CREATING, str(error))
                 self._changed()
@@ -140,7 +139,7 @@ class PodWorker:
             raise
 
     def _changed(self) -> None:
-        """Have the Pod take requests exactly while it is ready, and tell of the change."""
+        """Let the Pod take requests exactly while it is ready, and report the change."""
         if not self._status.ready:
             self.backend = None
         elif self.backend is None:
@@ -155,7 +154,7 @@ class PodWorker:
             if http is None:
                 return None  # a Pod without ports takes no requests
             return Backend(self._network.ports[http], grpc and self._network.ports[grpc], timeout)
-        worker = next(one for one in self._mains if one.container is container)
+        worker = next(worker for worker in self._mains if worker.container is container)
         http, grpc = worker.moved.values()
         return Backend(http, grpc, timeout)
 
@@ -171,21 +170,21 @@ class PodWorker:
             killed.cancel()
             drained.cancel()
         workers = [*self._inits, *self._mains]
-        await asyncio.gather(*(one.stop(max(deadline - clock(), LEAST_GRACE)) for one in workers))
+        await asyncio.gather(*(worker.stop(max(deadline - clock(), LEAST_GRACE)) for worker in workers))
 
     def kill(self) -> None:
-        """End everything at once: a stop that is under way has no more time."""
+        """End everything immediately: a stop that is under way has no more time."""
         self._killed.set()
-        for one in (*self._inits, *self._mains):
-            one.kill()
+        for worker in (*self._inits, *self._mains):
+            worker.kill()
 
     def discard(self) -> None:
-        """Remove what the Pod left on disk: its volumes and its logs."""
+        """Remove the Pod's files: its volumes and its logs."""
         metadata = self.pod["metadata"]
         self._volumes.remove()
         shutil.rmtree(self._kubelet.home.pod_log(metadata["namespace"], metadata["name"], "any").parent, ignore_errors=True)
 
-    def _tell(self, kind: str, reason: str, message: str) -> None:
+    def _emit(self, kind: str, reason: str, message: str) -> None:
         self._kubelet.recorder.emit(self.pod, kind, reason, message)
 
 

@@ -1,46 +1,46 @@
-"""A Pod's ports: those that its containers have, and where on this machine they are reached."""
+"""A Pod's ports: the ports of its containers, and the ports of this machine at which they are reached."""
 
 from __future__ import annotations
 
 from minipdk.common.home import Home
 from minipdk.common.ports import any_free
-from minipdk.controller.api import Object
+from minipdk.controller.objects import Object
 from minipdk.services.node.probes import probed_ports
 
 PORT, GRPC_PORT = 8080, 8081
-"""Where KServe's model servers listen, whether their containers name these ports or not."""
+"""The ports of KServe's model servers, whether or not their containers declare them."""
 GRPC_NAMES = ("grpc", "h2c")
 
 
 def server(pod: Object) -> Object:
     """The container that takes the Pod's requests: the first with ports, else the first."""
     containers: list[Object] = pod["spec"]["containers"]
-    return next((one for one in containers if tcp_ports(one)), containers[0])
+    return next((container for container in containers if tcp_ports(container)), containers[0])
 
 
 def tcp_ports(container: Object) -> list[Object]:
-    return [one for one in container.get("ports") or () if one.get("protocol", "TCP") == "TCP"]
+    return [port for port in container.get("ports") or () if port.get("protocol", "TCP") == "TCP"]
 
 
 def request_ports(container: Object) -> tuple[int | None, int | None]:
-    """The container's ports for HTTP and for gRPC, which is the one named so; one port of either name may be for both."""
+    """The container's ports for HTTP and for gRPC, which its name shows. A single port of either name serves both."""
     ports = tcp_ports(container)
-    grpc = next((one["containerPort"] for one in ports if one.get("name", "").startswith(GRPC_NAMES)), None)
-    http = next((one["containerPort"] for one in ports if not one.get("name", "").startswith(GRPC_NAMES)), grpc)
+    grpc = next((port["containerPort"] for port in ports if port.get("name", "").startswith(GRPC_NAMES)), None)
+    http = next((port["containerPort"] for port in ports if not port.get("name", "").startswith(GRPC_NAMES)), grpc)
     return http, grpc
 
 
 def listening(pod: Object) -> set[int]:
-    """The ports that a network of the Pod's own passes on."""
+    """The ports that the Pod's private network forwards."""
     containers = pod["spec"]["containers"]
-    ports = {one["containerPort"] for container in containers for one in tcp_ports(container)}
+    ports = {port["containerPort"] for container in containers for port in tcp_ports(container)}
     return ports.union(*map(probed_ports, containers))
 
 
 def services(home: Home, pod: Object) -> set[int]:
-    """The cluster's services that a Pod with a network of its own reaches, at the ports that they have outside.
+    """The ports of the cluster's services that a Pod reaches from its private network, at the same numbers.
 
-    A port that the Pod itself may want to listen on is left to it.
+    Ports on which the Pod itself may listen are left out.
     """
     return set(home.identity.ports.values()) - listening(pod) - {PORT, GRPC_PORT}
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Process:
-    """A container that runs. ``ended`` gets its exit status when it has ended and its log is whole."""
+    """A running container. ``ended`` gets its exit status when it has ended and its log is complete."""
 
     def __init__(self, container: Container, log: ContainerLog, loop: asyncio.AbstractEventLoop) -> None:
         self._container, self._log = container, log
@@ -53,12 +53,12 @@ class Process:
         return await asyncio.to_thread(self._container.run, argv, timeout)
 
     def memory(self) -> int:
-        """How many bytes its processes hold that no file holds too."""
+        """The bytes of memory of its processes, without memory that is backed by files."""
         return sum(map(_private_memory, _descendants(self._container.pid)))
 
 
 def start(home: Home, spec: ContainerSpec, log: ContainerLog, loop: asyncio.AbstractEventLoop) -> Process:
-    """Start the container of ``spec``. It blocks. Raises SandboxError."""
+    """Start the container of ``spec``; a blocking call. Raises SandboxError."""
     from minipdk.sandbox import PIPE, STDOUT
     from minipdk.sandbox import start as start_container
 
@@ -66,32 +66,32 @@ def start(home: Home, spec: ContainerSpec, log: ContainerLog, loop: asyncio.Abst
 
 
 def in_thread(function: Callable[[], T], name: str, loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
-    """What ``function`` returns or raises, called in a thread that the end of this service does not wait for."""
+    """The outcome of ``function`` in a daemon thread, which the end of this process does not wait for."""
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(how: Callable[[], None]) -> None:
+    def settle(set_outcome: Callable[[], None]) -> None:
         if not future.cancelled():
-            how()
+            set_outcome()
 
     def run() -> None:
         try:
-            how = functools.partial(future.set_result, function())
+            set_outcome = functools.partial(future.set_result, function())
         except Exception as error:
-            how = functools.partial(future.set_exception, error)
+            set_outcome = functools.partial(future.set_exception, error)
         with contextlib.suppress(RuntimeError):  # the service has ended meanwhile, and its loop with it
-            loop.call_soon_threadsafe(settle, how)
+            loop.call_soon_threadsafe(settle, set_outcome)
 
     threading.Thread(target=run, daemon=True, name=name).start()
     return future
 
 
 def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
+    pids: list[int] = []
     with contextlib.suppress(OSError):  # it has ended
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += [int(child), *_descendants(int(child))]
-    return found
+                pids += [int(child), *_descendants(int(child))]
+    return pids
 
 
 def _private_memory(pid: int) -> int:

@@ -1,23 +1,19 @@
-"""The Node object: what machine the kubelet runs on, and that it is alive."""
+"""The Node object and its Lease: they describe this machine and show that the node is alive."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import platform
 from datetime import UTC, datetime
 from importlib import metadata
 
-import aiohttp
-
 from minipdk.common.ports import HOST
-from minipdk.controller.api import LEASES, NODES, Api, Object
-from minipdk.controller.errors import ApiError
+from minipdk.controller.api import Api, until_accepted
 from minipdk.controller.events import now
+from minipdk.controller.objects import LEASES, NODES, Object
 from minipdk.services.node.scheduler import NODE, capacity, labels
 
 HEARTBEAT_SECONDS = 60.0
-RETRY_SECONDS = 1.0
 LEASE_NAMESPACE, LEASE_SECONDS = "kube-node-lease", 120  # two heartbeats
 PRESSURES = {
     "MemoryPressure": ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -25,21 +21,19 @@ PRESSURES = {
     "PIDPressure": ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
 }
 
-log = logging.getLogger(__name__)
-
 
 async def register(api: Api) -> None:
-    """Keep the Node and its Lease in the API, whoever removes them, and its heartbeat going, until cancelled."""
+    """Keep the Node and its Lease in the API with a regular heartbeat until cancelled, even if they are deleted."""
     since = now()
+
+    async def beat() -> None:
+        node = await api.apply(NODES, _node())
+        await api.patch(NODES, "", NODE, {"status": _status(since)}, "status")
+        await api.apply(LEASES, _lease(node), force=True)
+
     while True:
-        try:
-            node = await api.apply(NODES, _node())
-            await api.patch(NODES, "", NODE, {"status": _status(since)}, "status")
-            await api.apply(LEASES, _lease(node), force=True)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.info("node %s: %s; trying again", NODE, error or type(error).__name__)
-            await asyncio.sleep(RETRY_SECONDS)
+        await until_accepted(f"node {NODE}", beat, final=())
+        await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 def _node() -> Object:
@@ -47,7 +41,7 @@ def _node() -> Object:
 
 
 def _lease(node: Object) -> Object:
-    """What says that the node lives; it goes with ``node``."""
+    """The heartbeat's Lease, which is deleted together with ``node``."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": NODE, "uid": node["metadata"]["uid"]}
     renewed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return {
@@ -66,7 +60,7 @@ def _status(since: str) -> Object:
         "allocatable": amounts,
         "addresses": [{"type": "InternalIP", "address": HOST}, {"type": "Hostname", "address": NODE}],
         "conditions": [
-            *(_condition(kind, "False", *said, since) for kind, said in PRESSURES.items()),
+            *(_condition(kind, "False", *reason, since) for kind, reason in PRESSURES.items()),
             _condition("Ready", "True", "KubeletReady", "kubelet is posting ready status", since),
         ],
         "nodeInfo": {

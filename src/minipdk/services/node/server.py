@@ -13,7 +13,7 @@ from minipdk.services.node.node import Node
 
 @asynccontextmanager
 async def running(workspace: Workspace) -> AsyncIterator[None]:
-    """Run the Pods within this context; on leaving it all containers are ended."""
+    """Run the Pods within this context; leaving it ends all containers."""
     node = Node(workspace, Recorder(workspace.api, "kubelet", workspace.tasks))
     workspace.pods = node
     following = workspace.tasks.create_task(node.run())

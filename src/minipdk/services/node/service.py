@@ -1,4 +1,4 @@
-"""What the cluster knows about the node."""
+"""The node's declaration to the cluster."""
 
 from __future__ import annotations
 

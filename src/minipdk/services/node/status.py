@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minipdk.common.ports import HOST
-from minipdk.controller.api import Object
 from minipdk.controller.events import now
+from minipdk.controller.objects import Object
 
 CONFIG_ERROR, CREATING = "CreateContainerConfigError", "ContainerCreating"
 OOM_KILLED = "OOMKilled"
@@ -18,9 +18,10 @@ ENDED = (SUCCEEDED, FAILED)
 
 @dataclass
 class ContainerStatus:
-    """How one container is. ``note`` is the last thing that an init container said; ``done`` that it will not run again.
+    """The status of one container.
 
-    ``ran``: it has run before, so its next start is a restart.
+    ``note`` is the last line that an init container logged. ``done``: it will not run again. ``ran``: it has run before, so
+    its next start is a restart.
     """
 
     name: str
@@ -37,15 +38,15 @@ class ContainerStatus:
 
     def waiting(self, reason: str, message: str = "") -> None:
         self.ready = self.started = False
-        self._go_on({"waiting": {"reason": reason, **({"message": message} if message else {})}})
+        self._enter({"waiting": {"reason": reason, **({"message": message} if message else {})}})
 
     def running(self) -> None:
         self.restarts += self.ran
         self.ran = True
-        self._go_on({"running": {"startedAt": now()}})
+        self._enter({"running": {"startedAt": now()}})
 
-    def _go_on(self, state: Object) -> None:
-        """Enter ``state``; how the container ended before is its last state from now on."""
+    def _enter(self, state: Object) -> None:
+        """Enter ``state``; the end of the previous run becomes the last state."""
         if "terminated" in self.state:
             self.last_state = self.state
         self.state = state
@@ -75,51 +76,51 @@ class ContainerStatus:
 
 
 class PodStatus:
-    """The status of ``pod``, of its containers' statuses ``inits`` and ``mains``."""
+    """The status of ``pod``, from its containers' statuses ``inits`` and ``mains``."""
 
     def __init__(self, pod: Object) -> None:
         known: Object = pod.get("status") or {}
         spec = pod["spec"]
-        self.inits = [_known(one, known.get("initContainerStatuses")) for one in spec.get("initContainers") or ()]
-        self.mains = [_known(one, known.get("containerStatuses"), again=True) for one in spec["containers"]]
+        self.inits = [_known(init, known.get("initContainerStatuses")) for init in spec.get("initContainers") or ()]
+        self.mains = [_known(main, known.get("containerStatuses"), again=True) for main in spec["containers"]]
         self._quality = known.get("qosClass", "BestEffort")
         self._started = known.get("startTime") or now()
-        self._conditions: dict[str, Object] = {one["type"]: one for one in known.get("conditions") or ()}
+        self._conditions: dict[str, Object] = {condition["type"]: condition for condition in known.get("conditions") or ()}
         self._once_initialized = False
         self.unschedulable = ""
-        """Why the Pod has no node yet."""
+        """The reason for which the Pod has no node yet."""
 
     @property
     def initialized(self) -> bool:
-        return all(one.done for one in self.inits)
+        return all(init.done for init in self.inits)
 
     @property
     def ready(self) -> bool:
-        return self.initialized and all(one.ready for one in self.mains)
+        return self.initialized and all(main.ready for main in self.mains)
 
     @property
     def phase(self) -> str:
         """https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase"""
-        if any(one.done and one.exit_code for one in self.inits):
+        if any(init.done and init.exit_code for init in self.inits):
             return FAILED
         if not self.initialized:
             return PENDING
-        if all(one.done for one in self.mains):
-            return FAILED if any(one.exit_code for one in self.mains) else SUCCEEDED
-        if all(one.state.get("waiting", {}).get("reason") in ("PodInitializing", CREATING) for one in self.mains):
+        if all(main.done for main in self.mains):
+            return FAILED if any(main.exit_code for main in self.mains) else SUCCEEDED
+        if all(main.state.get("waiting", {}).get("reason") in ("PodInitializing", CREATING) for main in self.mains):
             return RUNNING if self._once_initialized else PENDING
         self._once_initialized = True
         return RUNNING
 
     def as_json(self) -> Object:
-        waiting = [one for one in self.inits if not one.done]
-        notes = "".join(f": {one.note}" for one in waiting if one.note)
-        waits = self.unschedulable or f"containers with incomplete status: {_names(waiting)}{notes}"
-        unready = f"containers with unready status: {_names([one for one in self.mains if not one.ready])}"
+        waiting = [init for init in self.inits if not init.done]
+        notes = "".join(f": {init.note}" for init in waiting if init.note)
+        incomplete = self.unschedulable or f"containers with incomplete status: {_names(waiting)}{notes}"
+        unready = f"containers with unready status: {_names([main for main in self.mains if not main.ready])}"
         phase = self.phase
         ended = "PodCompleted" if phase == SUCCEEDED else "PodFailed" if phase == FAILED else ""
         self._set("PodScheduled", not self.unschedulable, "Unschedulable", self.unschedulable)
-        self._set("Initialized", self.initialized, ended or "ContainersNotInitialized", waits)
+        self._set("Initialized", self.initialized, ended or "ContainersNotInitialized", incomplete)
         for kind in ("ContainersReady", "Ready"):
             self._set(kind, self.ready, ended or "ContainersNotReady", unready)
         shown: Object = {"phase": phase, "conditions": list(self._conditions.values()), "qosClass": self._quality}
@@ -131,28 +132,28 @@ class PodStatus:
             **shown,
             **addresses,
             "startTime": self._started,
-            **{name: [one.as_json() for one in which] for name, which in statuses.items() if which},
+            **{name: [status.as_json() for status in group] for name, group in statuses.items() if group},
         }
 
     def _set(self, kind: str, true: bool, reason: str = "", message: str = "") -> None:
         old = self._conditions.get(kind, {})
         since = old["lastTransitionTime"] if old.get("status") == str(true) else now()
-        why = {} if true else {"reason": reason, "message": message}
+        explanation = {} if true else {"reason": reason, "message": message}
         self._conditions[kind] = {
             "type": kind,
             "status": str(true),
             "lastProbeTime": None,
             "lastTransitionTime": since,
-            **why,
+            **explanation,
         }
 
 
 def _names(containers: Sequence[ContainerStatus]) -> str:
-    return f"[{' '.join(one.name for one in containers)}]"
+    return f"[{' '.join(status.name for status in containers)}]"
 
 
 def _known(container: Object, statuses: Any, *, again: bool = False) -> ContainerStatus:
-    """A container's status at the start of this service: it goes on counting the restarts that the API remembers."""
+    """A container's status when this service starts: it continues the API's count of restarts."""
     status = ContainerStatus(container["name"], container["image"])
     for known in statuses or ():
         if known["name"] == status.name:

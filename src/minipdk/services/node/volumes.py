@@ -1,7 +1,7 @@
-"""A Pod's volumes: folders below its own, and what a container sees of them.
+"""A Pod's volumes: folders below the Pod's folder, and their mounts in its containers.
 
-``serving/<uid>/volumes/<name>`` holds a volume, ``serving/<uid>/done/<container>`` says that an init container has done its
-work. Both outlive a restart of this service.
+``serving/<uid>/volumes/<name>`` is a volume; ``serving/<uid>/done/<container>`` marks an init container that has succeeded.
+Both outlive a restart of this service.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minipdk.common.home import Home
-from minipdk.controller.api import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Api, Object
+from minipdk.controller.api import Api
 from minipdk.controller.errors import NotFoundError
+from minipdk.controller.objects import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Object
 from minipdk.services.node import environment
 from minipdk.services.node.errors import ContainerError
 from minipdk.services.node.status import CONFIG_ERROR, CREATING
@@ -28,7 +29,7 @@ READ_ONLY = frozenset(CONTENT)
 
 
 def folders(home: Home) -> Path:
-    """The folder that holds a folder for each Pod, named by its uid."""
+    """The folder with a folder for each Pod, named by its uid."""
     return home.folder("serving")
 
 
@@ -47,17 +48,17 @@ class Volumes:
         (self.folder / "done" / init_container).touch()
 
     def termination_log(self, container: str) -> Path:
-        """A new empty file, for the container to say in why it ends."""
+        """A new empty file, to which the container may write the reason of its end."""
         path = _private(self.folder / "termination") / container
         path.unlink(missing_ok=True)
         path.touch(mode=0o666)
         return path
 
     async def mounts(self, container: Object, variables: Mapping[str, str]) -> list[Mount]:
-        """What ``container`` mounts, once all volumes of the Pod are there. Raises ContainerError for those that are not."""
+        """The mounts of ``container``. Raises ContainerError if a volume of the Pod is missing."""
         from minipdk.sandbox import Mount
 
-        volumes = {one["name"]: one for one in self._pod["spec"].get("volumes") or ()}
+        volumes = {volume["name"]: volume for volume in self._pod["spec"].get("volumes") or ()}
         sources = {name: await self._source(volume) for name, volume in volumes.items()}
         mounts = []
         for mount in container.get("volumeMounts") or ():
@@ -66,7 +67,7 @@ class Volumes:
         return mounts
 
     async def _source(self, volume: Object) -> Path:
-        """The file or folder that holds ``volume``, with its content."""
+        """The file or folder of ``volume``, with its content."""
         name = volume["name"]
         kind = next((key for key in volume if key != "name"), "emptyDir")
         settings = volume.get(kind) or {}
@@ -89,7 +90,7 @@ class Volumes:
         return _private(self._home.folder("volumes") / namespace / claim)
 
     async def _content(self, name: str, kind: str, settings: Object) -> Path:
-        """The folder with the files of a ConfigMap or a Secret, as they are now."""
+        """The folder with the current files of a ConfigMap or a Secret."""
         resource, name_field = CONTENT[kind]
         reference = {"name": settings[name_field], "optional": settings.get("optional")}
         try:
@@ -99,10 +100,10 @@ class Volumes:
         items = settings.get("items") or [{"key": key, "path": key} for key in data]
         mode = settings.get("defaultMode", 0o644)
         folder = _private(self.folder / "volumes" / name, 0o755)
-        wanted = {folder / item["path"]: (data.get(item["key"]), item.get("mode", mode), item["key"]) for item in items}
-        for old in [path for path in folder.rglob("*") if path.is_file() and path not in wanted]:
+        files = {folder / item["path"]: (data.get(item["key"]), item.get("mode", mode), item["key"]) for item in items}
+        for old in [path for path in folder.rglob("*") if path.is_file() and path not in files]:
             old.unlink()
-        for path, (content, permissions, key) in wanted.items():
+        for path, (content, permissions, key) in files.items():
             if content is None and not settings.get("optional"):
                 raise _cannot_mount(name, f"references non-existent {environment.KINDS[resource]} key: {key}")
             if content is not None:
@@ -114,18 +115,18 @@ class Volumes:
 
 
 def sweep(home: Home, pods: Iterable[Object]) -> None:
-    """Remove the volumes and logs of Pods other than ``pods``, which went while nobody looked."""
+    """Remove the volumes and logs of Pods other than ``pods``."""
     known = [pod["metadata"] for pod in pods]
-    wanted = {folders(home) / metadata["uid"] for metadata in known}
-    wanted |= {home.pod_log(metadata["namespace"], metadata["name"], "any").parent for metadata in known}
+    kept = {folders(home) / metadata["uid"] for metadata in known}
+    kept |= {home.pod_log(metadata["namespace"], metadata["name"], "any").parent for metadata in known}
     logs = home.pod_log("any", "any", "any").parents[2]
     for folder in (*folders(home).iterdir(), *logs.glob("*/*")):
-        if folder not in wanted:
+        if folder not in kept:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _below(source: Path, mount: Object, variables: Mapping[str, str]) -> Path:
-    """The part of a volume that ``mount`` asks for, made where it is missing."""
+    """The part of a volume that ``mount`` names, created if it is missing."""
     path = mount.get("subPath") or environment.expand(mount.get("subPathExpr") or "", variables)
     if not path:
         return source
@@ -133,12 +134,12 @@ def _below(source: Path, mount: Object, variables: Mapping[str, str]) -> Path:
         raise ContainerError(
             CONFIG_ERROR, f'volume mount "{mount["name"]}": subPath {path!r} must be a path below the volume'
         )
-    found = source / path
-    if not found.resolve().is_relative_to(source.resolve()):
+    part = source / path
+    if not part.resolve().is_relative_to(source.resolve()):
         raise ContainerError(CONFIG_ERROR, f'volume mount "{mount["name"]}": subPath {path!r} leads out of the volume')
-    if not found.exists():
-        found.mkdir(parents=True)
-    return found
+    if not part.exists():
+        part.mkdir(parents=True)
+    return part
 
 
 def _host_path(name: str, settings: Object) -> Path:
@@ -149,13 +150,13 @@ def _host_path(name: str, settings: Object) -> Path:
         raise _cannot_mount(name, f"hostPath.type {kind} is not supported by minipdk")
     wrong = not path.exists() or (kind == "Directory" and not path.is_dir()) or (kind == "File" and not path.is_file())
     if wrong:
-        what = {"Directory": "directory", "File": "file"}.get(kind, "file or directory")
-        raise _cannot_mount(name, f"hostPath type check failed: {path} is not a {what}")
+        expected = {"Directory": "directory", "File": "file"}.get(kind, "file or directory")
+        raise _cannot_mount(name, f"hostPath type check failed: {path} is not a {expected}")
     return path
 
 
-def _cannot_mount(volume: str, why: str) -> ContainerError:
-    return ContainerError(CREATING, f'MountVolume.SetUp failed for volume "{volume}" : {why}')
+def _cannot_mount(volume: str, reason: str) -> ContainerError:
+    return ContainerError(CREATING, f'MountVolume.SetUp failed for volume "{volume}" : {reason}')
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
@@ -167,9 +168,9 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 
 
 def _private(path: Path, mode: int = 0o700) -> Path:
-    """The folder ``path``; those above it are for their owner alone."""
+    """The folder ``path``; only its owner has access to the folders above it."""
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.mkdir(exist_ok=True)
-        os.chmod(path, mode)  # noqa: PTH101  (whatever the umask)
+        os.chmod(path, mode)  # noqa: PTH101  (independent of the umask)
     return path

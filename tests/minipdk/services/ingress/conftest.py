@@ -17,6 +17,7 @@ from tests.conftest import free_ports
 from minipdk.controller.routes import Backend, Route, Routes, Traffic
 from minipdk.services.ingress.config import Limits
 from minipdk.services.ingress.gateway import gateway
+from minipdk.services.kserve.hosts import address
 
 NAME = "linear.models.example.com"
 HOST = {"Host": NAME}
@@ -34,7 +35,11 @@ class Ingress:
     client: aiohttp.ClientSession
 
     def send_to(self, *traffic: Traffic, name: str = "linear") -> None:
-        self.routes.set("models", name, Route(traffic))
+        self.set("models", name, traffic)
+
+    def set(self, namespace: str, name: str, traffic: tuple[Traffic, ...] = (), reason: str = "") -> None:
+        """Set the route of an InferenceService."""
+        self.routes.set(namespace, name, Route(traffic, reason, address(namespace, name)))
 
     async def error(self, **headers: str) -> tuple[int, str]:
         """The status and the error that a POST is answered with."""

@@ -11,13 +11,14 @@ import aiohttp
 import psutil
 import pytest
 from aiohttp import web
-from tests.conftest import free_ports, is_listening, wait_for
+from tests.conftest import free_ports, wait_for
 from tests.minipdk.services.ingress.conftest import HOST, Ingress, echo, predictor, serving
 
 from minipdk import doctor
 from minipdk.common.home import Home
-from minipdk.controller.routes import Route, Routes, Traffic
-from minipdk.services.ingress import process
+from minipdk.common.ports import is_listening
+from minipdk.controller.routes import Routes, Traffic
+from minipdk.services.ingress import envoy as envoy_process
 from minipdk.services.ingress.bootstrap import ADMIN_SOCKET
 from minipdk.services.ingress.counts import read_counts
 from minipdk.services.ingress.errors import GatewayError
@@ -31,7 +32,7 @@ async def test_requests_are_counted_by_service_and_class(ingress: Ingress) -> No
         return web.Response(status=int(request.path[1:]))
 
     async with predictor(half) as backend:
-        ingress.routes.set("counted", "a", Route((Traffic(100, (backend,)),)))
+        ingress.set("counted", "a", (Traffic(100, (backend,)),))
         await ingress.routes.in_force()
         host = {"Host": "a.counted.example.com"}
         for path, headers in [("/200", host), ("/422", host), ("/500", host), ("/serving/counted/a/201", {})]:
@@ -64,7 +65,7 @@ async def test_a_killed_envoy_is_started_again_with_the_routes_it_had(ingress: I
         async with asyncio.timeout(60):
             while not await answers(ingress, but_not=envoy.pid):
                 await asyncio.sleep(0.05)
-        ingress.routes.set("models", "other", Route(reason="new"))
+        ingress.set("models", "other", reason="new")
         await ingress.routes.in_force()
 
 
@@ -79,8 +80,8 @@ async def answers(ingress: Ingress, *, but_not: int) -> bool:
 def test_envoy_ends_with_the_service_that_was_killed(tmp_path: Path) -> None:
     program = """
 import asyncio, pathlib, sys
-from minipdk.serving.gateway.gateway import gateway
-from minipdk.serving.gateway.routes import Routes
+from minipdk.controller.routes import Routes
+from minipdk.services.ingress.gateway import gateway
 
 async def main():
     async with gateway(Routes(), pathlib.Path(sys.argv[1]), int(sys.argv[2])):
@@ -90,7 +91,7 @@ async def main():
 asyncio.run(main())
 """
     [port] = free_ports(1)
-    arguments = [sys.executable, "-c", program, tmp_path / "envoy", str(port)]
+    arguments = [sys.executable, "-c", program, str(tmp_path / "envoy"), str(port)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE) as service:
         try:
             assert service.stdout
@@ -115,7 +116,7 @@ def test_doctor_says_that_envoy_cannot_run_and_what_to_do(
     if program:
         binary.write_text(program)
         binary.chmod(0o755)
-    monkeypatch.setattr(process, "binary", lambda: binary)
-    [finding] = [one for one in doctor.examine(home) if one.what == "Envoy"]
-    assert (finding.ok, finding.needed, finding.mend) == (False, True, process.MEND)
-    assert ("GLIBC_2.31 not found" if program else "No such file") in finding.detail
+    monkeypatch.setattr(envoy_process, "binary", lambda: binary)
+    [check] = [check for check in doctor.examine(home) if check.subject == "Envoy"]
+    assert (check.ok, check.needed, check.remedy) == (False, True, envoy_process.REMEDY)
+    assert ("GLIBC_2.31 not found" if program else "No such file") in check.detail

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from tests.minipdk.services.ingress.conftest import HOST, NAME, Ingress, echo, never, serving
 
-from minipdk.controller.routes import Backend, Route, Traffic
+from minipdk.controller.routes import Backend, Traffic
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +138,7 @@ async def test_grpc_goes_to_the_predictors_grpc_port(ingress: Ingress) -> None:
 
 
 async def test_a_grpc_call_is_refused_with_a_status_and_the_reason(ingress: Ingress) -> None:
-    ingress.routes.set("models", "linear", Route(reason="its model is being fetched"))
+    ingress.set("models", "linear", reason="its model is being fetched")
     await ingress.routes.in_force()
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call(ingress, NAME)

@@ -16,7 +16,7 @@ from tests.conftest import free_ports
 from tests.minipdk.services.ingress.conftest import HOST, LIMITS, NAME, Ingress, echo, never, serving
 
 from minipdk.common import origins
-from minipdk.controller.routes import Backend, Route, Traffic
+from minipdk.controller.routes import Backend, Traffic
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +36,7 @@ async def test_a_body_over_the_limit_is_413(ingress: Ingress, chunked: bool) -> 
 
 async def test_a_service_without_a_ready_predictor_is_503_with_the_reason(ingress: Ingress) -> None:
     async with serving(ingress, echo):
-        ingress.routes.set("models", "linear", Route(reason='its model\nis "fetched" at 100%'))
+        ingress.set("models", "linear", reason='its model\nis "fetched" at 100%')
         await ingress.routes.in_force()
         assert await ingress.error() == (503, f'{NAME} is not ready: its model\nis "fetched" at 100%')
 
@@ -100,7 +100,7 @@ async def test_a_predictor_that_is_gone_is_503(ingress: Ingress) -> None:
 
 async def test_a_reason_of_any_characters_and_length_is_told(ingress: Ingress) -> None:
     reason = "".join(map(chr, range(1, 300))) + "\U0001f40d %REQ(X)% %%" + "x" * 20_000
-    ingress.routes.set("models", "linear", Route(reason=reason))
+    ingress.set("models", "linear", reason=reason)
     await ingress.routes.in_force()
     _, message = await ingress.error()
     assert message.removeprefix(f"{NAME} is not ready: ")[:10_000] == reason[:10_000]

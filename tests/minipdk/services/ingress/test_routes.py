@@ -9,6 +9,7 @@ from tests.minipdk.services.ingress.conftest import NAME, Ingress, echo, serving
 
 from minipdk.controller.routes import Backend, Route, ServiceKey, Traffic
 from minipdk.services.ingress.config import clusters, route_resources
+from minipdk.services.kserve.hosts import address
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,8 @@ label = st.from_regex(r"[a-z]([-a-z0-9]{0,10}[a-z0-9])?", fullmatch=True)
 
 def domains(*services: ServiceKey) -> dict[str, str]:
     """The virtual host of each host name in the routes of ``services``."""
-    [routes] = route_resources({service: Route() for service in services}, known=True, version=1)["resources"]
+    table = {service: Route(address=address(*service)) for service in services}
+    [routes] = route_resources(table, known=True, version=1)["resources"]
     return {domain: host["name"] for host in routes["virtual_hosts"] for domain in host["domains"]}
 
 
@@ -71,10 +73,17 @@ def test_a_service_of_the_exact_name_comes_first() -> None:
 PORTS = st.integers(20_000, 20_020)
 BACKENDS = st.builds(Backend, port=PORTS, grpc_port=st.none() | PORTS, closing=st.booleans())
 TRAFFIC = st.builds(Traffic, st.integers(0, 100), st.lists(BACKENDS, max_size=3).map(tuple))
-ROUTES = st.builds(Route, st.lists(TRAFFIC, max_size=3).map(tuple), st.text(max_size=5))
+SHARES = st.lists(TRAFFIC, max_size=3).map(tuple)
+SERVICES = st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "x-predictor"]))
 
 
-@given(table=st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from(["x", "x-predictor"])), ROUTES))
+@st.composite
+def tables(draw: st.DrawFn) -> dict[ServiceKey, Route]:
+    services = draw(st.sets(SERVICES))
+    return {service: Route(draw(SHARES), draw(st.text(max_size=5)), address(*service)) for service in services}
+
+
+@given(table=tables())
 def test_routes_lead_to_known_clusters_of_backends_that_are_not_closing(table: dict[ServiceKey, Route]) -> None:
     """Envoy refuses the whole table for a name that is there twice or shares that come to nothing."""
     known = {cluster.name: cluster for cluster in clusters(table)}

@@ -1,28 +1,42 @@
-"""Serving images and servers of them, model archives as torch-model-archiver makes them, and an S3 server to fetch from."""
+"""Models in every format, servers to fetch them from, the serving images, and a cluster with InferenceServices."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
 import requests
-from tests.conftest import free_ports, new_home, wait_for
+from kserve import (
+    KServeClient,
+    V1beta1InferenceService,
+    V1beta1InferenceServiceSpec,
+    V1beta1PredictorSpec,
+    V1beta1TorchServeSpec,
+)
+from kubernetes import client as k8s
+from tests import conftest
+from tests.conftest import ServiceProcess, new_home
 
 from minipdk.common.home import Home
 from minipdk.images import Image, ImageStore
-from minipdk.sandbox import STDOUT, ContainerSpec, Mount, start
-from minipdk.services.kserve.runtimes.images import IMAGES
+from minipdk.services.kserve.runtimes import IMAGES
+from minipdk.services.kubernetes.certificates import write_kubeconfig
+from minipdk.services.kubernetes.service import kubeconfig
+
+T = TypeVar("T")
 
 HANDLER = """
 import json
@@ -77,6 +91,12 @@ torch.jit.save(torch.jit.trace(lambda x: x * 2, torch.ones(1)), sys.argv[1])
 """
 
 Archiver = Callable[..., Path]
+NAMESPACE = "models"
+
+
+def wait_for(condition: Callable[[], T], *, seconds: float = 120, what: str = "the condition") -> T:
+    """`tests.conftest.wait_for` with the type of the value."""
+    return cast("T", conftest.wait_for(condition, seconds=seconds, what=what))
 
 
 @pytest.fixture
@@ -104,7 +124,7 @@ def archiver(folder: Path) -> Archiver:
             env={
                 **os.environ,
                 "TMPDIR": tempfile.mkdtemp(dir=folder),
-            },  # it works in a folder there that is called as the model
+            },  # the archiver works in a folder there, named after the model
             check=True,
             capture_output=True,
         )
@@ -121,7 +141,7 @@ def make_archive(tmp_path_factory: pytest.TempPathFactory) -> Archiver:
 EXPORT_ONNX = """
 import sys, torch
 from torch.onnx._internal.torchscript_exporter import onnx_proto_utils
-# The exporter wants the onnx package for functions of onnxscript alone, and these models have none.
+# The exporter needs the onnx package only for functions of onnxscript, and these models have none.
 onnx_proto_utils._add_onnxscript_fn = lambda model, _: model
 
 class Double(torch.nn.Module):
@@ -159,7 +179,7 @@ def scale_onnx(onnx_models: tuple[Path, Path]) -> Path:
 
 
 class FakeS3:
-    """An S3 server that keeps its objects in a dict; ``failure`` is an error code that it answers to everything."""
+    """An S3 server that keeps its objects in a dict; ``failure`` is its answer to every request, if it is set."""
 
     def __init__(self) -> None:
         self.access_key = "the-key"
@@ -193,12 +213,13 @@ class FakeS3:
         self.server.shutdown()
         self.server.server_close()
 
-    def put(self, bucket: str, folder: Path | None = None, prefix: str = "", **objects: bytes) -> None:
-        """Add ``objects``, and every file below ``folder`` under ``prefix``."""
+    def put(self, bucket: str, objects: Mapping[str, bytes]) -> None:
         self.objects |= {(bucket, key): content for key, content in objects.items()}
-        for path in folder.rglob("*") if folder else ():
-            if path.is_file():
-                self.objects[bucket, f"{prefix}{path.relative_to(folder)}"] = path.read_bytes()
+
+    def put_folder(self, bucket: str, folder: Path, prefix: str) -> None:
+        """Add every file below ``folder`` under ``prefix``."""
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        self.put(bucket, {f"{prefix}{path.relative_to(folder)}": path.read_bytes() for path in files})
 
     def answer(self, target: str, authorization: str) -> tuple[int, bytes]:
         url = urlsplit(target)
@@ -207,19 +228,19 @@ class FakeS3:
             return self.failure[0], self._error(self.failure[1])
         if f"Credential={self.access_key}/" not in authorization:
             return 403, self._error("InvalidAccessKeyId")
-        if bucket not in {one for one, _ in self.objects}:
+        if bucket not in {name for name, _ in self.objects}:
             return 404, self._error("NoSuchBucket")
         if not key:
             prefix = parse_qs(url.query).get("prefix", [""])[0]
-            sizes = {one: len(body) for (where, one), body in self.objects.items() if where == bucket}
+            sizes = {name: len(body) for (place, name), body in self.objects.items() if place == bucket}
             contents = "".join(
-                f"<Contents><Key>{escape(one)}</Key><Size>{sizes[one]}</Size></Contents>"
-                for one in sorted(sizes)
-                if one.startswith(prefix)
+                f"<Contents><Key>{escape(name)}</Key><Size>{sizes[name]}</Size></Contents>"
+                for name in sorted(sizes)
+                if name.startswith(prefix)
             )
             return 200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>".encode()
-        found = self.objects.get((bucket, key))
-        return (404, self._error("NoSuchKey")) if found is None else (200, found)
+        content = self.objects.get((bucket, key))
+        return (404, self._error("NoSuchKey")) if content is None else (200, content)
 
     def _error(self, code: str) -> bytes:
         return f"<Error><Code>{code}</Code><Message>{re.sub('(?=[A-Z])', ' ', code).strip()}</Message></Error>".encode()
@@ -272,74 +293,150 @@ def web() -> Iterator[FakeWeb]:
 
 @pytest.fixture(scope="session")
 def image_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The home whose image store the tests of serving share, so that each serving image is built once."""
+    """The home whose image store all tests of KServe share, so that each serving image is built once."""
     return new_home(tmp_path_factory.mktemp("images") / "home")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, image_home: Home) -> Home:
-    """A fresh cluster's folder, shared by one module's tests, with the images of the others."""
+    """A fresh cluster's folder, shared by one module's tests, with the images of all modules."""
     home = new_home(tmp_path_factory.mktemp("cluster") / "home")
     (home.path / "images").symlink_to(image_home.folder("images"))
     return home
 
 
-class ModelServer:
-    """A container of a serving image, on free ports of this machine."""
-
-    def __init__(self, home: Home, image: Image, folder: Path, log: Path, *options: str, **environment: str) -> None:
-        self.log = log
-        port, grpc_port = free_ports(2)
-        self.url, self.grpc_address = f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}"
-        self.http = requests.Session()
-        spec = ContainerSpec(
-            image,
-            [*image.config.entrypoint, "--model_name=service", *options],
-            {"PORT": str(port), "GRPC_PORT": str(grpc_port), **environment},
-            mounts=[Mount(folder, "/mnt/models", read_only=True)],
-        )
-        with log.open("wb") as output:
-            self.container = start(home, spec, stdout=output, stderr=STDOUT)
-
-    def wait_until_ready(self) -> None:
-        wait_for(self._is_ready, seconds=120, what="the model server")
-
-    def _is_ready(self) -> bool:
-        assert self.container.poll() is None, self.log.read_text()
-        try:
-            return requests.get(f"{self.url}/v2/health/ready", timeout=5).ok
-        except requests.ConnectionError:
-            return False
-
-    def post(self, path: str, body: object, **arguments: Any) -> requests.Response:
-        return self.http.post(f"{self.url}{path}", json=body, timeout=30, **arguments)
-
-    def predict(self, body: object, *, model: str = "service", **arguments: Any) -> requests.Response:
-        return self.post(f"/v1/models/{model}:predict", body, **arguments)
-
-    def stop(self) -> int:
-        return self.container.stop(grace=20)
-
-
 def build_image(home: Home, name: str, progress: Callable[[str], None] = lambda _line: None) -> Image:
     """Build the serving image ``name`` as the node does."""
     source = IMAGES[name]
-    return ImageStore(home).build(source.context, name, dockerfile=source.dockerfile, progress=progress)
+    return ImageStore(home).build(
+        source.context, name, dockerfile=source.dockerfile, arguments=source.arguments, progress=progress
+    )
 
 
-StartModelServer = Callable[..., ModelServer]
+@dataclass
+class Cluster:
+    """The Kubernetes API, the process of the controllers and an S3 server with models."""
+
+    home: Home
+    serving: ServiceProcess
+    s3: FakeS3
+
+    def __post_init__(self) -> None:
+        write_kubeconfig(self.home)
+        self.kserve = KServeClient(config_file=str(kubeconfig(self.home)))
+        self.core = k8s.CoreV1Api()
+        self.http = requests.Session()
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        environment = {**os.environ, "KUBECONFIG": str(kubeconfig(self.home))}
+        command = ["kubectl", "-n", NAMESPACE, *arguments]
+        return subprocess.run(command, input=stdin, env=environment, check=True, capture_output=True, text=True).stdout
+
+    def add_credentials(self) -> None:
+        annotations = {"serving.kserve.io/s3-endpoint": self.s3.endpoint, "serving.kserve.io/s3-usehttps": "0"}
+        keys = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), self.s3.access_key)
+        for name, key in (("pach", keys), ("wrong", {**keys, "AWS_ACCESS_KEY_ID": "wrong"})):
+            metadata = k8s.V1ObjectMeta(name=name, annotations=annotations)
+            self.core.create_namespaced_secret(NAMESPACE, k8s.V1Secret(metadata=metadata, string_data=key))
+            account = k8s.V1ServiceAccount(metadata=k8s.V1ObjectMeta(name=name), secrets=[{"name": name}])
+            self.core.create_namespaced_service_account(NAMESPACE, account)
+
+    def create(self, name: str, uri: str, **predictor: Any) -> None:
+        self.kserve.create(inference_service(name, uri, **predictor))
+
+    def replace(self, name: str, uri: str) -> None:
+        """Replace the spec, again if the controller wrote the status between the client's read and its write."""
+
+        def replaced() -> bool:
+            try:
+                self.kserve.replace(name, inference_service(name, uri), namespace=NAMESPACE)
+            except RuntimeError as error:
+                if "(409)" not in str(error):
+                    raise
+                return False
+            return True
+
+        wait_for(replaced, what="a replacement without a conflict")
+
+    def status(self, name: str) -> dict[str, Any]:
+        status: dict[str, Any] = self.kserve.get(name, namespace=NAMESPACE).get("status", {})
+        return status
+
+    def status_where(self, name: str, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first status whose modelStatus matches, in one reading: a failing container is tried again meanwhile."""
+
+        def matching() -> dict[str, Any]:
+            status = self.status(name)
+            return status if matches(status["modelStatus"]) else {}
+
+        return wait_for(matching, what="that model status")
+
+    def condition(self, name: str, kind: str = "Ready") -> dict[str, Any]:
+        conditions: list[dict[str, Any]] = self.status(name).get("conditions", [])
+        return next((condition for condition in conditions if condition["type"] == kind), {"status": "Unknown"})
+
+    def is_ready(self, name: str) -> bool:
+        return bool(self.condition(name)["status"] == "True")
+
+    def failure(self, name: str) -> dict[str, Any]:
+        def last_failure() -> dict[str, Any]:
+            return self.status(name).get("modelStatus", {}).get("lastFailureInfo") or {}
+
+        return wait_for(last_failure, what="a failure")
+
+    def is_shared(self, name: str, *percents: int) -> bool:
+        """Whether the service is ready, and its latest and its previous revision have ``percents`` of the requests."""
+        isvc = self.kserve.get(name, namespace=NAMESPACE)
+        status = isvc["status"]  # one reading: parts of two readings may not match
+        ready = any((item["type"], item["status"]) == ("Ready", "True") for item in status["conditions"])
+        traffic = status["components"]["predictor"].get("traffic", [])
+        observed = bool(status["observedGeneration"] == isvc["metadata"]["generation"])
+        return observed and ready and [target["percent"] for target in traffic] == list(percents)
+
+    def pods(self, name: str) -> list[k8s.V1Pod]:
+        selector = f"serving.kserve.io/inferenceservice={name}"
+        pods: list[k8s.V1Pod] = self.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items
+        return pods
+
+    def expect_event(self, name: str, reason: str, message: str) -> None:
+        """Wait for an event, which is written after the status that it reports."""
+        wait_for(lambda: (reason, message) in self.events(name), what=f"the event {reason}: {message}")
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        events = self.core.list_namespaced_event(NAMESPACE, field_selector=f"involvedObject.name={name}").items
+        return [(event.reason, event.message) for event in events]
+
+    def predict(self, name: str, x: object = 1, *, host: str = "{}.models.example.com") -> requests.Response:
+        url = f"http://127.0.0.1:{self.home.port('ingress')}/v1/models/linear:predict"
+        body = {"instances": [{"data": {"x": x}}]}
+        return self.http.post(url, json=body, headers={"Host": host.format(name)}, timeout=30)
+
+    def answers(self, name: str, value: float) -> bool:
+        answer = self.predict(name)
+        return answer.status_code == 200 and answer.json() == {"predictions": [value]}
 
 
-@pytest.fixture(scope="module")
-def start_model_server(image_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartModelServer]:
-    """``start_model_server(image, folder, *options, **environment)`` serves the model in ``folder``."""
-    servers: list[ModelServer] = []
+def torchserve(uri: str) -> V1beta1TorchServeSpec:
+    resources = k8s.V1ResourceRequirements(requests={}, limits={})
+    return V1beta1TorchServeSpec(protocol_version="v1", storage_uri=uri, resources=resources)
 
-    def start_server(name: str, folder: Path, *options: str, **environment: str) -> ModelServer:
-        log = tmp_path_factory.mktemp("server") / "log"
-        servers.append(ModelServer(image_home, build_image(image_home, name), folder, log, *options, **environment))
-        return servers[-1]
 
-    yield start_server
-    for server in servers:
-        server.stop()
+def inference_service(name: str, uri: str, **predictor: Any) -> V1beta1InferenceService:
+    """The object that a deployment step creates; ``predictor`` sets fields of the V1beta1PredictorSpec."""
+    settings = {"service_account_name": "pach", "tolerations": [], "pytorch": torchserve(uri)} | predictor
+    return V1beta1InferenceService(
+        api_version="serving.kserve.io/v1beta1",
+        kind="InferenceService",
+        metadata=k8s.V1ObjectMeta(name=name, namespace=NAMESPACE, annotations={"sidecar.istio.io/inject": "false"}),
+        spec=V1beta1InferenceServiceSpec(predictor=V1beta1PredictorSpec(**settings)),
+    )
+
+
+def predictors(pod_uid: str) -> list[int]:
+    """The processes that have the Pod's model mounted."""
+    pids = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if pod_uid in (process / "mountinfo").read_text():
+                pids.append(int(process.name))
+    return pids

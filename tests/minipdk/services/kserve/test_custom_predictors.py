@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import ServiceProcess
-from tests.minipdk.services.kserve.conftest import FakeS3
-from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster, wait_for
+from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, FakeS3, wait_for
 
 from minipdk.common.home import Home
 from minipdk.images import ImageStore

@@ -2,173 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from kserve import (
-    KServeClient,
-    V1beta1InferenceService,
-    V1beta1InferenceServiceSpec,
-    V1beta1PredictorSpec,
-    V1beta1TorchServeSpec,
-    V1beta1XGBoostSpec,
-)
-from kubernetes import client as k8s
-from tests import conftest
+from kserve import V1beta1XGBoostSpec
 from tests.conftest import ServiceProcess
-from tests.minipdk.services.kserve.conftest import Archiver, FakeS3, broken_handler
+from tests.minipdk.services.kserve.conftest import (
+    NAMESPACE,
+    Archiver,
+    Cluster,
+    FakeS3,
+    broken_handler,
+    inference_service,
+    predictors,
+    torchserve,
+    wait_for,
+)
 
 from minipdk.common.home import Home
-from minipdk.services.kubernetes.certificates import write_kubeconfig
-from minipdk.services.kubernetes.service import kubeconfig
 
-NAMESPACE = "models"
-wait_for = functools.partial(
-    conftest.wait_for, seconds=120
-)  # a predictor imports torch and kserve, on a busy machine slowly
 OPEN_COMMIT = "0123456789abcdef0123456789abcdef.master.deploy.churn"
-
-
-@dataclass
-class Cluster:
-    """The Kubernetes API, the serving service and an S3 server with models."""
-
-    home: Home
-    serving: ServiceProcess
-    s3: FakeS3
-
-    def __post_init__(self) -> None:
-        write_kubeconfig(self.home)
-        self.kserve = KServeClient(config_file=str(kubeconfig(self.home)))
-        self.core = k8s.CoreV1Api()
-        self.http = requests.Session()
-
-    def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        environment = {**os.environ, "KUBECONFIG": str(kubeconfig(self.home))}
-        command = ["kubectl", "-n", NAMESPACE, *arguments]
-        return subprocess.run(command, input=stdin, env=environment, check=True, capture_output=True, text=True).stdout
-
-    def add_credentials(self) -> None:
-        annotations = {"serving.kserve.io/s3-endpoint": self.s3.endpoint, "serving.kserve.io/s3-usehttps": "0"}
-        keys = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), self.s3.access_key)
-        for name, key in (("pach", keys), ("wrong", {**keys, "AWS_ACCESS_KEY_ID": "wrong"})):
-            metadata = k8s.V1ObjectMeta(name=name, annotations=annotations)
-            self.core.create_namespaced_secret(NAMESPACE, k8s.V1Secret(metadata=metadata, string_data=key))
-            account = k8s.V1ServiceAccount(metadata=k8s.V1ObjectMeta(name=name), secrets=[{"name": name}])
-            self.core.create_namespaced_service_account(NAMESPACE, account)
-
-    def create(self, name: str, uri: str, **predictor: Any) -> None:
-        self.kserve.create(inference_service(name, uri, **predictor))
-
-    def replace(self, name: str, uri: str) -> None:
-        """Replace the spec, again where the controller wrote the status between the client's read and its write."""
-
-        def replaced() -> bool:
-            try:
-                self.kserve.replace(name, inference_service(name, uri), namespace=NAMESPACE)
-            except RuntimeError as error:
-                if "(409)" not in str(error):
-                    raise
-                return False
-            return True
-
-        wait_for(replaced, what="a replacement without a conflict")
-
-    def status(self, name: str) -> dict[str, Any]:
-        return self.kserve.get(name, namespace=NAMESPACE).get("status", {})
-
-    def status_where(self, name: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """The first status whose modelStatus is as asked: one reading, as a failing container is tried again meanwhile."""
-
-        def found() -> dict[str, Any] | None:
-            status = self.status(name)
-            return status if holds(status["modelStatus"]) else None
-
-        return wait_for(found, what="that model status")
-
-    def condition(self, name: str, kind: str = "Ready") -> dict[str, Any]:
-        conditions = {one["type"]: one for one in self.status(name).get("conditions", [])}
-        return conditions.get(kind, {"status": "Unknown"})
-
-    def is_ready(self, name: str) -> bool:
-        return self.condition(name)["status"] == "True"
-
-    def failure(self, name: str) -> dict[str, Any]:
-        return wait_for(lambda: self.status(name).get("modelStatus", {}).get("lastFailureInfo"), what="a failure")
-
-    def is_shared(self, name: str, *percents: int) -> bool:
-        """Whether the service is ready, its latest revision and the one before having ``percents`` of the requests."""
-        found = self.kserve.get(name, namespace=NAMESPACE)
-        status = found["status"]  # one reading: the parts of two would not belong together
-        ready = any((one["type"], one["status"]) == ("Ready", "True") for one in status["conditions"])
-        traffic = status["components"]["predictor"].get("traffic", [])
-        seen = status["observedGeneration"] == found["metadata"]["generation"]
-        return seen and ready and [one["percent"] for one in traffic] == list(percents)
-
-    def pods(self, name: str) -> list[k8s.V1Pod]:
-        return self.core.list_namespaced_pod(NAMESPACE, label_selector=f"serving.kserve.io/inferenceservice={name}").items
-
-    def expect_event(self, name: str, reason: str, message: str) -> None:
-        """Wait for an event: it is written after the status that it tells of."""
-        wait_for(lambda: (reason, message) in self.events(name), what=f"the event {reason}: {message}")
-
-    def events(self, name: str) -> list[tuple[str, str]]:
-        found = self.core.list_namespaced_event(NAMESPACE, field_selector=f"involvedObject.name={name}").items
-        return [(event.reason, event.message) for event in found]
-
-    def predict(self, name: str, x: object = 1, *, host: str = "{}.models.example.com") -> requests.Response:
-        url = f"http://127.0.0.1:{self.home.port('ingress')}/v1/models/linear:predict"
-        body = {"instances": [{"data": {"x": x}}]}
-        return self.http.post(url, json=body, headers={"Host": host.format(name)}, timeout=30)
-
-    def answers(self, name: str, value: float) -> bool:
-        answer = self.predict(name)
-        return answer.status_code == 200 and answer.json() == {"predictions": [value]}
-
-
-def torchserve(uri: str) -> V1beta1TorchServeSpec:
-    resources = k8s.V1ResourceRequirements(requests={}, limits={})
-    return V1beta1TorchServeSpec(protocol_version="v1", storage_uri=uri, resources=resources)
-
-
-def inference_service(name: str, uri: str, **predictor: Any) -> V1beta1InferenceService:
-    """As a deployment step makes it; ``predictor`` sets or replaces fields of the V1beta1PredictorSpec."""
-    settings = {"service_account_name": "pach", "tolerations": [], "pytorch": torchserve(uri)} | predictor
-    return V1beta1InferenceService(
-        api_version="serving.kserve.io/v1beta1",
-        kind="InferenceService",
-        metadata=k8s.V1ObjectMeta(name=name, namespace=NAMESPACE, annotations={"sidecar.istio.io/inject": "false"}),
-        spec=V1beta1InferenceServiceSpec(predictor=V1beta1PredictorSpec(**settings)),
-    )
-
-
-def predictors(pod_uid: str) -> list[int]:
-    """The processes that have the Pod's model mounted."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if pod_uid in (process / "mountinfo").read_text():
-                found.append(int(process.name))
-    return found
 
 
 @pytest.fixture(scope="module")
 def cluster(home: Home, run_service: Callable[..., ServiceProcess], make_archive: Archiver) -> Iterator[Cluster]:
     run_service(home, "kubernetes", "kubernetes")
     s3 = FakeS3()
-    s3.put("models", make_archive(factor=1).parent, "one/model-store/")
-    s3.put("models", make_archive(factor=10).parent, "ten/model-store/")
-    s3.put("models", make_archive(handler=broken_handler("no weights for you")).parent, "broken/model-store/")
+    s3.put_folder("models", make_archive(factor=1).parent, "one/model-store/")
+    s3.put_folder("models", make_archive(factor=10).parent, "ten/model-store/")
+    s3.put_folder("models", make_archive(handler=broken_handler("no weights for you")).parent, "broken/model-store/")
     cluster = Cluster(home, run_service(home, "serving", "ingress"), s3)
     cluster.add_credentials()
     yield cluster
@@ -251,7 +118,7 @@ def test_a_model_in_an_open_commit_is_waited_for_and_the_wait_is_visible(cluster
     assert "[storage-initializer]: waiting for the model" in str(said)
     answer = cluster.predict("waiting")
     assert (answer.status_code, "waiting for the model" in answer.json()["error"]) == (503, True)
-    cluster.s3.put(OPEN_COMMIT, make_archive().parent, "linear/model-store/")
+    cluster.s3.put_folder(OPEN_COMMIT, make_archive().parent, "linear/model-store/")
     cluster.kserve.wait_isvc_ready("waiting", namespace=NAMESPACE, timeout_seconds=120, polling_interval=0.2)
     assert cluster.answers("waiting", 2.0)
     cluster.kserve.delete("waiting", namespace=NAMESPACE)

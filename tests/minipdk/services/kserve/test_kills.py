@@ -17,8 +17,7 @@ from kubernetes import client as k8s
 from sklearn.linear_model import LinearRegression
 from tests import conftest
 from tests.conftest import ServiceProcess
-from tests.minipdk.services.kserve.conftest import FakeS3
-from tests.minipdk.services.kserve.test_inference_service import NAMESPACE, Cluster, inference_service, predictors
+from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, FakeS3, inference_service, predictors
 
 from minipdk.common.home import Home
 
@@ -91,7 +90,7 @@ def cluster(
     for model, factor in (("two", 2), ("twenty", 20)):
         folder: Path = tmp_path_factory.mktemp(model)
         joblib.dump(LinearRegression(fit_intercept=False).fit([[1], [2]], [factor, 2 * factor]), folder / "model.joblib")
-        s3.put("models", folder, f"{model}/")
+        s3.put_folder("models", folder, f"{model}/")
     cluster = Rollouts(home, services["serving"], s3)
     cluster.services = services
     cluster.add_credentials()

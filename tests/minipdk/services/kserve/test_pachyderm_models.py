@@ -8,8 +8,7 @@ import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
 from tests.conftest import ServiceProcess
-from tests.minipdk.services.kserve.conftest import Archiver, FakeS3
-from tests.minipdk.services.kserve.test_inference_service import Cluster, wait_for
+from tests.minipdk.services.kserve.conftest import Archiver, Cluster, FakeS3, wait_for
 
 from minipdk.common.home import Home
 

@@ -1,8 +1,9 @@
-"""What an InferenceService's spec may ask for: used, echoed, or refused by name, never ignored."""
+"""The fields of an InferenceService's spec: each is used, echoed, or refused by name, never ignored."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,8 @@ from kserve import V1alpha1ServingRuntimeSpec, V1beta1ModelSpec, V1beta1Predicto
 from kubernetes.client import V1Container
 
 from minipdk.services.kserve.errors import InvalidSpecError, NotSupportedError, ServingRuntimeError
-from minipdk.services.kserve.fields import (
+from minipdk.services.kserve.pods import pod_for
+from minipdk.services.kserve.predictor import (
     CONTAINER_FIELDS,
     ECHOED,
     FRAMEWORKS,
@@ -19,14 +21,14 @@ from minipdk.services.kserve.fields import (
     PREDICTOR_FIELDS,
     RUNTIME_ECHOED,
     RUNTIME_FIELDS,
+    Template,
+    read_predictor,
 )
-from minipdk.services.kserve.pods import pod_for
-from minipdk.services.kserve.predictor import Template, read_predictor
 from minipdk.services.kserve.revisions import revision_for
 from minipdk.services.kserve.runtimes import manifests
 from minipdk.services.kserve.servingruntime import ServingRuntime, choose
 
-BUILT_IN = [ServingRuntime.of(one) for one in manifests()]
+BUILT_IN = [ServingRuntime.of(manifest) for manifest in manifests()]
 SPEC = {
     "serviceAccountName": "pach",
     "tolerations": [{"key": "a", "operator": "Exists"}],
@@ -61,19 +63,19 @@ def changed(**fields: Any) -> dict[str, Any]:
 
 
 def custom(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    return {"containers": [{**CUSTOM, **one} for one in containers], **fields}
+    return {"containers": [{**CUSTOM, **container} for container in containers], **fields}
 
 
 def read(isvc: dict[str, Any], *own: dict[str, Any]) -> Template:
-    """The template, where the namespace has ``own`` runtimes, by their specs."""
-    named = [ServingRuntime(f"own-{index}", spec, created=str(index)) for index, spec in enumerate(own)]
-    return read_predictor(isvc, lambda model, _: choose(model, named, BUILT_IN))
+    """The template, if the namespace has its ``own`` runtimes, by their specs."""
+    local = [ServingRuntime(f"own-{index}", spec, created=str(index)) for index, spec in enumerate(own)]
+    return read_predictor(isvc, lambda model, _: choose(model, local, BUILT_IN))
 
 
 def container(spec: Any, *own: dict[str, Any]) -> dict[str, Any]:
     """The container that serves ``spec``."""
-    [found] = read(service(spec), *own).spec["containers"]
-    return found  # type: ignore[no-any-return]
+    [only] = read(service(spec), *own).spec["containers"]
+    return only  # type: ignore[no-any-return]
 
 
 def pod(spec: Any, **annotations: str) -> dict[str, Any]:
@@ -133,11 +135,11 @@ def test_an_annotation_makes_a_new_revision_but_kubectls_own_does_not() -> None:
         (V1Container, CONTAINER_FIELDS, "spec.predictor.containers[kserve-container]"),
         (V1alpha1ServingRuntimeSpec, RUNTIME_FIELDS | RUNTIME_ECHOED | {"workerSpec"}, "ServingRuntime own-0: spec"),
     ],
-    ids=lambda one: getattr(one, "__name__", ""),
+    ids=lambda model: getattr(model, "__name__", ""),
 )
 def test_every_other_field_of_the_vendors_is_refused_by_name(model: Any, known: frozenset[str], where: str) -> None:
     formats = {"supportedModelFormats": [{"name": "pytorch", "autoSelect": True}], "containers": [CUSTOM]}
-    tries = {
+    attempts: dict[Any, Callable[[str], tuple[dict[str, Any], Sequence[dict[str, Any]]]]] = {
         V1beta1PredictorSpec: lambda field: (SPEC | {field: 1}, ()),
         V1beta1ModelSpec: lambda field: (changed(**{field: 1}), ()),
         V1Container: lambda field: (custom({field: 1}), ()),
@@ -146,7 +148,7 @@ def test_every_other_field_of_the_vendors_is_refused_by_name(model: Any, known: 
     unknown = sorted(set(model.attribute_map.values()) - known)
     assert unknown
     for field in unknown:
-        spec, own = tries[model](field)
+        spec, own = attempts[model](field)
         with pytest.raises(NotSupportedError) as raised:
             read(service(spec), *own)
         assert str(raised.value).startswith(f"{where}.{field} is not supported by minipdk")
@@ -309,20 +311,21 @@ def test_a_model_on_a_persistent_volume_is_mounted() -> None:
 def test_a_transformer_beside_a_model_takes_the_requests_instead_of_it() -> None:
     transformer = {"name": "transformer-container", "image": "mine:1", "ports": [{"containerPort": 8090}]}
     spec = {"sklearn": {"storageUri": "s3://models/iris"}, "containers": [transformer]}
-    containers = {one["name"]: one for one in read(service(spec)).spec["containers"]}
+    containers = {container["name"]: container for container in read(service(spec)).spec["containers"]}
     assert "ports" not in containers["kserve-container"]
     assert containers["transformer-container"]["ports"] == [{"containerPort": 8090}]
 
 
 def test_a_sidecar_runs_beside_the_container_that_has_the_ports() -> None:
     spec = pod(custom({"ports": [{"containerPort": 9000}]}, {"name": "sidecar"}))
-    assert [one["name"] for one in spec["containers"]] == ["kserve-container", "sidecar"]
-    assert [one.get("readinessProbe") is None for one in spec["containers"]] == [False, True]
+    main, sidecar = spec["containers"]
+    assert [main["name"], sidecar["name"]] == ["kserve-container", "sidecar"]
+    assert [main.get("readinessProbe") is None, sidecar.get("readinessProbe") is None] == [False, True]
 
 
-def test_a_container_is_told_which_revision_it_is() -> None:
+def test_a_containers_variables_name_its_revision() -> None:
     [main] = pod(custom({"env": [{"name": "PORT", "value": "1"}]}))["containers"]
-    env = {one["name"]: one["value"] for one in main["env"]}
+    env = {variable["name"]: variable["value"] for variable in main["env"]}
     assert env == {
         "PORT": "1",
         "K_REVISION": "churn-predictor-00003",
@@ -331,11 +334,11 @@ def test_a_container_is_told_which_revision_it_is() -> None:
     }
 
 
-find = partial(choose, named=[], common=BUILT_IN)
+find = partial(choose, local=[], common=BUILT_IN)
 
 
-@pytest.mark.parametrize("runtime", BUILT_IN, ids=lambda one: one.name)
+@pytest.mark.parametrize("runtime", BUILT_IN, ids=lambda runtime: runtime.name)
 def test_each_runtime_of_the_cluster_is_found_by_its_format(runtime: ServingRuntime) -> None:
-    for one in runtime.spec["supportedModelFormats"]:
+    for model_format in runtime.spec["supportedModelFormats"]:
         for protocol in runtime.protocols:
-            assert find({"modelFormat": {"name": one["name"]}, "protocolVersion": protocol}) == runtime
+            assert find({"modelFormat": {"name": model_format["name"]}, "protocolVersion": protocol}) == runtime

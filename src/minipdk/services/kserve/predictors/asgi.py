@@ -1,4 +1,4 @@
-"""What stands before kserve's application: a limit for bodies, their type, and a short way for v1 predictions."""
+"""ASGI middleware before kserve's application: a limit for bodies, their type, and a short path for v1 predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PREFIX, SUFFIX = "/v1/models/", ":predict"
 JSON_LENGTH = b"inference-header-content-length"  # of protocol v2's binary data: tensors follow the JSON
-UNTOLD_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
+DEFAULT_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
 
 
 class JSONResponse(Response):
@@ -28,7 +28,7 @@ class JSONResponse(Response):
 
 
 class JsonByDefault:
-    """Take a body for JSON that says nothing of its type, or what curl says without being told."""
+    """Treat a body as JSON when its Content-Type is absent, or the default of curl."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +36,7 @@ class JsonByDefault:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
             names = {name: value for name, value in scope["headers"] if name in (b"content-type", JSON_LENGTH)}
-            if JSON_LENGTH not in names and names.get(b"content-type", b"") in UNTOLD_TYPES:
+            if JSON_LENGTH not in names and names.get(b"content-type", b"") in DEFAULT_TYPES:
                 others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
                 scope = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
         await self._app(scope, receive, send)
@@ -68,7 +68,7 @@ class BodyLimit:
             if received <= self._max_body:
                 await send(message)
 
-        # A client that has gone is told nothing; neither is one whose body was cut off here, by whoever misses the rest.
+        # A client that has gone gets no answer. One whose body was cut off here gets ours, not the application's.
         with contextlib.suppress(ClientDisconnect):
             await self._app(scope, limited_receive, unless_refused)
         if received > self._max_body:
@@ -82,8 +82,8 @@ class BodyLimit:
 class V1Predict:
     """Answers ``POST /v1/models/<name>:predict``; ``app`` is kserve's application, which answers everything else.
 
-    The way goes to kserve's own endpoint past FastAPI's routing and the timing of routes for a log that is off, which took
-    over half of the time of a small request.
+    It calls kserve's endpoint directly. FastAPI's routing, and the timing of routes for a log that is off, took over half of
+    the time of a small request.
     """
 
     def __init__(self, app: Starlette, plane: DataPlane) -> None:

@@ -10,29 +10,29 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 SHORT_SECONDS = 0.002
-"""To hand a call to a thread and its result back takes a tenth of that, and more where both want the interpreter."""
+"""Handing a call to a thread and its result back takes a tenth of that, and more while both compete for the interpreter."""
 FORGETTING = 0.9
-"""How much of the longest call counts one call later: forty short ones after one of a tenth of a second are short again."""
+"""The share of the longest call that still counts one call later: forty short calls outweigh one of a tenth of a second."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 class Calls:
-    """Calls made in a thread, so that probes are answered meanwhile; or at once, while none of late was long.
+    """Makes calls in a thread, so that probes are answered meanwhile, or directly while recent calls were short.
 
-    Either way no two overlap: a model need not be safe for that.
+    Calls never overlap, because a model need not be safe for that.
     """
 
     def __init__(self, name: str) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._turn = threading.Lock()
-        self._longest = 1.0  # of late, in seconds: nothing is known yet
+        self._longest = 1.0  # of recent calls, in seconds; long until one was measured
 
     async def make(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """What ``function`` returns. It is not called off when the caller has gone."""
+        """The result of ``function``, which runs to its end even if the caller is cancelled."""
         if self._longest <= SHORT_SECONDS and self._turn.acquire(blocking=False):
             try:
                 return self._timed(function, *args, **kwargs)

@@ -1,9 +1,9 @@
-"""What the model servers share: KServe's data plane on loopback, protocols v1 and v2 over REST, v2 over gRPC.
+"""KServe's data plane on loopback, for every model server: protocols v1 and v2 over REST, v2 over gRPC.
 
-A server's program parses its `arguments`, loads a `ServedModel` and calls `serve`. One clear answer for each way to fail,
-by HTTP status and, over gRPC, by the code that corresponds to it:
+A server's program parses its `arguments`, loads a `ServedModel` and calls `serve`. Each kind of failure has one HTTP status
+and the corresponding gRPC code:
 
-400  INVALID_ARGUMENT    the body is not JSON, or is not what the protocol or the model wants; the message names it
+400  INVALID_ARGUMENT    the body is not JSON, or does not fit the protocol or the model; the message names the fault
 404  NOT_FOUND           no such model
 413  RESOURCE_EXHAUSTED  the body is larger than the limit
 500  INTERNAL            the model raised; the answer has the exception's class and message, the pod's log the traceback
@@ -49,13 +49,14 @@ from starlette.responses import Response
 
 from minipdk.services.kserve.predictors.asgi import BodyLimit, JsonByDefault, JSONResponse, V1Predict
 from minipdk.services.kserve.predictors.calls import Calls
+from minipdk.services.kserve.predictors.errors import AnswerError
 
 HOST = "127.0.0.1"
-KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that it is never the one surprised
-GRACE_SECONDS = 3600.0  # as long as a request may take: who stops the server decides when to kill it
+KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that the ingress is always first to close it
+GRACE_SECONDS = 3600.0  # as long as a request may take: the kubelet decides when to kill the server
 MAX_BODY = 100 << 20
-SWITCH_SECONDS = 0.0005  # Python's 5 ms would have the loop wait that long for a thread that computes, and the reverse
-MAX_DETAILS = 20  # of what is wrong with the tensors of one request
+SWITCH_SECONDS = 0.0005  # with Python's 5 ms the loop would wait that long for a thread that computes, and the reverse
+MAX_DETAILS = 20  # faults reported for the tensors of one request
 GRPC_CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     401: grpc.StatusCode.UNAUTHENTICATED,
@@ -69,17 +70,9 @@ GRPC_CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-CLIENTS_MISTAKES = {InvalidInput: GRPC_CODES[400], ModelNotFound: GRPC_CODES[404]}
-"""Answered as by kserve, which would also log each with its traceback."""
+CLIENT_ERRORS = {InvalidInput: GRPC_CODES[400], ModelNotFound: GRPC_CODES[404]}
+"""kserve gives the same codes, and would also log each of these errors with its traceback."""
 log = logging.getLogger("predictor")
-
-
-class AnswerError(Exception):
-    """A model's own answer with a status other than 200."""
-
-    def __init__(self, status: int, answer: Any) -> None:
-        super().__init__(status, answer)
-        self.status, self.answer = status, answer
 
 
 class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotations
@@ -90,7 +83,7 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotation
         self.ready = True
 
     async def preprocess(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
-        """A request of protocol v1 has instances, which may be called inputs; those of v2 kserve has checked."""
+        """A v1 request must have instances, which may also be called inputs. kserve has checked v2 requests already."""
         if isinstance(payload, InferRequest):
             return payload
         if isinstance(payload, dict) and "inputs" in payload:
@@ -104,14 +97,14 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no type annotation
 
 
 class CalledModel(ServedModel):
-    """A model that is called for one request at a time."""
+    """A model that answers one request at a time."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._calls = Calls("model")
 
     def answer(self, payload: dict[str, Any] | InferRequest) -> Any:
-        """The answer to a request of protocol v1 or v2. Raises InvalidInput, which names what is wrong with it."""
+        """The answer to a request of protocol v1 or v2. Raises InvalidInput, which names the fault in the request."""
         raise NotImplementedError
 
     async def predict(self, payload: Any, headers: dict[str, str] | None = None) -> Any:  # noqa: ARG002  # kserve's
@@ -130,14 +123,14 @@ async def _answer_error(_: Request, error: Exception) -> Response:
 
 
 async def _answer_invalid_input(_: Request, error: Exception) -> Response:
-    """As kserve's, which would also log each with its traceback, for whoever likes to fill the log."""
+    """Like kserve's handler, which would also log a traceback, so that any client could fill the log."""
     return JSONResponse({"error": str(error)}, status_code=400)
 
 
 async def _answer_invalid_tensors(_: Request, error: Exception) -> Response:
-    """As FastAPI's, without the input, which may be large or, as NaN and lone surrogates, not to be said in JSON."""
+    """Like FastAPI's handler, without the input, which may be large or, like NaN and lone surrogates, no valid JSON."""
     assert isinstance(error, RequestValidationError)
-    details = [{"type": one["type"], "loc": one["loc"], "msg": one["msg"]} for one in error.errors()]
+    details = [{key: fault[key] for key in ("type", "loc", "msg")} for fault in error.errors()]
     return Response(json.dumps({"detail": details[:MAX_DETAILS]}), 422, media_type="application/json")
 
 
@@ -149,7 +142,7 @@ async def _metrics_of_all_workers(request: Request) -> Response:
 
 
 class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kserve has no type annotations
-    """gRPC's statuses for what kserve has none for, or loses the reason of."""
+    """gRPC statuses for errors to which kserve gives none, or without their reason."""
 
     async def handle_exception(self, ex: Exception, request_or_iterator: Any, context: Any, method_name: str) -> None:
         if isinstance(ex, AnswerError):
@@ -160,14 +153,14 @@ class ErrorStatuses(ExceptionToStatusInterceptor):  # type: ignore[misc]  # kser
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, str(ex))
         elif isinstance(ex, InferenceError):
             await context.abort(grpc.StatusCode.INTERNAL, str(ex))
-        elif code := CLIENTS_MISTAKES.get(type(ex)):
+        elif code := CLIENT_ERRORS.get(type(ex)):
             await context.abort(code, str(ex))
         else:
             await super().handle_exception(ex, request_or_iterator, context, method_name)
 
 
 class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]  # kserve has no type annotations
-    """Models are not loaded and unloaded by requests: to do so to one of several workers would leave them at odds."""
+    """Requests cannot load or unload models: they would reach one of several workers, which would then differ."""
 
     async def load(self, model_name: str) -> None:
         raise NotImplementedError(f"loading {model_name} by request is not supported by minipdk")
@@ -185,13 +178,13 @@ class HttpServer(uvicorn.Server):
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """The options that every model server takes. Its ports come from the environment (see minipdk.serving)."""
+    """The options that every model server takes. The node gives it its ports in the environment."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--model_name", default="model", help="the name in the request's path")
     parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the folder of the model's files")
     parser.add_argument("--http_port", type=int, default=int(os.environ.get("PORT", "8080")))
     parser.add_argument("--grpc_port", type=int, default=int(os.environ.get("GRPC_PORT", "8081")))
-    parser.add_argument("--workers", type=_positive, help="the number of processes, each with the model of its own")
+    parser.add_argument("--workers", type=_positive, help="the number of processes, each with its own model")
     return parser
 
 
@@ -202,11 +195,11 @@ def _positive(text: str) -> int:
 
 
 def set_up_logging() -> None:
-    """Log to stderr, the pod's log; without the lines for each request, which cost a tenth of a request's time."""
+    """Log to stderr, the pod's log; without a line for each request, which cost a tenth of a request's time."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn.access").disabled = True
     logging.getLogger("kserve.trace").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # kserve's, not the reader's to mend
+    warnings.filterwarnings("ignore", "ORJSONResponse is deprecated")  # kserve's own use of it, which readers cannot fix
 
 
 def serve(
@@ -219,7 +212,7 @@ def serve(
 ) -> None:
     """Serve ``models`` on loopback until SIGTERM; requests in flight are finished.
 
-    Where this process is one of several ``workers``, the kernel shares out connections to their ports (SO_REUSEPORT).
+    If this process is one of several ``workers``, the kernel distributes connections among them (SO_REUSEPORT).
     """
     repository = ModelRepository()
     for model in models:
@@ -227,7 +220,7 @@ def serve(
     plane, extension = DataPlane(repository), FixedModels(repository)
     app.add_exception_handler(AnswerError, _answer_error)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        app.add_route("/metrics", _metrics_of_all_workers)  # before kserve's, which tells of one
+        app.add_route("/metrics", _metrics_of_all_workers)  # before kserve's route, which covers one worker
     RESTServer(app, plane, extension, http_port).create_application()
     app.add_exception_handler(InvalidInput, _answer_invalid_input)
     app.add_exception_handler(RequestValidationError, _answer_invalid_tensors)
@@ -244,7 +237,7 @@ def serve(
     )
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
-    gc.freeze()  # what is loaded stays: no later collection has to look through it, which takes hundreds of milliseconds
+    gc.freeze()  # the model stays: no later collection has to look through it, which takes hundreds of milliseconds
     uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body, workers > 1))
 
 
@@ -264,12 +257,12 @@ async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     log.info("serving http://%s:%d and grpc://%s:%d", HOST, http.config.port, HOST, grpc_port)
-    with socket.socket() as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
         try:
-            listening.bind((HOST, http.config.port))
+            listener.bind((HOST, http.config.port))
         except OSError as error:
             sys.exit(f"cannot listen on {HOST}:{http.config.port}: {error.strerror}")
-        await http.serve([listening])
+        await http.serve([listener])
     await asyncio.gather(*stopping)

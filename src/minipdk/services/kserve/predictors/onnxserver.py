@@ -3,7 +3,7 @@
     python -m predictors.onnxserver --model_name churn --model_dir /mnt/models      # listens on $PORT and $GRPC_PORT
 
 The folder holds exactly one .onnx file, at its top or as Triton lays it out, ``<version>/model.onnx``. Protocol v2 takes a
-tensor for each of the model's inputs, by name; ``/v2/models/<name>`` tells their names, datatypes and shapes. In protocol v1
+tensor for each of the model's inputs, by name; ``/v2/models/<name>`` lists their names, datatypes and shapes. In protocol v1
 an instance is a row of the model's one input, or an object with a value for each of them.
 """
 
@@ -23,7 +23,8 @@ from kserve.errors import InvalidInput
 from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from minipdk.services.kserve.predictors.model_server import AnswerError, CalledModel, arguments, serve, set_up_logging
+from minipdk.services.kserve.predictors.errors import AnswerError, ModelFileError
+from minipdk.services.kserve.predictors.model_server import CalledModel, arguments, serve, set_up_logging
 from minipdk.services.kserve.predictors.tensors import array_of
 from minipdk.services.kserve.predictors.workers import become_worker
 
@@ -45,10 +46,6 @@ DATATYPES = {
 log = logging.getLogger("onnxserver")
 
 
-class ModelFileError(Exception):
-    """The model folder holds no model that can be served; the message says why."""
-
-
 class Tensor:
     """One of the model's inputs or outputs. A dimension of any length is -1 in ``shape``."""
 
@@ -57,8 +54,8 @@ class Tensor:
         try:
             self.datatype = DATATYPES[node.type]
         except KeyError:
-            mend = ': convert the model with options={"zipmap": False}' if "map" in node.type else ""
-            raise ModelFileError(f"{node.name} of the model is a {node.type}, which no protocol has{mend}") from None
+            remedy = ': convert the model with options={"zipmap": False}' if "map" in node.type else ""
+            raise ModelFileError(f"{node.name} of the model is a {node.type}, which no protocol has{remedy}") from None
         self.shape = [size if isinstance(size, int) else -1 for size in node.shape]
         self.symbols = {axis: size for axis, size in enumerate(node.shape) if isinstance(size, str)}
 
@@ -66,13 +63,13 @@ class Tensor:
         return {"name": self.name, "datatype": self.datatype, "shape": self.shape}
 
     def checked(self, values: Any) -> np.ndarray[Any, Any]:
-        """``values`` as this input's array. Raises InvalidInput where they are of another shape, or would be changed."""
+        """``values`` as this input's array. Raises InvalidInput if their shape differs or a value would change."""
         try:
             array = np.asarray(values)
         except ValueError:
             raise InvalidInput(f"input {self.name!r}: rows of different lengths are no tensor") from None
         if len(array.shape) != len(self.shape) or any(
-            wanted not in (-1, size) for wanted, size in zip(self.shape, array.shape, strict=True)
+            expected not in (-1, size) for expected, size in zip(self.shape, array.shape, strict=True)
         ):
             raise InvalidInput(f"input {self.name!r} must have the shape {self.shape}, not {list(array.shape)}")
         if self.datatype == "BYTES":
@@ -85,7 +82,7 @@ class Tensor:
         return array.astype(dtype)
 
     def _fits(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> bool:
-        """Whether numbers stay what they are: whole ones whole and in range, true and false to themselves."""
+        """Whether conversion to ``dtype`` keeps every value: integers exact and in range, booleans booleans."""
         if "b" in (array.dtype.kind, dtype.kind):
             return bool(array.dtype.kind == dtype.kind)
         if array.dtype.kind not in "iuf" or (array.dtype.kind == "f" and dtype.kind != "f"):
@@ -134,10 +131,10 @@ class OnnxModel(CalledModel):
     def _answer_v1(self, instances: list[Any]) -> dict[str, Any]:
         if isinstance(instances[0], dict):
             if different := next(
-                (one for one in instances if not isinstance(one, dict) or one.keys() != instances[0].keys()), 0
+                (row for row in instances if not isinstance(row, dict) or row.keys() != instances[0].keys()), 0
             ):
                 raise InvalidInput(f"every instance must name the same inputs: {different!r:.100}")
-            values = {name: [one[name] for one in instances] for name in instances[0]}
+            values = {name: [row[name] for row in instances] for name in instances[0]}
         elif len(self._inputs) == 1:
             values = {next(iter(self._inputs)): instances}
         else:
@@ -151,15 +148,15 @@ class OnnxModel(CalledModel):
         return {"predictions": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]}
 
     def _answer_v2(self, request: InferRequest) -> InferResponse:
-        wanted = [output.name for output in request.request_outputs or ()] or list(self._outputs)
-        for name in wanted:
+        requested = [output.name for output in request.request_outputs or ()] or list(self._outputs)
+        for name in requested:
             if name not in self._outputs:
                 raise InvalidInput(f"unknown output {name!r}: the model has {', '.join(self._outputs)}")
-        results = self._run({tensor.name: array_of(tensor) for tensor in request.inputs}, wanted)
+        results = self._run({tensor.name: array_of(tensor) for tensor in request.inputs}, requested)
         outputs = []
         for name, array in results.items():
             output = InferOutput(name, list(array.shape), from_np_dtype(array.dtype))
-            half = array.dtype == np.float16 and request.from_grpc  # which gRPC carries as raw bytes alone
+            half = array.dtype == np.float16 and request.from_grpc  # gRPC carries it only as raw bytes
             output.set_data_from_numpy(array, binary_data=request.use_binary_outputs or half)
             outputs.append(output)
         return InferResponse(
@@ -186,7 +183,7 @@ class OnnxModel(CalledModel):
             raise InvalidInput(f"{error}") from error
 
     def _check_lengths(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """A dimension that the model calls the same in several inputs has one length, such as the number of rows."""
+        """A dimension with the same name in several inputs, such as the number of rows, must have one length."""
         first: dict[str, tuple[str, int]] = {}
         for name, array in arrays.items():
             for axis, symbol in self._inputs[name].symbols.items():
@@ -199,14 +196,14 @@ def main() -> None:
     options = arguments(__doc__).parse_args()
     set_up_logging()
     workers = options.workers or 1
-    tell_loaded = become_worker(workers)
+    report_loaded = become_worker(workers)
     try:
         path = find_model(options.model_dir)
         log.info("loading %s", path.name)
         model = OnnxModel(options.model_name, path)
     except (ModelFileError, OSError) as error:
         sys.exit(f"{error}")
-    tell_loaded()
+    report_loaded()
     serve([model], http_port=options.http_port, grpc_port=options.grpc_port, workers=workers)
 
 

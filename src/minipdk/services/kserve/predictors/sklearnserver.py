@@ -3,8 +3,8 @@
     python -m predictors.sklearnserver --model_name iris --model_dir /mnt/models      # listens on $PORT and $GRPC_PORT
 
 The folder holds exactly one file whose name ends with .joblib, .pkl or .pickle. ``PREDICT_PROBA=true`` asks the model for
-probabilities. A request's rows are lists of numbers, objects of columns, or strings; in protocol v2 they are one tensor, or
-a tensor for each column where the request's ``content_type`` is ``pd`` or the model knows its columns' names.
+probabilities. A request's rows are lists of numbers, objects of columns, or strings. In protocol v2 they are one tensor, or
+one for each column if the request's ``content_type`` is ``pd`` or the model knows its columns' names.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
 from kserve.utils.utils import get_predict_response
 from sklearn.base import BaseEstimator
 
+from minipdk.services.kserve.predictors.errors import ModelFileError
 from minipdk.services.kserve.predictors.model_server import CalledModel, arguments, serve, set_up_logging
 from minipdk.services.kserve.predictors.tensors import array_of
 from minipdk.services.kserve.predictors.workers import become_worker
@@ -32,12 +33,8 @@ from minipdk.services.kserve.predictors.workers import become_worker
 MODEL_EXTENSIONS = (".joblib", ".pkl", ".pickle")
 PANDAS = "pd"
 WRONG_INPUT = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
-"""What scikit-learn, pandas and numpy raise for other columns, a wrong number of them, NaN, or text for numbers."""
+"""Raised by scikit-learn, pandas and numpy for other columns, a wrong number of them, NaN, or text for numbers."""
 log = logging.getLogger("sklearnserver")
-
-
-class ModelFileError(Exception):
-    """The model folder does not hold exactly one model file that can be read; the message names what it holds."""
 
 
 def find_model(folder: Path) -> Path:
@@ -66,20 +63,20 @@ def load(path: Path) -> Any:
 def rows_of(instances: list[Any]) -> Any:
     """Protocol v1's instances as scikit-learn takes them: an array, a DataFrame of columns, or a list of strings."""
     first = instances[0]
-    if all(isinstance(one, str) for one in instances):
+    if all(isinstance(row, str) for row in instances):
         return instances
     if isinstance(first, list) and first and isinstance(first[0], dict):  # KServe's form: a list of records each
-        return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
+        return pd.concat([pd.DataFrame(row) for row in instances], ignore_index=True)
     if not isinstance(first, dict):
         rows = np.array(instances)
         return np.array(instances, dtype=object) if rows.dtype.kind == "U" else rows  # numbers beside strings stay numbers
     if any(isinstance(value, dict | list) for value in first.values()):  # KServe's: {column: {row: value} or [value]}
-        return pd.concat([pd.DataFrame(one) for one in instances], ignore_index=True)
+        return pd.concat([pd.DataFrame(row) for row in instances], ignore_index=True)
     return pd.DataFrame.from_records(instances)
 
 
 def tensors_of(request: InferRequest, columns: list[str]) -> Any:
-    """Protocol v2's tensors as scikit-learn takes them. ``columns`` are those of its training, if it knows them."""
+    """Protocol v2's tensors as scikit-learn takes them. ``columns`` are its columns in training, if it knows them."""
     content_type = (request.parameters or {}).get("content_type", "")
     if isinstance(content_type, InferParameter):
         content_type = content_type.string_param
@@ -108,11 +105,11 @@ class SklearnModel(CalledModel):
             v2 = isinstance(payload, InferRequest)
             rows = tensors_of(payload, self._columns) if v2 else rows_of(payload["instances"])
             if isinstance(rows, pd.DataFrame) and set(rows.columns) == set(self._columns):
-                rows = rows[self._columns]  # scikit-learn wants them in the order of its training
+                rows = rows[self._columns]  # scikit-learn requires the order of its training
             result = self._predict(rows)
         except WRONG_INPUT as error:
             if isinstance(getattr(error, "obj", None), BaseEstimator):
-                raise  # an attribute that the model itself lacks: another version of scikit-learn has pickled it
+                raise  # the model lacks an attribute: another version of scikit-learn has pickled it
             raise InvalidInput(f"{error}") from error
         if isinstance(result, np.ndarray) and result.dtype.kind == "U":
             result = result.astype(object)  # kserve cannot encode numpy's strings
@@ -123,7 +120,7 @@ def main() -> None:
     options = arguments(__doc__).parse_args()
     set_up_logging()
     workers = options.workers or 1
-    tell_loaded = become_worker(workers)
+    report_loaded = become_worker(workers)
     try:
         path = find_model(options.model_dir)
         log.info("loading %s", path.name)
@@ -132,7 +129,7 @@ def main() -> None:
         sys.exit(f"{error}")
     probabilities = os.environ.get("PREDICT_PROBA", "false").lower() == "true"
     model = SklearnModel(options.model_name, loaded, probabilities=probabilities)
-    tell_loaded()
+    report_loaded()
     serve([model], http_port=options.http_port, grpc_port=options.grpc_port, workers=workers)
 
 

@@ -12,12 +12,12 @@ from kserve.errors import InvalidInput
 def array_of(tensor: InferInput, *, binary: bool = False) -> np.ndarray[Any, Any]:
     """The numbers of ``tensor`` in its datatype and shape, or its strings. Raises InvalidInput with its name.
 
-    Bytes that are no string, such as a picture's, are taken where ``binary`` says so, and stay bytes.
+    With ``binary``, bytes that are no string, such as a picture's, are accepted and stay bytes.
     """
     try:
         values: np.ndarray[Any, Any] = tensor.as_numpy()
         if tensor.datatype == "BYTES":
-            texts = [_text(one, binary) if isinstance(one, bytes) else one for one in values.ravel()]
+            texts = [_text(value, binary) if isinstance(value, bytes) else value for value in values.ravel()]
             values = np.array(texts, dtype=object).reshape(values.shape)
     except InvalidInput:
         raise InvalidInput(f"input {tensor.name!r}: there is no datatype {tensor.datatype!r:.40}") from None

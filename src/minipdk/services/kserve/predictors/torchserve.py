@@ -3,9 +3,9 @@
     python -m predictors.torchserve --model_name churn --model_dir /mnt/models      # listens on $PORT and $GRPC_PORT
 
 TorchServe's own command line, ``torchserve --start --model-store DIR --ts-config FILE``, is understood too. The handler is
-loaded by torchserve's own loader and called through torchserve's own KServe envelope, so a handler sees what it would see
-under TorchServe: for ``{"instances": [a, b]}`` its ``handle`` gets ``[a, b]``. Java is not needed. There is a worker, a
-process with a handler of its own, for each core, within the bounds of minWorkers and maxWorkers in config.properties.
+loaded by torchserve's own loader and called through torchserve's own KServe envelope, so a handler gets the same data as
+under TorchServe: for ``{"instances": [a, b]}`` its ``handle`` gets ``[a, b]``. Java is not needed. Each core has a worker, a
+process with a separate handler, within the bounds of minWorkers and maxWorkers in config.properties.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from kserve import InferRequest, InferResponse
 from kserve.errors import InvalidInput
 from ts.utils.util import PredictionException
 
-from minipdk.services.kserve.predictors.archive import Model, find_archive, read_config, unpack
 from minipdk.services.kserve.predictors.calls import Calls
-from minipdk.services.kserve.predictors.model_server import AnswerError, ServedModel, arguments, serve, set_up_logging
+from minipdk.services.kserve.predictors.errors import AnswerError, ArchiveError
+from minipdk.services.kserve.predictors.model_archive import Model, find_archive, read_config, unpack
+from minipdk.services.kserve.predictors.model_server import ServedModel, arguments, serve, set_up_logging
 from minipdk.services.kserve.predictors.tensors import array_of
-from minipdk.services.kserve.predictors.unpacking import ArchiveError
 from minipdk.services.kserve.predictors.workers import become_worker
 
 ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
@@ -38,7 +38,7 @@ log = logging.getLogger("torchserve")
 
 
 class Worker:
-    """The loaded handler. Calls are made one at a time, as in a TorchServe worker of its own."""
+    """The loaded handler. Calls are made one at a time, as in a worker of TorchServe."""
 
     def __init__(self, model: Model, protocol: str) -> None:
         import ts
@@ -55,7 +55,7 @@ class Worker:
                 model.name, str(model.folder), model.handler, None, 1, ENVELOPES[protocol], True, metrics
             )
         except ModuleNotFoundError as error:
-            # Where the archive's handler cannot be imported, the loader looks for a built-in one and complains about that.
+            # When the archive's handler cannot be imported, the loader looks for a built-in one and complains about that.
             if isinstance(error.__context__, ImportError) and model.handler_file.exists():
                 raise error.__context__ from None
             raise
@@ -80,7 +80,7 @@ class Worker:
 
 
 def install_requirements(model: Model) -> None:
-    """TorchServe's install_py_dep_per_model: what the archive's requirements file names, into the container's own layer."""
+    """TorchServe's install_py_dep_per_model: install the archive's requirements into the container's private layer."""
     if model.requirements is None:
         return
     log.info("installing %s", model.requirements.name)
@@ -123,15 +123,15 @@ class TorchServeModel(ServedModel):
 
 
 def _body(request: InferRequest) -> dict[str, Any]:
-    """What TorchServe's envelope wants, however the tensors came: JSON, but for bytes that are no string."""
+    """The body for TorchServe's envelope, however the tensors arrived: JSON, except for bytes that are no string."""
     inputs = [
         {
-            "name": one.name,
-            "shape": one.shape,
-            "datatype": one.datatype,
-            "data": array_of(one, binary=True).ravel().tolist(),
+            "name": tensor.name,
+            "shape": tensor.shape,
+            "datatype": tensor.datatype,
+            "data": array_of(tensor, binary=True).ravel().tolist(),
         }
-        for one in request.inputs
+        for tensor in request.inputs
     ]
     return {"id": request.id or str(uuid.uuid4()), "inputs": inputs}
 
@@ -158,9 +158,9 @@ def main() -> None:
         sys.exit(f"{error}")
     log.info("loading %s %s from %s with handler %s", model.name, model.version, archive.name, model.handler)
     workers = options.workers or config.workers(model.name, len(os.sched_getaffinity(0)))
-    tell_loaded = become_worker(workers)
+    report_loaded = become_worker(workers)
     worker = Worker(model, options.protocol)
-    tell_loaded()
+    report_loaded()
     names = dict.fromkeys([model.name, options.model_name])
     serve(
         [TorchServeModel(name, worker) for name in names],

@@ -1,4 +1,4 @@
-"""Unpack what somebody else packed: nothing is written outside the folder, and no more than fits."""
+"""Unpack untrusted archives: nothing is written outside the folder, and size and number of files are limited."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from minipdk.services.kserve.predictors.errors import ArchiveError
+
 MAX_BYTES = 16 << 30
 MAX_MEMBERS = 100_000
 ZIP, TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-
-
-class ArchiveError(Exception):
-    """The file is no archive that can be served; the message names the file and the mend."""
 
 
 def is_archive(name: str) -> bool:
@@ -36,7 +34,7 @@ def unpack_zip(archive: Path, folder: Path) -> None:
             members = opened.infolist()
             _check_size(archive, len(members), sum(member.file_size for member in members))
             for member in members:
-                # `filename` has its backslashes turned by zipfile where they are separators; the original name has not.
+                # zipfile replaces the host's separators in `filename`; the original name has its backslashes.
                 _check_name(archive, member.orig_filename, plain=not stat.S_ISLNK(member.external_attr >> 16))
             for member in members:
                 opened.extract(member, folder)

@@ -1,7 +1,7 @@
 """The serving runtimes that come with the cluster: their ClusterServingRuntime manifests, and the images these name.
 
-A manifest is ``<name>.yaml`` here, an image's Dockerfile lies in a folder of its own and its program in
-`minipdk.services.kserve.predictors`; `images` builds them.
+A manifest is ``<name>.yaml``. The node builds an image on first use, from a Dockerfile in a folder here and the programs in
+`minipdk.services.kserve.predictors`; the model servers share a Dockerfile, with a list of requirements for each.
 """
 
 from __future__ import annotations
@@ -9,9 +9,28 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from minipdk.controller.api import Object
+from minipdk.common.service import ImageSource
+from minipdk.controller.objects import Object
+
+FOLDER = Path(__file__).parent
+CONTEXT = FOLDER.parent
+"""The build context: the folder with `runtimes` and `predictors`."""
 
 STORAGE_INITIALIZER_IMAGE = "kserve/storage-initializer:v0.21.0"
+MODEL_SERVERS = {
+    "kserve/sklearnserver:v0.21.0": "sklearnserver",
+    "kserve/onnxserver:v0.21.0": "onnxserver",
+    "pytorch/torchserve-kfs:0.12.0": "torchserve",
+}
+"""The images of the model servers, and the program that each runs."""
+
+IMAGES = {
+    STORAGE_INITIALIZER_IMAGE: ImageSource(CONTEXT, FOLDER / "storage-initializer" / "Dockerfile"),
+    **{
+        image: ImageSource(CONTEXT, FOLDER / "model-server" / "Dockerfile", {"SERVER": server})
+        for image, server in MODEL_SERVERS.items()
+    },
+}
 
 
 @cache
@@ -19,4 +38,4 @@ def manifests() -> tuple[Object, ...]:
     """The ClusterServingRuntimes, by name."""
     import yaml  # the cluster's list of services imports this package, and the command line starts quickly
 
-    return tuple(yaml.safe_load(path.read_text()) for path in sorted(Path(__file__).parent.glob("*.yaml")))
+    return tuple(yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml")))

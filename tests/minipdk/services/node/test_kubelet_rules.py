@@ -28,9 +28,9 @@ from minipdk.services.node.environment import expand
 from minipdk.services.node.images import Images
 from minipdk.services.node.logs import ContainerLog, last_line
 from minipdk.services.node.probes import LIVENESS, Target, read
-from minipdk.services.node.quantities import pod_request
+from minipdk.services.node.resources import pod_request
+from minipdk.services.node.startup import StartLimit
 from minipdk.services.node.status import PodStatus
-from minipdk.services.node.turns import Turns
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
 
@@ -142,13 +142,13 @@ def test_pauses_grow_as_a_kubelets_until_a_container_has_run_for_ten_minutes() -
 
 def test_containers_start_in_turns_first_come_first_served() -> None:
     async def run() -> tuple[list[int], int, list[str]]:
-        turns, order, said, most = Turns(2), [], [], 0
+        limit, order, said, most = StartLimit(2), [], [], 0
         running = 0
 
         async def start(number: int) -> None:
             nonlocal running, most
-            with turns.turn() as turn:
-                await turn.take(said.append)
+            with limit.slot() as slot:
+                await slot.acquire(said.append)
                 order.append(number)
                 running += 1
                 most = max(most, running)
@@ -169,7 +169,7 @@ def test_an_image_is_built_once_for_all_who_wait_and_again_after_a_failure(
     name = "model-server:1"
     builds: list[str] = []
 
-    def build(_store: ImageStore, _context: Path, name: str, *, dockerfile: Path, progress: Callable[[str], None]) -> Image:
+    def build(_store: ImageStore, _context: Path, name: str, *, progress: Callable[[str], None], **_: object) -> Image:
         progress(f"Step {len(builds)}")
         builds.append(name)
         if len(builds) == 1:

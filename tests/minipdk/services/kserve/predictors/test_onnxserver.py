@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceGRPCClient
-from tests.minipdk.services.kserve.conftest import ModelServer, StartModelServer
+from tests.minipdk.services.kserve.predictors.conftest import ModelServer, StartModelServer
 
 IMAGE = "kserve/onnxserver:v0.21.0"
 

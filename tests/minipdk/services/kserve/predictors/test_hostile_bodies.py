@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from tests import churn_archive
 from tests.conftest import wait_for
-from tests.minipdk.services.kserve.conftest import ModelServer, StartModelServer
+from tests.minipdk.services.kserve.predictors.conftest import ModelServer, StartModelServer
 
 COUNT, SEED = int(os.environ.get("BODIES_COUNT", "200")), int(os.environ.get("BODIES_SEED", "0"))
 IMAGE = "pytorch/torchserve-kfs:0.12.0"

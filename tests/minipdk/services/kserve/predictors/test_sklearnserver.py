@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 from tests.conftest import wait_for
-from tests.minipdk.services.kserve.conftest import ModelServer, StartModelServer
+from tests.minipdk.services.kserve.predictors.conftest import ModelServer, StartModelServer
 
 IMAGE = "kserve/sklearnserver:v0.21.0"
 IRIS = [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]

@@ -1,4 +1,7 @@
-"""What a container of a Pod becomes: the sandbox's specification, with everything that its Pod refers to looked up."""
+"""A container's specification for its sandbox, and the fields of a Pod that are refused or have no effect.
+
+It looks up all objects that the Pod refers to.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minipdk.controller.api import Api, Object
+from minipdk.controller.api import Api
+from minipdk.controller.objects import Object
 from minipdk.services.node import probes
 from minipdk.services.node.environment import environment, expand
 from minipdk.services.node.errors import ContainerError
-from minipdk.services.node.quantities import amount, whole
+from minipdk.services.node.resources import amount, whole
 from minipdk.services.node.status import CONFIG_ERROR
 from minipdk.services.node.volumes import Volumes
 
@@ -35,7 +39,7 @@ REFUSED_IN_POD = (
     *("activeDeadlineSeconds", "readinessGates", "runtimeClassName", "schedulingGates", "resourceClaims", "overhead"),
 )
 REFUSED_UNLESS = {"hostUsers": True, "os": {"name": "linux"}}
-"""What a Pod may say in one way alone, which is how it is."""
+"""Fields of a Pod that are refused unless they have this value, which describes minipdk."""
 REFUSED_FOR_PODS_SECURITY = ("sysctls", "windowsOptions")
 REFUSED_IN_CONTAINER = ("lifecycle", "stdin", "tty", "volumeDevices", "restartPolicy")
 REFUSED_FOR_SECURITY = ("privileged", "readOnlyRootFilesystem", "procMount", "windowsOptions")
@@ -47,7 +51,7 @@ ECHOED = (
     *("priority", "preemptionPolicy", "resizePolicy", "stdinOnce"),
     *("emptyDir.medium", "emptyDir.sizeLimit", "terminationMessagePolicy"),
 )
-"""What a Pod may say and has no meaning here; the documentation says why."""
+"""Fields that a Pod may have and that have no effect here; the documentation gives the reasons."""
 
 
 async def prepare(
@@ -61,9 +65,9 @@ async def prepare(
     message: Path,
     network: Network | None,
 ) -> ContainerSpec:
-    """The specification of ``container``, with the variables ``extra`` below its own; it says in ``message`` why it ends.
+    """The specification of ``container``. Its own variables override ``extra``; ``message`` is its termination log.
 
-    Raises ContainerError for what is not there or not supported.
+    Raises ContainerError for a missing object or an unsupported field.
     """
     from minipdk.sandbox import ContainerSpec, Mount
 
@@ -71,7 +75,7 @@ async def prepare(
         raise ContainerError(CONFIG_ERROR, f"{refused} is not supported by minipdk")
     probes.read_all(container)
     variables = extra | await environment(api, pod, container)
-    command, args = ([expand(one, variables) for one in container.get(key) or ()] for key in ("command", "args"))
+    command, args = ([expand(word, variables) for word in container.get(key) or ()] for key in ("command", "args"))
     return ContainerSpec(
         image=image,
         argv=[*(command or image.config.entrypoint), *args] if command or args else [],
@@ -89,11 +93,11 @@ async def prepare(
 
 
 def _refused(spec: Object, container: Object) -> Iterator[str]:
-    """The fields that ask for what there is not."""
+    """The fields that request an unsupported feature."""
     yield from (f"spec.{name}" for name in REFUSED_IN_POD if spec.get(name))
     yield from (f"spec.{name}" for name, harmless in REFUSED_UNLESS.items() if spec.get(name, harmless) != harmless)
-    whole = spec.get("securityContext") or {}
-    yield from (f"spec.securityContext.{name}" for name in REFUSED_FOR_PODS_SECURITY if whole.get(name))
+    pod_security = spec.get("securityContext") or {}
+    yield from (f"spec.securityContext.{name}" for name in REFUSED_FOR_PODS_SECURITY if pod_security.get(name))
     security = container.get("securityContext") or {}
     fields = [name for name in REFUSED_IN_CONTAINER if container.get(name)]
     fields += [
@@ -103,15 +107,15 @@ def _refused(spec: Object, container: Object) -> Iterator[str]:
         fields.append("resources.claims")
     if (security.get("capabilities") or {}).get("add"):
         fields.append("securityContext.capabilities.add")
-    if not spec.get("hostNetwork") and any(one.get("hostPort") for one in container.get("ports") or ()):
+    if not spec.get("hostNetwork") and any(port.get("hostPort") for port in container.get("ports") or ()):
         fields.append("ports.hostPort")
-    if any(one.get("mountPropagation") not in (None, "None") for one in container.get("volumeMounts") or ()):
+    if any(mount.get("mountPropagation") not in (None, "None") for mount in container.get("volumeMounts") or ()):
         fields.append("volumeMounts.mountPropagation")
     yield from (f"{field} of container {container['name']}" for field in fields)
 
 
 def _user(pod: Object, container: Object) -> str | None:
-    """The user that the container's, else the Pod's security context names; None for the image's."""
+    """The user of the container's security context, else of the Pod's; None for the image's user."""
     security = {**(pod["spec"].get("securityContext") or {}), **(container.get("securityContext") or {})}
     user, group = security.get("runAsUser"), security.get("runAsGroup")
     if user is None and group is None:
@@ -120,7 +124,7 @@ def _user(pod: Object, container: Object) -> str | None:
 
 
 def _cpus(container: Object) -> list[int]:
-    """Which CPUs the container's processes may run on: as many as its limit, rounded up; empty for all."""
-    ours = sorted(os.sched_getaffinity(0))
+    """The CPUs on which the container's processes may run: its limit, rounded up; empty for all CPUs."""
+    available = sorted(os.sched_getaffinity(0))
     limit = whole(amount(container, "limits", "cpu"))
-    return sorted(random.sample(ours, limit)) if 0 < limit < len(ours) else []
+    return sorted(random.sample(available, limit)) if 0 < limit < len(available) else []

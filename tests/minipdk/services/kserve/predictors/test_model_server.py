@@ -15,7 +15,8 @@ import requests
 from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceGRPCClient
 from tests.conftest import wait_for
-from tests.minipdk.services.kserve.conftest import Archiver, ModelServer, StartModelServer, broken_handler
+from tests.minipdk.services.kserve.conftest import Archiver, broken_handler
+from tests.minipdk.services.kserve.predictors.conftest import ModelServer, StartModelServer
 
 CONFIG = "max_request_size=100000\n"
 IMAGE = "pytorch/torchserve-kfs:0.12.0"

@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minipdk.services.kserve.predictors.unpacking import ArchiveError, unpack_zip
+from minipdk.services.kserve.predictors.errors import ArchiveError
+from minipdk.services.kserve.predictors.unpacking import unpack_zip
 
 TORCHSERVE_MAX_REQUEST_SIZE = 6_553_500
-MOST_WORKERS = 4  # where nothing says how many: each has a model of its own in memory
+MOST_WORKERS = 4  # unless the configuration sets a number: each worker has its own model in memory
 
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """What a `config.properties` says that this server honours.
+    """The settings of a `config.properties` that this server honours.
 
     ``models`` maps each name of its model_snapshot to that model's archive name, ``worker_bounds`` to its fewest and most
-    workers. Its addresses, thread counts and queue sizes are TorchServe's own and have no meaning here.
+    workers. Addresses, thread counts and queue sizes concern TorchServe's Java frontend and have no meaning here.
     """
 
     models: dict[str, str]
@@ -40,7 +41,7 @@ class ServerConfig:
 
 @dataclass(frozen=True)
 class Model:
-    """An unpacked archive. ``name`` is what clients call it, ``handler`` as TorchServe's loader takes it."""
+    """An unpacked archive. Clients use ``name``; ``handler`` has the form that TorchServe's loader takes."""
 
     name: str
     version: str
@@ -50,15 +51,15 @@ class Model:
 
     @property
     def handler_file(self) -> Path:
-        """Where the handler's module would be; a built-in handler such as image_classifier has none."""
+        """The path of the handler's module, which does not exist for a built-in handler such as image_classifier."""
         return self.folder / f"{self.handler.partition(':')[0].removesuffix('.py').rpartition('/')[2]}.py"
 
 
-def read_config(model_dir: Path, named: Path | None = None) -> ServerConfig:
-    """The settings in ``named``, else ``config/config.properties`` or ``config.properties``, or TorchServe's defaults."""
-    if named and not named.is_file():
-        raise ArchiveError(f"there is no {named}, which --ts-config names")
-    for path in [named] if named else [model_dir / "config" / "config.properties", model_dir / "config.properties"]:
+def read_config(model_dir: Path, explicit: Path | None = None) -> ServerConfig:
+    """The settings in ``explicit``, else ``config/config.properties`` or ``config.properties``, or TorchServe's defaults."""
+    if explicit and not explicit.is_file():
+        raise ArchiveError(f"there is no {explicit}, which --ts-config names")
+    for path in [explicit] if explicit else [model_dir / "config" / "config.properties", model_dir / "config.properties"]:
         if path.is_file():
             return _parse_config(path)
     return ServerConfig({})
