@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from minipdk.services.kserve.predictors.errors import ArchiveError
-from minipdk.services.kserve.predictors.unpacking import unpack_zip
+from .errors import ArchiveError
+from .unpacking import unpack_zip
 
 TORCHSERVE_MAX_REQUEST_SIZE = 6_553_500
 MOST_WORKERS = 4  # unless the configuration sets a number: each worker has its own model in memory

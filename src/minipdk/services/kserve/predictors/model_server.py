@@ -47,9 +47,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from minipdk.services.kserve.predictors.asgi import BodyLimit, JsonByDefault, JSONResponse, V1Predict
-from minipdk.services.kserve.predictors.calls import Calls
-from minipdk.services.kserve.predictors.errors import AnswerError
+from .asgi import BodyLimit, JsonByDefault, JSONResponse, V1Predict
+from .calls import Calls
+from .errors import AnswerError
 
 HOST = "127.0.0.1"
 KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that the ingress is always first to close it

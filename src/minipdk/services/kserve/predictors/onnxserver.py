@@ -23,10 +23,10 @@ from kserve.errors import InvalidInput
 from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from minipdk.services.kserve.predictors.errors import AnswerError, ModelFileError
-from minipdk.services.kserve.predictors.model_server import CalledModel, arguments, serve, set_up_logging
-from minipdk.services.kserve.predictors.tensors import array_of
-from minipdk.services.kserve.predictors.workers import become_worker
+from .errors import AnswerError, ModelFileError
+from .model_server import CalledModel, arguments, serve, set_up_logging
+from .tensors import array_of
+from .workers import become_worker
 
 DATATYPES = {
     "tensor(bool)": "BOOL",

@@ -25,10 +25,10 @@ from kserve.protocol.grpc.grpc_predict_v2_pb2 import InferParameter
 from kserve.utils.utils import get_predict_response
 from sklearn.base import BaseEstimator
 
-from minipdk.services.kserve.predictors.errors import ModelFileError
-from minipdk.services.kserve.predictors.model_server import CalledModel, arguments, serve, set_up_logging
-from minipdk.services.kserve.predictors.tensors import array_of
-from minipdk.services.kserve.predictors.workers import become_worker
+from .errors import ModelFileError
+from .model_server import CalledModel, arguments, serve, set_up_logging
+from .tensors import array_of
+from .workers import become_worker
 
 MODEL_EXTENSIONS = (".joblib", ".pkl", ".pickle")
 PANDAS = "pd"

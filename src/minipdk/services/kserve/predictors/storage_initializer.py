@@ -28,8 +28,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from minipdk.services.kserve.predictors.errors import ArchiveError, NotYetError, StorageError
-from minipdk.services.kserve.predictors.unpacking import MAX_BYTES, TAR, ZIP, is_archive, unpack
+from .errors import ArchiveError, NotYetError, StorageError
+from .unpacking import MAX_BYTES, TAR, ZIP, is_archive, unpack
 
 if TYPE_CHECKING:  # boto3 and requests are imported when a model needs them: this program starts before every model
     from collections.abc import Callable, Iterator, Mapping

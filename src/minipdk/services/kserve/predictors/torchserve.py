@@ -25,12 +25,12 @@ from kserve import InferRequest, InferResponse
 from kserve.errors import InvalidInput
 from ts.utils.util import PredictionException
 
-from minipdk.services.kserve.predictors.calls import Calls
-from minipdk.services.kserve.predictors.errors import AnswerError, ArchiveError
-from minipdk.services.kserve.predictors.model_archive import Model, find_archive, read_config, unpack
-from minipdk.services.kserve.predictors.model_server import ServedModel, arguments, serve, set_up_logging
-from minipdk.services.kserve.predictors.tensors import array_of
-from minipdk.services.kserve.predictors.workers import become_worker
+from .calls import Calls
+from .errors import AnswerError, ArchiveError
+from .model_archive import Model, find_archive, read_config, unpack
+from .model_server import ServedModel, arguments, serve, set_up_logging
+from .tensors import array_of
+from .workers import become_worker
 
 ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
 USAGE = {"v1": 'POST {"instances": [...]} to /v1/models/<name>:predict', "v2": "POST tensors to /v2/models/<name>/infer"}

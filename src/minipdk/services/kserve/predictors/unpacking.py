@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from minipdk.services.kserve.predictors.errors import ArchiveError
+from .errors import ArchiveError
 
 MAX_BYTES = 16 << 30
 MAX_MEMBERS = 100_000

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.minipdk.services.kserve.conftest import build_image
 
 from minipdk.common.home import Home
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
-from minipdk.services.kserve.runtimes import FOLDER, IMAGES, MODEL_SERVERS, manifests
+from minipdk.services.kserve.runtimes import CONTEXT, FOLDER, IMAGES, MODEL_SERVERS, manifests
 
 SHOW = """
 import importlib.metadata, importlib.util, sys
@@ -41,3 +43,9 @@ def test_every_image_that_a_runtime_names_comes_with_minipdk() -> None:
 
 def test_every_dockerfile_makes_an_image() -> None:
     assert set(FOLDER.glob("*/Dockerfile")) == {source.dockerfile for source in IMAGES.values()}
+
+
+def test_the_programs_of_the_images_import_nothing_else_of_minipdk() -> None:
+    programs = [path.read_text() for path in CONTEXT.glob("predictors/*.py")]
+    assert programs
+    assert [line for text in programs for line in re.findall(r"^\s*(?:from|import) minipdk.*", text, re.M)] == []
