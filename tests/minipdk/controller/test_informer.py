@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import cast
 
 import pytest
@@ -15,7 +15,7 @@ from minipdk.controller.informer import Informer
 from minipdk.controller.objects import PODS, Object, Resource
 
 KEY = ("models", "a")
-Step = list[Object] | Exception
+Step = Sequence[Object] | Exception
 
 
 def pod(version: int, uid: str = "1") -> Object:
@@ -29,7 +29,7 @@ def event(kind: str, thing: Object) -> Object:
 class FakeApi:
     """An API server whose lists and watches are given; the last watch never ends."""
 
-    def __init__(self, lists: list[Step], watches: list[Step]) -> None:
+    def __init__(self, lists: Sequence[Step], watches: Sequence[Step]) -> None:
         self._lists, self._watches = iter(lists), iter(watches)
         self.versions: list[str] = []
         self.done = asyncio.Event()
@@ -43,7 +43,7 @@ class FakeApi:
         for change in self._next(self._watches):
             yield change
 
-    def _next(self, steps: Iterator[Step]) -> list[Object]:
+    def _next(self, steps: Iterator[Step]) -> Sequence[Object]:
         step = next(steps, None)
         if step is None:
             self.done.set()
@@ -53,8 +53,8 @@ class FakeApi:
         return step
 
 
-def follow(lists: list[Step], watches: list[Step]) -> tuple[Informer, list[int], list[str]]:
-    """The informer after it has followed ``lists`` and ``watches``, the versions it reported, and those it watched from."""
+def follow(lists: Sequence[Step], watches: Sequence[Step]) -> tuple[Informer, list[int], list[str]]:
+    """The informer after ``lists`` and ``watches``, the versions that it reported, and the versions that it watched from."""
     reported: list[int] = []
 
     async def run() -> tuple[Informer, list[str]]:

@@ -27,7 +27,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Ingress:
-    """A gateway with a real Envoy. ``folder`` is where that has its files."""
+    """A gateway with a real Envoy, whose files are in ``folder``."""
 
     folder: Path
     port: int
@@ -98,13 +98,13 @@ async def serving(ingress: Ingress, handler: Handler, *, timeout: float = 60) ->
 
 
 async def echo(request: web.BaseRequest) -> web.StreamResponse:
-    told = {
+    seen = {
         "method": request.method,
         "path": request.raw_path,
         "headers": {name.lower(): value for name, value in request.headers.items()},
     }
     length = sum([len(chunk) async for chunk in request.content.iter_any()])
-    return web.json_response(told | {"length": length}, status=201, headers={"X-Model": "linear"})
+    return web.json_response(seen | {"length": length}, status=201, headers={"X-Model": "linear"})
 
 
 async def never(_: web.BaseRequest) -> web.StreamResponse:

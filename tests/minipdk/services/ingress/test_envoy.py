@@ -1,4 +1,4 @@
-"""Envoy as a process: what it counts, what is reached of it, and how it starts and ends."""
+"""Envoy as a process: its counts, its administration, its start and its end."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ async def test_an_envoy_that_cannot_start_is_an_error_that_says_so(ingress: Ingr
 
 
 @pytest.mark.parametrize("program", ["#!/bin/sh\necho GLIBC_2.31 not found >&2; exit 1\n", None])
-def test_doctor_says_that_envoy_cannot_run_and_what_to_do(
+def test_doctor_reports_an_envoy_that_cannot_run_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Home, program: str | None
 ) -> None:
     binary = tmp_path / "envoy"

@@ -1,4 +1,4 @@
-"""What passes through the ingress unchanged: HTTP/1.1, HTTP/2 and gRPC, streamed."""
+"""Requests and answers pass through the ingress unchanged: HTTP/1.1, HTTP/2 and gRPC, streamed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ async def test_method_path_headers_status_and_body_pass_unchanged(ingress: Ingre
     path = "/v1/models/a%2Fb:predict?x=%20y"
     headers = HOST | {"X-Request-Id": "7"}
     async with serving(ingress, echo), ingress.client.put(path, data=b"12345", headers=headers) as answer:
-        told = await answer.json()
+        seen = await answer.json()
         assert (answer.status, answer.headers["X-Model"]) == (201, "linear")
         assert not {name for name in answer.headers if name.lower().startswith("x-envoy")}
-    assert (told["method"], told["path"], told["length"]) == ("PUT", path, 5)
-    assert told["headers"]["host"] == NAME
-    assert told["headers"]["x-request-id"] == "7"
-    assert not {name for name in told["headers"] if name.startswith("x-envoy") or name == "x-forwarded-for"}
+    assert (seen["method"], seen["path"], seen["length"]) == ("PUT", path, 5)
+    assert seen["headers"]["host"] == NAME
+    assert seen["headers"]["x-request-id"] == "7"
+    assert not {name for name in seen["headers"] if name.startswith("x-envoy") or name == "x-forwarded-for"}
 
 
 async def test_bodies_are_streamed_both_ways(ingress: Ingress) -> None:
-    """Each piece is answered before the next is sent: nobody on the way waits for the whole."""
+    """Each piece is answered before the next is sent: no server on the way waits for the whole."""
 
     async def mirror(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -72,7 +72,7 @@ async def test_headers_for_one_connection_only_are_not_passed_on(ingress: Ingres
 
 
 async def test_a_client_that_leaves_ends_its_request(ingress: Ingress) -> None:
-    """Closing one half is leaving, as with every Envoy: its predictor is told and no request is in flight any more."""
+    """Closing one half ends the request, as with every Envoy: its predictor notices, and no request is in flight."""
     arrived = asyncio.Event()
 
     async def held(_: web.BaseRequest) -> web.StreamResponse:
@@ -96,16 +96,16 @@ async def test_http_2_is_spoken_on_the_same_port(ingress: Ingress) -> None:
             f"http://127.0.0.1:{ingress.port}/",
             stdout=asyncio.subprocess.PIPE,
         )
-        told, _ = await asking.communicate()
-    assert told.endswith(b" 2 201")
+        output, _ = await asking.communicate()
+    assert output.endswith(b" 2 201")
 
 
-class Echo(grpc.GenericRpcHandler):
+class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type annotations
     """A gRPC server that answers every unary call with its request and its name."""
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         async def answer(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
-            return request + details.method.encode()
+            return request + str(details.method).encode()
 
         return grpc.unary_unary_rpc_method_handler(answer)
 

@@ -1,4 +1,4 @@
-"""What the ingress answers by itself: by which status, and with which reason."""
+"""The ingress's own answers: their statuses and reasons."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_nothing_is_404_before_the_services_have_been_read(ingress: Ingres
         ({"Host": "a b"}, 400, "the request is malformed: http.invalid_authority"),
     ],
 )
-async def test_what_envoy_refuses_is_told_in_the_same_form(
+async def test_envoys_refusals_have_the_same_form(
     ingress: Ingress, headers: dict[str, str], status: int, error: str
 ) -> None:
     async with serving(ingress, echo):
@@ -87,7 +87,7 @@ async def test_a_predictor_that_breaks_the_connection_is_502(ingress: Ingress) -
 
     async with serving(ingress, broken):
         assert await ingress.error() == (502, "the predictor broke the connection")
-    assert calls == 1  # it may have been run: only whoever asked knows whether it may be run again
+    assert calls == 1  # it may have been run: only the client knows whether it may be run again
 
 
 async def test_a_predictor_that_is_gone_is_503(ingress: Ingress) -> None:
@@ -98,7 +98,7 @@ async def test_a_predictor_that_is_gone_is_503(ingress: Ingress) -> None:
         assert (status, "does not accept connections" in message) == (503, True)
 
 
-async def test_a_reason_of_any_characters_and_length_is_told(ingress: Ingress) -> None:
+async def test_a_reason_may_have_any_characters_and_length(ingress: Ingress) -> None:
     reason = "".join(map(chr, range(1, 300))) + "\U0001f40d %REQ(X)% %%" + "x" * 20_000
     ingress.set("models", "linear", reason=reason)
     await ingress.routes.in_force()

@@ -1,4 +1,4 @@
-"""By which host names and paths a service is reached."""
+"""The host names and paths by which a service is reached."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ async def test_other_hosts_are_unknown(ingress: Ingress, host: str) -> None:
 @pytest.mark.parametrize("path", ["/v1/models/linear:predict?x=1", "/", ""])
 async def test_a_service_is_reached_by_path_below_a_loopback_host(ingress: Ingress, path: str) -> None:
     async with serving(ingress, echo), ingress.client.get(f"/serving/models/linear{path}") as answer:
-        told = await answer.json()
-    assert (told["path"], told["headers"]["host"]) == (path or "/", NAME)
+        seen = await answer.json()
+    assert (seen["path"], seen["headers"]["host"]) == (path or "/", NAME)
 
 
 async def test_a_path_is_no_way_for_other_hosts(ingress: Ingress) -> None:
@@ -56,18 +56,18 @@ def domains(*services: ServiceKey) -> dict[str, str]:
 
 @given(services=st.sets(st.tuples(label, label), min_size=1, max_size=4), suffix=st.sampled_from(["", "-predictor"]))
 def test_every_service_is_found_under_its_names(services: set[ServiceKey], suffix: str) -> None:
-    found = domains(*services)
+    hosts = domains(*services)
     for namespace, name in services:
         for domain in ("example.com", "svc.cluster.local", "example.com."):
             exact = (namespace, name + suffix) in services
-            assert found[f"{name}{suffix}.{namespace}.{domain}"] == f"{namespace}/{name}{suffix if exact else ''}"
-    assert len(found) - 5 == len([domain for domain in found if "/" in found[domain]])
+            assert hosts[f"{name}{suffix}.{namespace}.{domain}"] == f"{namespace}/{name}{suffix if exact else ''}"
+    assert len(hosts) - 5 == len([domain for domain in hosts if "/" in hosts[domain]])
 
 
 def test_a_service_of_the_exact_name_comes_first() -> None:
-    found = domains(("models", "a"), ("models", "a-predictor"))
-    assert found["a-predictor.models.example.com"] == "models/a-predictor"
-    assert found["a-predictor-predictor.models.example.com"] == "models/a-predictor"
+    hosts = domains(("models", "a"), ("models", "a-predictor"))
+    assert hosts["a-predictor.models.example.com"] == "models/a-predictor"
+    assert hosts["a-predictor-predictor.models.example.com"] == "models/a-predictor"
 
 
 PORTS = st.integers(20_000, 20_020)
@@ -85,7 +85,7 @@ def tables(draw: st.DrawFn) -> dict[ServiceKey, Route]:
 
 @given(table=tables())
 def test_routes_lead_to_known_clusters_of_backends_that_are_not_closing(table: dict[ServiceKey, Route]) -> None:
-    """Envoy refuses the whole table for a name that is there twice or shares that come to nothing."""
+    """Envoy rejects the whole table if a name occurs twice or shares add up to nothing."""
     known = {cluster.name: cluster for cluster in clusters(table)}
     [resource] = route_resources(table, known=True, version=1)["resources"]
     hosts = resource["virtual_hosts"]

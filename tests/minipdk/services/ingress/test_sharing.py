@@ -73,7 +73,7 @@ async def test_an_exchange_under_load_fails_no_request(ingress: Ingress) -> None
 
 
 async def test_requests_are_shared_by_percent(ingress: Ingress) -> None:
-    """The share of the canary is within five standard deviations of what was asked for."""
+    """The share of the canary is within five standard deviations of its percentage."""
     percent, count = 20, 1000
 
     def named(name: str) -> Handler:
@@ -89,7 +89,7 @@ async def test_requests_are_shared_by_percent(ingress: Ingress) -> None:
     async with serving(ingress, named("stable")) as stable, predictor(named("canary")) as canary:
         ingress.send_to(Traffic(100 - percent, (stable,)), Traffic(percent, (canary,)))
         await ingress.routes.in_force()
-        answers = Counter([one for _ in range(count // 8) for one in await asyncio.gather(*map(ask, range(8)))])
+        answers = Counter([answer for _ in range(count // 8) for answer in await asyncio.gather(*map(ask, range(8)))])
         expected, deviation = count * percent / 100, (count * percent / 100 * (1 - percent / 100)) ** 0.5
         assert abs(answers["canary"] - expected) < 5 * deviation
         assert set(answers) == {"stable", "canary"}
@@ -107,11 +107,11 @@ async def test_replicas_share_the_requests_and_one_that_is_gone_gets_none(ingres
         async with ingress.client.post("/", data=b"x", headers=HOST) as answer:
             return answer.status
 
-    async with predictor(count) as one, predictor(count) as two:
-        ingress.send_to(Traffic(100, (one, two, Backend(free_ports(1)[0]))))
+    async with predictor(count) as first, predictor(count) as second:
+        ingress.send_to(Traffic(100, (first, second, Backend(free_ports(1)[0]))))
         await ingress.routes.in_force()
         for _ in range(40):
             assert set(await asyncio.gather(*(ask() for _ in range(8)))) == {200}
-        assert set(seen) == {one.port, two.port}
+        assert set(seen) == {first.port, second.port}
         assert seen.total() == 320
     ingress.routes.remove("models", "linear")

@@ -77,8 +77,8 @@ def ask(cluster: Cluster, name: str) -> dict[str, Any]:
     host = {"Host": f"{name}.{NAMESPACE}.example.com"}
     answer = cluster.http.get(f"http://127.0.0.1:{cluster.home.port('ingress')}/", headers=host, timeout=30)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    content: dict[str, Any] = answer.json()
+    return content
 
 
 def test_a_runtime_of_the_users_serves_its_format_with_as_many_replicas_as_asked(cluster: Cluster, tmp_path: Path) -> None:
@@ -90,11 +90,11 @@ def test_a_runtime_of_the_users_serves_its_format_with_as_many_replicas_as_asked
     wait_for(lambda: cluster.is_ready("notes"), what="the service to be ready once there is a runtime")
     assert len(cluster.pods("notes")) == 2
     answers = [ask(cluster, "notes")]
-    while len({one["environment"]["HOSTNAME"] for one in answers}) < 2:  # the test's time limit ends it
+    while len({answer["environment"]["HOSTNAME"] for answer in answers}) < 2:  # the test's time limit ends it
         answers.append(ask(cluster, "notes"))
-    assert all(one["models"] == {"note.txt": "from a file"} for one in answers)
-    assert all(one["arguments"] == ["--name=notes", "--team=blue", "--more"] for one in answers)
-    assert {one["environment"]["K_REVISION"] for one in answers} == {"notes-predictor-00001"}
+    assert all(answer["models"] == {"note.txt": "from a file"} for answer in answers)
+    assert all(answer["arguments"] == ["--name=notes", "--team=blue", "--more"] for answer in answers)
+    assert {answer["environment"]["K_REVISION"] for answer in answers} == {"notes-predictor-00001"}
 
 
 def test_a_custom_container_gets_its_model_variables_and_volumes(cluster: Cluster) -> None:
@@ -107,14 +107,14 @@ def test_a_custom_container_gets_its_model_variables_and_volumes(cluster: Cluste
     container = {"name": "mine", "image": "notes:1.0", "args": ["$(KEY)"], "env": env}
     create(cluster, "custom", containers=[container])
     wait_for(lambda: cluster.is_ready("custom"), what="the service to be ready")
-    found = ask(cluster, "custom")
-    assert found["models"] == {"note.txt": "from a claim"}
-    assert found["arguments"] == ["the-key"]
-    assert found["environment"]["STORAGE_URI"] == "/mnt/models"
-    assert found["environment"]["PORT"] == "8080"
+    answer = ask(cluster, "custom")
+    assert answer["models"] == {"note.txt": "from a claim"}
+    assert answer["arguments"] == ["the-key"]
+    assert answer["environment"]["STORAGE_URI"] == "/mnt/models"
+    assert answer["environment"]["PORT"] == "8080"
 
 
-def test_a_container_that_ends_says_why_to_whoever_describes_the_service(cluster: Cluster) -> None:
+def test_the_status_has_the_reason_of_a_containers_end(cluster: Cluster) -> None:
     failing = {"name": "mine", "image": "notes:1.0", "command": ["sh", "-c", "echo no luck today; exit 3"]}
     create(cluster, "failing", containers=[failing])
     failure = cluster.failure("failing")
@@ -132,14 +132,14 @@ def test_a_server_that_ends_in_good_order_has_failed_too_and_stays_so_until_it_s
     def is_started_again() -> bool:
         seen.add(cluster.condition("ending")["status"])
         [pod] = cluster.pods("ending")
-        return pod.status.container_statuses[0].restart_count >= 2
+        return bool(pod.status.container_statuses[0].restart_count >= 2)
 
     wait_for(is_started_again, what="two more starts")
     assert seen == {"False"}
     cluster.kubectl("delete", "isvc", "ending")
 
 
-def test_a_folder_that_is_not_there_is_told_until_it_is(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_until_it_exists(cluster: Cluster, tmp_path: Path) -> None:
     source = {"name": "STORAGE_URI", "value": f"file://{tmp_path}/late"}
     create(cluster, "late", containers=[{"name": "mine", "image": "notes:1.0", "env": [source]}])
     assert f"there is no {tmp_path}/late on this machine" in cluster.failure("late")["message"]
@@ -150,7 +150,7 @@ def test_a_folder_that_is_not_there_is_told_until_it_is(cluster: Cluster, tmp_pa
     cluster.kubectl("delete", "isvc", "late")
 
 
-def test_an_image_that_is_not_there_is_told_until_it_is_built(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_missing_image_is_reported_until_it_is_built(cluster: Cluster, tmp_path: Path) -> None:
     create(cluster, "early", containers=[{"name": "mine", "image": "late:1.0"}])
     assert "late:1.0" in cluster.failure("early")["message"]
     assert (cluster.condition("early")["status"], cluster.condition("early")["reason"]) == ("False", "RevisionFailed")

@@ -58,7 +58,7 @@ def test_a_ready_service_is_described_as_kserve_does(cluster: Cluster, linear: s
     assert status["modelStatus"]["transitionStatus"] == "UpToDate"
     predictor = status["components"]["predictor"]
     assert predictor["latestReadyRevision"] == predictor["latestCreatedRevision"] == "linear-predictor-00001"
-    assert {one["type"]: one["status"] for one in status["conditions"]} == dict.fromkeys(
+    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == dict.fromkeys(
         [
             "IngressReady",
             "LatestDeploymentReady",
@@ -105,9 +105,9 @@ def test_kubectl_shows_the_service_its_pod_and_both_logs(cluster: Cluster, linea
 
 
 def test_an_unknown_host_is_404(cluster: Cluster, linear: str) -> None:
-    answer = cluster.predict("nobody")
+    answer = cluster.predict("absent")
     assert answer.status_code == 404
-    assert "no InferenceService is served at Host 'nobody.models.example.com'" in answer.json()["error"]
+    assert "no InferenceService is served at Host 'absent.models.example.com'" in answer.json()["error"]
 
 
 def test_a_model_in_an_open_commit_is_waited_for_and_the_wait_is_visible(cluster: Cluster, make_archive: Archiver) -> None:
@@ -230,14 +230,14 @@ def test_a_pod_deleted_by_hand_is_made_again_for_the_same_revision(cluster: Clus
     assert after.metadata.labels["app"] == before.metadata.labels["app"]
 
 
-def test_a_broken_model_tells_why_and_the_previous_revision_keeps_serving(cluster: Cluster, linear: str) -> None:
+def test_a_broken_model_has_a_reason_and_the_previous_revision_keeps_serving(cluster: Cluster, linear: str) -> None:
     before = cluster.predict(linear).json()
     cluster.replace(linear, "s3://models/broken")
     status = cluster.status_where(linear, lambda model: model["states"]["targetModelState"] == "FailedToLoad")
     assert status["modelStatus"]["states"]["activeModelState"] == "Loaded"
     assert status["modelStatus"]["transitionStatus"] == "BlockedByFailedLoad"
     assert status["modelStatus"]["lastFailureInfo"]["message"] == "RuntimeError: no weights for you"
-    [ready] = [one for one in status["conditions"] if one["type"] == "Ready"]
+    [ready] = [condition for condition in status["conditions"] if condition["type"] == "Ready"]
     assert (ready["status"], ready["reason"]) == ("False", "RevisionFailed")
     assert "RuntimeError: no weights for you" in ready["message"]
     cluster.expect_event(linear, "ModelLoadFailed", "RuntimeError: no weights for you")
@@ -260,13 +260,13 @@ def test_a_broken_model_tells_why_and_the_previous_revision_keeps_serving(cluste
             "spec.predictor.model.storageUri gs:// is not supported by minipdk",
         ),
         (
-            {"service_account_name": "nobody"},
+            {"service_account_name": "absent"},
             "InvalidPredictorSpec",
-            'serviceaccount "nobody" not found in namespace models',
+            'serviceaccount "absent" not found in namespace models',
         ),
     ],
 )
-def test_what_cannot_be_served_is_refused_by_name(
+def test_a_service_that_cannot_be_served_is_refused_by_name(
     cluster: Cluster, predictor: dict[str, Any], reason: str, message: str
 ) -> None:
     cluster.create("refused", "s3://models/one", **predictor)
@@ -286,7 +286,7 @@ def test_the_runtimes_that_come_with_the_cluster_are_objects_of_it(cluster: Clus
     assert "kserve-torchserve pytorch kserve-container" in " ".join(cluster.kubectl("get", "clusterservingruntimes").split())
 
 
-def test_a_wrong_key_is_told_in_the_status(cluster: Cluster) -> None:
+def test_a_wrong_key_is_reported_in_the_status(cluster: Cluster) -> None:
     cluster.create("denied", "s3://models/one", service_account_name="wrong")
     failure = cluster.failure("denied")
     assert failure["message"] == "s3://models/one: InvalidAccessKeyId: Invalid Access Key Id"
@@ -294,7 +294,7 @@ def test_a_wrong_key_is_told_in_the_status(cluster: Cluster) -> None:
     cluster.kserve.delete("denied", namespace=NAMESPACE)
 
 
-def test_deletion_ends_the_predictors_and_removes_what_they_left(cluster: Cluster, linear: str) -> None:
+def test_deletion_ends_the_predictors_and_removes_their_files(cluster: Cluster, linear: str) -> None:
     cluster.kserve.delete(linear, namespace=NAMESPACE)
     wait_for(lambda: not cluster.pods(linear), what="the pods' end")
     assert cluster.kubectl("get", "revisions", "-o", "name") == ""

@@ -1,4 +1,4 @@
-"""kill -9 in the midst of a roll-out and of a canary: both go on, nothing acknowledged is lost, no process is left."""
+"""kill -9 during a roll-out and a canary: both continue, no acknowledged change is lost, no process is left."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import requests
 from kserve import V1beta1SKLearnSpec
 from kubernetes import client as k8s
 from sklearn.linear_model import LinearRegression
-from tests import conftest
 from tests.conftest import ServiceProcess
+from tests.minipdk.services.kserve import conftest
 from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, FakeS3, inference_service, predictors
 
 from minipdk.common.home import Home
@@ -35,11 +35,11 @@ class Rollouts(Cluster):
         sklearn = V1beta1SKLearnSpec(storage_uri=f"s3://models/{model}", resources=resources)
         return inference_service(NAME, "", pytorch=None, sklearn=sklearn, **predictor)
 
-    def replace(self, model: str, **predictor: Any) -> None:
+    def replace_model(self, model: str, **predictor: Any) -> None:
         self.kserve.replace(NAME, self.manifest(model, **predictor), namespace=NAMESPACE)
 
     def answer(self) -> float | None:
-        """What the endpoint makes of 1; None where it does not answer."""
+        """The endpoint's prediction for 1; None if it does not answer."""
         url = f"http://127.0.0.1:{self.home.port('ingress')}/v1/models/{NAME}:predict"
         try:
             answer = requests.post(
@@ -50,7 +50,7 @@ class Rollouts(Cluster):
         return round(answer.json()["predictions"][0]) if answer.ok else None
 
     def traffic(self) -> list[int]:
-        return [one["percent"] for one in self.status(NAME)["components"]["predictor"].get("traffic", [])]
+        return [target["percent"] for target in self.status(NAME)["components"]["predictor"].get("traffic", [])]
 
     def is_rolled_out(self, value: int) -> bool:
         """Whether the newest revision has all the traffic, answers ``value``, and no other has a pod."""
@@ -72,9 +72,9 @@ class Rollouts(Cluster):
             envoy.kill()
         elif victim == "predictor":
             newest = max(self.pods(NAME), key=lambda pod: pod.metadata.labels["serving.knative.dev/revision"])
-            for process in wait_for(lambda: predictors(newest.metadata.uid), what="the new predictor"):
+            for pid in wait_for(lambda: predictors(newest.metadata.uid), what="the new predictor"):
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    psutil.Process(process).kill()
+                    psutil.Process(pid).kill()
         else:
             self.services[victim].kill()
             self.services[victim].start()
@@ -106,7 +106,7 @@ def cluster(
 )
 def test_a_roll_out_goes_on_after_kill_9_of(cluster: Rollouts, victim: str, model: str, value: int) -> None:
     [old] = cluster.pods(NAME)
-    cluster.replace(model)
+    cluster.replace_model(model)
     wait_for(lambda: len(cluster.pods(NAME)) == 2, what="the new revision's pod")
     cluster.kill(victim)
     wait_for(lambda: cluster.is_rolled_out(value), what=f"the model {model}")
@@ -114,14 +114,19 @@ def test_a_roll_out_goes_on_after_kill_9_of(cluster: Rollouts, victim: str, mode
 
 
 def test_a_canary_keeps_its_share_after_kill_9_of_the_services(cluster: Rollouts) -> None:
-    cluster.replace("twenty", canary_traffic_percent=30)
+    cluster.replace_model("twenty", canary_traffic_percent=30)
     wait_for(lambda: sorted(cluster.traffic()) == [30, 70], what="the canary's share")
     pods = {pod.metadata.uid for pod in cluster.pods(NAME)}
     for victim in ("serving", "kubernetes"):
         cluster.kill(victim)
     seen: set[float | None] = set()
-    wait_for(lambda: seen.add(cluster.answer()) or seen >= {2, 20}, what="answers of both revisions")
+
+    def both_answered() -> bool:
+        seen.add(cluster.answer())
+        return seen >= {2, 20}
+
+    wait_for(both_answered, what="answers of both revisions")
     assert sorted(cluster.traffic()) == [30, 70]
     assert {pod.metadata.uid for pod in cluster.pods(NAME)} == pods
-    cluster.replace("twenty")
+    cluster.replace_model("twenty")
     wait_for(lambda: cluster.is_rolled_out(20), what="the promotion")

@@ -53,8 +53,8 @@ class Cluster:
 
     def is_ready(self, name: str) -> bool:
         where = ("serving.kserve.io", "v1beta1", NAMESPACE, "inferenceservices", name)
-        found = self.objects.get_namespaced_custom_object(*where).get("status", {})
-        return any((one["type"], one["status"]) == ("Ready", "True") for one in found.get("conditions", ()))
+        status = self.objects.get_namespaced_custom_object(*where).get("status", {})
+        return any((item["type"], item["status"]) == ("Ready", "True") for item in status.get("conditions", ()))
 
     def predict(self, name: str, instances: list[Any]) -> Any:
         url = f"http://127.0.0.1:{self.home.port('ingress')}/v1/models/{name}:predict"

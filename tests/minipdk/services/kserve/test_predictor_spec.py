@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -45,8 +45,11 @@ SPEC = {
 CUSTOM = {"name": "kserve-container", "image": "mine:1"}
 
 
-def service(spec: Any, labels: dict[str, str] | None = None, **annotations: str) -> dict[str, Any]:
-    metadata = {"name": "churn", "namespace": "models", "uid": "1", "annotations": annotations, "labels": labels or {}}
+def service(
+    spec: Any, annotations: Mapping[str, str] | None = None, labels: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": "churn", "namespace": "models", "uid": "1"}
+    metadata |= {"annotations": dict(annotations or {}), "labels": dict(labels or {})}
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
@@ -78,9 +81,9 @@ def container(spec: Any, *own: dict[str, Any]) -> dict[str, Any]:
     return only  # type: ignore[no-any-return]
 
 
-def pod(spec: Any, **annotations: str) -> dict[str, Any]:
+def pod(spec: Any, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The spec of the Pod that serves ``spec``."""
-    isvc = service(spec, **annotations)
+    isvc = service(spec, annotations)
     revision = revision_for(isvc, read(isvc), 3)
     revision["metadata"]["uid"] = "2"
     return pod_for(revision, [{"name": "KEY", "value": "secret"}])["spec"]  # type: ignore[no-any-return]
@@ -123,8 +126,8 @@ def test_a_share_of_the_requests_and_empty_fields_that_clients_send_make_none() 
 
 def test_an_annotation_makes_a_new_revision_but_kubectls_own_does_not() -> None:
     plain = read(service(SPEC)).hash()
-    assert read(service(SPEC, pach_id="2")).hash() != plain
-    assert read(service(SPEC, **{"kubectl.kubernetes.io/last-applied-configuration": "{}"})).hash() == plain
+    assert read(service(SPEC, {"pach_id": "2"})).hash() != plain
+    assert read(service(SPEC, {"kubectl.kubernetes.io/last-applied-configuration": "{}"})).hash() == plain
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_a_wrong_value_is_named(spec: Any, message: str) -> None:
 
 def test_kserves_other_deployment_modes_are_refused_by_name() -> None:
     with pytest.raises(NotSupportedError, match="deploymentMode RawDeployment is not supported"):
-        read(service(SPEC, **{"serving.kserve.io/deploymentMode": "RawDeployment"}))
+        read(service(SPEC, {"serving.kserve.io/deploymentMode": "RawDeployment"}))
 
 
 RUNTIME: dict[str, Any] = {
@@ -220,7 +223,7 @@ def test_a_runtime_that_does_not_offer_itself_for_the_model_is_not_chosen(other:
 
 
 def test_the_higher_priority_and_then_the_younger_runtime_is_chosen() -> None:
-    first, second = ({**RUNTIME, "containers": [{"name": "kserve-container", "image": one}]} for one in ("a:1", "b:1"))
+    first, second = ({**RUNTIME, "containers": [{"name": "kserve-container", "image": image}]} for image in ("a:1", "b:1"))
     assert container(SPEC, first, second)["image"] == "b:1"
     preferred = {"supportedModelFormats": [{"name": "pytorch", "autoSelect": True, "priority": 1}]}
     assert container(SPEC, first | preferred, second)["image"] == "a:1"
@@ -240,7 +243,7 @@ def test_the_higher_priority_and_then_the_younger_runtime_is_chosen() -> None:
         ({"args": ["{{.Spec}}"]}, {}, "InvalidPredictorSpec", "failed to replace placeholders in serving runtime own-0"),
     ],
 )
-def test_why_no_runtime_serves_a_model_is_told_as_kserve_does(
+def test_the_reason_for_which_no_runtime_serves_a_model_is_kserves(
     model: dict[str, Any], own: dict[str, Any], reason: str, message: str
 ) -> None:
     with pytest.raises(InvalidSpecError, match=message) as raised:
@@ -262,13 +265,14 @@ def test_the_models_fields_overlay_the_runtimes_container() -> None:
     spec = changed(
         runtimeVersion="2", ports=[{"containerPort": 9001, "name": "h2c"}], readinessProbe={"tcpSocket": {"port": 9001}}
     )
-    [found] = read(service(spec, {"team": "blue"}), {**RUNTIME, "containers": [below]}).spec["containers"]
-    assert found["image"] == "registry:5000/mine:2"
-    assert found["args"] == ["--name=churn", "--place=models", "--model-store=/mnt/models"]
-    assert found["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "blue"}]
-    assert [one["containerPort"] for one in found["ports"]] == [9000, 9001]
-    assert found["resources"] == {"limits": {"cpu": "1", "memory": "1Gi"}}
-    assert found["readinessProbe"] == {"tcpSocket": {"port": 9001}, "periodSeconds": 5}
+    isvc = service(spec, labels={"team": "blue"})
+    [merged] = read(isvc, {**RUNTIME, "containers": [below]}).spec["containers"]
+    assert merged["image"] == "registry:5000/mine:2"
+    assert merged["args"] == ["--name=churn", "--place=models", "--model-store=/mnt/models"]
+    assert merged["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "blue"}]
+    assert [port["containerPort"] for port in merged["ports"]] == [9000, 9001]
+    assert merged["resources"] == {"limits": {"cpu": "1", "memory": "1Gi"}}
+    assert merged["readinessProbe"] == {"tcpSocket": {"port": 9001}, "periodSeconds": 5}
 
 
 def test_minipdks_own_programs_alone_share_the_loopback() -> None:
@@ -302,7 +306,7 @@ def test_a_model_on_a_persistent_volume_is_mounted() -> None:
     assert spec["volumes"] == [{"name": "kserve-pvc-source", "persistentVolumeClaim": {"claimName": "claim"}}]
     mount = {"name": "kserve-pvc-source", "mountPath": "/mnt/models", "readOnly": True, "subPath": "models/churn"}
     assert spec["containers"][0]["volumeMounts"] == [mount]
-    writable = pod(changed(storageUri="pvc://claim"), **{"storage.kserve.io/readonly": "false"})
+    writable = pod(changed(storageUri="pvc://claim"), {"storage.kserve.io/readonly": "false"})
     assert writable["containers"][0]["volumeMounts"] == [
         {"name": "kserve-pvc-source", "mountPath": "/mnt/models", "readOnly": False}
     ]

@@ -9,8 +9,9 @@ import subprocess
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.conftest import ServiceProcess, wait_for
@@ -45,8 +46,8 @@ class Machine:
         self.kubectl("create", "-f", "-", stdin={**kind("Pod", name), "spec": pod})
 
     def pod(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "-o", "json"))
-        return found
+        pod: dict[str, Any] = json.loads(self.kubectl("get", "pod", name, "-o", "json"))
+        return pod
 
     def container(self, name: str) -> dict[str, Any]:
         """The status of a Pod's first container; empty before there is one."""
@@ -54,12 +55,29 @@ class Machine:
         return statuses[0]
 
     def waiting(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.container(name).get("state", {}).get("waiting", {})
-        return found
+        state: dict[str, Any] = self.container(name).get("state", {})
+        return state.get("waiting") or {}
+
+    def wait_until_waiting(self, name: str, reason: str = "") -> dict[str, Any]:
+        """The state of a container once it waits with a message, for ``reason`` if it is given."""
+
+        def waiting() -> dict[str, Any]:
+            state = self.waiting(name)
+            return state if state.get("message") and reason in ("", state["reason"]) else {}
+
+        return cast("dict[str, Any]", wait_for(waiting, what=f"{name} to wait"))
+
+    def terminated(self, name: str) -> dict[str, Any]:
+        """The end of a container's last run."""
+        state: dict[str, Any] = self.container(name).get("lastState", {})
+        return state.get("terminated") or {}
 
     def is_ready(self, name: str) -> bool:
-        conditions = {one["type"]: one["status"] for one in self.pod(name)["status"].get("conditions", [])}
-        return conditions.get("Ready") == "True"
+        conditions = self.pod(name)["status"].get("conditions", [])
+        return any((item["type"], item["status"]) == ("Ready", "True") for item in conditions)
+
+    def wait_until_ready(self, name: str) -> None:
+        wait_for(lambda: self.is_ready(name), what=f"pod {name} to be ready")
 
     def phase(self, name: str) -> str:
         return str(self.pod(name)["status"]["phase"])
@@ -67,8 +85,8 @@ class Machine:
     def described(self, name: str) -> str:
         return " ".join(self.kubectl("describe", "pod", name).split())
 
-    def expect_described(self, name: str, said: str) -> None:
-        wait_for(lambda: said in self.described(name), what=f"{said!r} in kubectl describe")
+    def expect_described(self, name: str, text: str) -> None:
+        wait_for(lambda: text in self.described(name), what=f"{text!r} in kubectl describe")
 
     def delete(self, *names: str) -> None:
         self.kubectl("delete", "pod", "--grace-period=1", *names)
@@ -88,6 +106,14 @@ def shell(script: str, **fields: Any) -> dict[str, Any]:
 def web_server(**fields: Any) -> dict[str, Any]:
     """A container that serves the shared folder on 0.0.0.0:8080."""
     return shell("", ports=[{"containerPort": 8080}], **fields) | {"command": ["python", "-c", SERVER]}
+
+
+def is_restarted(machine: Machine, name: str) -> bool:
+    return int(machine.container(name)["restartCount"]) >= 1
+
+
+def has_logged(machine: Machine, name: str, text: str) -> bool:
+    return machine.is_ready(name) and machine.kubectl("logs", name) == text
 
 
 def get(path: str) -> dict[str, Any]:
@@ -174,7 +200,7 @@ def test_a_pod_finds_its_variables_arguments_and_volumes(machine: Machine) -> No
     machine.delete("whole")
 
 
-def test_pods_listen_on_one_port_at_once_and_a_pods_containers_share_a_network(machine: Machine) -> None:
+def test_pods_listen_on_the_same_port_and_a_pods_containers_share_a_network(machine: Machine) -> None:
     (machine.shared / "page").write_text("a page")
     ask = "until curl -fsS http://127.0.0.1:8080/page 2>/dev/null; do sleep 0.1; done; echo; exec sleep 1000"
     probes = {"readinessProbe": get("/page")}
@@ -183,7 +209,7 @@ def test_pods_listen_on_one_port_at_once_and_a_pods_containers_share_a_network(m
             name, web_server(**probes), {**shell(ask), "name": "side", "readinessProbe": {"tcpSocket": {"port": 8080}}}
         )
     for name in ("one", "two"):
-        wait_for(lambda name=name: machine.is_ready(name), what=f"pod {name}")
+        machine.wait_until_ready(name)
         assert machine.kubectl("logs", name, "-c", "side") == "a page\n"
     machine.delete("one", "two")
 
@@ -215,19 +241,17 @@ def test_a_container_that_fails_its_liveness_or_startup_probe_is_restarted(machi
     wait_for(lambda: machine.is_ready("lively"))
     page.unlink()
     for name, probe in (("lively", "liveness"), ("sluggish", "startup")):
-        wait_for(lambda name=name: machine.container(name)["restartCount"] >= 1, what=f"the restart of {name}")
+        wait_for(partial(is_restarted, machine, name), what=f"the restart of {name}")
         machine.expect_described(name, f"Container main failed {probe} probe, will be restarted")
     machine.delete("lively", "sluggish")
 
 
-def test_a_crashed_container_starts_again_at_once_and_then_after_pauses(machine: Machine) -> None:
+def test_a_crashed_container_restarts_immediately_and_then_after_pauses(machine: Machine) -> None:
     machine.create("crashing", shell("echo run; echo because of this >&2; exit 3"))
-    waiting = wait_for(
-        lambda: machine.waiting("crashing").get("reason") == "CrashLoopBackOff" and machine.waiting("crashing")
-    )
+    waiting = machine.wait_until_waiting("crashing", "CrashLoopBackOff")
     assert waiting["message"] == "back-off 10s restarting failed container=main pod=crashing"
     status = machine.container("crashing")
-    assert status["restartCount"] == 1  # a container counts when it starts again, not when it is to
+    assert status["restartCount"] == 1  # a restart counts when it happens, not before
     ended = status["lastState"]["terminated"]
     assert (ended["exitCode"], ended["reason"], ended["message"]) == (3, "Error", "because of this")
     assert "run" in machine.kubectl("logs", "crashing", "--previous")
@@ -245,7 +269,7 @@ def test_a_pod_that_is_not_to_be_restarted_ends(machine: Machine, policy: str, s
 def test_a_container_that_holds_more_memory_than_its_limit_is_killed(machine: Machine) -> None:
     grow = ["python", "-c", "import time; held = b'x' * (200 << 20); time.sleep(1000)"]
     machine.create("greedy", {**shell(""), "command": grow, "resources": {"limits": {"memory": "100Mi"}}})
-    ended = wait_for(lambda: machine.container("greedy").get("lastState", {}).get("terminated"), what="its end")
+    ended = cast("dict[str, Any]", wait_for(lambda: machine.terminated("greedy"), what="its end"))
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
     machine.delete("greedy")
 
@@ -263,7 +287,7 @@ def test_a_pod_waits_for_memory_and_runs_when_there_is_room(machine: Machine) ->
     machine.delete("late")
 
 
-def test_what_is_missing_is_waited_for_and_named(machine: Machine) -> None:
+def test_a_missing_object_is_named_and_waited_for(machine: Machine) -> None:
     variable = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "later", "key": "x"}}}
     machine.create("early-secret", shell(FOREVER, env=[variable]))
     machine.create("no-image", {**shell(FOREVER), "image": "nobody/nothing:1"})
@@ -283,7 +307,7 @@ def test_what_is_missing_is_waited_for_and_named(machine: Machine) -> None:
         ("claims", "CreateContainerConfigError", "resources.claims of container main is not supported by minipdk"),
         ("asks-too-much", "CreateContainerConfigError", "lifecycle of container main is not supported by minipdk"),
     ):
-        waiting = wait_for(lambda name=name: (said := machine.waiting(name)).get("message") and said, what=name)
+        waiting = machine.wait_until_waiting(name)
         assert (waiting["reason"], message in waiting["message"]) == (reason, True)
         machine.expect_described(name, message)
     machine.expect_described("no-volume", 'MountVolume.SetUp failed for volume "gone" : configmap "gone" not found')
@@ -294,13 +318,13 @@ def test_what_is_missing_is_waited_for_and_named(machine: Machine) -> None:
     machine.delete("early-secret", "no-image", "no-volume", "elsewhere", *refused)
 
 
-def test_a_deleted_pod_ends_in_its_own_time_and_without_grace_at_once(machine: Machine) -> None:
+def test_a_deleted_pod_ends_in_its_own_time_or_immediately_without_grace(machine: Machine) -> None:
     wait = "until test -e /shared/may-end; do sleep 0.1; done; touch /shared/ended; exit"
     trap = f"trap '{wait}' TERM; echo up; sleep 1000 & wait"
     for name in ("orderly", "forced"):
         machine.create(name, shell(trap))
     for name in ("orderly", "forced"):
-        wait_for(lambda name=name: "up" in machine.kubectl("logs", name) if machine.is_ready(name) else False)
+        wait_for(partial(has_logged, machine, name, "up\n"))
     machine.kubectl("delete", "pod", "orderly", "forced", "--wait=false")
     assert "Terminating" in machine.kubectl("get", "pod", "orderly")
     machine.kubectl("delete", "pod", "forced", "--force", "--grace-period=0")
@@ -344,7 +368,7 @@ def test_a_pod_whose_network_was_killed_gets_another(machine: Machine) -> None:
 def test_pods_outlive_a_killed_service_and_those_deleted_meanwhile_go(machine: Machine) -> None:
     for name in ("staying", "going", "gone"):
         machine.create(name, shell("echo up; exec sleep 1000"))
-        wait_for(lambda name=name: machine.is_ready(name) and machine.kubectl("logs", name) == "up\n")
+        wait_for(partial(has_logged, machine, name, "up\n"))
     machine.serving.kill()
     machine.kubectl("delete", "pod", "going", "--wait=false")
     machine.kubectl("delete", "pod", "gone", "--force", "--grace-period=0")
@@ -352,11 +376,11 @@ def test_pods_outlive_a_killed_service_and_those_deleted_meanwhile_go(machine: M
     wait_for(lambda: machine.container("staying")["restartCount"] == 1 and machine.is_ready("staying"))
     wait_for(lambda: "going" not in machine.kubectl("get", "pods", "-o", "name"), what="the deleted pod to go")
     logs = machine.home.folder("logs") / "pods/models"
-    wait_for(lambda: [folder.name for folder in logs.iterdir()] == ["staying"], what="what they left to go")
+    wait_for(lambda: [folder.name for folder in logs.iterdir()] == ["staying"], what="the removal of their logs")
     machine.delete("staying")
 
 
-def test_the_node_tells_what_it_has(machine: Machine) -> None:
+def test_the_node_reports_its_capacity_and_lease(machine: Machine) -> None:
     assert machine.kubectl("get", "node", "minipdk", "--no-headers").split()[:2] == ["minipdk", "Ready"]
     capacity = json.loads(machine.kubectl("get", "node", "minipdk", "-o", "jsonpath={.status.capacity}"))
     assert int(capacity["cpu"]) == os.cpu_count()

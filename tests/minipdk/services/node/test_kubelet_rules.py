@@ -1,4 +1,4 @@
-"""What holds of the kubelet's parts whatever they are given."""
+"""Rules of the kubelet's parts, tested with many inputs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
     ("text", "number"),
     [("500m", "0.5"), ("2Gi", 2 << 30), ("1.5k", 1500), ("1e3", 1000), ("12E2", 1200), (".5", "0.5"), ("3E", 3 * 10**18)],
 )
-def test_a_quantity_is_what_kubernetes_means_by_it(text: str, number: object) -> None:
+def test_a_quantity_is_read_as_by_kubernetes(text: str, number: object) -> None:
     assert quantity(text) == Decimal(str(number))
 
 
@@ -49,7 +49,7 @@ def test_quantities_add_up(number: int, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Gi", "1 Gi", "1gi", "--1", "1e", "0x1", "1e9999", "NaN"])
-def test_what_is_no_quantity_is_named(text: str) -> None:
+def test_a_malformed_quantity_is_named(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(f"{text!r} is not a quantity")):
         quantity(text)
 
@@ -65,7 +65,7 @@ def test_a_pod_asks_for_its_containers_together_or_for_its_largest_init_containe
 
 
 @given(text=st.text(), variables=st.dictionaries(NAMES, st.text()))
-def test_expansion_leaves_what_it_does_not_know_and_can_be_escaped(text: str, variables: dict[str, str]) -> None:
+def test_expansion_leaves_unknown_names_and_can_be_escaped(text: str, variables: dict[str, str]) -> None:
     assert expand(text.replace("$", "$$"), variables) == text
     assert expand(text, {}) == text.replace("$$", "$")
     for name, value in variables.items():
@@ -80,9 +80,9 @@ def test_a_log_has_every_line_however_it_arrives(lines: list[bytes], data: st.Da
         log = ContainerLog(Path(folder) / "main.log", Path(folder) / "main.previous.log")
         write_in_pieces(log, [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)])
         written = log.path.read_bytes().split(b"\n")[:-1]
-        said = next((text for line in reversed(lines) if (text := line.decode(errors="replace").strip())), "")
+        last = next((text for line in reversed(lines) if (text := line.decode(errors="replace").strip())), "")
         assert [line.split(b" ", 3)[3] for line in written] == lines
-        assert last_line(log.path) == said
+        assert last_line(log.path) == last
 
 
 def write_in_pieces(log: ContainerLog, pieces: list[bytes]) -> None:
@@ -120,8 +120,8 @@ def test_a_log_is_of_bounded_size_and_keeps_the_last_run_s(tmp_path: Path, monke
         ({"restartCount": 3, "state": {"waiting": {}}, "lastState": {"terminated": {"exitCode": 1}}}, 4),
     ],
 )
-def test_a_start_is_a_restart_of_what_has_run_before(known: dict[str, object], restarts: int) -> None:
-    """Whatever the API remembers of a container when this service starts."""
+def test_the_start_of_a_container_that_ran_before_is_a_restart(known: dict[str, object], restarts: int) -> None:
+    """``known`` is the API's status of the container when this service starts."""
     statuses = [{"name": "main", **known}] if known else []
     pod = {"spec": {"containers": [{"name": "main", "image": "a:1"}]}, "status": {"containerStatuses": statuses}}
     [status] = PodStatus(pod).mains
@@ -142,13 +142,14 @@ def test_pauses_grow_as_a_kubelets_until_a_container_has_run_for_ten_minutes() -
 
 def test_containers_start_in_turns_first_come_first_served() -> None:
     async def run() -> tuple[list[int], int, list[str]]:
-        limit, order, said, most = StartLimit(2), [], [], 0
-        running = 0
+        limit, most, running = StartLimit(2), 0, 0
+        order: list[int] = []
+        messages: list[str] = []
 
         async def start(number: int) -> None:
             nonlocal running, most
             with limit.slot() as slot:
-                await slot.acquire(said.append)
+                await slot.acquire(messages.append)
                 order.append(number)
                 running += 1
                 most = max(most, running)
@@ -156,11 +157,11 @@ def test_containers_start_in_turns_first_come_first_served() -> None:
                 running -= 1
 
         await asyncio.gather(*map(start, range(6)))
-        return order, most, said
+        return order, most, messages
 
-    order, most, said = asyncio.run(run())
+    order, most, messages = asyncio.run(run())
     assert (order, most) == (list(range(6)), 2)
-    assert said == ["waits for its turn: 2 other containers are starting"] * 4
+    assert messages == ["waits for its turn: 2 other containers are starting"] * 4
 
 
 def test_an_image_is_built_once_for_all_who_wait_and_again_after_a_failure(
@@ -177,20 +178,21 @@ def test_an_image_is_built_once_for_all_who_wait_and_again_after_a_failure(
         return Image(name, f"build {len(builds)}")
 
     async def run() -> list[object]:
-        images, told = Images(home, {name: ImageSource(Path(), Path())}), []
-        first = await asyncio.gather(*(images.get(name, told.append) for _ in range(3)), return_exceptions=True)
-        second = await asyncio.gather(*(images.get(name, told.append) for _ in range(3)))
-        return [*map(str, first), *(image.id for image in second), sorted(told)]
+        images = Images(home, {name: ImageSource(Path(), Path())})
+        lines: list[str] = []
+        first = await asyncio.gather(*(images.get(name, lines.append) for _ in range(3)), return_exceptions=True)
+        second = await asyncio.gather(*(images.get(name, lines.append) for _ in range(3)))
+        return [*map(str, first), *(image.id for image in second), sorted(lines)]
 
     monkeypatch.setattr(ImageStore, "build", build)
     assert asyncio.run(run()) == [*["no network"] * 3, *["build 2"] * 3, [*["Step 0"] * 3, *["Step 1"] * 3]]
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "reason"),
     [(b"\x08\x01", ""), (b"\x08\x02", "NOT_SERVING"), (None, "does not implement the grpc health protocol")],
 )
-def test_a_grpc_probe_asks_the_health_service(answer: bytes | None, said: str) -> None:
+def test_a_grpc_probe_asks_the_health_service(answer: bytes | None, reason: str) -> None:
     asked: list[bytes] = []
 
     async def run() -> str:
@@ -211,7 +213,7 @@ def test_a_grpc_probe_asks_the_health_service(answer: bytes | None, said: str) -
         finally:
             await server.stop(0)
 
-    found = asyncio.run(run())
-    assert said in found
-    assert bool(said) == bool(found)
+    failure = asyncio.run(run())
+    assert reason in failure
+    assert bool(reason) == bool(failure)
     assert asked == ([] if answer is None else [b"\x0a\x05model"])

@@ -1,4 +1,4 @@
-"""A model's calls: one at a time, in a thread while any of late was long, at once while none was."""
+"""A model's calls: one at a time, in a thread after a long call, directly while recent calls were short."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONG = 2 * SHORT_SECONDS
 
 
 def spend(seconds: float) -> threading.Thread:
-    """Take so long, and tell in which thread."""
+    """Take ``seconds``, and return the thread."""
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         pass
@@ -28,7 +28,7 @@ async def warmed_up(calls: Calls) -> None:
         pass
 
 
-def test_short_calls_are_made_at_once_and_a_long_one_sends_the_next_to_the_thread() -> None:
+def test_short_calls_are_made_directly_and_a_long_one_sends_the_next_to_the_thread() -> None:
     async def run() -> None:
         calls, here = Calls("model"), threading.current_thread()
         assert await calls.make(spend, 0) is not here
@@ -53,11 +53,11 @@ def test_the_server_answers_others_while_a_long_call_is_made() -> None:
 
 @settings(max_examples=20)
 @given(seconds=st.lists(st.sampled_from([0.0, LONG]), max_size=80))
-def test_no_two_calls_overlap_whichever_thread_makes_them_and_whoever_has_gone(seconds: list[float]) -> None:
+def test_calls_never_overlap_in_any_thread_even_if_their_callers_have_gone(seconds: list[float]) -> None:
     made, alone = [], threading.Lock()
 
     def call(number: int) -> None:
-        assert alone.acquire(blocking=False), "two calls at once"
+        assert alone.acquire(blocking=False), "two calls overlap"
         made.append(spend(seconds[number]))
         alone.release()
 
@@ -71,13 +71,13 @@ def test_no_two_calls_overlap_whichever_thread_makes_them_and_whoever_has_gone(s
         await asyncio.gather(*tasks, return_exceptions=True)
         for task in tasks:
             assert task.cancelled() or task.exception() is None
-        await calls.make(spend, 0)  # behind what is called although its caller has gone
+        await calls.make(spend, 0)  # after the calls whose callers have gone
 
     asyncio.run(run())
     assert len(made) >= len(seconds) - len(seconds[::3])
 
 
-def test_what_a_call_raises_is_its_callers() -> None:
+def test_a_calls_error_is_raised_for_its_caller() -> None:
     async def run() -> None:
         calls = Calls("model")
         for _ in range(2):

@@ -1,6 +1,6 @@
-"""Whatever bytes a client sends to the churn endpoint, it is told what is wrong with them, and the predictor goes on.
+"""For any bytes that a client sends to the churn endpoint, the answer names their fault, and the predictor keeps serving.
 
-BODIES_COUNT and BODIES_SEED choose how many random bodies are sent and which; a failure prints the one that did it.
+BODIES_COUNT and BODIES_SEED choose the number of random bodies and the bodies; a failure prints the body that caused it.
 """
 
 from __future__ import annotations
@@ -111,13 +111,13 @@ shapes = st.sampled_from(list(SHAPES))
 
 
 def encoded(data: Any) -> bytes:
-    """JSON, or what Python says for infinity; lone surrogates as escapes."""
+    """JSON, with Python's spelling of infinity, and lone surrogates as escapes."""
     return json.dumps(data, ensure_ascii=True).encode()
 
 
 @st.composite
 def wrong_value(draw: st.DrawFn) -> tuple[bytes, str]:
-    """A row with one wrong value, and what the reason has to name."""
+    """A row with one wrong value, and the name that the reason must contain."""
     if draw(st.booleans()):
         name, value = draw(st.sampled_from(NUMERIC)), draw(not_numbers | huge)
     else:
@@ -139,9 +139,10 @@ def missing_columns(draw: st.DrawFn) -> tuple[bytes, str]:
 
 @st.composite
 def wrong_column(draw: st.DrawFn) -> tuple[bytes, str]:
-    """One column is not what the others are, or has other rows."""
+    """One column differs in form from the others, or has other rows."""
     shape, name = draw(st.sampled_from(["named rows", "lists"])), draw(st.sampled_from([*ROW][1:]))
-    column = draw(scalars | (st.just([]) if shape == "lists" else st.just({})) | st.just([1, 2]) | st.just({"7": 1}))
+    empty: st.SearchStrategy[object] = st.just([]) if shape == "lists" else st.just({})
+    column = draw(scalars | empty | st.just([1, 2]) | st.just({"7": 1}))
     return encoded(body_of(SHAPES[shape](ROW) | {name: column})), f"column {name}"
 
 
@@ -176,7 +177,7 @@ bodies = st.one_of(wrong_value(), missing_columns(), wrong_column(), other_json(
 @seed(SEED)
 @settings(max_examples=COUNT, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=bodies)
-def test_a_random_body_is_refused_with_what_is_wrong(churn: ModelServer, body: tuple[bytes, str]) -> None:
+def test_a_random_body_is_refused_with_its_fault(churn: ModelServer, body: tuple[bytes, str]) -> None:
     content, named = body
     assert named in refuse(churn, content)
 

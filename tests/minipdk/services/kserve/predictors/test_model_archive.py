@@ -1,4 +1,4 @@
-"""Model archives: which one is served, under what name, and which are refused."""
+"""Model archives: the choice of the archive to serve, its name, and the archives that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytorch runtime as a process: what TorchServe's handlers are given, and what clients are answered."""
+"""The pytorch runtime as a process: the data that TorchServe's handlers get, and the answers that clients get."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_another_exception_is_500_and_its_traceback_is_in_the_log(server: ModelS
     assert server.predict(rows(1)).ok
 
 
-def test_requests_at_once_are_each_answered_with_their_own(server: ModelServer) -> None:
+def test_each_of_several_simultaneous_requests_gets_its_own_answer(server: ModelServer) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda x: server.predict(rows(x)).json()["predictions"], range(100)))
     assert answers == [[x * 2.0] for x in range(100)]
@@ -142,7 +142,7 @@ from ts.torch_handler.base_handler import BaseHandler
 class Handler(BaseHandler):
     def handle(self, data, context):
         context.set_response_header(0, "x-rows", str(len(data)))
-        return [[value * 2 for value in one["data"]] for one in data]
+        return [[value * 2 for value in row["data"]] for row in data]
 """
     vendors = ["torchserve", "--start", "--ts-config=/mnt/models/config/config.properties"]
     server = start_server(make_archive(handler=handler), *vendors, TS_SERVICE_ENVELOPE="kservev2")
@@ -150,7 +150,7 @@ class Handler(BaseHandler):
     return server
 
 
-def test_protocol_v2_gives_the_handler_what_torchserves_envelope_gives(tensor_server: ModelServer) -> None:
+def test_protocol_v2_gives_the_handler_the_data_of_torchserves_envelope(tensor_server: ModelServer) -> None:
     answer = tensor_server.post("/v2/models/linear/infer", {"inputs": [TENSOR]})
     assert answer.status_code == 200, answer.text
     [output] = answer.json()["outputs"]
@@ -165,9 +165,9 @@ def test_grpc_gives_the_handler_the_same(tensor_server: ModelServer) -> None:
     async def ask() -> None:
         client = InferenceGRPCClient(tensor_server.grpc_address)
         for binary in (False, True):
-            one = InferInput("x", [2], "INT64")
-            one.set_data_from_numpy(np.array([1, 2]), binary_data=binary)
-            answer = await client.infer(InferRequest("linear", [one]))
+            tensor = InferInput("x", [2], "INT64")
+            tensor.set_data_from_numpy(np.array([1, 2]), binary_data=binary)
+            answer = await client.infer(InferRequest("linear", [tensor]))
             assert answer.outputs[0].as_numpy().tolist() == [2, 4]
         await client.close()
 
@@ -192,7 +192,7 @@ def test_a_tensor_that_is_none_is_400_with_its_name(tensor_server: ModelServer) 
     assert (answer.status_code, answer.json()) == (400, {"error": message})
 
 
-def test_a_model_tells_which_protocol_it_speaks(server: ModelServer, tensor_server: ModelServer) -> None:
+def test_a_model_reports_its_protocol(server: ModelServer, tensor_server: ModelServer) -> None:
     answer = server.post("/v2/models/linear/infer", {"inputs": [TENSOR]})
     assert (answer.status_code, "served with protocol v1: POST" in answer.json()["error"]) == (400, True)
     answer = tensor_server.predict(rows(1))
@@ -245,7 +245,7 @@ def test_workers_share_the_port_and_tell_of_all_their_requests_and_end_together(
     seen: list[int] = []
 
     def ask(instance: str = "who") -> requests.Response:
-        """On a connection of its own."""
+        """On a separate connection."""
         url = f"{server.url}/v1/models/linear:predict"
         return requests.post(url, json={"instances": [instance]}, timeout=30)
 
@@ -254,8 +254,8 @@ def test_workers_share_the_port_and_tell_of_all_their_requests_and_end_together(
         return len(set(seen)) == 2
 
     wait_for(both_have_answered, what="an answer of each of two workers")
-    told = requests.get(f"{server.url}/metrics", timeout=30).text
-    assert f'request_predict_seconds_count{{model_name="linear"}} {float(len(seen))}' in told
+    metrics = requests.get(f"{server.url}/metrics", timeout=30).text
+    assert f'request_predict_seconds_count{{model_name="linear"}} {float(len(seen))}' in metrics
     with pytest.raises(requests.ConnectionError):
         ask("die")
     assert server.container.wait(60) == 128 + signal.SIGKILL

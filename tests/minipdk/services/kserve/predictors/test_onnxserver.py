@@ -1,4 +1,4 @@
-"""The onnx runtime in its image: what its metadata says, tensors in and out, and what it refuses by name."""
+"""The onnx runtime in its image: its metadata, tensors in and out, and its refusals by name."""
 
 from __future__ import annotations
 
@@ -89,10 +89,13 @@ def test_grpc_carries_tensors_as_numbers_and_as_raw_bytes(scale: ModelServer) ->
         x, k = np.array([[1, 2, 3]], np.float32), np.array([3], np.int64)
         for binary in (False, True):
             inputs = [InferInput("x", [1, 3], "FP32"), InferInput("k", [1], "INT64")]
-            for one, array in zip(inputs, (x, k), strict=True):
-                one.set_data_from_numpy(array, binary_data=binary)
+            for tensor, array in zip(inputs, (x, k), strict=True):
+                tensor.set_data_from_numpy(array, binary_data=binary)
             answer = await client.infer(InferRequest("service", inputs))
-            assert {one.name: one.as_numpy().tolist() for one in answer.outputs} == {"scaled": [[3, 6, 9]], "total": [6]}
+            assert {tensor.name: tensor.as_numpy().tolist() for tensor in answer.outputs} == {
+                "scaled": [[3, 6, 9]],
+                "total": [6],
+            }
         with pytest.raises(grpc.RpcError) as failure:
             await client.infer(InferRequest("service", [InferInput("x", [1, 3], "FP32", data=[1.0, 2.0, 3.0])]))
         assert (failure.value.code(), failure.value.details()) == (

@@ -1,4 +1,4 @@
-"""The sklearn runtime in its image: rows in, predictions out, over REST and gRPC, and one clear answer for what is wrong."""
+"""The sklearn runtime in its image: rows in, predictions out, over REST and gRPC, and one clear answer for each fault."""
 
 from __future__ import annotations
 
@@ -90,22 +90,22 @@ def test_kserves_own_clients_get_answers_over_rest_and_grpc(iris: ModelServer) -
         rest = InferenceRESTClient(RESTConfig(protocol="v2"))
         rpc = InferenceGRPCClient(iris.grpc_address)
         for binary in (False, True):
-            one = InferInput("input-0", [2, 4], "FP32")
-            one.set_data_from_numpy(array, binary_data=binary)
-            request = InferRequest("service", [one], parameters={"binary_data_output": True} if binary else None)
+            tensor = InferInput("input-0", [2, 4], "FP32")
+            tensor.set_data_from_numpy(array, binary_data=binary)
+            request = InferRequest("service", [tensor], parameters={"binary_data_output": True} if binary else None)
             assert (await rest.infer(iris.url, request, model_name="service")).outputs[0].as_numpy().tolist() == [1, 1]
-            one.set_data_from_numpy(array, binary_data=binary)
-            assert (await rpc.infer(InferRequest("service", [one]))).outputs[0].as_numpy().tolist() == [1, 1]
+            tensor.set_data_from_numpy(array, binary_data=binary)
+            assert (await rpc.infer(InferRequest("service", [tensor]))).outputs[0].as_numpy().tolist() == [1, 1]
         assert await rest.is_model_ready(iris.url, "service")
         assert await rpc.is_server_live()
         assert await rpc.is_server_ready()
         assert await rpc.is_model_ready("service")
         with pytest.raises(grpc.RpcError) as failure:
-            await rpc.infer(InferRequest("another", [one]))
+            await rpc.infer(InferRequest("another", [tensor]))
         assert failure.value.code() == grpc.StatusCode.NOT_FOUND
-        one = InferInput("input-0", [1, 2], "FP32", data=[1.0, 2.0])
+        tensor = InferInput("input-0", [1, 2], "FP32", data=[1.0, 2.0])
         with pytest.raises(grpc.RpcError) as failure:
-            await rpc.infer(InferRequest("service", [one]))
+            await rpc.infer(InferRequest("service", [tensor]))
         assert failure.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert "X has 2 features, but RandomForestClassifier is expecting 4" in failure.value.details()
         await rpc.close()
@@ -207,7 +207,7 @@ def test_workers_share_the_requests_and_their_metrics_add_up(start_model_server:
     server = start_model_server(IMAGE, saved(folder / "shared", model), "--workers=2")
     server.wait_until_ready()
     wait_for(lambda: "2 workers" in server.log.read_text(), what="both workers")
-    for _ in range(20):  # each on a connection of its own, which the kernel gives to one of the two
+    for _ in range(20):  # each on a separate connection, which the kernel gives to one of the two
         answer = requests.post(f"{server.url}/v1/models/service:predict", json={"instances": [[1]]}, timeout=30)
         assert (answer.status_code, answer.json()) == (200, {"predictions": ["b"]})
     metrics = requests.get(f"{server.url}/metrics", timeout=10).text
