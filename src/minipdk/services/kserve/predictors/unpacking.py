@@ -1,12 +1,12 @@
-"""Unpack untrusted archives: nothing is written outside the folder, and size and number of files are limited."""
+"""Unpack untrusted archives: nothing is written outside the folder, and size and number of files are limited.
+
+The formats' modules are imported on use, because the storage initializer imports this one before every model.
+"""
 
 from __future__ import annotations
 
-import lzma
 import shutil
 import stat
-import tarfile
-import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +29,8 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def unpack_zip(archive: Path, folder: Path) -> None:
     """Unpack a zip archive below ``folder``. Raises ArchiveError."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
@@ -44,6 +46,9 @@ def unpack_zip(archive: Path, folder: Path) -> None:
 
 def unpack_tar(archive: Path, folder: Path) -> None:
     """Unpack a tar archive below ``folder``. Raises ArchiveError."""
+    import lzma
+    import tarfile
+
     # tarfile's own filter="data" came with Python 3.11.4.
     try:
         with tarfile.open(archive) as opened:
