@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -27,16 +27,13 @@ from kserve import (
     V1beta1TorchServeSpec,
 )
 from kubernetes import client as k8s
-from tests import conftest
-from tests.conftest import ServiceProcess, new_home
+from tests.conftest import ServiceProcess, new_home, wait_for
 
 from minipdk.common.home import Home
 from minipdk.images import Image, ImageStore
 from minipdk.services.kserve.runtimes import IMAGES
 from minipdk.services.kubernetes.certificates import write_kubeconfig
 from minipdk.services.kubernetes.service import kubeconfig
-
-T = TypeVar("T")
 
 HANDLER = """
 import json
@@ -92,11 +89,6 @@ torch.jit.save(torch.jit.trace(lambda x: x * 2, torch.ones(1)), sys.argv[1])
 
 Archiver = Callable[..., Path]
 NAMESPACE = "models"
-
-
-def wait_for(condition: Callable[[], T], *, seconds: float = 120, what: str = "the condition") -> T:
-    """`tests.conftest.wait_for` with the type of the value."""
-    return cast("T", conftest.wait_for(condition, seconds=seconds, what=what))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import ServiceProcess
-from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, FakeS3, wait_for
+from tests.conftest import ServiceProcess, wait_for
+from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, FakeS3
 
 from minipdk.common.home import Home
 from minipdk.images import ImageStore

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from kserve import V1beta1XGBoostSpec
-from tests.conftest import ServiceProcess
+from tests.conftest import ServiceProcess, wait_for
 from tests.minipdk.services.kserve.conftest import (
     NAMESPACE,
     Archiver,
@@ -21,7 +21,6 @@ from tests.minipdk.services.kserve.conftest import (
     inference_service,
     predictors,
     torchserve,
-    wait_for,
 )
 
 from minipdk.common.home import Home

@@ -15,8 +15,8 @@ import requests
 from kserve import V1beta1SKLearnSpec
 from kubernetes import client as k8s
 from sklearn.linear_model import LinearRegression
+from tests import conftest
 from tests.conftest import ServiceProcess
-from tests.minipdk.services.kserve import conftest
 from tests.minipdk.services.kserve.conftest import NAMESPACE, Cluster, FakeS3, inference_service, predictors
 
 from minipdk.common.home import Home

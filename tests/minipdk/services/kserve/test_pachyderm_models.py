@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
-from tests.conftest import ServiceProcess
-from tests.minipdk.services.kserve.conftest import Archiver, Cluster, FakeS3, wait_for
+from tests.conftest import ServiceProcess, wait_for
+from tests.minipdk.services.kserve.conftest import Archiver, Cluster, FakeS3
 
 from minipdk.common.home import Home
 

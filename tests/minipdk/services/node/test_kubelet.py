@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tests.conftest import ServiceProcess, wait_for
@@ -65,7 +65,7 @@ class Machine:
             state = self.waiting(name)
             return state if state.get("message") and reason in ("", state["reason"]) else {}
 
-        return cast("dict[str, Any]", wait_for(waiting, what=f"{name} to wait"))
+        return wait_for(waiting, what=f"{name} to wait")
 
     def terminated(self, name: str) -> dict[str, Any]:
         """The end of a container's last run."""
@@ -269,7 +269,7 @@ def test_a_pod_that_is_not_to_be_restarted_ends(machine: Machine, policy: str, s
 def test_a_container_that_holds_more_memory_than_its_limit_is_killed(machine: Machine) -> None:
     grow = ["python", "-c", "import time; held = b'x' * (200 << 20); time.sleep(1000)"]
     machine.create("greedy", {**shell(""), "command": grow, "resources": {"limits": {"memory": "100Mi"}}})
-    ended = cast("dict[str, Any]", wait_for(lambda: machine.terminated("greedy"), what="its end"))
+    ended = wait_for(lambda: machine.terminated("greedy"), what="its end")
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
     machine.delete("greedy")
 
