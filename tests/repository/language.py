@@ -126,7 +126,7 @@ def bindings(path: Path) -> Counter[str]:
 def tracked() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", *FOLDERS, *FILES], cwd=ROOT, capture_output=True, text=True, check=True)
     kinds = {".py", ".md", ".ipynb", ".sh", ".toml", ".yaml", ".yml"}
-    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    paths = [ROOT / name for name in listed.stdout.splitlines() if ROOT / name != Path(__file__)]  # the table above
     return [path for path in paths if path.is_file() and (path.suffix in kinds or path.name in ("Makefile", "Dockerfile"))]
 
 
@@ -157,8 +157,9 @@ def long_subjects() -> list[str]:
 
 def report(paths: list[Path]) -> list[str]:
     """Print the rate of each construction; returns a complaint for each that is above its limit."""
-    words = count_words(paths)
+    words = count_words(paths) or 1
     counts = Counter(construction.name for path in paths for construction, _, _ in matches(path))
+    conditions = sum(len(re.findall(r"\b(?:if|when)\b", piece, re.I)) for path in paths for _, piece in prose(path))
     complaints = []
     print(f"{words} words of prose\n{'construction':24} {'count':>6} {'per 10,000':>11} {'limit':>6}  write instead")
     for construction in CONSTRUCTIONS:
@@ -167,6 +168,7 @@ def report(paths: list[Path]) -> list[str]:
         print(f"{construction.name:24} {count:6} {rate:11.1f} {limit:6}  {construction.instead}")
         if rate > limit:
             complaints.append(f"{construction.name}: {rate:.1f} per 10,000 words, limit {limit}")
+    print(f"{'if, when':24} {conditions:6} {conditions * WORDS / words:11.1f}         use them: they state conditions")
     sources = [path for path in paths if path.suffix == ".py" and path.is_relative_to(ROOT / "src")]
     names = sum((bindings(path) for path in sources), Counter[str]())
     print("most common local names in src:", ", ".join(f"{name} {count}" for name, count in names.most_common(12)))
@@ -182,8 +184,8 @@ def main(arguments: list[str]) -> None:
     if not arguments:
         complaints = report(tracked())
         sys.exit("\n".join(complaints) or None)
-    wanted = [Path(name).resolve() for name in arguments]
-    paths = [path for path in tracked() if any(path.is_relative_to(folder) for folder in wanted)]
+    folders = [Path(name).resolve() for name in arguments]
+    paths = [path for path in tracked() if any(path.is_relative_to(folder) for folder in folders)]
     for path in paths:
         for construction, line, excerpt in matches(path):
             print(f"{path.relative_to(ROOT)}:{line}: {construction.name}: ...{excerpt}")

@@ -160,7 +160,7 @@ TARRED = tuple((tarfile.TarInfo(name), body) for name, body in MODEL.items())
     [
         ("model.joblib", "application/octet-stream", b"model", {"model.joblib": b"model"}),
         ("my%20model.pkl", "application/octet-stream", b"model", {"my model.pkl": b"model"}),
-        ("model.pkl.gz", "application/octet-stream", gzip.compress(b"model"), {"model.pkl": b"model"}),
+        ("model.pkl.gz", "application/octet-stream", gzip.compress(b"model", mtime=0), {"model.pkl": b"model"}),
         ("model.zip", "application/zip", zipped(**MODEL), MODEL),
         ("model.tar", "application/x-tar", tarred(*TARRED, mode="w"), MODEL),
         ("model.tgz", "application/gzip", tarred(*TARRED), MODEL),
