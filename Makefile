@@ -7,8 +7,6 @@ export MINIPDK_HOME ?= $(CURDIR)/.minipdk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A notebook's `!` forks only to run a command; gRPC's own fork handlers break about one in ten of these.
 export GRPC_ENABLE_FORK_SUPPORT := 0
-IMAGES := train=pdk-churn-train deploy=pdk-churn-deploy \
-	iris-pre-process=pdk-iris-pre-process iris-train=pdk-iris-train iris-infer=pdk-iris-infer
 
 .DEFAULT_GOAL := help
 .PHONY: help setup environment tools cluster course iris model-server lab labs test check format lock bench notebooks clean
@@ -19,11 +17,11 @@ help:  ## List these commands
 course: setup  ## From a bare clone to a churn prediction: set up, then run notebooks 01-07
 	@$(BIN)/python -m course.run
 
-iris: setup  ## From a bare clone to named flowers: set up, then run the iris lab's solution
-	@$(BIN)/python -m course.run solutions/iris-pipeline/lab.ipynb
+iris: setup  ## Set up, then run the solution of "Iris: a pipeline in eleven steps"
+	@$(BIN)/python -m course.run iris-pipeline
 
-model-server: setup  ## From a bare clone to your own model server: set up, then run the model-server lab's solution
-	@$(BIN)/python -m course.run solutions/model-server/lab.ipynb
+model-server: setup  ## Set up, then run the solution of "A model server of your own"
+	@$(BIN)/python -m course.run model-server
 
 lab: setup  ## Set up, then open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) \
@@ -32,9 +30,9 @@ lab: setup  ## Set up, then open JupyterLab on the first notebook
 setup: cluster  ## Environment, sample data, images, cluster and profile; skips the parts that are up to date
 	@echo "Generating the sample data ..."
 	@$(BIN)/python sample-data/generate.py
-	@for image in $(IMAGES); do \
-		echo "Building the image $${image#*=}:1.0 from containers/$${image%=*} ..."; \
-		$(BIN)/minipdk image build containers/$${image%=*} -t $${image#*=}:1.0 || exit 1; \
+	@images="$$($(BIN)/python -m course.labs images)" && echo "$$images" | while read -r folder tag; do \
+		echo "Building the image $$tag from $$folder ..."; \
+		$(BIN)/minipdk image build "$$folder" -t "$$tag" </dev/null || exit 1; \
 	done
 
 cluster: environment
@@ -81,8 +79,7 @@ notebooks: setup  ## Run the notebooks on an emptied cluster and store their out
 	@$(BIN)/minipdk reset --yes
 	@$(BIN)/minipdk start
 	@$(BIN)/python -m course.run --store
-	@$(BIN)/python -m course.run --store solutions/iris-pipeline/lab.ipynb
-	@$(BIN)/python -m course.run --store solutions/model-server/lab.ipynb
+	@$(BIN)/python -m course.run --store $$($(BIN)/python -m course.labs solutions)
 	@$(MAKE) --no-print-directory labs
 
 labs: environment  ## Generate labs/ from solutions/, over the answers in it; to be committed

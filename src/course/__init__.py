@@ -1,4 +1,4 @@
-"""What the notebooks share: the profile, catching up, checks with hints, waiting with progress, and pictures.
+"""The code that notebooks share: the profile, catching up, checks with hints, waiting with progress, and pictures.
 
 Nothing here knows which cluster it talks to: it uses the vendors' clients and the profile's variables only.
 """

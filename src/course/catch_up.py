@@ -1,4 +1,4 @@
-"""Bring a cluster to where a notebook begins, by running the notebooks before it whose work is not there yet."""
+"""Prepare a cluster for a notebook by running the notebooks before it that have not done their work yet."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ KERNEL = Config(
 
 
 def catch_up(profile_name: str, *, before: int) -> Profile:
-    """Load the profile and see to it that every notebook before number ``before`` has done its work on the cluster.
+    """Load the profile and run each notebook before number ``before`` that has not done its work on the cluster.
 
-    Returns the profile. Work that is there is left alone, so a second call costs a few look-ups.
+    Returns the profile. Finished work is left alone, so a second call costs a few look-ups.
     """
     profile = load(profile_name)
     hints.install()
@@ -37,11 +37,11 @@ def catch_up(profile_name: str, *, before: int) -> Profile:
 
 
 def execute(notebook: Path, profile: Profile) -> Path:
-    """Execute ``notebook`` with papermill; return the executed copy in ``build/notebooks``."""
+    """Execute ``notebook`` with papermill; return the executed copy, in build/ below the name of the notebook's folder."""
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    target = profile.root / "build" / "notebooks" / notebook.name
+    target = profile.root / "build" / notebook.resolve().parent.name / notebook.name
     target.parent.mkdir(parents=True, exist_ok=True)
     papermill.execute_notebook(
         notebook,
@@ -73,7 +73,7 @@ def _project_exists(profile: Profile) -> bool:
         workspace = profile.determined.get_workspace(WORKSPACE)
     except NotFoundException:
         return False
-    return workspace is not None and any(one.name == PROJECT for one in workspace.list_projects())
+    return workspace is not None and any(project.name == PROJECT for project in workspace.list_projects())
 
 
 def _endpoint_is_ready(profile: Profile) -> bool:
@@ -81,7 +81,7 @@ def _endpoint_is_ready(profile: Profile) -> bool:
 
     try:
         return bool(profile.kserve.is_isvc_ready(SERVICE, namespace=profile["KSERVE_NAMESPACE"]))
-    except RuntimeError:  # KServeClient's way to say that there is none
+    except RuntimeError:  # KServeClient raises it if there is no such service
         return False
 
 

@@ -16,17 +16,17 @@ class CheckError(AssertionError):
     """A self-check failed; its message is the hint."""
 
 
-def check(what: str, passed: object, hint: str) -> None:
-    """Print a tick beside ``what`` if ``passed`` is true, else raise CheckError with the hint."""
+def check(claim: str, passed: object, hint: str) -> None:
+    """Print a tick beside ``claim`` if ``passed`` is true, else raise CheckError with the hint."""
     if not passed:
-        raise CheckError(f"Not yet: {what}. Hint: {hint}")
-    print(f"✓ {what}")  # noqa: T201
+        raise CheckError(f"Not yet: {claim}. Hint: {hint}")
+    print(f"✓ {claim}")  # noqa: T201
 
 
 def step(checks: Callable[Parameters, None]) -> Callable[Parameters, None]:
-    """Make a lab's checks of one step print the hint of the first that fails, where `check` alone would raise it.
+    """Decorate a lab's checks of one step: they print the hint of the first failure, which `check` alone would raise.
 
-    A cluster that does not answer, or refuses, is such a failure too, whichever client tells of it.
+    A cluster that refuses or does not answer is such a failure too, in every client.
     """
 
     @functools.wraps(checks)
@@ -39,7 +39,7 @@ def step(checks: Callable[Parameters, None]) -> Callable[Parameters, None]:
             checks(*args, **kwargs)
         except (CheckError, WaitTimeoutError) as error:
             print(f"✗ {error}")  # noqa: T201
-        except (RpcError, HTTPError, ApiException, OSError) as error:  # those of requests are OSErrors
+        except (RpcError, HTTPError, ApiException, OSError) as error:  # the errors of requests are OSErrors
             details = getattr(error, "details", None)
             print(f"✗ {hints.hint_for(error) or (details() if callable(details) else error)}")  # noqa: T201
 

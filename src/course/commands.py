@@ -1,4 +1,4 @@
-"""Run a command to its end and show that it goes on."""
+"""Run a command to its end and show its progress."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LONGEST_SHOWN = 60
 def run(
     command: str | Sequence[str | Path], folder: Path | None = None, *, seconds: float = 600
 ) -> subprocess.CompletedProcess[str]:
-    """How ``command``, a program and its arguments, has ended in ``folder``, and what it has printed.
+    """Run ``command``, a program and its arguments, in ``folder``; return its exit status and its output.
 
-    Its last line is shown meanwhile. Raises WaitTimeoutError after ``seconds``: then it and what it has started are killed.
+    Its last line is shown meanwhile. Raises WaitTimeoutError after ``seconds``: the command and its children are killed.
     """
     words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
@@ -40,7 +40,7 @@ def run(
 
 
 def printed(file: IO[bytes]) -> str:
-    """What a process has written into ``file`` so far, whose position stays where the process has it."""
+    """The text that a process has written into ``file`` so far. The process's position in the file does not change."""
     descriptor = file.fileno()
     return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 

@@ -19,7 +19,7 @@ CONTEXT_LINES = 2
 
 
 def side_by_side(old: Path, new: Path) -> HTML:
-    """The old file at the left, the new one at the right, with what was removed and added coloured."""
+    """The old file at the left, the new one at the right, with removed and added lines coloured."""
     before, after = old.read_text().splitlines(), new.read_text().splitlines()
     rows: list[str] = []
     for group in difflib.SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(CONTEXT_LINES):
@@ -34,7 +34,7 @@ def side_by_side(old: Path, new: Path) -> HTML:
 
 
 def changed_lines(old: Path, new: Path) -> tuple[int, int]:
-    """How many lines were removed from ``old`` and added in ``new``."""
+    """The number of lines removed from ``old`` and the number added in ``new``."""
     lines = list(difflib.ndiff(old.read_text().splitlines(), new.read_text().splitlines()))
     return sum(line.startswith("- ") for line in lines), sum(line.startswith("+ ") for line in lines)
 

@@ -29,8 +29,8 @@ Node = tuple[str, str]
 def dag(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> Figure:
     """The DAG of repositories, pipelines and endpoints, left to right in the order that data flows.
 
-    ``edges`` are pairs of node names. A node stands one column right of its furthest input, and one that has no input one
-    column left of the first that reads it.
+    ``edges`` are pairs of node names. A node stands one column right of its furthest input; a node without inputs stands one
+    column left of its first reader.
     """
     column = _columns([name for name, _ in nodes], edges)
     rows: dict[int, int] = {}
@@ -58,7 +58,7 @@ def dag(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> Figure:
 
 
 def jobs(rows: Sequence[tuple[str, int, int, int]]) -> Figure:
-    """One bar for each job, oldest at the top: how many datums it processed, skipped and failed at.
+    """One bar for each job, oldest at the top: the number of datums that it processed, skipped and failed at.
 
     A row is (the job's name, processed, skipped, failed).
     """
@@ -139,7 +139,7 @@ def regions(
     columns: Mapping[str, int],
     classes: Sequence[str],
 ) -> Figure:
-    """What ``predict`` says all over the plane of two ``columns`` (name -> index); ``rows`` are its points.
+    """The answers of ``predict`` over the plane of two ``columns`` (name -> index); ``rows`` are its points.
 
     The other columns stand at their means. A prediction and a label are the number of one of ``classes``.
     """
@@ -149,10 +149,11 @@ def regions(
     across, up = np.meshgrid(*sides)
     grid = np.tile(table.mean(axis=0), (across.size, 1))
     grid[:, x], grid[:, y] = across.ravel(), up.ravel()
-    said = np.asarray(predict(grid.tolist())).reshape(across.shape)
+    predicted = np.asarray(predict(grid.tolist())).reshape(across.shape)
     figure, axes = _canvas(figsize=(4.6, 3.6))
     colours = (BLUE, ORANGE, GREEN, PURPLE)[: len(classes)]
-    axes.pcolormesh(across, up, said, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(classes) - 0.5, alpha=0.25, lw=0)
+    limits = {"vmin": -0.5, "vmax": len(classes) - 0.5}
+    axes.pcolormesh(across, up, predicted, cmap=ListedColormap(colours), alpha=0.25, lw=0, **limits)
     for number, (name, colour) in enumerate(zip(classes, colours, strict=True)):
         axes.scatter(*table[truth == number][:, (x, y)].T, s=16, color=colour, label=name)
     wrong = np.asarray(predict(table.tolist())) != truth
@@ -164,14 +165,14 @@ def regions(
     return figure
 
 
-def shares(counts: Mapping[str, int], wanted: Mapping[str, int]) -> Figure:
-    """How many requests each version answered, beside the percentage that it was ``wanted`` to."""
+def shares(counts: Mapping[str, int], expected: Mapping[str, int]) -> Figure:
+    """The number of requests that each version answered, beside the percentage ``expected`` of it."""
     total = max(1, sum(counts.values()))
     figure, axes = _canvas(figsize=(5.6, 0.6 + 0.5 * len(counts)))
     bars = axes.barh(list(counts), [100 * count / total for count in counts.values()], 0.6, color=BLUE)
     axes.bar_label(bars, [f"{count} of {total}" for count in counts.values()], padding=4, fontsize=8.5)
     for at, name in enumerate(counts):
-        axes.plot([wanted[name]] * 2, [at - 0.38, at + 0.38], color=INK, lw=1.4, label="" if at else "asked for")
+        axes.plot([expected[name]] * 2, [at - 0.38, at + 0.38], color=INK, lw=1.4, label="" if at else "asked for")
     axes.set_xlim(0, 115)
     axes.invert_yaxis()
     axes.set_xlabel("percent of the requests")

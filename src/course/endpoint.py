@@ -1,4 +1,4 @@
-"""Ask the churn endpoint: the request that notebook 05 writes out, for those that come after it."""
+"""Ask the churn endpoint: the request that notebook 05 writes out, for the notebooks after it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hostname(profile: Profile, name: str = SERVICE) -> str:
 def predict(profile: Profile, data: dict[str, Any], name: str = SERVICE) -> list[int]:
     """The predictions (1 for churn) for ``data``, a column -> {row: value} mapping.
 
-    Raises RuntimeError with the endpoint's own words when it answers with an error.
+    Raises RuntimeError with the endpoint's own message if it answers with an error.
     """
     response = requests.post(
         f"{profile.ingress}/v1/models/{MODEL}:predict",

@@ -1,4 +1,4 @@
-"""Turn the commonest failures of the vendors' clients into one line that says what to do.
+"""Turn the most common failures of the vendors' clients into one line with the remedy.
 
 The traceback stays: the hint is added below it, in the notebook and in a headless run alike.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-START = "is the cluster running? `minipdk status` tells, `minipdk start` starts it"
+START = "is the cluster running? `minipdk status` shows it, `minipdk start` starts it"
 
 
 def hint_for(error: BaseException) -> str | None:
-    """The hint for ``error`` or what caused it; None when there is nothing better to say than the error itself."""
+    """The hint for ``error`` or for its cause; None if no hint is better than the error itself."""
     seen: BaseException | None = error
     while seen is not None:
         if hint := _hint(seen):
@@ -54,12 +54,12 @@ def _grpc_status(error: BaseException) -> str:
 
 _HINTS = {
     ("grpc", "UNAVAILABLE"): f"Pachyderm does not answer at PACHD_ADDRESS: {START}; check the address in the profile",
-    ("grpc", "UNAUTHENTICATED"): "Pachyderm refused the session token: `make setup` writes the profile anew",
+    ("grpc", "UNAUTHENTICATED"): "Pachyderm refused the session token: `make setup` writes the profile again",
     ("determined", "MasterNotFound"): f"Determined does not answer at DET_MASTER: {START}; check the profile",
     ("determined", "Unauthenticated"): "Determined refused DET_USER and DET_PASS: check both in the profile",
     ("determined", "Forbidden"): "Determined refused DET_USER and DET_PASS: check both in the profile",
-    ("kubernetes", "Unauthorized"): "Kubernetes refused the token in KUBECONFIG: `make setup` writes the profile anew",
+    ("kubernetes", "Unauthorized"): "Kubernetes refused the token in KUBECONFIG: `make setup` writes the profile again",
     ("urllib3", "MaxRetryError"): f"nothing answers there: {START}; check the addresses in the profile",
     ("requests", "ConnectionError"): f"nothing answers there: {START}; check the addresses in the profile",
 }
-"""(part of the exception's module, word in its class, gRPC status or text) -> what to do."""
+"""(part of the exception's module, word in its class, gRPC status or text) -> the hint."""

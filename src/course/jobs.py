@@ -33,9 +33,9 @@ class DatumRun:
 
 
 def wait(profile: Profile, pipeline: pps.Pipeline, *, job: str = "", seconds: float = 600) -> pps.JobInfo | None:
-    """Wait until a job has ended, showing its progress: the one with the id ``job``, by default that of the newest output.
+    """Wait until the job with the id ``job`` has ended, by default the job of the newest output, and show its progress.
 
-    Returns the job, however it ended; None when the pipeline cannot run its workers.
+    Returns the job, whether it succeeded or not; None if the pipeline cannot run its workers.
     """
     from pachyderm_sdk.api import pfs, pps
 
@@ -47,8 +47,8 @@ def wait(profile: Profile, pipeline: pps.Pipeline, *, job: str = "", seconds: fl
         state = pps.PipelineState(profile.pachyderm.pps.inspect_pipeline(pipeline=pipeline).state).name
         if state in BLOCKED:
             return True, "", None
-        found = (info for info in profile.pachyderm.pps.list_job(pipeline=pipeline, history=-1) if info.job.id == job)
-        info = next(found, None)
+        infos = profile.pachyderm.pps.list_job(pipeline=pipeline, history=-1)
+        info = next((info for info in infos if info.job.id == job), None)
         if info is None:
             return False, "starting", None
         if state_of(info) in ENDED:
@@ -65,12 +65,12 @@ def progress(job: pps.JobInfo) -> str:
 
 
 def history(client: Client, project: pfs.Project, stages: Sequence[str]) -> list[pps.JobInfo]:
-    """Every job of the pipelines ``stages``, oldest first; those of one commit in the order of ``stages``."""
-    found = [job for job in client.pps.list_job(projects=[project], history=-1) if job.job.pipeline.name in stages]
+    """Every job of the pipelines ``stages``, oldest first; the jobs of one commit in the order of ``stages``."""
+    infos = [job for job in client.pps.list_job(projects=[project], history=-1) if job.job.pipeline.name in stages]
     began: dict[str, datetime] = {}
-    for job in found:
+    for job in infos:
         began[job.job.id] = min(job.created, began.get(job.job.id, job.created))
-    return sorted(found, key=lambda job: (began[job.job.id], stages.index(job.job.pipeline.name)))
+    return sorted(infos, key=lambda job: (began[job.job.id], stages.index(job.job.pipeline.name)))
 
 
 def counts(jobs: Sequence[pps.JobInfo]) -> list[tuple[str, int, int, int]]:
@@ -79,21 +79,22 @@ def counts(jobs: Sequence[pps.JobInfo]) -> list[tuple[str, int, int, int]]:
 
 
 def last_line(profile: Profile, job: pps.JobInfo) -> str:
-    """The last thing that the job's containers printed, or else the job's own reason."""
+    """The last line that the job's containers printed, or the job's own reason if they printed nothing."""
     lines = [line for line in log_lines(profile, job) if line.strip()]
     return lines[-1] if lines else str(job.reason)
 
 
 def datum_runs(client: Client, job: pps.JobInfo) -> list[DatumRun]:
-    """When which worker was at which datum, as the job's log tells, in the order of their start."""
+    """The times that workers spent on datums, read from the job's log, in the order of their start."""
     lines: dict[tuple[str, str], list[pps.LogMessage]] = {}
     for line in client.pps.get_logs(job=job.job):
         if line.datum_id:
             lines.setdefault((line.worker_id, line.datum_id), []).append(line)
     runs = []
-    for (worker, datum), some in lines.items():
-        path = next((one.data[0].path for one in some if one.data), datum)
-        runs.append(DatumRun(worker, path, min(line.ts for line in some), max(line.ts for line in some)))
+    for (worker, datum), messages in lines.items():
+        path = next((message.data[0].path for message in messages if message.data), datum)
+        times = [message.ts for message in messages]
+        runs.append(DatumRun(worker, path, min(times), max(times)))
     return sorted(runs, key=lambda run: run.start)
 
 
@@ -107,18 +108,19 @@ def timeline(runs: Sequence[DatumRun]) -> list[tuple[str, str, float, float]]:
     return [(number[run.worker], run.datum.strip("/"), seconds(run.start), seconds(run.end)) for run in runs]
 
 
-def at_once(runs: Sequence[DatumRun]) -> int:
-    """The most workers that were busy at one time."""
-    return max((len({one.worker for one in runs if one.start <= run.start <= one.end}) for run in runs), default=0)
+def most_busy(runs: Sequence[DatumRun]) -> int:
+    """The largest number of workers that were busy at the same time."""
+    busy = ({other.worker for other in runs if other.start <= run.start <= other.end} for run in runs)
+    return max(map(len, busy), default=0)
 
 
 def provenance(client: Client, commit: pfs.Commit) -> dict[str, pfs.Commit]:
     """Every commit that ``commit`` was made from, by the name of its repository."""
-    found: dict[str, pfs.Commit] = {}
+    origins: dict[str, pfs.Commit] = {}
     for origin in client.pfs.inspect_commit(commit=commit).direct_provenance:
         if origin.repo.type == "user":
-            found |= {origin.repo.name: origin} | provenance(client, origin)
-    return found
+            origins |= {origin.repo.name: origin} | provenance(client, origin)
+    return origins
 
 
 def lineage(client: Client, commit: pfs.Commit) -> tuple[list[Node], list[tuple[str, str]]]:

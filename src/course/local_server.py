@@ -24,10 +24,10 @@ TIMEOUT_SECONDS = 30
 
 
 class LocalServer:
-    """The server that ``command``, a program and its arguments, starts in ``folder``: told its port in HTTP_PORT, more in
-    ``variables``. One that the same command has started there before ends.
+    """The server that ``command``, a program and its arguments, starts in ``folder``.
 
-    Returns when it answers, has ended, or has taken ``seconds``: `ready` and `ended` say which, and `log` why.
+    It gets its port in HTTP_PORT, and ``variables``. A server that the same command started there before ends. The
+    constructor returns when the server answers, has ended, or has taken ``seconds``: see `ready`, `ended` and `log`.
     """
 
     _running: ClassVar[dict[tuple[str, Path], LocalServer]] = {}
@@ -53,7 +53,7 @@ class LocalServer:
 
     @property
     def ended(self) -> bool:
-        """Whether it runs no more."""
+        """Whether its process has ended."""
         return self._process.poll() is not None
 
     @property
@@ -75,24 +75,24 @@ class LocalServer:
 
     @property
     def log(self) -> list[str]:
-        """What it has printed, line by line."""
+        """The lines that it has printed."""
         if self._file.closed:
             return self._lines
         return printed(self._file).splitlines()
 
     def ask(self, model: str, instances: list[list[float]]) -> requests.Response:
-        """What ``model`` answers to ``instances`` in protocol v1."""
+        """The answer of ``model`` to ``instances`` in protocol v1."""
         url = f"{self.url}/v1/models/{model}:predict"
         return requests.post(url, json={"instances": instances}, timeout=TIMEOUT_SECONDS)
 
     def predict(self, model: str, instances: list[list[float]]) -> list[int]:
-        """The predictions for ``instances``. Raises HTTPError for anything but an answer."""
+        """The predictions for ``instances``. Raises HTTPError for an error status."""
         response = self.ask(model, instances)
         response.raise_for_status()
         return list(response.json()["predictions"])
 
     def stop(self) -> None:
-        """End it, after the requests that it is answering. Its log can still be read."""
+        """End it after its current requests. Its log can still be read."""
         if not self.ended:
             self._process.terminate()
             try:

@@ -78,7 +78,7 @@ def state_of(job: pps.JobInfo) -> str:
 
 
 def log_lines(profile: Profile, job: pps.JobInfo) -> list[str]:
-    """What the job's containers printed."""
+    """The lines that the job's containers printed."""
     return [line.message.rstrip() for line in profile.pachyderm.pps.get_logs(job=job.job) if line.user]
 
 
@@ -94,8 +94,8 @@ def files(profile: Profile, repo: str, commit: str = "master") -> list[str]:
     """The paths of all files in ``repo``, without the directories."""
     from pachyderm_sdk.api import pfs
 
-    found = profile.pachyderm.pfs.walk_file(file=pfs.File.from_uri(f"{PROJECT}/{repo}@{commit}"))
-    return [info.file.path for info in found if info.file_type == pfs.FileType.FILE]
+    infos = profile.pachyderm.pfs.walk_file(file=pfs.File.from_uri(f"{PROJECT}/{repo}@{commit}"))
+    return [info.file.path for info in infos if info.file_type == pfs.FileType.FILE]
 
 
 def wait_for_endpoint(profile: Profile, name: str, *, version: str = "", seconds: float = 300) -> dict[str, Any]:
@@ -104,7 +104,8 @@ def wait_for_endpoint(profile: Profile, name: str, *, version: str = "", seconds
     def look() -> tuple[bool, str, dict[str, Any]]:
         service: dict[str, Any] = profile.kserve.get(name, namespace=profile["KSERVE_NAMESPACE"])
         status = service.get("status", {})
-        ready = {one["type"]: one for one in status.get("conditions", [])}.get("Ready", {})
+        conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
+        ready = conditions.get("Ready", {})
         fresh = status.get("observedGeneration") in (None, service["metadata"].get("generation"))
         serves = not version or service["metadata"].get("annotations", {}).get("pach_id") == version
         failure = status.get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
@@ -136,7 +137,8 @@ def graph(profile: Profile, project: str, *, endpoint: str = "") -> tuple[list[N
 def _input_repos(given: pps.Input) -> list[str]:
     if given.pfs and given.pfs.repo:
         return [given.pfs.repo]
-    return [repo for one in (*given.cross, *given.join, *given.group, *given.union) for repo in _input_repos(one)]
+    parts = (*given.cross, *given.join, *given.group, *given.union)
+    return [repo for part in parts for repo in _input_repos(part)]
 
 
 def _project() -> Any:

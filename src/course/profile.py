@@ -38,7 +38,7 @@ FILES = ("PACH_CONFIG", "KUBECONFIG")
 
 
 class ProfileError(Exception):
-    """The profile is unknown, incomplete, or its cluster does not answer; the message says what to do."""
+    """The profile is unknown, incomplete, or its cluster does not answer; the message contains the remedy."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Profile:
 def load(name: str = "embedded", root: Path | None = None) -> Profile:
     """Read ``profiles/<name>.env``, or the file that ``name`` is the path of, and put its variables into the environment.
 
-    Raises ProfileError that names what is missing: the profile, its file, or one of its variables.
+    Raises ProfileError that names the missing profile, file or variable.
     """
     root = root or find_root()
     path = Path(name) if name.endswith(".env") else root / "profiles" / f"{name}.env"
@@ -110,7 +110,7 @@ def load(name: str = "embedded", root: Path | None = None) -> Profile:
         raise ProfileError(_missing(name, path))
     variables = {key: value or "" for key, value in dotenv_values(path).items()}
     if missing := [key for key in REQUIRED if key not in variables or (not variables[key] and key != "DET_PASS")]:
-        raise ProfileError(f"{path} does not set {', '.join(missing)}: see profiles/cluster.env.example for what each is")
+        raise ProfileError(f"{path} does not set {', '.join(missing)}: profiles/cluster.env.example explains each")
     for key in FILES:
         variables[key] = str(Path(variables[key]).expanduser())
         if not Path(variables[key]).exists():
@@ -121,7 +121,7 @@ def load(name: str = "embedded", root: Path | None = None) -> Profile:
 
 
 def _find_commands() -> None:
-    """Put this environment's `pachctl`, `det` and others where ``!`` finds them, however Jupyter was started."""
+    """Put this environment's `pachctl`, `det` and others on the PATH for ``!``, however Jupyter was started."""
     folder, before = str(Path(sys.executable).parent), os.environ.get("PATH", "")
     if folder not in before.split(os.pathsep):
         os.environ["PATH"] = f"{folder}{os.pathsep}{before}"

@@ -1,4 +1,4 @@
-"""Wait for something and show that it goes on: one line on stderr, gone when the wait is over."""
+"""Wait for something and show its state: one line on stderr, which disappears when the wait is over."""
 
 from __future__ import annotations
 

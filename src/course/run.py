@@ -1,7 +1,7 @@
-"""``python -m course.run``: execute the numbered notebooks in order and show what came of it.
+"""``python -m course.run``: execute the numbered notebooks in order, or the solutions of labs, and show the results.
 
-Each notebook runs through papermill in a kernel of its own; the executed copies are kept to open and read. At the end
-stand the ten sample customers' ground truth and prediction, and the addresses.
+Each notebook runs through papermill in a separate kernel; the executed copies are kept to open and read. After the numbered
+notebooks, the sample customers' ground truth and predictions and the addresses of the systems are printed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,8 @@ from rich.table import Table
 
 from course import endpoint
 from course.catch_up import execute
+from course.labs import Lab, LabError
+from course.labs import load as load_labs
 from course.profile import Profile, ProfileError, load
 from course.store import store_outputs
 
@@ -25,18 +28,20 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> None:
-    """Run the notebooks named on the command line, all of them by default, with the profile of --profile."""
+    """Run the labs and notebooks named on the command line, by default the numbered notebooks, with --profile."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks to run [default: notebooks/*.ipynb]")
+    parser.add_argument(
+        "notebooks", nargs="*", help="labs, whose solutions run, or paths of notebooks [default: notebooks/*.ipynb]"
+    )
     parser.add_argument("--store", action="store_true", help="write the outputs into the notebooks themselves")
     parser.add_argument("--profile", default="embedded", help="profiles/NAME.env [default: embedded]")
     arguments = parser.parse_args()
     try:
         profile = load(arguments.profile)
-    except ProfileError as error:
+        notebooks = find_notebooks(arguments.notebooks, profile.root)
+    except (ProfileError, LabError) as error:
         sys.exit(f"course: {error}")
     began = time.monotonic()
-    notebooks = arguments.notebooks or sorted((profile.root / "notebooks").glob("[0-9]*.ipynb"))
     copies = run_all(notebooks, profile)
     if arguments.store:
         for copy, notebook in zip(copies, notebooks, strict=True):
@@ -45,7 +50,21 @@ def main() -> None:
     if not arguments.notebooks:
         show_predictions(profile)
         console.print(addresses(profile))
-    console.print(f"Executed copies: {copies[0].parent}")
+    console.print("Executed copies:", ", ".join(dict.fromkeys(str(copy.parent) for copy in copies)))
+
+
+def find_notebooks(names: Sequence[str], root: Path) -> list[Path]:
+    """The notebooks called ``names``, a lab or a path each; without names, the numbered notebooks. Raises LabError."""
+    if not names:
+        return sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    index = load_labs(root)
+    return [Path(name) if name.endswith(".ipynb") else root / _solution(index.lab(name)) for name in names]
+
+
+def _solution(lab: Lab) -> str:
+    if not lab.notebook:
+        raise LabError(f"the lab {lab.name} has no notebook yet: its solution is the folder {lab.solution}")
+    return lab.solution
 
 
 def run_all(notebooks: list[Path], profile: Profile) -> list[Path]:
@@ -70,14 +89,14 @@ def run_all(notebooks: list[Path], profile: Profile) -> list[Path]:
 
 
 def show_predictions(profile: Profile) -> None:
-    """Print one ``Ground truth/Predicted`` line for each of the ten sample customers, answered by the endpoint now."""
+    """Ask the endpoint about the sample customers and print one ``Ground truth/Predicted`` line for each."""
     sample = json.loads((profile.root / "sample-data" / "customer_churn_sample.json").read_text())
     for row, predicted in enumerate(endpoint.predict(profile, sample)):
         console.print(f"Ground truth/Predicted: {sample['churn'][str(row)]}/{predicted}")
 
 
 def addresses(profile: Profile) -> Table:
-    """Where everything is, for the browser and for curl."""
+    """The addresses of the systems, for the browser and for curl."""
     table = Table(box=None, show_header=False, padding=(0, 2), title="\nAddresses", title_justify="left")
     table.add_row("Pachyderm", profile["PACHD_ADDRESS"])
     table.add_row("Determined", profile["DET_MASTER"])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LABEL = "churn"
 TEST_SIZE, SEED = 0.2, 42
-"""How the experiment splits off its validation rows: test_size and random_seed in const.yaml."""
+"""The experiment's split into training and validation rows: test_size and random_seed in const.yaml."""
 
 
 def held_out(rows: pd.DataFrame) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def held_out(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy(version: ModelVersion, rows: pd.DataFrame) -> float:
-    """The share of ``rows`` that ``version`` is right about. Its checkpoint is downloaded once and kept in ``build/``."""
+    """The share of ``rows`` that ``version`` predicts correctly. Its checkpoint is downloaded once and kept in build/."""
     import torch
 
     network, encode = _load(version)
@@ -45,7 +45,7 @@ def _load(version: ModelVersion) -> tuple[Any, Any]:
     os.environ["SERVING_MODE"] = "true"  # the trial's code then downloads no data
     path = find_root() / "build" / "checkpoints" / checkpoint.uuid
     checkpoint.download(path=str(path))
-    # A checkpoint of the cluster's own trials: it holds the state of random generators besides tensors.
+    # A checkpoint of the cluster's own trials: it holds the state of random generators in addition to tensors.
     options = {"map_location": "cpu", "weights_only": False}
     trial = load_trial_from_checkpoint_path(str(path), torch_load_kwargs=options)
     from preprocessing import encode  # the checkpoint's own code, on the path now

@@ -11,8 +11,8 @@ import nbformat
 def store_outputs(executed: Path, notebook: Path) -> None:
     """Copy the outputs of the ``executed`` copy into ``notebook``.
 
-    Left out are stderr, which holds progress, and everything that differs between two runs of the same code: timings,
-    the cell with the injected parameters and the counts it shifts.
+    Left out are stderr, which shows progress, and everything that differs between two runs of the same code: timings,
+    the cell with the injected parameters and the counts that it shifts.
     """
     outputs = {cell.id: cell.get("outputs", []) for cell in nbformat.read(executed, as_version=4).cells}
     content = nbformat.read(notebook, as_version=4)
@@ -21,20 +21,20 @@ def store_outputs(executed: Path, notebook: Path) -> None:
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = [_with_count(one, count) for one in _merged(outputs[cell.id])]
+            cell.outputs = [_with_count(output, count) for output in _merged(outputs[cell.id])]
     nbformat.write(content, notebook)
 
 
 def _merged(outputs: list[Any]) -> list[Any]:
-    """``outputs`` without stderr, with what was printed piece by piece in one piece."""
+    """``outputs`` without stderr, and with consecutive pieces of printed text joined."""
     merged: list[Any] = []
-    for one in outputs:
-        if one.output_type == "stream" and one.name == "stderr":
+    for output in outputs:
+        if output.output_type == "stream" and output.name == "stderr":
             continue
-        if merged and one.output_type == merged[-1].output_type == "stream":
-            merged[-1].text += one.text
+        if merged and output.output_type == merged[-1].output_type == "stream":
+            merged[-1].text += output.text
         else:
-            merged.append(one)
+            merged.append(output)
     return merged
 
 

@@ -24,9 +24,10 @@ class ExperimentError(RuntimeError):
 
 
 def find(determined: Determined, name: str) -> Experiment | None:
-    """The newest experiment called ``name`` that completed or still runs; None when there is none."""
-    usable = [one for one in determined.list_experiments(name=name) if _state(one) not in ENDED - {"COMPLETED"}]
-    return max(usable, key=lambda one: int(one.id), default=None)
+    """The newest experiment called ``name`` that completed or still runs; None if there is none."""
+    experiments = determined.list_experiments(name=name)
+    usable = [experiment for experiment in experiments if _state(experiment) not in ENDED - {"COMPLETED"}]
+    return max(usable, key=lambda experiment: int(experiment.id), default=None)
 
 
 def wait(experiment: Experiment, *, seconds: float = 900) -> str:

@@ -1,6 +1,6 @@
-"""Many files in one stream: one commit and one round trip, where a call for each file would be thousands.
+"""Many files in one stream: one commit and one round trip, while a call for each file would need thousands.
 
-It is what ``pachctl put file -r`` does, from Python.
+From Python it does the same as ``pachctl put file -r``.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ def put_files(
 ) -> list[str]:
     """Write the files of ``folder`` that match ``pattern`` below ``path``; return their paths in Pachyderm, in order.
 
-    All of them are one stream: into an open commit, or into a branch as a commit of their own, finished (and then durable)
-    when this returns; when it fails, none of them is there. A file that exists is replaced, or with ``append`` added to;
-    files that are not sent stay. A transfer of over two seconds shows how far it is on stderr.
+    All of them are one stream: into an open commit, or into a branch as a new commit, which is finished (and then durable)
+    when this returns; if it fails, none of them is stored. A file that exists is replaced, or with ``append`` extended;
+    files that are not sent stay. A transfer of over two seconds shows its progress on stderr.
 
-    Raises FileNotFoundError when nothing matches, `pachctl.errors.PachctlError` for a file that cannot be read, and
+    Raises FileNotFoundError if nothing matches, `pachctl.errors.PachctlError` for a file that cannot be read, and
     grpc.RpcError when the cluster refuses.
     """
     from pachyderm_sdk.api import pfs
 
     root = Path(folder)
-    found = sorted(one for one in root.glob(pattern) if one.is_file())
-    if not found:
+    files = sorted(path for path in root.glob(pattern) if path.is_file())
+    if not files:
         raise FileNotFoundError(f"nothing in {root} matches {pattern!r}")
     target = PurePosixPath("/") / path
-    uploads = [transfer.Upload(str(target / one.relative_to(root).as_posix()), str(one)) for one in found]
+    uploads = [transfer.Upload(str(target / file.relative_to(root).as_posix()), str(file)) for file in files]
     commit = pfs.Commit(repo=to.repo, branch=to) if isinstance(to, pfs.Branch) else to
-    total, sent, began, line = sum(one.size for one in uploads), 0, time.monotonic(), Line()
+    total, sent, began, line = sum(upload.size for upload in uploads), 0, time.monotonic(), Line()
 
     def advance(count: int) -> None:
         nonlocal sent
@@ -59,4 +59,4 @@ def put_files(
         transfer.send(client, commit, uploads, append=append, advance=advance)
     finally:
         line.show("")
-    return [one.path for one in uploads]
+    return [upload.path for upload in uploads]

@@ -13,6 +13,7 @@ from pachyderm_sdk.api import pfs
 from tests.conftest import new_home
 from tests.minipdk.services.pachyderm.conftest import head, new_repo, read
 
+import pachctl.transfer
 from course import transfer
 from minipdk.common.ports import HOST
 from pachctl.errors import PachctlError
@@ -47,7 +48,7 @@ def commits(client: Client, branch: pfs.Branch) -> int:
     return len(list(client.pfs.list_commit(repo=branch.repo)))
 
 
-def test_a_folder_is_one_commit_and_replaces_what_is_there(client: Client, master: pfs.Branch, folder: Path) -> None:
+def test_a_folder_is_one_commit_and_replaces_existing_files(client: Client, master: pfs.Branch, folder: Path) -> None:
     assert transfer.put_files(client, master, folder, "**/*.csv", path="in") == ["/in/b.csv", "/in/deep/a.csv"]
     (folder / "b.csv").write_text("new")
     transfer.put_files(client, master, folder, path="/in")
@@ -56,7 +57,7 @@ def test_a_folder_is_one_commit_and_replaces_what_is_there(client: Client, maste
     assert commits(client, master) == 2
 
 
-def test_append_adds_to_what_is_there(client: Client, master: pfs.Branch, folder: Path) -> None:
+def test_append_adds_to_existing_files(client: Client, master: pfs.Branch, folder: Path) -> None:
     for _ in range(2):
         transfer.put_files(client, master, folder, "*.txt", append=True)
     assert read(client, head(master), "/note.txt") == b"note.txt" * 2
@@ -83,19 +84,19 @@ def test_a_transfer_that_fails_leaves_nothing(client: Client, master: pfs.Branch
 def test_a_source_that_goes_away_is_named(
     client: Client, master: pfs.Branch, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked = transfer.transfer.check
+    check = pachctl.transfer.check
 
     def then_delete(uploads: Any) -> None:
-        checked(uploads)
+        check(uploads)
         (folder / "note.txt").unlink()
 
-    monkeypatch.setattr(transfer.transfer, "check", then_delete)
+    monkeypatch.setattr(pachctl.transfer, "check", then_delete)
     with pytest.raises(PachctlError, match=r"note\.txt: No such file"):
         transfer.put_files(client, master, folder)
     assert not client.pfs.branch_exists(master) or walked(client, master) == []
 
 
-def test_a_long_transfer_shows_how_far_it_is(
+def test_a_long_transfer_shows_its_progress(
     client: Client, master: pfs.Branch, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transfer.put_files(client, master, folder)

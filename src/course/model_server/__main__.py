@@ -12,13 +12,11 @@ from course.model_server import FRAMEWORKS, FrameworkError, render
 
 
 def main() -> None:
-    """Render the package into an empty folder and train the model that it comes with."""
+    """Render the package into an empty folder and train its example model."""
     parser = argparse.ArgumentParser(prog="python -m course.model_server", description=__doc__)
     parser.add_argument("framework", help=" or ".join(FRAMEWORKS))
-    parser.add_argument("folder", type=Path, help="where the package goes: a new or empty folder")
-    parser.add_argument(
-        "--marked", action="store_true", help="keep the answers marked, write over what is there, train nothing"
-    )
+    parser.add_argument("folder", type=Path, help="the package's folder: new or empty")
+    parser.add_argument("--marked", action="store_true", help="keep the answers marked, overwrite the folder, train nothing")
     arguments = parser.parse_args()
     framework, folder = arguments.framework.lower(), arguments.folder
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from course.labs import finished
+from course.labs.generator import finished
 from course.profile import find_root
 
 HERE = Path(__file__).parent
@@ -21,12 +21,12 @@ TEMPLATES = HERE / "template"
 
 
 class FrameworkError(ValueError):
-    """There is no such framework, or the folder is taken; the message names both sides."""
+    """The framework is unknown or the folder is in use; the message lists the frameworks or names the folder."""
 
 
 @dataclass(frozen=True)
 class Framework:
-    """What the templates say differently from framework to framework."""
+    """The values in which the templates differ from framework to framework."""
 
     name: str
     """As in the names of the package and its core: ``sklearn``."""
@@ -48,8 +48,8 @@ class Framework:
 
 
 FRAMEWORKS = {
-    one.name: one
-    for one in (
+    framework.name: framework
+    for framework in (
         Framework("sklearn", "scikit-learn", "SKLearn", "model.joblib", ("scikit-learn",)),
         Framework("pytorch", "PyTorch", "PyTorch", "model.pt", ("torch",)),
     )
@@ -60,7 +60,7 @@ def render(framework: str, folder: Path, *, keep_markers: bool = False) -> list[
     """Write the package for ``framework`` into ``folder``; return the files written.
 
     With ``keep_markers`` the answers stay marked, for the lab's generator. Raises FrameworkError for an unknown framework,
-    and OSError where the folder cannot be written.
+    and OSError if the folder cannot be written.
     """
     if framework not in FRAMEWORKS:
         raise FrameworkError(
@@ -74,7 +74,7 @@ def render(framework: str, folder: Path, *, keep_markers: bool = False) -> list[
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # what comes out is no HTML
+        autoescape=False,  # noqa: S701  # the output is not HTML
     )
     files = {
         name.removesuffix(".jinja").replace("server", chosen.server): templates.get_template(name).render(values)
@@ -94,9 +94,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _pins(root: Path, framework: Framework) -> list[str]:
-    """The lines of the image's requirements: what the course has, so that nothing behaves differently in the image."""
+    """The lines of the image's requirements: the course's own pins, so that nothing behaves differently in the image."""
     pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (root / "requirements.txt").read_text(), re.M))
-    wanted = ("kserve", "numpy", *framework.requirements)
-    if missing := [name for name in wanted if name not in pinned]:
+    required = ("kserve", "numpy", *framework.requirements)
+    if missing := [name for name in required if name not in pinned]:
         raise FrameworkError(f"requirements.txt pins no {' and no '.join(missing)}, which {framework.name} needs")
-    return [f"{name}=={pinned[name]}" for name in wanted]
+    return [f"{name}=={pinned[name]}" for name in required]

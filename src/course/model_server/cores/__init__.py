@@ -1,4 +1,4 @@
-"""One module for each framework: all that the lab's package needs to know of it.
+"""One module for each framework: everything that the lab's package needs to know about it.
 
 Each is copied into its package as ``trainer/_core.py``, so it imports nothing of the course. It has
 
@@ -6,5 +6,5 @@ Each is copied into its package as ``trainer/_core.py``, so it imports nothing o
 * ``build(features, classes)``, an untrained model,
 * ``fit(model, x, y)``, with x of shape (n, features) in float64 and y of shape (n,) with the classes' numbers,
 * ``probabilities(model, x)``, of shape (n, classes),
-* ``save(model, columns, path)`` and ``load(path)``, which gives both back. A file that is no such model is a ValueError.
+* ``save(model, columns, path)`` and ``load(path)``, which returns both. It raises ValueError for any other file.
 """

@@ -1,4 +1,4 @@
-"""All that this package knows of PyTorch: a network of one hidden layer on standardised columns."""
+"""Everything that this package knows about PyTorch: a network of one hidden layer on standardised columns."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def load(path: Path) -> tuple[Any, tuple[str, ...]]:
         model = build(len(columns), len(weights["3.bias"]))
         model.load_state_dict(weights)
     except (UnpicklingError, RuntimeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not hold what this package has saved: {error}") from error
+        raise ValueError(f"{path} is not a model of this package: {error}") from error
     return model.eval(), columns

@@ -1,7 +1,7 @@
 """`python -m sklearnserver.inferencer`: KServe's model server with the model, or the models, in a folder.
 
-A folder of folders with models is a repository of models, each called as its folder. Any other is to hold the one model that
-`--model_name` names. All options of KServe's server can be given; `run_sklearnserver` passes what the environment says.
+A folder of folders with models is a repository of models, each named after its folder. Any other folder holds one model,
+named by `--model_name`. All options of KServe's server work; `run_sklearnserver` passes the values of the environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kserve import ModelServer, model_server
 from sklearnserver.inferencer.model import SKLearnServingModel
 from sklearnserver.inferencer.model_repository import SKLearnModelRepository
 
-EVERYWHERE = "0.0.0.0"  # inside a container, whose ports are its own
+EVERYWHERE = "0.0.0.0"  # inside a container, which has its own ports
 
 parser = argparse.ArgumentParser(
     prog="sklearnserver.inferencer",
@@ -29,7 +29,7 @@ parser.add_argument("--host", default="127.0.0.1", help=f"where to listen for HT
 
 
 def main() -> None:
-    """Load, then serve until SIGTERM. Exits with a sentence where there is nothing to serve."""
+    """Load, then serve until SIGTERM. Exits with a sentence if there is nothing to serve."""
     arguments = parser.parse_args()
     repository = SKLearnModelRepository(arguments.model_dir)
     try:

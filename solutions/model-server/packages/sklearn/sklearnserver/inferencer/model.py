@@ -45,7 +45,7 @@ class SKLearnServingModel(Model):
         if not isinstance(payload, dict | InferRequest):
             raise InvalidInput(f"expected {EXPECTED}")
         try:
-            # Your turn: `get_predict_input` gives the flowers of `payload`, be it v1 or v2. Name their classes with
+            # Your turn: `get_predict_input` gives the flowers of `payload`, in v1 and in v2. Name their classes with
             # self._model, and return them with `get_predict_response`, which also wants the payload and self.name.
             # <solution>
             classes = self._model.predict(get_predict_input(payload))
@@ -57,9 +57,9 @@ class SKLearnServingModel(Model):
             raise InvalidInput(str(error)) from error
 
     def get_input_types(self) -> list[dict[str, Any]]:
-        """What `GET /v2/models/<name>` says of requests."""
+        """The description of requests in `GET /v2/models/<name>`."""
         return [{"name": "input-0", "datatype": "FP64", "shape": [-1, len(config.MEASURES)]}]
 
     def get_output_types(self) -> list[dict[str, Any]]:
-        """What `GET /v2/models/<name>` says of answers."""
+        """The description of answers in `GET /v2/models/<name>`."""
         return [{"name": "output-0", "datatype": "INT64", "shape": [-1]}]

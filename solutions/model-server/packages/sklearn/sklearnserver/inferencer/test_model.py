@@ -1,4 +1,4 @@
-"""The served model, asked as KServe's server asks it."""
+"""The served model, called as KServe's server calls it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_v2_request_gets_the_same(model: SKLearnServingModel) -> None:
         (b"instances", 'expected {"instances"'),
     ],
 )
-def test_what_is_no_flower_is_refused_with_the_reason(model: SKLearnServingModel, body: object, why: str) -> None:
+def test_other_input_than_flowers_is_refused_with_the_reason(model: SKLearnServingModel, body: object, why: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         asyncio.run(model(body))
     assert why in raised.value.reason

@@ -15,7 +15,7 @@ from sklearnserver.trainer.utils import read_flowers, split
 def main() -> None:
     """Train on ``--columns``, print the accuracy, save to ``--output`` (by default a folder of this package).
 
-    Exits with a sentence where the model cannot be trained or saved.
+    Exits with a sentence if the model cannot be trained or saved.
     """
     parser = argparse.ArgumentParser(prog="sklearnserver.trainer", description=__doc__)
     parser.add_argument("--columns", nargs="+", choices=config.MEASURES, default=config.COLUMNS, metavar="NAME")

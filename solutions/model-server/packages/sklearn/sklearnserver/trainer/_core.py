@@ -1,4 +1,4 @@
-"""All that this package knows of scikit-learn: a logistic regression on standardised columns."""
+"""Everything that this package knows about scikit-learn: a logistic regression on standardised columns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def save(model: Any, columns: Sequence[str], path: Path) -> None:
 
 
 def load(path: Path) -> tuple[Any, tuple[str, ...]]:
-    """The model in ``path`` and its columns. Loading a pickle runs what is in it: load what you have written yourself.
+    """The model in ``path`` and its columns. Loading a pickle runs the code in it: load only your own files.
 
     Raises ValueError when the file holds something else.
     """
@@ -47,5 +47,5 @@ def load(path: Path) -> tuple[Any, tuple[str, ...]]:
     except Exception as error:  # bytes that are no pickle make its reader raise anything
         raise ValueError(f"{path} is no file of joblib's: {type(error).__name__}: {error}") from error
     if not isinstance(saved, dict) or set(saved) != {"model", "columns"}:
-        raise ValueError(f"{path} holds a {type(saved).__name__}, not what this package has saved")
+        raise ValueError(f"{path} holds a {type(saved).__name__}, not a model of this package")
     return saved["model"], tuple(saved["columns"])

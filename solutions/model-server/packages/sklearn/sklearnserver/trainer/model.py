@@ -1,4 +1,4 @@
-"""The model: what it is made of is in `_core`, what goes in and comes out is decided here."""
+"""The model: its inputs and outputs are decided here, its inside is in `_core`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class MyModel:
             self.build(columns)
 
     def build(self, columns: Sequence[str]) -> None:
-        """Begin anew with an untrained model that looks at ``columns``."""
+        """Start again with an untrained model that looks at ``columns``."""
         self.columns = tuple(columns)
         self.model = _core.build(len(self.columns), len(config.CLASSES))
 
     def preprocess(self, flowers: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """What the model looks at. Raises ValueError for input that is not flowers."""
+        """The model's inputs. Raises ValueError for input that is not flowers."""
         return prep_func(flowers, self.columns)
 
     def postprocess(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
@@ -43,7 +43,7 @@ class MyModel:
         _core.fit(self.model, self.preprocess(flowers), labels)
 
     def evaluate(self, flowers: npt.ArrayLike, labels: npt.NDArray[np.int64]) -> dict[str, float]:
-        """How many of ``flowers`` the model names right: ``{"flowers": n, "right": n, "accuracy": share}``."""
+        """The number of ``flowers`` that the model names right: ``{"flowers": n, "right": n, "accuracy": share}``."""
         right = int((self.predict(flowers) == labels).sum())
         return {"flowers": len(labels), "right": right, "accuracy": right / len(labels)}
 
@@ -66,6 +66,6 @@ class MyModel:
         """Read the model in the folder ``dirpath``. Raises FileNotFoundError, or ValueError for another kind of file."""
         path = Path(dirpath) / _core.MODEL_FILE
         if not path.is_file():
-            there = sorted(one.name for one in path.parent.iterdir()) if path.parent.is_dir() else []
-            raise FileNotFoundError(f"there is no {path}: its folder holds {', '.join(there) or 'nothing'}")
+            names = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+            raise FileNotFoundError(f"there is no {path}: its folder holds {', '.join(names) or 'nothing'}")
         self.model, self.columns = _core.load(path)

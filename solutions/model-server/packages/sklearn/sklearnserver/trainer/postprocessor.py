@@ -1,4 +1,4 @@
-"""From what the model gives to what an answer brings."""
+"""Turn the model's output into the content of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learner's InferenceService as the cluster has it: what it says of itself, and what it answers."""
+"""Read the learner's InferenceService from the cluster: its object, its answers and its Pods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Endpoint:
         """The object, if it is there."""
         try:
             return dict(self._profile.kserve.get(self._name, namespace=self._namespace))
-        except RuntimeError:  # KServeClient's way to say that there is none
+        except RuntimeError:  # KServeClient raises it if there is no such service
             return None
 
     def get(self) -> dict[str, Any]:
@@ -39,19 +39,19 @@ class Endpoint:
     def shares(self) -> list[int]:
         """The percentages of the requests that its revisions get, the smallest first."""
         traffic = self.get().get("status", {}).get("components", {}).get("predictor", {}).get("traffic", [])
-        return sorted(one.get("percent", 0) for one in traffic)
+        return sorted(target.get("percent", 0) for target in traffic)
 
     def predict(self, flower: list[float]) -> list[int]:
-        """What it answers in protocol v1. Raises CheckError with its words when that is an error."""
+        """Its answer in protocol v1. Raises CheckError with the text of an error."""
         return list(self._expect(self.ask("v1", {"instances": [flower]}))["predictions"])
 
     def infer(self, flower: list[float]) -> list[int]:
-        """What it answers in protocol v2. Raises CheckError with its words when that is an error."""
+        """Its answer in protocol v2. Raises CheckError with the text of an error."""
         tensor = {"name": "input-0", "shape": [1, len(flower)], "datatype": "FP64", "data": flower}
         return list(self._expect(self.ask("v2", {"inputs": [tensor]}))["outputs"][0]["data"])
 
     def ask(self, protocol: str, body: dict[str, Any]) -> requests.Response:
-        """The answer to ``body``, in protocol v1 or v2. Raises CheckError where there is no service, or no host name yet."""
+        """The answer to ``body``, in protocol v1 or v2. Raises CheckError without a service or before it has a host name."""
         self.get()
         path = {"v1": f"/v1/models/{self._name}:predict", "v2": f"/v2/models/{self._name}/infer"}[protocol]
         try:
@@ -66,12 +66,12 @@ class Endpoint:
         return dict(response.json())
 
     def wait_until_settled(self) -> str:
-        """Wait until the newest generation is ready, or its revision has failed: then return why, else nothing."""
+        """Wait until the newest generation is ready or its revision has failed; return the reason of a failure, else ""."""
 
         def look() -> tuple[bool, str, str]:
             service = self.get()
             status = service.get("status", {})
-            conditions = {one["type"]: one for one in status.get("conditions", [])}
+            conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
             seen = status.get("observedGeneration") == service["metadata"]["generation"]
             newest, state = conditions.get("PredictorConfigurationReady", {}), status.get("modelStatus", {})
             if seen and newest.get("status") == "False":
@@ -82,7 +82,8 @@ class Endpoint:
                 and state.get("transitionStatus", "UpToDate") == "UpToDate"
             ):
                 return True, "", ""
-            return False, next((one["message"] for one in conditions.values() if one.get("message")), "starting"), ""
+            messages = (condition["message"] for condition in conditions.values() if condition.get("message"))
+            return False, next(messages, "starting"), ""
 
         return wait_for(self._name, look)
 
@@ -100,15 +101,17 @@ class Endpoint:
 
 
 def storage_uri(predictor: Mapping[str, Any]) -> str:
-    """What a predictor's first container is to serve: the value of its STORAGE_URI, empty where it has none."""
+    """The STORAGE_URI of a predictor's first container; empty if it has none."""
     containers = predictor.get("containers") or [{}]
-    return next((one.get("value", "") for one in containers[0].get("env") or [] if one["name"] == "STORAGE_URI"), "")
+    variables = containers[0].get("env") or []
+    return next((variable.get("value", "") for variable in variables if variable["name"] == "STORAGE_URI"), "")
 
 
 def _has_failed(pod: Any) -> bool:
-    """Whether the Pod's server has ended with an error and was started again: then its previous log says why."""
-    for one in pod.status.container_statuses or []:
-        ended = one.last_state.terminated if one.last_state else None
-        if one.name == "kserve-container" and not one.ready and one.restart_count and ended and ended.exit_code:
+    """Whether the Pod's server has ended with an error and was started again, so that its previous log has the reason."""
+    for container in pod.status.container_statuses or []:
+        ended = container.last_state.terminated if container.last_state else None
+        failed = container.restart_count and ended and ended.exit_code
+        if container.name == "kserve-container" and not container.ready and failed:
             return True
     return False

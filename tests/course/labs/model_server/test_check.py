@@ -7,41 +7,44 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 
+import course
 from course import commands
+from course.labs.model_server import old_names, probe
+from course.labs.model_server.check import Checks
 from course.local_server import LocalServer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 LAB = "model-server"
 
 
 class Profile(SimpleNamespace):
-    """As much of a profile as the checks of the package need."""
+    """The part of a profile that the checks of the package need."""
 
     def __getitem__(self, name: str) -> str:
         return str(getattr(self, name))
 
 
 def copy_package(folder: Path) -> None:
-    """The solution's package, without what running the solution has trained."""
+    """Copy the solution's package without the models that a run of the solution has trained."""
     shutil.copytree(ROOT / "solutions" / LAB / "packages" / "sklearn", folder)
     for trained in (folder / "sklearnserver" / "trainer").glob("0*"):
         shutil.rmtree(trained)
 
 
 class Learner:
-    """Somebody who edits the package, and what the checks say then."""
+    """A learner who edits the package, and the answers of the checks."""
 
-    def __init__(self, folder: Path, checks: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, checks: Checks, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.checks, self._capsys = folder, checks, capsys
 
     def writes(self, file: str, right: str, wrong: str) -> None:
-        """Take back what was written before, and write ``wrong`` for the solution's ``right``."""
+        """Undo earlier edits, then replace ``right``, the solution's text, by ``wrong``."""
         shutil.rmtree(self.folder)
         copy_package(self.folder)
         path = self.folder / file
@@ -50,42 +53,40 @@ class Learner:
         path.write_text(text.replace(right, wrong))
 
     def says(self, check: str, *arguments: object) -> str:
-        """What the check prints in the end: its last tick, or its hint."""
+        """The last line that the check prints: a tick or a hint."""
         self._capsys.readouterr()
         getattr(self.checks, check)(*arguments)
         return self._capsys.readouterr().out.splitlines()[-1]
 
 
 @pytest.fixture
-def modules(import_from: Callable[[str, str], ModuleType]) -> dict[str, ModuleType]:
-    return {name: import_from(f"solutions/{LAB}", name) for name in ("legacy", "manifest", "probe", "check")}
-
-
-@pytest.fixture
-def learner(modules: dict[str, ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Learner:
-    """One whose package is the solution's, and who may change it."""
+def learner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Learner:
+    """A learner with a copy of the solution's package."""
     folder = tmp_path / "sklearn"
     copy_package(folder)
-    return Learner(folder, modules["check"].Checks(Profile(KSERVE_NAMESPACE="models"), folder), capsys)
+    return Learner(folder, Checks(cast(course.Profile, Profile(KSERVE_NAMESPACE="models")), folder), capsys)
 
 
 @pytest.fixture
-def at_once(modules: dict[str, ModuleType], learner: Learner, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Look at the package in this process: to import kserve anew for every mistake would take minutes."""
-    probe = modules["probe"]
+def in_process(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run the probes in this process: to import kserve for every mistake would take minutes."""
 
-    def run(package: Path, what: str, *arguments: str) -> dict[str, Any]:
-        for name in [name for name in sys.modules if name.split(".")[0] == "sklearnserver"]:
-            del sys.modules[name]
+    def run(package: Path, name: str, *arguments: str) -> dict[str, Any]:
+        forget_package()
         for cache in package.rglob("__pycache__"):
             shutil.rmtree(cache)
-        monkeypatch.chdir(package)  # anew: the folder may be another one of the same name
-        return dict(probe.PROBES[what](*arguments))
+        monkeypatch.chdir(package)  # each time: the folder may be another one of the same name
+        return dict(probe.PROBES[name](*arguments))
 
     monkeypatch.setattr(probe, "run", run)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(str(learner.folder))
     yield
+    forget_package()
+
+
+def forget_package() -> None:
+    """Make the next import of the package read its files."""
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearnserver"]:
         del sys.modules[name]
 
@@ -94,15 +95,15 @@ def at_once(modules: dict[str, ModuleType], learner: Learner, monkeypatch: pytes
     ("wrong", "hint"),
     [
         ("return table", "those are all four: index the table's second axis"),
-        ("return table[:, [one in columns for one in config.MEASURES]]", "the right columns in another order"),
-        ("return table[:, [2, 1]]", "the same columns whatever `columns` says"),
-        ("return table[:, [0, 1]]", "the same columns whatever `columns` says"),
+        ("return table[:, [name in columns for name in config.MEASURES]]", "the right columns in another order"),
+        ("return table[:, [2, 1]]", "the same columns for every value of `columns`"),
+        ("return table[:, [0, 1]]", "the same columns for every value of `columns`"),
         ("return table[[config.MEASURES.index(name) for name in columns]]", "those are rows"),
         ("return table[[config.MEASURES.index(name) for name in columns]][:, :2]", "prep_func returned"),
         ("table[:, [config.MEASURES.index(name) for name in columns]]", "prep_func returns None"),
     ],
 )
-def test_wrong_columns_are_told_apart(at_once: None, learner: Learner, wrong: str, hint: str) -> None:
+def test_each_kind_of_wrong_columns_gets_its_hint(in_process: None, learner: Learner, wrong: str, hint: str) -> None:
     assert learner.says("preprocess") == "✓ bad input is refused"
     right = "return table[:, [config.MEASURES.index(name) for name in columns]]"
     learner.writes("sklearnserver/trainer/preprocessor.py", right, wrong)
@@ -122,7 +123,7 @@ def test_wrong_columns_are_told_apart(at_once: None, learner: Learner, wrong: st
     ],
 )
 def test_each_part_of_predict_that_is_missing_is_named(
-    at_once: None, learner: Learner, right: str, wrong: str, hint: str
+    in_process: None, learner: Learner, right: str, wrong: str, hint: str
 ) -> None:
     assert learner.says("predict") == "✓ two flowers have two classes"
     learner.writes("sklearnserver/trainer/model.py", right, wrong)
@@ -132,7 +133,7 @@ def test_each_part_of_predict_that_is_missing_is_named(
 @pytest.mark.parametrize(
     ("right", "wrong", "hint"),
     [
-        ("Storage.download(self.model_dir)", "self.model_dir", "what Storage.download returns"),
+        ("Storage.download(self.model_dir)", "self.model_dir", "the local folder that Storage.download returns"),
         ("        self.ready = True\n", "", "it returns False: return self.ready"),
         ("        return self.ready\n", "", "it returns None: return self.ready"),
         ("        self.ready = True\n        return self.ready\n", "        return True\n", "set it to True"),
@@ -160,7 +161,7 @@ def test_each_part_of_predict_that_is_missing_is_named(
     ],
 )
 def test_each_mistake_in_load_and_predict_is_named(
-    at_once: None, learner: Learner, right: str, wrong: str, hint: str
+    in_process: None, learner: Learner, right: str, wrong: str, hint: str
 ) -> None:
     learner.writes("sklearnserver/inferencer/model.py", right, wrong)
     assert hint in learner.says("load_and_predict")
@@ -179,13 +180,15 @@ def test_each_mistake_in_load_and_predict_is_named(
         ),
     ],
 )
-def test_each_mistake_in_the_repository_is_named(at_once: None, learner: Learner, right: str, wrong: str, hint: str) -> None:
+def test_each_mistake_in_the_repository_is_named(
+    in_process: None, learner: Learner, right: str, wrong: str, hint: str
+) -> None:
     assert learner.says("repository") == "✓ each name is its own folder"
     learner.writes("sklearnserver/inferencer/model_repository.py", right, wrong)
     assert hint in learner.says("repository")
 
 
-def test_a_gap_and_an_error_of_python_are_found_by_file_and_line(learner: Learner) -> None:
+def test_a_gap_and_an_error_of_python_are_reported_with_file_and_line(learner: Learner) -> None:
     file = "sklearnserver/trainer/preprocessor.py"
     shutil.copy(ROOT / "labs" / LAB / "packages" / "sklearn" / file, learner.folder / file)
     assert re.search(
@@ -201,17 +204,15 @@ def test_a_gap_and_an_error_of_python_are_found_by_file_and_line(learner: Learne
     assert learner.says("preprocess").endswith("it ended with status 0 half-way: does a module call sys.exit?")
 
 
-def test_a_loop_that_never_ends_is_named(
-    modules: dict[str, ModuleType], learner: Learner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(modules["probe"], "SECONDS", 3.0)
+def test_a_loop_that_never_ends_is_named(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "SECONDS", 3.0)
     learner.writes(
         "sklearnserver/trainer/preprocessor.py", "    return table[:,", "    while True: pass\n    return table[:,"
     )
     assert learner.says("preprocess").endswith("it was still running after 3 s: is there a loop that never ends?")
 
 
-def test_a_model_that_is_not_there_or_looks_at_something_else_is_told_apart(at_once: None, learner: Learner) -> None:
+def test_a_model_that_is_missing_or_looks_at_other_columns_gets_its_hint(in_process: None, learner: Learner) -> None:
     petals = ("petal_length", "petal_width")
     assert learner.says("trained", "0002", petals).endswith(
         "Hint: train it: python -m sklearnserver.trainer --version 0002 --columns petal_length petal_width"
@@ -240,7 +241,7 @@ OLD_NAMES = {
 
 
 @pytest.mark.parametrize("check", ["preprocess", "manifest"])
-def test_a_name_of_kfserving_is_found_in_whatever_file_it_stands(learner: Learner, check: str) -> None:
+def test_a_name_of_kfserving_is_reported_in_every_kind_of_file(learner: Learner, check: str) -> None:
     for file, changes in OLD_NAMES.items():
         for right, wrong, hint in changes:
             learner.writes(file, right, wrong)
@@ -248,12 +249,12 @@ def test_a_name_of_kfserving_is_found_in_whatever_file_it_stands(learner: Learne
             assert learner.says(check).endswith(hint)
 
 
-def test_the_labs_table_of_old_names_is_that_of_the_check(modules: dict[str, ModuleType]) -> None:
+def test_the_lab_lists_the_old_names_that_the_check_knows() -> None:
     import nbformat
 
     prose = nbformat.read(ROOT / "solutions" / LAB / "lab.ipynb", as_version=4).cells[0].source
     rows = [line for line in prose.splitlines() if line.startswith("| ")]
-    for old, new in modules["legacy"].TODAY.items():
+    for old, new in old_names.TODAY.items():
         last = old.removeprefix("kfserving.")
         assert any(last in row and new in row.split("|")[2] for row in rows), old
 
@@ -306,29 +307,29 @@ def test_each_mistake_in_the_manifest_is_named(
     manifest = yaml.safe_load(path.read_text())
     change(manifest)
     path.write_text(yaml.safe_dump(manifest))
-    said = learner.says("manifest")
-    assert said.startswith("✗ Not yet: ")
-    assert hint in said
+    line = learner.says("manifest")
+    assert line.startswith("✗ Not yet: ")
+    assert hint in line
 
 
 def predictor(service: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = service["spec"]["predictor"]
-    return found
+    fields: dict[str, Any] = service["spec"]["predictor"]
+    return fields
 
 
 def container(service: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = predictor(service)["containers"][0]
-    return found
+    fields: dict[str, Any] = predictor(service)["containers"][0]
+    return fields
 
 
 @pytest.mark.parametrize(("text", "hint"), [("", "it holds empty"), ("- a\n", "it holds a list of 1"), (None, "is gone")])
-def test_a_manifest_that_is_no_object_is_named(learner: Learner, text: str | None, hint: str) -> None:
+def test_a_manifest_that_is_not_an_object_is_named(learner: Learner, text: str | None, hint: str) -> None:
     path = learner.folder / "sklearnserver.yaml"
     path.unlink() if text is None else path.write_text(text)
     assert hint in learner.says("manifest")
 
 
-def test_a_manifest_that_is_no_yaml_is_named_with_its_line(learner: Learner) -> None:
+def test_a_manifest_that_is_not_yaml_is_named_with_its_line(learner: Learner) -> None:
     learner.writes("sklearnserver.yaml", "    containers:", "    containers: x:")
     assert re.search(
         r"sklearnserver\.yaml can be read as YAML\. Hint: line \d+, column 18: mapping values are not allowed here$",
@@ -353,7 +354,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["HTTP_PORT"])), Ans
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said"),
+    ("recipe", "line"),
     [
         ("python answers.py sklearnserver-test 0", "✓ it knows a setosa"),
         ("python answers.py sklearnserver-test 2", "mount the model that you mean"),
@@ -363,19 +364,19 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["HTTP_PORT"])), Ans
         ("python answers.py sklearnserver-test 0 503", "it answers 503: "),
     ],
 )
-def test_a_container_without_its_model_is_told_what_it_lacks(
-    learner: Learner, tmp_path: Path, recipe: str, said: str
+def test_a_container_without_its_model_gets_the_hint_that_it_needs(
+    learner: Learner, tmp_path: Path, recipe: str, line: str
 ) -> None:
     (tmp_path / "Makefile").write_text(f"run:\n\t@{recipe.replace('python', sys.executable)}\n")
     (tmp_path / "answers.py").write_text(ANSWERS)
     server = LocalServer("make run", tmp_path)
     try:
-        assert said in learner.says("running_image", server)
+        assert line in learner.says("running_image", server)
     finally:
         server.stop()
 
 
-def test_a_build_and_a_test_that_fail_say_why(learner: Learner, tmp_path: Path) -> None:
+def test_a_failed_build_and_a_failed_test_show_their_reason(learner: Learner, tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text("build:\n\t@echo COPY: there is no nonsense >&2; exit 1\n")
     assert learner.says("built", commands.run("make build", tmp_path)).endswith("Hint: COPY: there is no nonsense")
     learner.writes("sklearnserver/trainer/postprocessor.py", "argmax", "argmin")

@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs, pps
 
+from course import Profile
+from course.labs.index import load
+from course.labs.iris_pipeline.check import FOLDERS, Checks
 from minipdk.common.home import Home
 from minipdk.common.ports import HOST
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 IRIS = ROOT / "sample-data" / "iris"
 PROJECT = pfs.Project(name="pdk-iris")
 
 
 class Lab:
-    """A learner at the lab: what they do on the cluster, and what its checks say then."""
+    """A learner at the lab: their actions on the cluster, and the answers of the checks."""
 
-    def __init__(self, client: Client, checks: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, client: Client, checks: Checks, capsys: pytest.CaptureFixture[str]) -> None:
         self.client, self.checks, self._capsys = client, checks, capsys
 
     def repos(self, *names: str, project: pfs.Project = PROJECT) -> None:
@@ -62,7 +65,7 @@ class Lab:
         self.pipeline("inference", CROSS, "cp /pfs/attributes/* /pfs/out")
 
     def says(self, check: str, *arguments: object) -> str:
-        """What the check prints in the end: its last tick, or its hint."""
+        """The last line that the check prints: a tick or a hint."""
         self._capsys.readouterr()
         getattr(self.checks, check)(*arguments)
         return self._capsys.readouterr().out.splitlines()[-1]
@@ -82,18 +85,27 @@ def client(home: Home, run_service: Callable[..., Any]) -> Client:
 
 
 @pytest.fixture
-def lab(client: Client, import_from: Callable[[str, str], ModuleType], capsys: pytest.CaptureFixture[str]) -> Lab:
+def lab(client: Client, capsys: pytest.CaptureFixture[str]) -> Lab:
     """The lab, started over."""
-    checks = import_from("solutions/iris-pipeline", "check").Checks(SimpleNamespace(pachyderm=client))
     if client.pfs.project_exists(PROJECT):
         client.pps.delete_pipelines(projects=[PROJECT])
         client.pfs.delete_repos(projects=[PROJECT])
     else:
         client.pfs.create_project(project=PROJECT)
-    return Lab(client, checks, capsys)
+    return Lab(client, checks_with(client), capsys)
 
 
-def test_a_repository_that_is_missing_misnamed_or_elsewhere_is_told_apart(lab: Lab) -> None:
+def checks_with(client: object) -> Checks:
+    """The checks of a profile that has only a Pachyderm client."""
+    return Checks(cast(Profile, SimpleNamespace(pachyderm=client)))
+
+
+def test_the_pipelines_run_the_images_of_the_lab() -> None:
+    images = load(ROOT).lab("iris-pipeline").images
+    assert [f"containers/{folder}" for folder in FOLDERS.values()] == [image.folder for image in images]
+
+
+def test_a_repository_that_is_missing_misnamed_or_elsewhere_gets_its_hint(lab: Lab) -> None:
     assert lab.says("repositories") == (
         "✗ Not yet: the repository training is there. Hint: create it: pachctl create repo training"
     )
@@ -106,7 +118,7 @@ def test_a_repository_that_is_missing_misnamed_or_elsewhere_is_told_apart(lab: L
     assert lab.says("repositories") == "✓ the repository attributes is there"
 
 
-def test_data_that_are_missing_misnamed_appended_or_short_are_told_apart(lab: Lab) -> None:
+def test_missing_misnamed_appended_and_short_data_get_their_hints(lab: Lab) -> None:
     iris = (IRIS / "iris.csv").read_bytes()
     lab.repos("training", "attributes")
     assert lab.says("training_data").endswith("Hint: nothing has been committed to training@master")
@@ -132,7 +144,7 @@ def test_a_commit_that_is_still_open_is_named(lab: Lab) -> None:
     assert lab.says("training_data").endswith("Hint: its newest commit is open: pachctl finish commit training@master")
 
 
-def test_a_pipeline_that_is_missing_misnamed_or_reads_something_else_is_told_apart(lab: Lab) -> None:
+def test_a_pipeline_that_is_missing_misnamed_or_reads_something_else_gets_its_hint(lab: Lab) -> None:
     lab.repos("training", "attributes")
     assert lab.says("pre_process").endswith(
         "Not yet: the pipeline pre_process is there. Hint: create it in the cell of this step"
@@ -147,7 +159,7 @@ def test_a_pipeline_that_is_missing_misnamed_or_reads_something_else_is_told_apa
     assert lab.says("pre_process").endswith("Hint: its glob is /*: the whole repository has to be one datum")
 
 
-def test_a_failed_job_a_missing_image_and_a_missing_output_are_told_apart(lab: Lab) -> None:
+def test_a_failed_job_a_missing_image_and_a_missing_output_get_their_hints(lab: Lab) -> None:
     lab.repos("training")
     lab.commit("training", iris=b"broken\n")
     source = pfs_input("training", "/")
@@ -158,17 +170,17 @@ def test_a_failed_job_a_missing_image_and_a_missing_output_are_told_apart(lab: L
     lab.pipeline("pre_process", source, "touch /pfs/out/x_train.csv", update=True)
     assert lab.says("pre_process").endswith("Hint: /y_train.csv is missing: there is /x_train.csv")
     lab.pipeline("train", pfs_input("pre_process", "/"), transform={"image": "pdk-iris-train:0.9", "cmd": ["true"]})
-    said = lab.says("train")
-    assert said.startswith("✗ Not yet: train has run. Hint: the pipeline cannot start: ")
-    assert "`minipdk image build containers/iris-train -t pdk-iris-train:0.9`" in said
+    hint = lab.says("train")
+    assert hint.startswith("✗ Not yet: train has run. Hint: the pipeline cannot start: ")
+    assert "`minipdk image build containers/iris-train -t pdk-iris-train:0.9`" in hint
 
 
-def test_an_inference_without_the_cross_or_with_the_wrong_glob_is_told_apart(lab: Lab) -> None:
+def test_an_inference_without_the_cross_or_with_the_wrong_glob_gets_its_hint(lab: Lab) -> None:
     lab.repos("attributes", "train")
     lab.pipeline("inference", pfs_input("attributes", "/*"))
     assert "Not yet: inference crosses attributes and train. Hint: its input has to be" in lab.says("inference")
     lab.pipeline("inference", {"cross": [pfs_input("attributes", "/"), pfs_input("train", "/")]}, update=True)
-    assert lab.says("inference").endswith("Hint: its glob is /: each file has to be a datum of its own")
+    assert lab.says("inference").endswith("Hint: its glob is /: each file has to be a separate datum")
     lab.pipeline("inference", CROSS, update=True)
     assert lab.says("inference").endswith("Hint: commit test1.csv and test2.csv to attributes")
 
@@ -183,7 +195,7 @@ def test_from_the_results_to_the_provenance_each_mistake_is_named(lab: Lab) -> N
 
     assert "parallelism_spec.constant is 1: set it to 3" in lab.says("workers")
     assert "/batch6.csv is missing: there is /test1.csv, /test2.csv" in lab.says("parallel")
-    lab.commit("attributes", **{f"batch{number}": b"1\n" for number in range(1, 7)})
+    lab.commit("attributes", batch1=b"1\n", batch2=b"1\n", batch3=b"1\n", batch4=b"1\n", batch5=b"1\n", batch6=b"1\n")
     assert "commit all six files in one commit" in lab.says("parallel")
     assert "delete /batch1.csv, " in lab.says("cleared")
     first = lab.client.pps.list_job(pipeline=pps.Pipeline(name="inference", project=PROJECT))
@@ -217,15 +229,12 @@ def test_from_the_results_to_the_provenance_each_mistake_is_named(lab: Lab) -> N
     assert lab.says("older_provenance", model, before) == "✓ it was trained on 150 flowers"
 
 
-def test_a_cluster_that_does_not_answer_is_a_hint_and_no_traceback(
-    import_from: Callable[[str, str], ModuleType], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_cluster_that_does_not_answer_gives_a_hint_without_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     class Gone:
-        """A client whose every call finds nobody."""
+        """A client without a server."""
 
         def get_version(self) -> None:
             raise ConnectionError("Could not connect to pachyderm instance")
 
-    checks = import_from("solutions/iris-pipeline", "check").Checks(SimpleNamespace(pachyderm=Gone()))
-    checks.connected()
+    checks_with(Gone()).connected()
     assert capsys.readouterr().out.startswith("✗ ")

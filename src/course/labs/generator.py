@@ -1,12 +1,12 @@
-"""``python -m course.labs``: generate labs/ from solutions/, the single source.
+"""Generate labs/ from solutions/, the single source.
 
 A lab is its solution's folder with the answers taken out:
 
-* In a notebook, the lines between ``# <solution>`` and ``# </solution>`` become ``...``; a comment above them tells what is
-  wanted and stays. Cells with the tag ``solution`` are left out. Outputs and counts are removed.
-* In a module they become an error that says so, in YAML and Dockerfiles a comment, so that what is left can still be read.
-* A folder that has a twin called ``base_...`` is the completed one: the lab gets the base alone.
-* Every other file is copied, but for what running the solution leaves behind.
+* In a notebook, the lines between ``# <solution>`` and ``# </solution>`` become ``...``; the comment above them describes
+  the task and stays. Cells with the tag ``solution`` are left out. Outputs and counts are removed.
+* In a module they become an error that says so, in YAML and Dockerfiles a comment, so that the rest can still be read.
+* If a folder has a twin called ``base_...``, it is the completed one: the lab gets only the base.
+* Every other file is copied, except the files that a run of the solution leaves behind.
 """
 
 from __future__ import annotations
@@ -18,32 +18,29 @@ from pathlib import Path
 
 import nbformat
 
-from course.profile import find_root
-
 SOLUTION = re.compile(r"^(?P<indent>[ \t]*)# <solution>\n.*?^[ \t]*# </solution>$", re.M | re.S)
 MARKER = re.compile(r"# </?solution>")
 TASK = re.compile(r"^[ \t]*# Your turn: .*\n(?:[ \t]*# (?!<solution>).*\n)*(?=[ \t]*# <solution>\n)", re.M)
-"""The comment above an answer that asks for it."""
+"""The comment above an answer that describes the task."""
 MARKER_LINE = re.compile(r"^[ \t]*# </?solution>\n", re.M)
 GAPS = {
     ".py": 'raise NotImplementedError("your turn: see the comment above this line")',
     ".yaml": "# ...",
     ".Dockerfile": "# ...",
 }
-"""What an answer becomes in a file with this suffix."""
+"""Suffix of a file -> the text that replaces an answer in it."""
 
-UNWANTED = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache"}
+LEFT_BEHIND = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache"}
 TRAINED = re.compile(r"trainer/\d+/")
-"""Where the packages of the model-server lab save what they train."""
+"""The folders in which the packages of the model-server lab save their trained models."""
 
 
 class MarkerError(ValueError):
     """A marker of a solution has no other half; the message names the file, and the cell if it has cells."""
 
 
-def main() -> None:
-    """Replace labs/ by what solutions/ gives."""
-    root = find_root()
+def replace_labs(root: Path) -> None:
+    """Replace labs/ in ``root`` by the labs that solutions/ gives. Raises MarkerError, and then leaves labs/ alone."""
     with tempfile.TemporaryDirectory(dir=root, prefix=".labs-") as folder:
         generate(root / "solutions", Path(folder) / "labs")
         shutil.rmtree(root / "labs", ignore_errors=True)
@@ -67,7 +64,7 @@ def generate(solutions: Path, labs: Path) -> None:
 
 
 def without_answers(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
-    """``notebook`` as its learners get it. Raises MarkerError, which calls it ``name``."""
+    """``notebook`` for its learners. Raises MarkerError, which calls it ``name``."""
     notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -85,17 +82,13 @@ def with_gaps(text: str, gap: str, name: str) -> str:
 
 
 def finished(text: str) -> str:
-    """``text`` with its answers, which are no longer asked for and no longer marked."""
+    """``text`` with its answers, without their markers and tasks."""
     return MARKER_LINE.sub("", TASK.sub("", text))
 
 
 def _is_left_out(path: Path, solutions: Path) -> bool:
-    """Whether ``path`` lies in a folder of answers, or in one that tools leave behind."""
+    """Whether ``path`` is in a folder of answers or in one that tools leave behind."""
     folders = [folder for folder in path.parents if folder.is_relative_to(solutions)]
     if TRAINED.search(path.relative_to(solutions).as_posix()):
         return True
-    return any(folder.name in UNWANTED or (folder.parent / f"base_{folder.name}").is_dir() for folder in folders)
-
-
-if __name__ == "__main__":
-    main()
+    return any(folder.name in LEFT_BEHIND or (folder.parent / f"base_{folder.name}").is_dir() for folder in folders)

@@ -1,4 +1,4 @@
-"""The checks of the iris lab: after each step, ticks for what is there, or a hint that names what is not."""
+"""The checks of the iris lab: after each step, ticks for each part that is in place, or a hint on the first mistake."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PROJECT = "pdk-iris"
 FLOWERS = 150
 BATCH = [f"/batch{number}.csv" for number in range(1, 7)]
 TESTS = ["/test1.csv", "/test2.csv"]
-IMAGES = {"pre_process": "iris-pre-process", "train": "iris-train", "inference": "iris-infer"}
-"""Each pipeline's folder in containers/."""
+FOLDERS = {"pre_process": "iris-pre-process", "train": "iris-train", "inference": "iris-infer"}
+"""Pipeline -> the folder of its image in containers/."""
 
 UNSET_YEAR = 1970
-"""That of a time that is not set, as the client reads it."""
+"""The client reads a time that is not set as one in this year."""
 
 
 class Checks:
@@ -33,8 +33,8 @@ class Checks:
     def connected(self) -> None:
         version = self._client.get_version()
         check("Pachyderm 2.x answers", version.major == 2, f"it is version {version.major}: look at PACHD_ADDRESS")
-        there = self._client.pfs.project_exists(self._project)
-        check(f"the project {PROJECT} is there", there, "run the cell above that makes it")
+        exists = self._client.pfs.project_exists(self._project)
+        check(f"the project {PROJECT} is there", exists, "run the cell above that makes it")
 
     @step
     def repositories(self) -> None:
@@ -75,13 +75,10 @@ class Checks:
     def results(self, species: object) -> None:
         self._expect_files("inference", TESTS, quiet=True)
         lines = species.splitlines() if isinstance(species, str | bytes) else species
-        found = (
-            [str(line, "utf-8") if isinstance(line, bytes) else str(line) for line in lines]
-            if isinstance(lines, list)
-            else []
-        )
-        check("you have read something", found, "read /test1.csv of inference@master and keep its lines in `species`")
-        words = [line.strip() for line in found if line.strip()]
+        lines = lines if isinstance(lines, list) else []
+        texts = [str(line, "utf-8") if isinstance(line, bytes) else str(line) for line in lines]
+        check("you have read something", texts, "read /test1.csv of inference@master and keep its lines in `species`")
+        words = [text.strip() for text in texts if text.strip()]
         other = words == self._lines("inference", "/test2.csv")
         hint = "that is test2.csv: read /test1.csv" if other else "keep one species a line, as they stand in /test1.csv"
         check("test1.csv holds these species", words == self._lines("inference", "/test1.csv"), hint)
@@ -89,11 +86,9 @@ class Checks:
     @step
     def workers(self) -> None:
         info = self._pipeline("inference")
-        wanted = int(info.details.parallelism_spec.constant)
-        hint = (
-            f"parallelism_spec.constant is {wanted or 1}: set it to 3 in the spec and create the pipeline with update=True"
-        )
-        check("inference may use three workers", wanted == 3, hint)
+        workers = int(info.details.parallelism_spec.constant)
+        hint = f"parallelism_spec.constant is {workers or 1}: set it to 3 and create the pipeline with update=True"
+        check("inference may use three workers", workers == 3, hint)
         self._expect_job("inference")
 
     @step
@@ -103,7 +98,7 @@ class Checks:
         job = self._expect_job("inference")
         runs = jobs.datum_runs(self._client, job)
         hint = f"this job had {job.data_processed} datums to process: commit all six files in one commit"
-        check("three workers were busy at once", jobs.at_once(runs) == 3, hint)
+        check("three workers were busy at the same time", jobs.most_busy(runs) == 3, hint)
 
     @step
     def cleared(self) -> None:
@@ -120,7 +115,7 @@ class Checks:
         self._expect_files("training", ["/iris.csv"])
         rows = self._flowers("training")
         check("iris.csv has fewer flowers than before", 0 < rows < FLOWERS, self._wrong_count(rows))
-        for name in IMAGES:
+        for name in FOLDERS:
             job = self._expect_reached(name, self._head("training"))
             check("its datums were processed again", job.data_skipped == 0, "was this the same data once more?")
 
@@ -151,70 +146,69 @@ class Checks:
                 raise CheckError(
                     f"Not yet: {name} of the older inference. Hint: this made the newest one; ask an older commit"
                 )
-        whole = [one for one in older if {"train", "training"} <= set(one[1])]
-        check("there is an older inference", whole, "do the steps before this one, in order")
-        asked = (one for one in whole if model and one[1]["train"].id == _id(model))
-        self._expect_origin(*next(asked, whole[-1]), model, data)
+        complete = [(commit, origin) for commit, origin in older if {"train", "training"} <= set(origin)]
+        check("there is an older inference", complete, "do the steps before this one, in order")
+        from_this_model = ((commit, origin) for commit, origin in complete if model and origin["train"].id == _id(model))
+        self._expect_origin(*next(from_this_model, complete[-1]), model, data)
 
-    # What steps have in common
+    # Shared by several steps
 
     def _expect_repository(self, name: str) -> None:
         if not self._client.pfs.repo_exists(self._repo(name)):
-            found = list(self._client.pfs.list_repo(type="user"))
-            here = [info.repo.name for info in found if info.repo.project == self._project]
-            elsewhere = [info.repo.as_uri() for info in found if info.repo.name == name]
+            repos = [info.repo for info in self._client.pfs.list_repo(type="user")]
+            here = [repo.name for repo in repos if repo.project == self._project]
+            elsewhere = [repo.as_uri() for repo in repos if repo.name == name]
             hint = _other_name(name, here) or _elsewhere(elsewhere) or f"create it: pachctl create repo {name}"
             raise CheckError(f"Not yet: the repository {name} is there. Hint: {hint}")
 
-    def _expect_files(self, repo: str, wanted: list[str], *, quiet: bool = False) -> None:
+    def _expect_files(self, repo: str, expected: list[str], *, quiet: bool = False) -> None:
         self._expect_repository(repo)
-        found = self._files(repo)
+        paths = self._files(repo)
         hint = f"nothing has been committed to {repo}@master"
         if self._is_open(repo):
-            found, hint = [], f"its newest commit is open: pachctl finish commit {repo}@master"
-        elif found:
-            extra = sorted(set(found) - set(wanted))
-            missing = [path for path in wanted if path not in found]
+            paths, hint = [], f"its newest commit is open: pachctl finish commit {repo}@master"
+        elif paths:
+            extra = sorted(set(paths) - set(expected))
+            missing = [path for path in expected if path not in paths]
             names = [name for path in missing if (name := _other_name(path, extra))]
-            hint = names[0] if names else f"{', '.join(missing)} is missing: there is {', '.join(found)}"
-            if set(found) > set(wanted):
+            hint = names[0] if names else f"{', '.join(missing)} is missing: there is {', '.join(paths)}"
+            if set(paths) > set(expected):
                 hint = f"there is also {', '.join(extra)}: delete it"
-        if set(found) != set(wanted) or not quiet:
-            what = ", ".join(path.lstrip("/") for path in wanted)
-            check(f"{repo} holds {what}", set(found) == set(wanted), hint)
+        if set(paths) != set(expected) or not quiet:
+            files = ", ".join(path.lstrip("/") for path in expected)
+            check(f"{repo} holds {files}", set(paths) == set(expected), hint)
 
     def _expect_pipeline(self, name: str, globs: dict[str, str]) -> None:
         info = self._pipeline(name)
         given = info.details.input
-        inputs = {one.pfs.repo: one.pfs.glob for one in ([given] if given.pfs and given.pfs.repo else given.cross)}
+        crossed = [given] if given.pfs and given.pfs.repo else given.cross
+        inputs = {each.pfs.repo: each.pfs.glob for each in crossed}
         if len(globs) > 1:
             check(f"{name} crosses {' and '.join(globs)}", given.cross, CROSS)
         for repo, glob in globs.items():
-            found = inputs.get(repo)
             hint = f"its input is {', '.join(inputs)}"
-            if found is not None:
-                hint = f"its glob is {found}: " + (
-                    "each file has to be a datum of its own" if glob == "/*" else "the whole repository has to be one datum"
-                )
-            check(f"{name} reads {repo} with the glob {glob}", found == glob, hint)
+            if repo in inputs:
+                rule = "each file has to be a separate" if glob == "/*" else "the whole repository has to be one"
+                hint = f"its glob is {inputs[repo]}: {rule} datum"
+            check(f"{name} reads {repo} with the glob {glob}", inputs.get(repo) == glob, hint)
 
     def _pipeline(self, name: str) -> pps.PipelineInfo:
         pipeline = pps.Pipeline(name=name, project=self._project)
         if not self._client.pps.pipeline_exists(pipeline):
-            found = list(self._client.pps.list_pipeline())
-            here = [info.pipeline.name for info in found if info.pipeline.project == self._project]
-            elsewhere = [f"{info.pipeline.project.name}/{name}" for info in found if info.pipeline.name == name]
+            pipelines = [info.pipeline for info in self._client.pps.list_pipeline()]
+            here = [other.name for other in pipelines if other.project == self._project]
+            elsewhere = [f"{other.project.name}/{name}" for other in pipelines if other.name == name]
             hint = _other_name(name, here) or _elsewhere(elsewhere) or "create it in the cell of this step"
             raise CheckError(f"Not yet: the pipeline {name} is there. Hint: {hint}")
         return self._client.pps.inspect_pipeline(pipeline=pipeline, details=True)
 
     def _expect_job(self, name: str, commit: str = "") -> pps.JobInfo:
-        """The pipeline's job of this commit, by default of its newest, once it has succeeded."""
+        """The pipeline's job for this commit, by default for its newest, once it has succeeded."""
         pipeline = pps.Pipeline(name=name, project=self._project)
         job = jobs.wait(self._profile, pipeline, job=commit)
         if job is None:
             info = self._pipeline(name)
-            image, folder = info.details.transform.image, IMAGES[name]
+            image, folder = info.details.transform.image, FOLDERS[name]
             hint = (
                 f"the pipeline cannot start: {info.reason}. Is its image on the cluster? On the embedded one: "
                 f"`minipdk image build containers/{folder} -t {image}`; on a real one it is pushed to a registry"
@@ -226,7 +220,7 @@ class Checks:
         return job
 
     def _expect_reached(self, name: str, commit: pfs.Commit) -> pps.JobInfo:
-        """The pipeline's job on this commit of an input, once it has succeeded."""
+        """The pipeline's job for this commit of an input, once it has succeeded."""
         self._pipeline(name)
         ran = self._client.pfs.commit_exists(pfs.Commit(id=commit.id, repo=self._repo(name)))
         check(f"the change has reached {name}", ran, f"{name} is younger than your commit: commit the change now")
@@ -235,15 +229,15 @@ class Checks:
     def _expect_origin(self, inference: pfs.Commit, origin: dict[str, pfs.Commit], model: object, data: object) -> None:
         check("model and data made it", {"train", "training"} <= set(origin), CROSS)
         for repo, given in {"train": model, "training": data}.items():
-            wanted = origin[repo].id
+            expected = origin[repo].id
             hint = f"keep the commit of {repo}, found in the provenance"
-            if given and _id(given) == inference.id != wanted:
+            if given and _id(given) == inference.id != expected:
                 hint = f"that is the inference's own commit: its provenance names the one of {repo}"
             elif given and not self._client.pfs.commit_exists(pfs.Commit(id=_id(given), repo=self._repo(repo))):
                 hint = f"there is no commit {_id(given)} in {repo}"
             elif given:
                 hint = f"{_id(given)} is another commit of {repo}, which this inference was not made from"
-            check(f"this commit of {repo} made it", given and _id(given) == wanted, hint)
+            check(f"this commit of {repo} made it", given and _id(given) == expected, hint)
         check("the model is there, as it was", self._files("train", origin["train"].id), "was the commit squashed?")
         check(f"it was trained on {self._flowers('training', origin['training'].id)} flowers", True, "")
 
@@ -253,14 +247,14 @@ class Checks:
         return pfs.Commit(id=head.id, repo=self._repo(repo))
 
     def _is_open(self, repo: str) -> bool:
-        """Whether somebody has started a commit on master and not finished it."""
+        """Whether a commit on master was started and is not finished."""
         if not self._client.pfs.branch_exists(pfs.Branch(name="master", repo=self._repo(repo))):
             return False
         info = self._client.pfs.inspect_commit(commit=self._head(repo))
-        return info.origin.kind == pfs.OriginKind.USER and info.finishing.year <= UNSET_YEAR
+        return bool(info.origin.kind == pfs.OriginKind.USER and info.finishing.year <= UNSET_YEAR)
 
     def _files(self, repo: str, commit: str = "master") -> list[str]:
-        """The paths in a commit, without its directories; none where nothing has been committed."""
+        """The paths in a commit, without its directories; none if nothing has been committed."""
         branch = pfs.Branch(name="master", repo=self._repo(repo))
         if commit == "master" and not self._client.pfs.branch_exists(branch):
             return []
@@ -272,7 +266,7 @@ class Checks:
             return str(file.read(), "utf-8").split()
 
     def _flowers(self, repo: str, commit: str = "master") -> int:
-        """How many flowers its iris.csv has, the line of column names not counted."""
+        """The number of flowers in its iris.csv, without the line of column names."""
         return len(self._lines(repo, "/iris.csv", commit)) - 1
 
     @staticmethod
@@ -294,11 +288,11 @@ def _id(given: Any) -> str:
     return str(getattr(given, "id", given))
 
 
-def _other_name(wanted: str, found: Iterable[str]) -> str:
-    """The hint for a name that is nearly right; empty when none is."""
-    near = difflib.get_close_matches(wanted, list(found), n=1, cutoff=0.6)
-    return f"there is {near[0]!r}, which has to be called {wanted!r}" if near else ""
+def _other_name(expected: str, names: Iterable[str]) -> str:
+    """The hint for a name that is nearly right; empty if none is."""
+    near = difflib.get_close_matches(expected, list(names), n=1, cutoff=0.6)
+    return f"there is {near[0]!r}, which has to be called {expected!r}" if near else ""
 
 
-def _elsewhere(found: list[str]) -> str:
-    return f"there is {', '.join(found)}, in another project: make it in {PROJECT}" if found else ""
+def _elsewhere(names: list[str]) -> str:
+    return f"there is {', '.join(names)}, in another project: make it in {PROJECT}" if names else ""

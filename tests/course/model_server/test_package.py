@@ -1,4 +1,4 @@
-"""The model server's package: one set of templates for every framework, of which the lab's own is made."""
+"""The model server's package: one set of templates for every framework, and for the lab's own package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import free_ports, wait_for
 
 from course.model_server import FRAMEWORKS, render
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LABS_OWN = ROOT / "solutions" / "model-server" / "packages" / "sklearn"
 FLOWER = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 OVERLAPPING = [7.0, 3.2, 4.7, 1.4]
@@ -40,11 +40,11 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_labs_package_is_what_the_templates_give(tmp_path: Path) -> None:
+def test_the_labs_package_is_rendered_from_the_templates(tmp_path: Path) -> None:
     made = render("sklearn", tmp_path, keep_markers=True)
-    there = [path for path in LABS_OWN.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    there = [path for path in there if not {"0001", "0002"} & set(path.parts)]
-    assert texts(LABS_OWN, there) == texts(tmp_path, made), "run `make labs`"
+    left_behind = {"__pycache__", ".pytest_cache", "0001", "0002"}
+    files = [path for path in LABS_OWN.rglob("*") if path.is_file() and not left_behind & set(path.parts)]
+    assert texts(LABS_OWN, files) == texts(tmp_path, made), "run `make labs`"
 
 
 def test_every_framework_has_a_core_that_saves_the_file_it_names() -> None:
@@ -53,7 +53,7 @@ def test_every_framework_has_a_core_that_saves_the_file_it_names() -> None:
         assert f'MODEL_FILE = "{framework.model_file}"\n' in core
 
 
-def test_the_example_model_of_the_lab_is_what_training_makes(tmp_path: Path) -> None:
+def test_training_makes_the_example_model_of_the_lab(tmp_path: Path) -> None:
     script = "import sys; from sklearnserver.trainer import config, utils; from sklearnserver.trainer.model import MyModel; "
     script += "print([MyModel(path).predict(utils.read_flowers(config.DATA)[0]).tolist() for path in sys.argv[1:]])"
     assert run(LABS_OWN, "sklearnserver.trainer", "--output", str(tmp_path)).returncode == 0
@@ -119,7 +119,7 @@ def served(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def ask(address: str, model: str, flower: list[float]) -> list[int]:
-    """The classes by v1; those by v2 have to be the same."""
+    """The classes by v1, which have to be the same by v2."""
     v1 = requests.post(f"{address}/v1/models/{model}:predict", json={"instances": [flower]}, timeout=60)
     tensor = {"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": flower}
     v2 = requests.post(f"{address}/v2/models/{model}/infer", json={"inputs": [tensor]}, timeout=60)
@@ -158,7 +158,7 @@ def test_a_model_is_unloaded_and_loaded_while_the_other_answers(served: str) -> 
         '{"instances": []}',
     ],
 )
-def test_what_is_no_request_is_answered_with_400_and_a_reason(served: str, body: str) -> None:
+def test_an_invalid_request_is_answered_with_400_and_a_reason(served: str, body: str) -> None:
     headers = {"Content-Type": "application/json"}
     refused = requests.post(f"{served}/v1/models/0001:predict", data=body, headers=headers, timeout=60)
     assert (refused.status_code, bool(refused.json()["error"])) == (400, True)
@@ -168,7 +168,8 @@ def test_the_server_listens_on_loopback_alone(served: str) -> None:
     import psutil
 
     port = int(served.rsplit(":", 1)[1])
-    listening = [one.laddr for one in psutil.net_connections("tcp") if one.status == "LISTEN" and one.laddr.port == port]
+    sockets = [socket for socket in psutil.net_connections("tcp") if socket.status == "LISTEN"]
+    listening = [socket.laddr for socket in sockets if socket.laddr.port == port]
     assert [address.ip for address in listening] == ["127.0.0.1"]
 
 
@@ -180,7 +181,7 @@ def test_the_server_listens_on_loopback_alone(served: str) -> None:
         (["--output", "/dev/null"], "/dev/null"),
     ],
 )
-def test_a_training_that_cannot_be_is_refused_in_a_sentence(package: Path, arguments: list[str], message: str) -> None:
+def test_an_impossible_training_is_refused_in_a_sentence(package: Path, arguments: list[str], message: str) -> None:
     refused = run(package, "pytorchserver.trainer", *arguments)
     assert refused.returncode
     assert message in refused.stderr
@@ -188,7 +189,7 @@ def test_a_training_that_cannot_be_is_refused_in_a_sentence(package: Path, argum
 
 
 @pytest.mark.parametrize("content", [b"n\x01o pickle", b"", b"\x80\x05"])
-def test_a_file_that_is_no_model_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_model_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.joblib").write_bytes(content)
     script = "import sys; from sklearnserver.inferencer.__main__ import main; main()"
     for folder, message in ((tmp_path, f"{tmp_path}/model.joblib is no file of joblib's"), (tmp_path / "gone", "no folder")):

@@ -1,4 +1,4 @@
-"""labs/ is what solutions/ gives: answers out, everything else in."""
+"""labs/ is generated from solutions/: answers are removed, everything else is copied."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import nbformat
 import pytest
 import yaml
 
-from course.labs import MarkerError, finished, generate, with_gaps, without_answers
+from course.labs.generator import MarkerError, finished, generate, with_gaps, without_answers
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    wanted = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in wanted if ".ipynb_checkpoints" not in path.parts}
+    left_behind = {"__pycache__", ".ipynb_checkpoints"}
+    files = (path for path in folder.rglob("*") if path.is_file() and not left_behind & set(path.parts))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def notebook(*sources: str) -> nbformat.NotebookNode:
@@ -24,12 +25,12 @@ def notebook(*sources: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(cells=cells)
 
 
-def test_the_labs_are_those_that_the_solutions_give(tmp_path: Path) -> None:
+def test_the_committed_labs_are_generated_from_the_solutions(tmp_path: Path) -> None:
     generate(ROOT / "solutions", tmp_path)
     assert contents(tmp_path) == contents(ROOT / "labs"), "run `make labs`"
 
 
-def test_an_answer_becomes_a_gap_at_its_place_below_what_is_asked() -> None:
+def test_an_answer_becomes_a_gap_below_its_task() -> None:
     [cell] = without_answers(
         notebook(
             "if ready:\n    # Your turn: say yes.\n    # <solution>\n    a = 1\n\n    b = 2\n    # </solution>\ncheck()"
@@ -40,7 +41,7 @@ def test_an_answer_becomes_a_gap_at_its_place_below_what_is_asked() -> None:
     assert (cell.outputs, cell.execution_count) == ([], None)
 
 
-def test_every_answer_of_a_cell_is_taken_out_by_itself() -> None:
+def test_each_answer_of_a_cell_is_removed_separately() -> None:
     answer = "# <solution>\nx\n# </solution>\n"
     [cell] = without_answers(notebook(f"{answer}between\n{answer}"), "lab").cells
     assert cell.source == "...\nbetween\n...\n"
@@ -97,14 +98,14 @@ def test_a_file_with_half_a_pair_of_markers_is_named() -> None:
         with_gaps("x\n# </solution>\n", "...", "lab/a.py")
 
 
-def test_what_is_finished_neither_marks_its_answers_nor_asks_for_them() -> None:
+def test_a_finished_file_has_neither_markers_nor_tasks() -> None:
     asked = "  # A comment.\n\n  # Your turn: write this\n  # and that.\n  # <solution>\n  x\n  # </solution>\n"
     assert finished(asked) == "  # A comment.\n\n  x\n"
     assert yaml.safe_load(finished(MARKED)) == {"one": 1, "two": [2, 2], "three": 3}
     assert "solution" not in finished(MARKED)
 
 
-def test_what_running_a_solution_leaves_behind_is_no_part_of_the_lab(tmp_path: Path) -> None:
+def test_files_that_a_run_of_the_solution_leaves_behind_are_not_in_the_lab(tmp_path: Path) -> None:
     kept, left = ("trainer/model.py", "example_models/0001/model"), ("trainer/0001/model", ".pytest_cache/x")
     for name in (*kept, *left):
         (tmp_path / "solutions" / "a" / name).parent.mkdir(parents=True, exist_ok=True)

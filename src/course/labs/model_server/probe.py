@@ -1,6 +1,7 @@
-"""See what the learner's package does, in a process of its own: one that has their files as they are now.
+"""Run the learner's package in a separate process, which reads their files as they are now, and record its behaviour.
 
-``run(package, "predict")`` runs this file there; it prints what it has seen as JSON, for `check` to judge.
+``run(package, "predict")`` runs the probe `predict` of this module there. The process prints its observations as JSON, and
+`check` judges them.
 """
 
 from __future__ import annotations
@@ -20,20 +21,23 @@ from course.progress import WaitTimeoutError
 
 SECONDS = 60.0
 TABLE = [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0], [9.0, 8.0, 7.0, 6.0], [5.0, 4.0, 3.0, 2.0]]
-ASKED = {("petal_length", "sepal_width"): (2, 1), ("sepal_length", "petal_width"): (0, 3)}
-"""What the preprocessor is asked for, and where those columns are."""
+REQUESTED: dict[tuple[str, ...], tuple[int, ...]] = {
+    ("petal_length", "sepal_width"): (2, 1),
+    ("sepal_length", "petal_width"): (0, 3),
+}
+"""The columns to request from the preprocessor -> their positions."""
 FLOWERS = [[5.1, 3.5, 1.4, 0.2], [7.7, 3.0, 6.1, 2.3]]
 EXAMPLES = Path("sklearnserver") / "example_models"
 FRAME = re.compile(r'  File ".*?(sklearnserver[^"]*)", line (\d+)')
 
 
 class ProbeError(Exception):
-    """The package raised, or did not come to an end; the message names the file, the line and what it said."""
+    """The package raised an error or did not end; the message names the file, the line and the error."""
 
 
-def run(package: Path, what: str, *arguments: str) -> dict[str, Any]:
-    """What the function ``what`` of this module sees in ``package``. Raises ProbeError."""
-    command = [sys.executable, "-c", START, str(Path(__file__).parent), what, *arguments]
+def run(package: Path, name: str, *arguments: str) -> dict[str, Any]:
+    """The observations of the probe ``name`` in ``package``. Raises ProbeError."""
+    command = [sys.executable, "-m", __spec__.name, name, *arguments]
     try:
         result = commands.run(command, package, seconds=SECONDS)
     except WaitTimeoutError:
@@ -41,34 +45,33 @@ def run(package: Path, what: str, *arguments: str) -> dict[str, Any]:
     seen = [line for line in result.stdout.splitlines() if line.startswith(SEEN)]
     if seen:
         return dict(json.loads(seen[-1].removeprefix(SEEN)))
-    said = [line for line in result.stderr.splitlines() if line.strip()]
+    errors = [line for line in result.stderr.splitlines() if line.strip()]
     frames = FRAME.findall(result.stderr)
     where = f"{frames[-1][0]}, line {frames[-1][1]}: " if frames else ""
-    if not said:
+    if not errors:
         raise ProbeError(f"it ended with status {result.returncode} half-way: does a module call sys.exit?")
-    if said[-1].startswith("NotImplementedError: your turn"):
+    if errors[-1].startswith("NotImplementedError: your turn"):
         raise ProbeError(f"{where}the gap is still empty")
-    raise ProbeError(f"{where}{said[-1]}")
+    raise ProbeError(f"{where}{errors[-1]}")
 
 
-START = "import sys; sys.path.insert(1, sys.argv[1]); import probe; probe.main()"
 SEEN = "seen: "
 
 
 def main() -> None:
-    found = json.dumps(PROBES[sys.argv[2]](*sys.argv[3:]))
-    print(f"\n{SEEN}{found}")
+    observations = json.dumps(PROBES[sys.argv[1]](*sys.argv[2:]))
+    print(f"\n{SEEN}{observations}")  # noqa: T201
 
 
 def preprocess() -> dict[str, Any]:
     from sklearnserver.trainer.preprocessor import prep_func
 
-    got = {columns: _plain(prep_func(TABLE, columns)) for columns in ASKED}
-    wrong = [columns for columns, places in ASKED.items() if got[columns] != _columns(places)]
+    got = {columns: _plain(prep_func(TABLE, columns)) for columns in REQUESTED}
+    wrong = [columns for columns, places in REQUESTED.items() if got[columns] != _columns(places)]
     refuses = []
     for nonsense in ([[1.0, 2.0]], [["a", 1, 1, 1]], [[float("nan")] * 4]):
         try:
-            prep_func(nonsense, next(iter(ASKED)))
+            prep_func(nonsense, next(iter(REQUESTED)))
         except ValueError:
             refuses.append(nonsense)
     return {
@@ -82,9 +85,9 @@ def _columns(places: tuple[int, ...]) -> list[list[float]]:
     return [[row[place] for place in places] for row in TABLE]
 
 
-def _wrong_columns(got: dict[tuple[str, ...], Any], asked: tuple[str, ...]) -> str:
-    """What the preprocessor gave instead of the columns ``asked``."""
-    places = ASKED[asked]
+def _wrong_columns(got: dict[tuple[str, ...], Any], columns: tuple[str, ...]) -> str:
+    """A name for the values that the preprocessor returned instead of ``columns``."""
+    places = REQUESTED[columns]
     names = {
         "None": None,
         "all": TABLE,
@@ -92,10 +95,10 @@ def _wrong_columns(got: dict[tuple[str, ...], Any], asked: tuple[str, ...]) -> s
         "rows": [TABLE[place] for place in places],
     }
     for name, known in names.items():
-        if got[asked] == known:
+        if got[columns] == known:
             return name
     first, second = got.values()
-    return "same" if first == second else str(got[asked])
+    return "same" if first == second else str(got[columns])
 
 
 def predict() -> dict[str, Any]:
@@ -137,24 +140,24 @@ def inferencer() -> dict[str, Any]:
         if "file:" not in str(error):
             raise
         return {"fetches": False}
-    found = {"fetches": True, "keeps": model._model is not None, "returns": returns, "ready": model.ready}
-    if not all(found.values()):
-        return found
-    v1 = _asked(model, {"instances": FLOWERS})
+    loaded = {"fetches": True, "keeps": model._model is not None, "returns": returns, "ready": model.ready}
+    if not all(loaded.values()):
+        return loaded
+    v1 = _answer(model, {"instances": FLOWERS})
     tensor = InferInput("input-0", [2, 4], "FP64", data=np.ravel(FLOWERS).tolist())
-    v2 = _asked(model, InferRequest("flowers", [tensor]))
-    return found | {
-        "v1": "classes" if v1 == [0, 2] else _told(v1),
+    v2 = _answer(model, InferRequest("flowers", [tensor]))
+    return loaded | {
+        "v1": "classes" if v1 == [0, 2] else _described(v1),
         "v1_right": v1 == {"predictions": [0, 2]},
-        "v2": _told(v2),
+        "v2": _described(v2),
         "v2_right": isinstance(v2, InferResponse) and v2.outputs[0].as_numpy().tolist() == [0, 2],
         "named": getattr(v2, "model_name", ""),
-        "refuses": isinstance(_asked(model, {"instances": [[1.0]]}), InvalidInput),
+        "refuses": isinstance(_answer(model, {"instances": [[1.0]]}), InvalidInput),
     }
 
 
-def _asked(model: Any, payload: Any) -> Any:
-    """What ``model`` answers; where it raises, the error, unless it is a gap's."""
+def _answer(model: Any, payload: Any) -> Any:
+    """The answer of ``model``, or the error that it raises. The error of a gap that is still empty is raised."""
     try:
         return _plain(asyncio.run(model(payload))[0])
     except NotImplementedError:
@@ -163,11 +166,12 @@ def _asked(model: Any, payload: Any) -> Any:
         return error
 
 
-def _told(answer: Any) -> str:
-    """An answer as a text, an error as where it was raised in the package and what it says."""
+def _described(answer: Any) -> str:
+    """An answer as text; an error as its place in the package and its message."""
     if not isinstance(answer, Exception):
         return str(answer)
-    own = [one for one in traceback.extract_tb(answer.__traceback__) if Path(one.filename).is_relative_to(Path.cwd())]
+    frames = traceback.extract_tb(answer.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(Path.cwd())]
     where = f"{Path(own[-1].filename).relative_to(Path.cwd())}, line {own[-1].lineno}: " if own else ""
     return f"{where}{type(answer).__name__}: {answer}"
 
@@ -186,11 +190,11 @@ def repository() -> dict[str, Any]:
         petals.save(Path(folder) / "petals")
         models = SKLearnModelRepository(folder)
         returns = [models.load(name) for name in ("sepals", "petals")]
-        found = [models.get_model(name) for name in ("sepals", "petals")]
-        registered = all(found)
-        # A model that was made but not loaded is found by its parts, not by what KServe says of it.
-        loaded = not registered or all(model.ready and model._model is not None for model in found)
-        columns = [model._model.columns[0] for model in found] if registered and loaded else []
+        loaded_models = [models.get_model(name) for name in ("sepals", "petals")]
+        registered = all(loaded_models)
+        # A model that was made but not loaded shows in its parts; KServe reports it like any other.
+        loaded = not registered or all(model.ready and model._model is not None for model in loaded_models)
+        columns = [model._model.columns[0] for model in loaded_models] if registered and loaded else []
     return {
         "loaded": loaded,
         "registered": registered,
@@ -200,10 +204,14 @@ def repository() -> dict[str, Any]:
 
 
 PROBES: dict[str, Callable[..., dict[str, Any]]] = {
-    one.__name__: one for one in (preprocess, predict, trained, inferencer, repository)
+    probe.__name__: probe for probe in (preprocess, predict, trained, inferencer, repository)
 }
 
 
 def _plain(value: Any) -> Any:
     """Arrays as lists, so that they can be compared and printed."""
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The checks of the model-server lab: after each step, ticks for what works, or a hint that names what does not."""
+"""The checks of the model-server lab: after each step, ticks for each part that works, or a hint on the first mistake."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import legacy
-import manifest
-import probe
-from inference_service import Endpoint, storage_uri
 from pachyderm_sdk.api import pfs
 
 from course import Profile, check
 from course.checks import CheckError, step
+from course.labs.model_server import manifest, old_names, probe
+from course.labs.model_server.inference_service import Endpoint, storage_uri
 from course.local_server import LocalServer
 from course.progress import wait_for
 
@@ -44,71 +42,71 @@ class Checks:
     def connected(self) -> None:
         hint = "install it: https://kubernetes.io/docs/tasks/tools (Debian: apt-get install kubernetes-client)"
         check("kubectl is here", shutil.which("kubectl"), hint)
-        there = self._profile.pachyderm.pfs.repo_exists(REPOSITORY)
-        check(f"the repository {REPO} is there", there, "run the cell above that makes it")
+        exists = self._profile.pachyderm.pfs.repo_exists(REPOSITORY)
+        check(f"the repository {REPO} is there", exists, "run the cell above that makes it")
 
     # The package
 
     @step
     def preprocess(self) -> None:
         self._expect_todays_names()
-        found = self._probe("preprocess")
+        seen = self._probe("preprocess")
         hint = {
             "all": "those are all four: index the table's second axis by the positions of `columns` in config.MEASURES",
             "order": "those are the right columns in another order: keep the order of `columns`",
-            "same": "those are the same columns whatever `columns` says: find their positions in config.MEASURES",
+            "same": "those are the same columns for every value of `columns`: find their positions in config.MEASURES",
             "rows": "those are rows: the columns are the table's second axis, table[:, ...]",
             "None": "prep_func returns None: return the columns",
-        }.get(found["got"], f"prep_func returned {found['got']}")
-        check("the columns are those asked for, in their order", found["right"], hint)
-        check("bad input is refused", found["refuses"], "leave the checks above your part as they were")
+        }.get(seen["got"], f"prep_func returned {seen['got']}")
+        check("the columns are the requested ones, in their order", seen["right"], hint)
+        check("bad input is refused", seen["refuses"], "leave the checks above your part as they were")
 
     @step
     def predict(self) -> None:
         self._expect_todays_names()
-        found = self._probe("predict")
+        seen = self._probe("predict")
         hint = {
-            "None": "predict returns None: return what self.postprocess makes of the probabilities",
+            "None": "predict returns None: return the result of self.postprocess for the probabilities",
             "probabilities": "those are probabilities, one column for each class: postprocess them",
             "columns": "the model was asked about all four columns: preprocess the flowers first",
-        }.get(found["got"], f"predict returned {found['got']}")
-        check("two flowers have two classes", found["right"], hint)
+        }.get(seen["got"], f"predict returned {seen['got']}")
+        check("two flowers have two classes", seen["right"], hint)
 
     @step
     def trained(self, version: str, columns: tuple[str, ...]) -> None:
         options = "" if version == "0001" else f" --version {version} --columns {' '.join(columns)}"
         path = f"{SERVER}/trainer/{version}"
-        there = (self._package / path / "model.joblib").exists()
-        check(f"{path}/model.joblib is there", there, f"train it: python -m {SERVER}.trainer{options}")
-        found = self._probe("trained", path)
-        hint = f"it looks at {', '.join(found['columns'])}: python -m {SERVER}.trainer{options}"
-        check(f"it looks at {' and '.join(columns)}", tuple(found["columns"]) == columns, hint)
-        hint = f"{found['right']} of {found['flowers']} is no better than guessing: do the checks before this one pass?"
-        check(f"it names {found['right']} of {found['flowers']} unseen flowers right", found["accuracy"] > 0.6, hint)
+        exists = (self._package / path / "model.joblib").exists()
+        check(f"{path}/model.joblib is there", exists, f"train it: python -m {SERVER}.trainer{options}")
+        seen = self._probe("trained", path)
+        hint = f"it looks at {', '.join(seen['columns'])}: python -m {SERVER}.trainer{options}"
+        check(f"it looks at {' and '.join(columns)}", tuple(seen["columns"]) == columns, hint)
+        hint = f"{seen['right']} of {seen['flowers']} is no better than guessing: do the checks before this one pass?"
+        check(f"it names {seen['right']} of {seen['flowers']} unseen flowers right", seen["accuracy"] > 0.6, hint)
 
     @step
     def load_and_predict(self) -> None:
         self._expect_todays_names()
-        found = self._probe("inferencer")
-        hint = "give MyModel what Storage.download returns: a local folder"
-        check("load() fetches from a storage", found["fetches"], hint)
-        check("it keeps the model", found["keeps"], "keep the MyModel as self._model")
-        check("load() returns True", found["returns"] is True, f"it returns {found['returns']}: return self.ready")
-        check("the model is ready then", found["ready"], "KServe asks self.ready: set it to True once the model is loaded")
-        check("a v1 request is answered in v1", found["v1_right"], _hint(found["v1"]))
-        check("a v2 request is answered in v2", found["v2_right"], _hint(found["v2"]))
-        check("the answer names the model", found["named"] == "flowers", f"it names {found['named']}: give it self.name")
-        check("bad input is refused with 400", found["refuses"], "leave the two `except` below your part as they were")
+        seen = self._probe("inferencer")
+        hint = "give MyModel the local folder that Storage.download returns"
+        check("load() fetches from a storage", seen["fetches"], hint)
+        check("it keeps the model", seen["keeps"], "keep the MyModel as self._model")
+        check("load() returns True", seen["returns"] is True, f"it returns {seen['returns']}: return self.ready")
+        check("the model is ready then", seen["ready"], "KServe asks self.ready: set it to True once the model is loaded")
+        check("a v1 request is answered in v1", seen["v1_right"], _hint(seen["v1"]))
+        check("a v2 request is answered in v2", seen["v2_right"], _hint(seen["v2"]))
+        check("the answer names the model", seen["named"] == "flowers", f"it names {seen['named']}: give it self.name")
+        check("bad input is refused with 400", seen["refuses"], "leave the two `except` below your part as they were")
 
     @step
     def repository(self) -> None:
         self._expect_todays_names()
-        found = self._probe("repository")
+        seen = self._probe("repository")
         hint = "the model has to be loaded too: call its load()"
-        check("load_model loads the model", found["loaded"], hint)
-        check("it is registered", found["registered"], "self.update(model) makes the server know it")
-        check("load_model returns True", found["returns"] is True, f"it returns {found['returns']}: return model.ready")
-        check("each name is its own folder", found["own"], "the model's folder is its name below self.models_dir")
+        check("load_model loads the model", seen["loaded"], hint)
+        check("it is registered", seen["registered"], "self.update(model) makes the server know it")
+        check("load_model returns True", seen["returns"] is True, f"it returns {seen['returns']}: return model.ready")
+        check("each name is its own folder", seen["own"], "the model's folder is its name below self.models_dir")
 
     @step
     def tests(self, tests: subprocess.CompletedProcess[str]) -> None:
@@ -142,16 +140,16 @@ class Checks:
 
     @step
     def stored(self) -> None:
-        client, found = self._profile.pachyderm.pfs, dict[str, int]()
+        client, sizes = self._profile.pachyderm.pfs, dict[str, int]()
         if client.branch_exists(pfs.Branch(name="master", repo=REPOSITORY)):
             at = pfs.File.from_uri(f"{PROJECT}/{REPO}@master")
-            files = [one for one in client.walk_file(file=at) if one.file_type == pfs.FileType.FILE]
-            found = {one.file.path: one.size_bytes for one in files}
+            files = [info for info in client.walk_file(file=at) if info.file_type == pfs.FileType.FILE]
+            sizes = {info.file.path: info.size_bytes for info in files}
         for version in ("0001", "0002"):
             path, trained = f"/{version}/model.joblib", self._package / SERVER / "trainer" / version / "model.joblib"
-            check(f"{REPO} holds {path}", path in found, f"commit it: {REPO}@master holds {', '.join(found) or 'nothing'}")
-            hint = f"it has {found[path]} bytes: commit the content of {trained}"
-            check("it is the model that you have trained", found[path] == trained.stat().st_size, hint)
+            check(f"{REPO} holds {path}", path in sizes, f"commit it: {REPO}@master holds {', '.join(sizes) or 'nothing'}")
+            hint = f"it has {sizes[path]} bytes: commit the content of {trained}"
+            check("it is the model that you have trained", sizes[path] == trained.stat().st_size, hint)
 
     # The InferenceService
 
@@ -171,7 +169,7 @@ class Checks:
     def deployed(self, version: str = "0001") -> None:
         service = self._endpoint.get()
         uri = storage_uri(service["spec"]["predictor"])
-        hint = f"its STORAGE_URI is {uri or 'not there'}: mend the manifest, then apply it again"
+        hint = f"its STORAGE_URI is {uri or 'not there'}: fix the manifest, then apply it again"
         check(f"{SERVICE} is to serve {version}", uri == f"{BUCKET}/{version}", hint)
         self._expect_ready()
         check("it knows a setosa", self._endpoint.predict(SETOSA) == [0], "is it the model that you have trained?")
@@ -181,8 +179,8 @@ class Checks:
         v1, v2 = self._endpoint.predict(SETOSA), self._endpoint.infer(SETOSA)
         check("v1 and v2 name a setosa alike", v1 == v2 == [0], f"v1 says {v1}, v2 says {v2}: do steps 4 and 7 again")
         wrong = self._endpoint.ask("v1", {"instances": [SETOSA[:2]]})
-        said = f"it is answered with {wrong.status_code}: {wrong.text}"
-        check("a bad request is answered with 400", wrong.status_code == 400, said)
+        hint = f"it is answered with {wrong.status_code}: {wrong.text}"
+        check("a bad request is answered with 400", wrong.status_code == 400, hint)
 
     @step
     def canary(self, tally: Callable[[], Mapping[str, int]]) -> None:
@@ -190,9 +188,11 @@ class Checks:
         uri = storage_uri(predictor)
         hint = f"its STORAGE_URI is {uri}: change `service`, then apply(service)"
         check("the service is to serve 0002", uri == f"{BUCKET}/0002", hint)
-        wanted = predictor.get("canaryTrafficPercent")
-        hint = "without canaryTrafficPercent, beside `containers`, the new version gets everything" if wanted is None else ""
-        check("a fifth is for the new version", wanted == 20, hint or f"canaryTrafficPercent is {wanted}: set it to 20")
+        percent = predictor.get("canaryTrafficPercent")
+        hint = f"canaryTrafficPercent is {percent}: set it to 20"
+        if percent is None:
+            hint = "without canaryTrafficPercent, beside `containers`, the new version gets everything"
+        check("a fifth is for the new version", percent == 20, hint)
         self._expect_ready()
         wait_for("the canary", lambda: (self._endpoint.shares() == [20, 80], f"shares are {self._endpoint.shares()}", None))
         check("two revisions share the requests, 80 to 20", True, "")
@@ -204,8 +204,8 @@ class Checks:
     @step
     def promoted(self) -> None:
         predictor = self._endpoint.get()["spec"]["predictor"]
-        wanted = predictor.get("canaryTrafficPercent")
-        check("0002 gets every request", wanted in (None, 100), f"canaryTrafficPercent is still {wanted}")
+        percent = predictor.get("canaryTrafficPercent")
+        check("0002 gets every request", percent in (None, 100), f"canaryTrafficPercent is still {percent}")
         self._expect_ready()
         answers = {tuple(self._endpoint.predict(OVERLAPPING)) for _ in range(20)}
         check("twenty of twenty answers are its own", answers == {(1,)}, f"the answers were {sorted(answers)}")
@@ -221,76 +221,76 @@ class Checks:
 
     @step
     def reason(self, why: object) -> None:
-        said = why.strip() if isinstance(why, str) else ""
+        reason = why.strip() if isinstance(why, str) else ""
         hint = "keep the last line of its log in `why`; the run that failed has written it: kubectl logs --previous"
-        check("you have found a reason", said, hint)
-        check("it is one line", "\n" not in said, "the last line of the log is enough")
-        named = "there is no" in said and "model.joblib" in said
+        check("you have found a reason", reason, hint)
+        check("it is one line", "\n" not in reason, "the last line of the log is enough")
+        named = "there is no" in reason and "model.joblib" in reason
         check("it names the file that is missing", named, "that is not the last line that the broken container printed")
 
     @step
     def cleared(self) -> None:
-        there = self._endpoint.find() is not None
-        check(f"{SERVICE} is gone", not there, f"kubectl delete -f {self._package}/{SERVER}.yaml -n {self._namespace}")
+        exists = self._endpoint.find() is not None
+        check(f"{SERVICE} is gone", not exists, f"kubectl delete -f {self._package}/{SERVER}.yaml -n {self._namespace}")
 
-    # What steps have in common
+    # Shared by several steps
 
     def _expect_todays_names(self) -> None:
         """No file of the package uses a name that kfserving had."""
-        if hint := legacy.old_name(self._package):
+        if hint := old_names.find(self._package):
             raise CheckError(f"Not yet: the package speaks KServe. Hint: {hint}")
 
     def _expect_models(self, server: LocalServer) -> list[str]:
-        """The models of a server that answers; what it has said last is the hint where it does not."""
+        """The models of a server that answers. If it does not, the hint is the last line of its log."""
         state = "has ended" if server.ended else "does not answer yet"
         check("the server answers", server.ready, f"it {state}; its log ends with: {_last(*server.log)}")
         return server.models
 
-    def _expect_setosa(self, server: LocalServer, model: str, what: str, hint: str) -> None:
+    def _expect_setosa(self, server: LocalServer, model: str, claim: str, hint: str) -> None:
         answer = server.ask(model, [SETOSA])
         if not answer.ok:
-            raise CheckError(f"Not yet: {what}. Hint: it answers {answer.status_code}: {answer.text}")
+            raise CheckError(f"Not yet: {claim}. Hint: it answers {answer.status_code}: {answer.text}")
         if answer.json().get("predictions") not in ([0], [1], [2]):
-            raise CheckError(f"Not yet: {what}. Hint: it answers {answer.text}: do step 4 again")
-        check(what, answer.json()["predictions"] == [0], hint)
+            raise CheckError(f"Not yet: {claim}. Hint: it answers {answer.text}: do step 4 again")
+        check(claim, answer.json()["predictions"] == [0], hint)
 
-    def _probe(self, what: str, *arguments: str) -> dict[str, Any]:
-        """What the package does, seen in a process of its own, which has the files as they are now."""
+    def _probe(self, name: str, *arguments: str) -> dict[str, Any]:
+        """The observations of a probe in a new process, which reads the package's files as they are now."""
         try:
-            return probe.run(self._package, what, *arguments)
+            return probe.run(self._package, name, *arguments)
         except probe.ProbeError as error:
             raise CheckError(f"Not yet: your package runs. Hint: {error}") from None
 
     def _expect_ready(self) -> None:
         failure = self._endpoint.wait_until_settled()
         more = f"kubectl logs -n {self._namespace} -l {self._endpoint.label} --all-containers"
-        hint = f"{failure} (more: {more}). Mend it, delete the service, and apply it again: then its model is fetched anew"
+        hint = f"{failure} (more: {more}). Fix it, delete the service, and apply it again: then its model is fetched again"
         check(f"{SERVICE} is ready", not failure, hint)
 
 
 _RETURNED = {
-    "None": "predict returns None: return what get_predict_response makes of the classes",
-    "classes": "those are the classes alone: get_predict_response makes an answer of them",
+    "None": "predict returns None: return the result of get_predict_response for the classes",
+    "classes": "those are only the classes: get_predict_response makes an answer of them",
 }
-"""What `predict` has returned -> what to do."""
+"""The value that `predict` returned -> the hint."""
 
-_SAID = {
+_ANSWERED = {
     "'InferRequest' object is not subscriptable": "a v2 payload is no dictionary: get_predict_input reads both kinds",
     "unsupported payload type": "get_predict_response wants the payload first, then the classes, then self.name",
     "InvalidInput: expected": "it refuses a right request: let get_predict_input read it",
     "{'predictions'": "it answers v2 in the form of v1: give get_predict_response the payload itself",
 }
-"""A part of what it has answered or raised -> what to do."""
+"""A part of the answer or the error -> the hint."""
 
 
 def _hint(answer: str) -> str:
     if answer in _RETURNED:
         return _RETURNED[answer]
-    known = next((hint for text, hint in _SAID.items() if text in answer), "predict gave something else")
-    return f"{known} ({answer})"
+    hint = next((hint for text, hint in _ANSWERED.items() if text in answer), "predict gave something else")
+    return f"{hint} ({answer})"
 
 
 def _last(*texts: str) -> str:
-    """The last line that a command has printed, but for what `make` says of it."""
+    """The last line that a command has printed, without the lines in which `make` reports its end."""
     lines = [line for text in texts for line in text.splitlines() if line.strip()]
     return next((line.strip() for line in reversed(lines) if not line.startswith(("make: ", "make["))), "nothing")

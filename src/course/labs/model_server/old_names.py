@@ -1,11 +1,11 @@
-"""The names that KServe's things had while it was called kfserving."""
+"""The names from the time when KServe was called kfserving, and the current ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 SUFFIXES = {"", ".py", ".yaml", ".Dockerfile", ".txt", ".toml", ".md", ".json"}
-"""Of the files to look at; Makefile and run_sklearnserver have none."""
+"""Suffixes of the files to search; Makefile and run_sklearnserver have none."""
 TODAY = {
     "serving.kubeflow.org": "serving.kserve.io",
     "kfserving-container": "kserve-container",
@@ -22,12 +22,12 @@ TODAY = {
     "kfserving": "kserve",
     "--max_buffer_size": "--grpc_max_receive_message_length",
 }
-"""What it was called -> what it is called. The more exact names come first."""
+"""Old name -> current name. The more exact names come first."""
 
 
-def old_name(package: Path) -> str:
-    """Where a file of the package uses an old name, and today's; empty where none does."""
-    for path in sorted(one for one in package.rglob("*") if one.suffix in SUFFIXES and one.is_file()):
+def find(package: Path) -> str:
+    """The place of the first old name in the package's files, with the current name; empty if there is none."""
+    for path in sorted(path for path in package.rglob("*") if path.suffix in SUFFIXES and path.is_file()):
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
             for old, new in TODAY.items():
                 if old in line:
