@@ -1,4 +1,4 @@
-"""A pytest plugin for the notebooks' own runs: what nbval need not compare.
+"""A pytest plugin for the notebooks' own runs: the outputs that nbval does not compare.
 
 Pictures differ from machine to machine by a hair, and stderr holds progress lines.
 """

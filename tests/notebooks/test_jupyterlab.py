@@ -30,8 +30,8 @@ def test_every_notebook_and_lab_is_in_the_file_browser_of_make_lab(tmp_path: Pat
         try:
             wait_for(is_there, what="JupyterLab to answer")
             for folder in ("notebooks", "labs", "solutions"):
-                notebooks = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.ipynb")]
-                notebooks = [str(path) for path in notebooks if ".ipynb_checkpoints" not in path.parts]
+                paths = [path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.ipynb")]
+                notebooks = [str(path) for path in paths if ".ipynb_checkpoints" not in path.parts]
                 assert notebooks
                 assert [path for path in notebooks if not is_there(path)] == []
         finally:

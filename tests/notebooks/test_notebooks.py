@@ -1,15 +1,14 @@
-"""The walkthrough does what its stored outputs say: in order, each one alone, and twice in a row."""
+"""The numbered notebooks print their stored outputs: in order, each alone, and twice in a row."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from tests.notebooks.conftest import ROOT, CourseCluster
+from tests.notebooks.conftest import ROOT, CourseCluster, links, prose
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 pytestmark = pytest.mark.timeout(1800)
@@ -29,21 +28,20 @@ def test_every_code_cell_is_stored_with_its_output_and_without_an_error(notebook
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=by_name)
 def test_every_notebook_has_a_goal_a_check_help_and_links(notebook: Path) -> None:
-    cells = json.loads(notebook.read_text())["cells"]
-    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    for wanted in ("**Goal**", "**Time**", "**You need**", "**You should see**", "## Self-check", "Troubleshooting"):
-        assert wanted in prose, wanted
-    for link in re.findall(r"\]\(([^)#]+)\)", prose):
+    text = prose(notebook)
+    for part in ("**Goal**", "**Time**", "**You need**", "**You should see**", "## Self-check", "Troubleshooting"):
+        assert part in text, part
+    for link in links(text):
         assert link.startswith("http") or (notebook.parent / link).exists(), link
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=by_name)
-def test_the_stored_outputs_are_what_a_run_in_order_prints(notebook: Path, course_cluster: CourseCluster) -> None:
+def test_a_run_in_order_prints_the_stored_outputs(notebook: Path, course_cluster: CourseCluster) -> None:
     result = course_cluster.run_nbval(course_cluster.prepare(notebook))
     assert result.returncode == 0, result.stdout
 
 
-def test_a_stored_output_altered_by_hand_is_found(course_cluster: CourseCluster) -> None:
+def test_a_stored_output_altered_by_hand_is_reported(course_cluster: CourseCluster) -> None:
     prepared = course_cluster.prepare(NOTEBOOKS[0])
     content = nbformat.read(prepared, as_version=4)
     streams = [out for cell in content.cells for out in cell.get("outputs", []) if out["output_type"] == "stream"]

@@ -1,4 +1,4 @@
-"""kill -9 of every service while the course's pipelines run: nothing acknowledged is lost, and the work completes."""
+"""kill -9 of every process while the course's pipelines run: nothing acknowledged is lost, and the work completes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOT_YET = (RuntimeError, LookupError)
 
 
 def patiently(look: Callable[[], Any]) -> Callable[[], Any]:
-    """``look``, or None while a service is down or what is looked for is not there: what a client that tries again sees."""
+    """``look`` for a client that tries again: None while a service is down or the object does not exist yet."""
 
     def try_it() -> Any:
         try:
@@ -40,9 +40,10 @@ def patiently(look: Callable[[], Any]) -> Callable[[], Any]:
     return try_it
 
 
-def kill(course: CourseCluster, service: str) -> None:
+def kill(course: CourseCluster, name: str) -> None:
+    """Kill the cluster's process ``name``."""
     home = homes.load(course.home)
-    pid = next(one.pid for one in cluster.status(home) if one.service.name == service)
+    pid = next(status.pid for status in cluster.status(home) if status.process.name == name)
     os.kill(pid, signal.SIGKILL)
 
 
@@ -73,11 +74,11 @@ def validations(profile: Profile) -> list[int]:
 
 def endpoint_is_coming(profile: Profile) -> bool:
     status = profile.kserve.get(endpoint.SERVICE, namespace=profile["KSERVE_NAMESPACE"]).get("status", {})
-    return any(one["type"] == "Ready" and one["status"] != "True" for one in status.get("conditions", []))
+    return any(condition["type"] == "Ready" and condition["status"] != "True" for condition in status.get("conditions", []))
 
 
 @pytest.mark.timeout(600)
-def test_each_service_is_killed_in_the_middle_and_the_endpoint_answers_all_the_same(
+def test_the_endpoint_answers_although_each_process_is_killed_in_between(
     course_cluster: CourseCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in REQUIRED:
