@@ -69,7 +69,7 @@ class Index:
         """A sentence for each difference between the entries and the files below ``root``."""
         names = {lab.name for lab in self.labs}
         for parent in ("solutions", "labs"):
-            folders = {path.name for path in (root / parent).iterdir() if path.is_dir() and path.name != "__pycache__"}
+            folders = {path.name for path in (root / parent).glob("[!._]*") if path.is_dir()}
             yield from (f"{parent}/{name} has no entry in {FILE}: add [labs.{name}]" for name in sorted(folders - names))
             yield from (f"{FILE} has the lab {name}, but there is no {parent}/{name}" for name in sorted(names - folders))
         for lab in self.labs:
