@@ -21,7 +21,7 @@ from uuid import UUID
 from minipdk.services.determined import states
 from minipdk.services.determined.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from minipdk.services.determined.metrics import VALIDATION, Metrics, number
-from minipdk.services.determined.schema import dumps, loads, now
+from minipdk.services.determined.store.schema import dumps, loads, now
 from minipdk.storage import Database
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from typing import Any
 
 from minipdk.services.determined import model_definition, states
 from minipdk.services.determined.checkpoints import Checkpoints, storage_folder
+from minipdk.services.determined.config.hyperparameters import draw_trials
 from minipdk.services.determined.errors import FailedPreconditionError, NotFoundError
-from minipdk.services.determined.hyperparameters import draw_trials
-from minipdk.services.determined.schema import dumps, loads, now
+from minipdk.services.determined.store.schema import dumps, loads, now
 from minipdk.services.determined.trials import Trials
 from minipdk.storage import Database
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minipdk.services.determined import states
-from minipdk.services.determined.changes import Changes, trial_topic
 from minipdk.services.determined.errors import InvalidArgumentError
-from minipdk.services.determined.schema import now
+from minipdk.services.determined.store.changes import Changes, trial_topic
+from minipdk.services.determined.store.schema import now
 from minipdk.storage import Database
 
 AGENT = "local"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 
 from minipdk.common.home import Home
-from minipdk.services.determined.allocations import Allocations
-from minipdk.services.determined.changes import Changes, WatchedDatabase
 from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.experiments import Experiments
 from minipdk.services.determined.logs import Logs
 from minipdk.services.determined.metrics import Metrics
 from minipdk.services.determined.registry import Registry
-from minipdk.services.determined.schema import MIGRATIONS, now
-from minipdk.services.determined.submission import Submissions
+from minipdk.services.determined.resource_manager.allocations import Allocations
+from minipdk.services.determined.store.changes import Changes, WatchedDatabase
+from minipdk.services.determined.store.schema import MIGRATIONS, now
+from minipdk.services.determined.submissions import Submissions
 from minipdk.services.determined.trials import Trials
 from minipdk.services.determined.users import Users
 from minipdk.services.determined.workspaces import Workspaces

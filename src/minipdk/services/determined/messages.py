@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from minipdk.services.determined import states
 from minipdk.services.determined.experiments import progress
 from minipdk.services.determined.metrics import TRAINING, VALIDATION, average, number, workload
-from minipdk.services.determined.schema import loads
+from minipdk.services.determined.store.schema import loads
 
 if TYPE_CHECKING:
     from minipdk.services.determined.master import Master

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 from minipdk.services.determined.errors import FailedPreconditionError, InvalidArgumentError
-from minipdk.services.determined.schema import dumps, loads, now
+from minipdk.services.determined.store.schema import dumps, loads, now
 from minipdk.storage import Database
 
 Json = dict[str, Any]

@@ -10,9 +10,9 @@ from starlette.applications import Starlette
 
 from minipdk.common import service, web
 from minipdk.common.home import Home
-from minipdk.services.determined.http import application
+from minipdk.services.determined.api import ENDPOINTS, OPEN
+from minipdk.services.determined.api.http import application
 from minipdk.services.determined.master import Master
-from minipdk.services.determined.routes import ENDPOINTS, OPEN
 from minipdk.services.determined.service import SERVICE
 
 

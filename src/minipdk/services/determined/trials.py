@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from minipdk.services.determined import states
-from minipdk.services.determined.changes import Changes, allocation_topic, trial_topic
 from minipdk.services.determined.errors import FailedPreconditionError, NotFoundError
-from minipdk.services.determined.schema import dumps, loads, now
+from minipdk.services.determined.store.changes import Changes, allocation_topic, trial_topic
+from minipdk.services.determined.store.schema import dumps, loads, now
 from minipdk.services.determined.users import Users
 from minipdk.storage import Database
 

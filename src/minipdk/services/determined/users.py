@@ -21,7 +21,7 @@ from minipdk.services.determined.errors import (
     PermissionDeniedError,
     UnauthenticatedError,
 )
-from minipdk.services.determined.schema import now
+from minipdk.services.determined.store.schema import now
 from minipdk.storage import Database
 
 CLIENT_SALT = "GubPEmmotfiK9TMD6Zdw"  # part of the protocol: clients hash SHA-512(salt + password)

@@ -13,7 +13,7 @@ from minipdk.services.determined.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
-from minipdk.services.determined.schema import dumps
+from minipdk.services.determined.store.schema import dumps
 from minipdk.storage import Database
 
 UNCATEGORIZED = 1

@@ -78,7 +78,7 @@ class Launcher:
         """Start the zygote and listen to it. In one thread: the kernel ends a child with the *thread* that started it."""
         arguments = ["--home", str(self._home.path), "--socket", str(theirs.fileno()), "--master", str(os.getpid())]
         process = self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "minipdk.services.determined.zygote", *arguments],
+            [sys.executable, "-P", "-m", "minipdk.services.determined.trial.zygote", *arguments],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env={"PATH": os.environ.get("PATH", os.defpath), "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"},

@@ -28,7 +28,7 @@ from minipdk.common.home import load
 from minipdk.common.processes import die_with_parent
 
 PRELOADED = (
-    "minipdk.services.determined.runner",
+    "minipdk.services.determined.trial.runner",
     "torch",
     "torch.utils.data",
     "torch.utils.tensorboard",
@@ -83,7 +83,7 @@ class Zygote:
         self._send({"started": allocation})
 
     def _become_trial(self, descriptors: list[int]) -> None:
-        from minipdk.services.determined import runner
+        from minipdk.services.determined.trial import runner
 
         for key in list(self._selector.get_map().values()):
             os.close(key.fd)

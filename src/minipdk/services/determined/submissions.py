@@ -11,13 +11,13 @@ from typing import Any
 from minipdk.common.home import Home
 from minipdk.images import ImageStore
 from minipdk.images.errors import ImageError
-from minipdk.services.determined import config as configuration
 from minipdk.services.determined import model_definition, states
 from minipdk.services.determined.checkpoints import Checkpoints
+from minipdk.services.determined.config import experiment as configuration
+from minipdk.services.determined.config.hyperparameters import MAX_GRID_TRIALS, grid_size
 from minipdk.services.determined.errors import ConfigError, InvalidArgumentError, UnsupportedError
 from minipdk.services.determined.experiments import Experiments
-from minipdk.services.determined.hyperparameters import MAX_GRID_TRIALS, grid_size
-from minipdk.services.determined.schema import loads
+from minipdk.services.determined.store.schema import loads
 from minipdk.services.determined.trials import Trials
 from minipdk.services.determined.workspaces import Workspaces
 

@@ -1,6 +1,6 @@
 """The REST surface: each module lists its endpoints as (method, path, handler). What is in none is answered with 501."""
 
-from minipdk.services.determined.routes import (
+from minipdk.services.determined.api import (
     checkpoints,
     cluster,
     experiments,

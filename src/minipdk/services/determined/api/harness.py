@@ -9,11 +9,11 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from minipdk.services.determined import messages
-from minipdk.services.determined.changes import allocation_topic
+from minipdk.services.determined.api.http import Call, Endpoint, Json
 from minipdk.services.determined.errors import InvalidArgumentError, NotFoundError, UnsupportedError
-from minipdk.services.determined.http import Call, Endpoint, Json
-from minipdk.services.determined.schema import dumps, loads
-from minipdk.services.determined.trial_environment import rendezvous as one_container
+from minipdk.services.determined.store.changes import allocation_topic
+from minipdk.services.determined.store.schema import dumps, loads
+from minipdk.services.determined.trial.environment import rendezvous as one_container
 
 EARLY_EXITS = frozenset({"EXITED_REASON_INVALID_HP", "EXITED_REASON_INIT_INVALID_HP", "EXITED_REASON_USER_REQUESTED_STOP"})
 LONGEST_POLL = 300

@@ -8,10 +8,10 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.http import Call, Endpoint, Json, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
-from minipdk.services.determined.http import Call, Endpoint, Json, paginate
 from minipdk.services.determined.metrics import VALIDATION, number
-from minipdk.services.determined.schema import loads
+from minipdk.services.determined.store.schema import loads
 
 
 def of_experiment(call: Call) -> Json:

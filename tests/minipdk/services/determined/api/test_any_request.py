@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tests.minipdk.services.determined.conftest import experiment
 
 from minipdk.common.home import Home
-from minipdk.services.determined.http import application
+from minipdk.services.determined.api import ENDPOINTS, OPEN
+from minipdk.services.determined.api.http import application
 from minipdk.services.determined.master import Master
-from minipdk.services.determined.routes import ENDPOINTS, OPEN
 from minipdk.services.determined.users import client_hash
 
 FIELDS = [

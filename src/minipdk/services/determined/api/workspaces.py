@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.http import Call, Endpoint, Json, ordered, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
-from minipdk.services.determined.http import Call, Endpoint, Json, ordered, paginate
 
 KEYS: dict[str, Any] = {"ID": lambda row: row["id"], "NAME": lambda row: row["name"].lower()}
 NOT_HERE = (

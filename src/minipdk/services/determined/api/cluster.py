@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from minipdk.services.determined import VERSION
+from minipdk.services.determined.api.http import Call, Endpoint, Json, paginate
 from minipdk.services.determined.errors import NotFoundError
-from minipdk.services.determined.http import Call, Endpoint, Json, paginate
 from minipdk.services.determined.logs import AGENT
 from minipdk.services.determined.master import Master
-from minipdk.services.determined.scheduler import DEFAULT_PRIORITY
+from minipdk.services.determined.resource_manager.scheduler import DEFAULT_PRIORITY
 
 
 def info(call: Call) -> Json:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from minipdk.services.determined import states
-from minipdk.services.determined.schema import loads
+from minipdk.services.determined.store.schema import loads
 from minipdk.services.determined.trials import Trials
 from minipdk.storage import Database
 

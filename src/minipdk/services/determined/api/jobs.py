@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 
 from minipdk.services.determined import messages, states
+from minipdk.services.determined.api.http import Call, Endpoint, Json, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, NotFoundError, UnsupportedError
-from minipdk.services.determined.http import Call, Endpoint, Json, paginate
 from minipdk.services.determined.logs import AGENT
 from minipdk.services.determined.master import Master
-from minipdk.services.determined.schema import loads
+from minipdk.services.determined.store.schema import loads
 
 
 def jobs(call: Call) -> Json:

@@ -21,8 +21,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from minipdk.services.determined.api.fields import check
 from minipdk.services.determined.errors import InvalidArgumentError, MasterError, UnauthenticatedError, UnsupportedError
-from minipdk.services.determined.fields import check
 from minipdk.services.determined.users import Caller
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from minipdk.services.determined import states
 from minipdk.services.determined.errors import MasterError
-from minipdk.services.determined.launcher import LOST, Launcher
-from minipdk.services.determined.scheduler import Scheduler
-from minipdk.services.determined.trial_environment import Run
+from minipdk.services.determined.resource_manager.scheduler import Scheduler
+from minipdk.services.determined.trial.environment import Run
+from minipdk.services.determined.trial.launcher import LOST, Launcher
 from minipdk.services.determined.trials import Ending
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.http import Call, Endpoint, Json, ordered, paginate, stream
 from minipdk.services.determined.errors import MasterError, UnsupportedError
-from minipdk.services.determined.http import Call, Endpoint, Json, ordered, paginate, stream
 from minipdk.services.determined.logs import AGENT, Filter
 from minipdk.services.determined.metrics import TRAINING, VALIDATION, report_message, workload
-from minipdk.services.determined.schema import loads
+from minipdk.services.determined.store.schema import loads
 
 REPORTS_AT_ONCE = 100
 

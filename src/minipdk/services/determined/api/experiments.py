@@ -6,12 +6,12 @@ import base64
 from typing import Any
 
 from minipdk.services.determined import messages, model_definition
+from minipdk.services.determined.api.http import Call, Endpoint, Json, ordered, paginate
 from minipdk.services.determined.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
-from minipdk.services.determined.http import Call, Endpoint, Json, ordered, paginate
 from minipdk.services.determined.metrics import number
-from minipdk.services.determined.scheduler import DEFAULT_PRIORITY
-from minipdk.services.determined.schema import loads
-from minipdk.services.determined.submission import Submission
+from minipdk.services.determined.resource_manager.scheduler import DEFAULT_PRIORITY
+from minipdk.services.determined.store.schema import loads
+from minipdk.services.determined.submissions import Submission
 
 UNCREATED: Json = {
     "id": 0,

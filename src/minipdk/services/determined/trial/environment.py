@@ -12,7 +12,7 @@ from typing import Any
 
 from minipdk.common.home import Home
 from minipdk.services.determined.logs import AGENT
-from minipdk.services.determined.schema import dumps, loads
+from minipdk.services.determined.store.schema import dumps, loads
 
 Json = dict[str, Any]
 WORK_DIR = "/run/determined/workdir"
@@ -37,7 +37,7 @@ class Run:
         return config
 
     def job(self, config: Json) -> Json:
-        """The description that `minipdk.services.determined.runner` works from."""
+        """The description that `minipdk.services.determined.trial.runner` works from."""
         storage = config["checkpoint_storage"]
         binds = [[one["host_path"], one["container_path"], one["read_only"]] for one in config["bind_mounts"]]
         return {

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from minipdk.services.determined.config_faults import describe, unsupported
+from minipdk.services.determined.config.faults import describe, unsupported
+from minipdk.services.determined.config.hyperparameters import normalize
 from minipdk.services.determined.errors import ConfigError
-from minipdk.services.determined.hyperparameters import normalize
 
 ECHOED = (
     "integrations.pachyderm",  # lineage: read back by Checkpoint.get_pachyderm_commit(), as on any master
