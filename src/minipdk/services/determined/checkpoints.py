@@ -1,49 +1,41 @@
-"""Checkpoints: their records, which of them are kept, and their files below the experiment's storage.
-
-The files lie at ``<host_path>/<storage_path>/<uuid>``; a trial finds the same folder at /determined_shared_fs.
-"""
+"""Checkpoints: the records of what trials saved, and the rules by which they are kept or deleted."""
 
 from __future__ import annotations
 
-import fnmatch
-import gzip
-import io
-import logging
 import shutil
-import sqlite3
-import tarfile
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-from minipdk.services.determined import states
+from minipdk.services.determined import checkpoint_storage
 from minipdk.services.determined.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
-from minipdk.services.determined.metrics import VALIDATION, Metrics, number
-from minipdk.services.determined.store.schema import dumps, loads, now
-from minipdk.storage import Database
-
-log = logging.getLogger(__name__)
-Json = dict[str, Any]
-FROM_EXPERIMENT = "SELECT checkpoints.* FROM checkpoints JOIN trials ON trials.id = trial_id WHERE experiment_id = ?"
+from minipdk.services.determined.metrics import Metrics
+from minipdk.services.determined.model import (
+    TRAINING,
+    VALIDATION,
+    Allocation,
+    Checkpoint,
+    CheckpointDetails,
+    Experiment,
+    Json,
+    State,
+    now,
+)
+from minipdk.services.determined.store import Store
 
 
 class Checkpoints:
-    def __init__(self, database: Database, metrics: Metrics) -> None:
-        self._database = database
+    def __init__(self, store: Store, metrics: Metrics) -> None:
+        self._store = store
         self._metrics = metrics
 
-    def get(self, uuid: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.connection().execute("SELECT * FROM checkpoints WHERE uuid = ?", (uuid,)).fetchone()
-        )
-        if row is None:
-            raise NotFoundError(f"checkpoint {uuid} not found")
-        return row
+    def get(self, uuid: str) -> Checkpoint:
+        if checkpoint := self._store.checkpoints.get(uuid):
+            return checkpoint
+        raise NotFoundError(f"checkpoint {uuid} not found")
 
-    def report(self, allocation: sqlite3.Row, message: Json) -> None:
-        """Keep what a trial says it has saved; a second report of the same checkpoint adds to the first."""
+    def report(self, allocation: Allocation, message: Json) -> None:
+        """Store a checkpoint that a trial has saved; a second report of the same checkpoint adds to the first."""
         uuid, metadata = str(message.get("uuid")), message.get("metadata") or {}
         try:
             UUID(uuid)
@@ -52,179 +44,120 @@ class Checkpoints:
         steps = metadata.get("steps_completed")
         if not isinstance(steps, int):
             raise InvalidArgumentError("metadata.steps_completed is required and must be a number")
-        resources = {name: str(size) for name, size in (message.get("resources") or {}).items()}
-        with self._database.transaction() as rows:
-            rows.execute(
-                "INSERT INTO checkpoints (uuid, trial_id, task_id, allocation_id, state, steps, resources_json,"
-                " metadata_json, report_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (uuid) DO UPDATE SET state = excluded.state, steps = excluded.steps,"
-                " resources_json = excluded.resources_json, metadata_json = excluded.metadata_json",
-                (
-                    uuid,
-                    allocation["trial_id"],
-                    allocation["task_id"],
-                    allocation["id"],
-                    (message.get("state") or "STATE_COMPLETED").removeprefix("STATE_"),
-                    steps,
-                    dumps(resources),
-                    dumps(metadata),
-                    message.get("reportTime") or now(),
-                ),
+        self._store.checkpoints.save(
+            Checkpoint(
+                uuid=uuid,
+                trial_id=allocation.trial_id,
+                task_id=allocation.task_id,
+                allocation_id=allocation.id,
+                state=(message.get("state") or "STATE_COMPLETED").removeprefix("STATE_"),
+                steps=steps,
+                resources={name: str(size) for name, size in (message.get("resources") or {}).items()},
+                metadata=metadata,
+                report_time=message.get("reportTime") or now(),
             )
+        )
 
-    def of_trial(self, trial_id: int) -> list[sqlite3.Row]:
-        query = "SELECT * FROM checkpoints WHERE trial_id = ? ORDER BY steps, report_time"
-        return self._database.connection().execute(query, (trial_id,)).fetchall()
+    def of_trial(self, trial_id: int) -> list[Checkpoint]:
+        return self._store.checkpoints.of_trial(trial_id)
 
-    def of_experiment(self, experiment_id: int) -> list[sqlite3.Row]:
-        return self._database.connection().execute(f"{FROM_EXPERIMENT} ORDER BY steps", (experiment_id,)).fetchall()
+    def of_experiment(self, experiment_id: int) -> list[Checkpoint]:
+        return self._store.checkpoints.of_experiment(experiment_id)
 
-    def latest(self, trial_id: int) -> sqlite3.Row | None:
+    def latest(self, trial_id: int) -> Checkpoint | None:
         """The checkpoint from which the trial continues."""
-        complete = [row for row in self.of_trial(trial_id) if row["state"] == states.COMPLETED]
+        complete = [checkpoint for checkpoint in self.of_trial(trial_id) if checkpoint.state == State.COMPLETED]
         return complete[-1] if complete else None
 
-    def searcher_metric(self, checkpoint: sqlite3.Row, metric: str) -> float | None:
-        """The value of ``metric`` in the validation at the checkpoint's batch."""
-        return number(self._metrics.at(checkpoint["trial_id"], VALIDATION, checkpoint["steps"]), metric)
+    def details(self, checkpoint: Checkpoint) -> CheckpointDetails:
+        trial = self._store.trials.get(checkpoint.trial_id)
+        assert trial is not None  # the database deletes checkpoints with their trial
+        return CheckpointDetails(
+            checkpoint,
+            trial,
+            self._experiment(checkpoint),
+            training=self._metrics.at(trial.id, TRAINING, checkpoint.steps),
+            validation=self._metrics.at(trial.id, VALIDATION, checkpoint.steps),
+        )
 
-    def set_metadata(self, uuid: str, metadata: Json) -> sqlite3.Row:
+    def metric(self, checkpoint: Checkpoint, name: str) -> float | None:
+        """The value of the metric in the validation at the checkpoint's batch."""
+        validation = self._metrics.at(checkpoint.trial_id, VALIDATION, checkpoint.steps)
+        return validation.value(name) if validation else None
+
+    def set_metadata(self, uuid: str, metadata: Json) -> Checkpoint:
         self.get(uuid)
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE checkpoints SET metadata_json = ? WHERE uuid = ?", (dumps(metadata), uuid))
+        self._store.checkpoints.set_metadata(uuid, metadata)
         return self.get(uuid)
 
     def set_resources(self, uuid: str, resources: Json) -> None:
-        """A trial has removed files of a checkpoint: all of them, or some."""
+        """Record that a trial has removed some or all files of a checkpoint; ``resources`` are the remaining ones."""
         before = self.get(uuid)
-        state = states.DELETED if not resources else before["state"]
-        if resources and resources.keys() != loads(before["resources_json"]).keys():
-            state = states.PARTIALLY_DELETED
-        kept = {name: str(size) for name, size in resources.items()}
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE checkpoints SET resources_json = ?, state = ? WHERE uuid = ?", (dumps(kept), state, uuid))
+        if not resources:
+            state: str = State.DELETED
+        elif resources.keys() != before.resources.keys():
+            state = State.PARTIALLY_DELETED
+        else:
+            state = before.state
+        self._store.checkpoints.set_resources(uuid, {name: str(size) for name, size in resources.items()}, state)
 
     def delete(self, uuids: list[str]) -> None:
         """Mark checkpoints as deleted; `remove_deleted_files` removes their files. Registered ones are refused."""
-        rows = self._database.connection()
         for uuid in uuids:
             self.get(uuid)
-            if version := rows.execute(
-                "SELECT models.name, version FROM model_versions JOIN models ON models.id = model_id "
-                " WHERE checkpoint_uuid = ?",
-                (uuid,),
-            ).fetchone():
+            if registered := self._store.checkpoints.registered_as(uuid):
+                model, version = registered
                 raise FailedPreconditionError(
-                    f"checkpoint {uuid} is version {version['version']} of the model {version['name']!r}:"
-                    " delete that version first"
+                    f"checkpoint {uuid} is version {version} of the model {model!r}: delete that version first"
                 )
-        with self._database.transaction() as writing:
-            self.mark_deleted(writing, uuids)
+        self.mark_deleted(uuids)
 
-    def mark_deleted(self, rows: sqlite3.Connection, uuids: Iterable[str]) -> None:
-        rows.executemany(
-            "UPDATE checkpoints SET state = 'DELETED', resources_json = '{}' WHERE uuid = ?", [(uuid,) for uuid in uuids]
-        )
+    def mark_deleted(self, uuids: Iterable[str]) -> None:
+        self._store.checkpoints.mark_deleted(uuids)
 
     def remove_files(self, uuids: list[str], globs: list[str]) -> None:
         """Remove the files that match any of ``globs`` from checkpoints, and refresh their lists of files."""
         for uuid in uuids:
             folder = self.folder(self.get(uuid))
-            for file in [one for one in _files(folder) if any(fnmatch.fnmatchcase(str(one), glob) for glob in globs)]:
-                (folder / file).unlink()
-            self.set_resources(uuid, {str(one): (folder / one).stat().st_size for one in _files(folder)})
+            self.set_resources(uuid, checkpoint_storage.remove_matching(folder, globs))
 
-    def expendable(self, experiment_id: int, config: Json) -> list[str]:
+    def expendable(self, experiment: Experiment) -> list[str]:
         """The checkpoints that the experiment's policy (``save_...``) does not keep. Registered ones are always kept."""
-        storage, searcher = config["checkpoint_storage"], config["searcher"]
-        complete = [row for row in self.of_experiment(experiment_id) if row["state"] == states.COMPLETED]
-        sign = 1 if searcher["smaller_is_better"] else -1
-        ranked = []
-        for row in complete:
-            value = self.searcher_metric(row, searcher["metric"])
-            if value is not None:
-                ranked.append((sign * value, row["steps"], row["uuid"], row["trial_id"]))
-        ranked.sort()
-        keep = {uuid for _, _, uuid, _ in ranked[: storage["save_experiment_best"]]}
-        for trial_id in {row["trial_id"] for row in complete}:
+        storage, searcher = experiment.config["checkpoint_storage"], experiment.searcher
+        complete = [point for point in self.of_experiment(experiment.id) if point.state == State.COMPLETED]
+        ranked = sorted(
+            (searcher.rank(value), checkpoint.steps, checkpoint.uuid, checkpoint.trial_id)
+            for checkpoint in complete
+            if (value := self.metric(checkpoint, searcher.metric)) is not None
+        )
+        keep = self._store.checkpoints.registered()
+        keep.update(uuid for _, _, uuid, _ in ranked[: storage["save_experiment_best"]])
+        for trial_id in {checkpoint.trial_id for checkpoint in complete}:
             best = [uuid for _, _, uuid, owner in ranked if owner == trial_id]
-            latest = [row["uuid"] for row in complete if row["trial_id"] == trial_id]
+            latest = [checkpoint.uuid for checkpoint in complete if checkpoint.trial_id == trial_id]
             keep.update(best[: storage["save_trial_best"]])
             keep.update(latest[max(0, len(latest) - storage["save_trial_latest"]) :])
-        registered = self._database.connection().execute("SELECT checkpoint_uuid FROM model_versions")
-        keep.update(row["checkpoint_uuid"] for row in registered)
-        return [row["uuid"] for row in complete if row["uuid"] not in keep]
+        return [checkpoint.uuid for checkpoint in complete if checkpoint.uuid not in keep]
 
     def remove_deleted_files(self) -> None:
-        """Remove the files of every checkpoint marked as deleted. What is interrupted is taken up the next time."""
-        rows = self._database.connection()
-        query = "SELECT * FROM checkpoints WHERE state = 'DELETED' AND files_removed = 0"
-        for row in rows.execute(query).fetchall():
-            shutil.rmtree(self.folder(row), ignore_errors=True)
-            with self._database.transaction() as writing:
-                writing.execute("UPDATE checkpoints SET files_removed = 1 WHERE uuid = ?", (row["uuid"],))
+        """Remove the files of every checkpoint marked as deleted. The next call resumes after an interruption."""
+        for checkpoint in self._store.checkpoints.with_files_to_remove():
+            shutil.rmtree(self.folder(checkpoint), ignore_errors=True)
+            self._store.checkpoints.mark_files_removed(checkpoint.uuid)
 
-    def folder(self, checkpoint: sqlite3.Row) -> Path:
-        """Where the checkpoint's files lie on this machine."""
-        row = (
-            self._database.connection()
-            .execute(
-                "SELECT config_json FROM experiments JOIN trials ON experiments.id = experiment_id WHERE trials.id = ?",
-                (checkpoint["trial_id"],),
-            )
-            .fetchone()
-        )
-        return storage_folder(loads(row["config_json"])) / str(checkpoint["uuid"])
+    def folder(self, checkpoint: Checkpoint) -> Path:
+        """The folder of the checkpoint's files on this machine."""
+        return checkpoint_storage.storage_folder(self._experiment(checkpoint).config) / checkpoint.uuid
 
     def archive(self, uuid: str, kind: str) -> Iterator[bytes]:
         """The checkpoint's files as ``tgz`` or ``zip``, in chunks. Raises NotFoundError when the files are gone."""
         checkpoint = self.get(uuid)
         folder = self.folder(checkpoint)
-        if checkpoint["state"] not in (states.COMPLETED, states.PARTIALLY_DELETED) or not folder.is_dir():
-            raise NotFoundError(f"checkpoint {uuid} has no files: its state is {checkpoint['state']}")
-        return _archive(folder, kind)
+        if checkpoint.state not in (State.COMPLETED, State.PARTIALLY_DELETED) or not folder.is_dir():
+            raise NotFoundError(f"checkpoint {uuid} has no files: its state is {checkpoint.state}")
+        return checkpoint_storage.archive(folder, kind)
 
-
-def storage_folder(config: Json) -> Path:
-    """The folder that holds the checkpoints of an experiment with this configuration."""
-    storage = config["checkpoint_storage"]
-    return Path(storage["host_path"]) / (storage["storage_path"] or "")
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(one.relative_to(folder) for one in folder.rglob("*") if one.is_file() and not one.is_symlink())
-
-
-class _Outlet(io.RawIOBase):
-    """A file to write an archive to, whose bytes are taken away as they come."""
-
-    def __init__(self) -> None:
-        self.pending = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.pending += data
-        return len(data)
-
-    def take(self) -> bytes:
-        taken = bytes(self.pending)
-        self.pending.clear()
-        return taken
-
-
-def _archive(folder: Path, kind: str) -> Iterator[bytes]:
-    outlet = _Outlet()
-    if kind == "zip":
-        with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for file in _files(folder):
-                archive.write(folder / file, str(file))
-                yield outlet.take()
-    else:
-        zipped = gzip.GzipFile(fileobj=outlet, mode="wb", compresslevel=1)
-        with zipped, tarfile.open(fileobj=zipped, mode="w|") as tar:
-            for file in _files(folder):
-                tar.add(folder / file, str(file), recursive=False)
-                yield outlet.take()
-    yield outlet.take()
+    def _experiment(self, checkpoint: Checkpoint) -> Experiment:
+        experiment = self._store.experiments.of_trial(checkpoint.trial_id)
+        assert experiment is not None  # the database deletes checkpoints with their experiment
+        return experiment

@@ -1,57 +1,83 @@
 """Experiments: from a checked configuration through their trials to an end.
 
-An experiment follows its trials: it ends when all of them have. It is ERROR when every trial failed, CANCELED when it was
-stopped or every trial was, else COMPLETED; then the checkpoints that its policy does not keep are deleted.
+An experiment ends when all its trials have ended. It is ERROR when every trial failed, CANCELED when it was stopped or every
+trial was, else COMPLETED; then the checkpoints that its policy does not keep are deleted.
 """
 
 from __future__ import annotations
 
 import secrets
-import shutil
-import sqlite3
 import uuid
-from typing import Any
+from collections import Counter
 
-from minipdk.services.determined import model_definition, states
-from minipdk.services.determined.checkpoints import Checkpoints, storage_folder
+from minipdk.services.determined import model_definition
+from minipdk.services.determined.checkpoint_storage import remove_tensorboard_files
+from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.config.hyperparameters import draw_trials
 from minipdk.services.determined.errors import FailedPreconditionError, NotFoundError
-from minipdk.services.determined.store.schema import dumps, loads, now
+from minipdk.services.determined.metrics import Metrics
+from minipdk.services.determined.model import (
+    DEFAULT_PRIORITY,
+    STOPPING,
+    TERMINAL,
+    VALIDATION,
+    Experiment,
+    ExperimentDetails,
+    Json,
+    MetricsReport,
+    State,
+    Trial,
+    now,
+)
+from minipdk.services.determined.store import Store
 from minipdk.services.determined.trials import Trials
-from minipdk.storage import Database
-
-Json = dict[str, Any]
-EXPERIMENT = """
-    SELECT experiments.*, username, display_name, projects.name AS project_name, projects.user_id AS project_owner_id,
-        workspace_id, workspaces.name AS workspace_name,
-        (SELECT count(*) FROM trials WHERE experiment_id = experiments.id) AS num_trials,
-        (SELECT parent.archived FROM experiments AS parent WHERE parent.id = experiments.parent_id) AS parent_archived,
-        (SELECT length(tgz) FROM model_definitions WHERE digest = definition) AS definition_size
-    FROM experiments JOIN users ON users.id = experiments.user_id JOIN projects ON projects.id = project_id
-    JOIN workspaces ON workspaces.id = workspace_id
-"""
 
 
 class Experiments:
-    def __init__(self, database: Database, trials: Trials, checkpoints: Checkpoints, cluster_id: str) -> None:
-        self._database = database
+    def __init__(self, store: Store, trials: Trials, checkpoints: Checkpoints, metrics: Metrics, cluster_id: str) -> None:
+        self._store = store
         self._cluster_id = cluster_id
         self._trials = trials
         self._checkpoints = checkpoints
+        self._metrics = metrics
 
-    def all(self) -> list[sqlite3.Row]:
-        return self._database.connection().execute(f"{EXPERIMENT} ORDER BY experiments.id").fetchall()
+    def all(self) -> list[Experiment]:
+        return self._store.experiments.all()
 
-    def get(self, experiment_id: int) -> sqlite3.Row:
-        query = f"{EXPERIMENT} WHERE experiments.id = ?"
-        row: sqlite3.Row | None = self._database.connection().execute(query, (experiment_id,)).fetchone()
-        if row is None:
-            raise NotFoundError(f"experiment {experiment_id} not found")
-        return row
+    def get(self, experiment_id: int) -> Experiment:
+        if experiment := self._store.experiments.get(experiment_id):
+            return experiment
+        raise NotFoundError(f"experiment {experiment_id} not found")
 
-    def definition(self, experiment_id: int) -> bytes:
+    def get_by_job(self, job_id: str | None) -> Experiment:
+        if experiment := self._store.experiments.by_job(job_id or ""):
+            return experiment
+        raise NotFoundError(f"job {job_id!r} not found")
+
+    def details(self, experiment: Experiment) -> ExperimentDetails:
+        trials = self._trials.of_experiment(experiment.id)
+        allocations = filter(None, (self._trials.open_allocation(trial.id) for trial in trials))
+        best_trial_id, best_metric = self._best_trial(experiment, trials)
+        checkpoints = self._checkpoints.of_experiment(experiment.id)
+        return ExperimentDetails(
+            experiment,
+            trials,
+            allocation=next(allocations, None),
+            progress=_progress(experiment, trials),
+            best_trial_id=best_trial_id,
+            best_metric=best_metric,
+            checkpoints=[checkpoint for checkpoint in checkpoints if checkpoint.state != State.DELETED],
+        )
+
+    def progress(self, experiment: Experiment) -> float:
+        """The mean progress of the experiment's trials, from 0 to 1."""
+        return _progress(experiment, self._trials.of_experiment(experiment.id))
+
+    def definition(self, experiment: Experiment) -> bytes:
         """The archive of the experiment's model definition."""
-        return model_definition.load(self._database.connection(), self.get(experiment_id)["definition"])
+        archive = self._store.experiments.definition(experiment.definition)
+        assert archive is not None  # the database refuses an experiment without its definition
+        return archive
 
     def create(
         self,
@@ -62,170 +88,205 @@ class Experiments:
         project_id: int,
         parent_id: int | None,
         user_id: int,
-        priority: int,
         source: str | None,
         activate: bool,
-    ) -> sqlite3.Row:
-        """Keep a complete configuration as a new experiment with all its trials."""
+    ) -> Experiment:
+        """Store a complete configuration as a new experiment with all its trials."""
         if config["reproducibility"]["experiment_seed"] is None:
             config["reproducibility"]["experiment_seed"] = secrets.randbelow(2**31)
         config["name"] = config["name"] or f"experiment-{secrets.token_hex(3)}"
-        state = states.ACTIVE if activate else states.PAUSED
-        with self._database.transaction() as rows:
-            values = {
-                "state": state,
-                "name": config["name"],
-                "description": config["description"],
-                "labels_json": dumps(config["labels"]),
-                "config_json": dumps(config),
-                "original_config": original,
-                "definition": model_definition.store(rows, archive),
-                "parent_id": parent_id,
-                "project_id": project_id,
-                "user_id": user_id,
-                "job_id": str(uuid.uuid4()),
-                "resource_pool": config["resources"]["resource_pool"],
-                "priority": priority,
-                "start_time": now(),
-            }
-            experiment_id = _insert(rows, values)
+        state = State.ACTIVE if activate else State.PAUSED
+        digest = model_definition.digest(archive)
+        with self._store.transaction():
+            self._store.experiments.add_definition(digest, archive)
+            experiment_id = self._store.experiments.add(
+                state=state,
+                name=config["name"],
+                description=config["description"],
+                labels=config["labels"],
+                config=config,
+                original_config=original,
+                definition=digest,
+                parent_id=parent_id,
+                project_id=project_id,
+                user_id=user_id,
+                job_id=str(uuid.uuid4()),
+                resource_pool=config["resources"]["resource_pool"],
+                priority=priority(config),
+                start_time=now(),
+            )
             for hparams, seed in draw_trials(config, config["reproducibility"]["experiment_seed"]):
-                self._trials.add(rows, experiment_id, state, hparams=hparams, seed=seed, source=source)
+                self._trials.add(experiment_id, state, hparams=hparams, seed=seed, source=source)
         return self.get(experiment_id)
 
     def set_paused(self, experiment_id: int, paused: bool) -> None:
         """Pause or activate. Raises FailedPreconditionError for an experiment that is stopping or has ended."""
         experiment = self.get(experiment_id)
-        if experiment["state"] not in (states.ACTIVE, states.PAUSED):
+        if experiment.state not in (State.ACTIVE, State.PAUSED):
             verb = "paused" if paused else "activated"
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be {verb}: its state is {experiment['state']}, not ACTIVE or PAUSED"
+                f"experiment {experiment_id} cannot be {verb}: its state is {experiment.state}, not ACTIVE or PAUSED"
             )
-        with self._database.transaction() as rows:
-            state = states.PAUSED if paused else states.ACTIVE
-            rows.execute("UPDATE experiments SET state = ? WHERE id = ?", (state, experiment_id))
+        with self._store.transaction():
+            self._store.experiments.update(experiment_id, state=State.PAUSED if paused else State.ACTIVE)
             for trial in self._trials.of_experiment(experiment_id):
-                self._trials.set_paused(rows, trial["id"], paused)
+                self._trials.set_paused(trial.id, paused)
 
     def stop(self, experiment_id: int, *, kill: bool) -> None:
         """Cancel or kill; nothing happens to an experiment that has ended."""
-        if self.get(experiment_id)["state"] in states.TERMINAL:
+        if self.get(experiment_id).state in TERMINAL:
             return
-        with self._database.transaction() as rows:
-            state = states.STOPPING_KILLED if kill else states.STOPPING_CANCELED
-            rows.execute("UPDATE experiments SET state = ? WHERE id = ?", (state, experiment_id))
+        with self._store.transaction():
+            state = State.STOPPING_KILLED if kill else State.STOPPING_CANCELED
+            self._store.experiments.update(experiment_id, state=state)
             for trial in self._trials.of_experiment(experiment_id):
-                self._trials.stop(rows, trial["id"], kill=kill)
-            self.settle(rows, experiment_id)
+                self._trials.stop(trial.id, kill=kill)
+            self.settle(experiment_id)
         self._checkpoints.remove_deleted_files()
 
     def kill_trial(self, trial_id: int) -> None:
         trial = self._trials.get(trial_id)
-        with self._database.transaction() as rows:
-            self._trials.stop(rows, trial_id, kill=True)
-            self.settle(rows, trial["experiment_id"])
+        with self._store.transaction():
+            self._trials.stop(trial_id, kill=True)
+            self.settle(trial.experiment_id)
         self._checkpoints.remove_deleted_files()
 
-    def settle(self, rows: sqlite3.Connection, experiment_id: int) -> None:
-        """End the experiment, in the caller's transaction, if all its trials have ended."""
-        experiment, trials = self.get(experiment_id), self._trials.of_experiment(experiment_id)
-        if experiment["state"] in states.TERMINAL or any(trial["state"] not in states.TERMINAL for trial in trials):
-            return
-        if experiment["state"] in states.STOPPING or all(trial["state"] == states.CANCELED for trial in trials):
-            state = states.CANCELED
-        elif all(trial["state"] == states.ERROR for trial in trials):
-            state = states.ERROR
-        else:
-            state = states.COMPLETED
-        rows.execute("UPDATE experiments SET state = ?, end_time = ? WHERE id = ?", (state, now(), experiment_id))
-        config = loads(experiment["config_json"])
-        self._checkpoints.mark_deleted(rows, self._checkpoints.expendable(experiment_id, config))
+    def pause_with_trial(self, trial_id: int) -> None:
+        """Pause the experiment of the trial."""
+        self.set_paused(self._trials.get(trial_id).experiment_id, True)
+
+    def settle(self, experiment_id: int) -> None:
+        """End the experiment if all its trials have ended."""
+        with self._store.transaction():
+            experiment = self.get(experiment_id)
+            ends = [trial.state for trial in self._trials.of_experiment(experiment_id)]
+            if experiment.state in TERMINAL or not TERMINAL.issuperset(ends):
+                return
+            if experiment.state in STOPPING or all(end == State.CANCELED for end in ends):
+                state = State.CANCELED
+            elif all(end == State.ERROR for end in ends):
+                state = State.ERROR
+            else:
+                state = State.COMPLETED
+            self._store.experiments.update(experiment_id, state=state, end_time=now())
+            self._checkpoints.mark_deleted(self._checkpoints.expendable(experiment))
 
     def settle_all(self) -> None:
         """End every experiment whose trials have ended, as after a restart."""
-        with self._database.transaction() as rows:
+        with self._store.transaction():
             for experiment in self.all():
-                self.settle(rows, experiment["id"])
+                self.settle(experiment.id)
 
     def continue_(self, experiment_id: int, config: Json) -> None:
-        """Let the one trial of an ended experiment train on from its latest checkpoint, under ``config``."""
+        """Let the one trial of an ended experiment continue from its latest checkpoint, under ``config``."""
         experiment = self.get(experiment_id)
-        if experiment["state"] not in states.TERMINAL:
+        if experiment.state not in TERMINAL:
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be continued: its state is {experiment['state']}, it has not ended"
+                f"experiment {experiment_id} cannot be continued: its state is {experiment.state}, it has not ended"
             )
         trials = self._trials.of_experiment(experiment_id)
         if len(trials) != 1:
             raise FailedPreconditionError(
                 f"experiment {experiment_id} cannot be continued: it has {len(trials)} trials, only one can be"
             )
-        with self._database.transaction() as rows:
-            rows.execute(
-                "UPDATE experiments SET state = 'ACTIVE', end_time = NULL, config_json = ?, name = ? WHERE id = ?",
-                (dumps(config), config["name"], experiment_id),
+        with self._store.transaction():
+            self._store.experiments.update(
+                experiment_id, state=State.ACTIVE, end_time=None, config=config, name=config["name"]
             )
-            self._trials.reopen(rows, trials[0]["id"])
+            self._trials.reopen(trials[0].id)
 
     def set_archived(self, experiment_id: int, archived: bool) -> None:
         experiment = self.get(experiment_id)
-        if archived and experiment["state"] not in states.TERMINAL:
+        if archived and experiment.state not in TERMINAL:
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be archived: its state is {experiment['state']}, it has not ended"
+                f"experiment {experiment_id} cannot be archived: its state is {experiment.state}, it has not ended"
             )
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE experiments SET archived = ? WHERE id = ?", (archived, experiment_id))
+        self._store.experiments.update(experiment_id, archived=archived)
 
     def delete(self, experiment_id: int) -> None:
         """Remove an ended experiment with its trials, metrics, logs and checkpoints."""
         experiment = self.get(experiment_id)
-        if experiment["state"] not in states.TERMINAL:
+        if experiment.state not in TERMINAL:
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be deleted: its state is {experiment['state']}: kill it first"
+                f"experiment {experiment_id} cannot be deleted: its state is {experiment.state}: kill it first"
             )
-        uuids = [row["uuid"] for row in self._checkpoints.of_experiment(experiment_id)]
-        self._checkpoints.delete(uuids)
+        self._checkpoints.delete([checkpoint.uuid for checkpoint in self._checkpoints.of_experiment(experiment_id)])
         self._checkpoints.remove_deleted_files()
         self.delete_tensorboard_files(experiment_id)
-        with self._database.transaction() as rows:
-            rows.execute("DELETE FROM experiments WHERE id = ?", (experiment_id,))
-            rows.execute("DELETE FROM model_definitions WHERE digest NOT IN (SELECT definition FROM experiments)")
+        self._store.experiments.delete(experiment_id)
 
     def delete_tensorboard_files(self, experiment_id: int) -> None:
-        """Remove what the harness wrote for TensorBoard: <storage>/<cluster>/tensorboard/experiment/<id>."""
-        storage = storage_folder(loads(self.get(experiment_id)["config_json"]))
-        shutil.rmtree(storage / self._cluster_id / "tensorboard" / "experiment" / str(experiment_id), ignore_errors=True)
+        """Remove the files that the harness wrote for TensorBoard."""
+        remove_tensorboard_files(self.get(experiment_id).config, self._cluster_id, experiment_id)
 
-    def update(self, experiment_id: int, changes: Json) -> sqlite3.Row:
-        """Set any of name, description, notes, labels, project_id, priority, and config (merged by its sections)."""
+    def update(self, experiment_id: int, changes: Json) -> Experiment:
+        """Set any of name, description, notes, labels, project_id, priority and config."""
         self.get(experiment_id)
-        columns = {"labels": "labels_json", "config": "config_json"}
-        with self._database.transaction() as rows:
-            for field, value in changes.items():
-                column = columns.get(field, field)
-                stored = dumps(value) if field in columns else value
-                rows.execute(f"UPDATE experiments SET {column} = ? WHERE id = ?", (stored, experiment_id))  # noqa: S608
+        self._store.experiments.update(experiment_id, **changes)
         return self.get(experiment_id)
+
+    def add_label(self, experiment_id: int, label: str) -> list[str]:
+        """Returns the experiment's labels."""
+        labels = self.get(experiment_id).labels
+        return self._set_labels(experiment_id, labels if label in labels else [*labels, label])
+
+    def remove_label(self, experiment_id: int, label: str) -> list[str]:
+        """Returns the remaining labels."""
+        labels = self.get(experiment_id).labels
+        return self._set_labels(experiment_id, [other for other in labels if other != label])
+
+    def labels(self, project_id: int = 0) -> list[str]:
+        """The labels in use, the most used first."""
+        experiments = [experiment for experiment in self.all() if project_id in (0, experiment.project_id)]
+        counts = Counter(label for experiment in experiments for label in experiment.labels)
+        return sorted(counts, key=lambda label: (-counts[label], label))
+
+    def validation_history(self, experiment: Experiment) -> list[tuple[MetricsReport, float]]:
+        """Each validation that was the best so far, by time, with its value of the searcher's metric."""
+        searcher = experiment.searcher
+        reports = [
+            report
+            for trial in self._trials.of_experiment(experiment.id)
+            for report in self._metrics.of_trial(trial.id, VALIDATION)
+        ]
+        history: list[tuple[MetricsReport, float]] = []
+        for report in sorted(reports, key=lambda report: report.end_time):
+            value = report.value(searcher.metric)
+            if value is not None and (not history or searcher.rank(value) < searcher.rank(history[-1][1])):
+                history.append((report, value))
+        return history
 
     def collect_garbage(self, experiment_id: int) -> None:
         """Apply the experiment's checkpoint policy now, if it has ended."""
         experiment = self.get(experiment_id)
-        if experiment["state"] in states.TERMINAL:
-            with self._database.transaction() as rows:
-                expendable = self._checkpoints.expendable(experiment_id, loads(experiment["config_json"]))
-                self._checkpoints.mark_deleted(rows, expendable)
+        if experiment.state in TERMINAL:
+            with self._store.transaction():
+                self._checkpoints.mark_deleted(self._checkpoints.expendable(experiment))
         self._checkpoints.remove_deleted_files()
 
+    def _set_labels(self, experiment_id: int, labels: list[str]) -> list[str]:
+        self._store.experiments.update(experiment_id, labels=labels)
+        return labels
 
-def progress(experiment: sqlite3.Row, trials: list[sqlite3.Row]) -> float:
-    """How far the experiment is, from 0 to 1: the mean of its trials."""
-    if experiment["state"] == states.COMPLETED:
+    def _best_trial(self, experiment: Experiment, trials: list[Trial]) -> tuple[int | None, float | None]:
+        """The trial with the best validation, the first of equals, and the value of the searcher's metric in it."""
+        searcher = experiment.searcher
+        ranked = []
+        for trial in trials:
+            best = self._metrics.best_validation(trial.id, searcher)
+            value = best.value(searcher.metric) if best else None
+            if value is not None:
+                ranked.append((searcher.rank(value), trial.id, value))
+        return min(ranked)[1:] if ranked else (None, None)
+
+
+def priority(config: Json) -> int:
+    """The priority in the queue that a complete configuration asks for."""
+    return int(config["resources"]["priority"] or DEFAULT_PRIORITY)
+
+
+def _progress(experiment: Experiment, trials: list[Trial]) -> float:
+    if experiment.state == State.COMPLETED:
         return 1.0
-    done = [1.0 if trial["state"] in states.TERMINAL else trial["progress"] for trial in trials]
+    done = [1.0 if trial.state in TERMINAL else trial.progress for trial in trials]
     return sum(done) / len(done) if done else 0.0
-
-
-def _insert(rows: sqlite3.Connection, values: Json) -> int:
-    names = ", ".join(values)
-    marks = ", ".join("?" * len(values))
-    new = rows.execute(f"INSERT INTO experiments ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608
-    return int(new.lastrowid or 0)

@@ -1,132 +1,76 @@
-"""What trials print: kept line by line, filtered, and streamed to those who follow."""
+"""The logs of trials: stored line by line, filtered, and streamed to clients that follow them."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from minipdk.services.determined import states
 from minipdk.services.determined.errors import InvalidArgumentError
-from minipdk.services.determined.store.changes import Changes, trial_topic
-from minipdk.services.determined.store.schema import now
-from minipdk.storage import Database
+from minipdk.services.determined.model import AGENT, LogEntry, LogFilter, now
+from minipdk.services.determined.store import Changes, Store
+from minipdk.services.determined.store.changes import trial_topic
+from minipdk.services.determined.store.logs import PAGE
 
-AGENT = "local"
 LEVEL = re.compile(r"^(?:\[rank=\d+\] )?(TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 RANK = re.compile(r"^\[rank=(\d+)\] ")
-PAGE = 1000
-
-
-@dataclass(frozen=True)
-class Filter:
-    """What a client asks to see. Levels as ``LOG_LEVEL_...``, times in RFC 3339."""
-
-    levels: list[str] = field(default_factory=list)
-    stdtypes: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    containers: list[str] = field(default_factory=list)
-    allocations: list[str] = field(default_factory=list)
-    agents: list[str] = field(default_factory=list)
-    ranks: list[int] = field(default_factory=list)
-    text: str = ""
-    is_regex: bool = False
-    after: str | None = None
-    before: str | None = None
-
-    def check(self) -> None:
-        """Raises InvalidArgumentError for a text or time that cannot be understood."""
-        if self.is_regex:
-            try:
-                re.compile(self.text)
-            except re.error as error:
-                raise InvalidArgumentError(f"searchText: not a regular expression: {error}") from None
-        self.where()
-
-    def where(self) -> tuple[str, list[Any]]:
-        """SQL conditions on the table logs and their parameters."""
-        conditions: str = "1"
-        values: list[Any] = []
-        columns: dict[str, list[Any]] = {
-            "level": self.levels,
-            "stdtype": self.stdtypes,
-            "source": self.sources,
-            "container_id": self.containers,
-            "allocation_id": self.allocations,
-            "rank_id": self.ranks,
-        }
-        for column, wanted in columns.items():
-            if wanted:
-                conditions += f" AND {column} IN ({','.join('?' * len(wanted))})"
-                values += wanted
-        if self.agents and AGENT not in self.agents:
-            conditions += " AND 0"
-        for operator, bound in ((">", self.after), ("<", self.before)):
-            if bound is not None:
-                conditions += f" AND timestamp {operator} ?"
-                values.append(_utc(bound))
-        return conditions, values
-
-    def matches(self, text: str) -> bool:
-        """Whether a line's text is asked for."""
-        return bool(re.search(self.text, text)) if self.is_regex else self.text in text
+FOLLOW_SECONDS = 10
+"""How long a client that follows a log waits for a change before the master looks by itself."""
 
 
 class Logs:
-    def __init__(self, database: Database, changes: Changes) -> None:
-        self._database = database
+    def __init__(self, store: Store, changes: Changes) -> None:
+        self._store = store
         self._changes = changes
 
     def append(self, trial_id: int, allocation_id: str, container_id: str, stdtype: str, lines: list[str]) -> None:
-        """Keep ``lines``, printed on ``stdtype`` (stdout, stderr) just now."""
+        """Store ``lines``, printed on ``stdtype`` (stdout, stderr) just now."""
         entries = [{"log": line, "stdtype": stdtype} for line in lines]
         self.append_entries(trial_id, allocation_id, container_id, entries)
 
-    def say(self, trial_id: int, allocation_id: str, level: str, message: str) -> None:
-        """A line of the master's own in a trial's log."""
+    def add_line(self, trial_id: int, allocation_id: str, level: str, message: str) -> None:
+        """Add a line from the master to a trial's log."""
         entry = {"log": f"{level}: {message}", "stdtype": "stderr", "source": "master"}
         self.append_entries(trial_id, allocation_id, "", [entry])
 
     def append_entries(self, trial_id: int, allocation_id: str, container_id: str, entries: list[dict[str, Any]]) -> None:
-        """Keep lines with any of timestamp, level, stdtype, source and rankId already known."""
-        stamp = now()
-        with self._database.transaction() as rows:
-            rows.executemany(
-                "INSERT INTO logs (trial_id, allocation_id, container_id, timestamp, level, stdtype, source, rank_id, log)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        trial_id,
-                        allocation_id,
-                        entry.get("containerId") or container_id,
-                        _utc(entry["timestamp"]) if entry.get("timestamp") else stamp,
-                        entry.get("level") or _level(entry["log"]),
-                        entry.get("stdtype") or "stdout",
-                        entry.get("source") or "task",
-                        entry["rankId"] if entry.get("rankId") is not None else _rank(entry["log"]),
-                        entry["log"],
-                    )
-                    for entry in entries
-                ],
+        """Store lines with any of timestamp, level, stdtype, source and rankId already known."""
+        time = now()
+        self._store.logs.add(
+            LogEntry(
+                id=0,
+                trial_id=trial_id,
+                allocation_id=allocation_id,
+                container_id=entry.get("containerId") or container_id,
+                timestamp=_utc(entry["timestamp"]) if entry.get("timestamp") else time,
+                level=entry.get("level") or _level(entry["log"]),
+                stdtype=entry.get("stdtype") or "stdout",
+                source=entry.get("source") or "task",
+                rank_id=entry["rankId"] if entry.get("rankId") is not None else _rank(entry["log"]),
+                log=entry["log"],
             )
+            for entry in entries
+        )
         self._changes.notify(trial_topic(trial_id))
 
     async def read(
-        self, trial_id: int, wanted: Filter, *, limit: int = 0, newest_first: bool = False, follow: bool = False
-    ) -> AsyncIterator[sqlite3.Row]:
-        """Lines in order; with ``follow``, those to come as well, until the trial has ended."""
+        self, trial_id: int, log_filter: LogFilter, *, limit: int = 0, newest_first: bool = False, follow: bool = False
+    ) -> AsyncIterator[LogEntry]:
+        """The entries in order; with ``follow`` also the coming ones, until the trial has ended.
+
+        ``log_filter`` comes from `checked`.
+        """
         sent, position = 0, None
         with self._changes.subscribe(trial_topic(trial_id)) as change:
             while True:
-                ended = not follow or self._ended(trial_id) or self._changes.closing
-                page = self._page(trial_id, wanted, position, newest_first)
-                for row in page:
-                    position = row["id"]
-                    if wanted.matches(row["log"]):
-                        yield row
+                ended = not follow or self._store.logs.is_complete(trial_id) or self._changes.closing
+                page = self._store.logs.page(trial_id, log_filter, position=position, newest_first=newest_first)
+                for entry in page:
+                    position = entry.id
+                    if _matches(log_filter, entry.log):
+                        yield entry
                         sent += 1
                         if limit and sent == limit:
                             return
@@ -134,46 +78,34 @@ class Logs:
                     continue
                 if ended:
                     return
-                await change.wait(10)
+                await change.wait(FOLLOW_SECONDS)
 
     def fields(self, trial_id: int) -> dict[str, list[Any]]:
         """The values that a client can filter by."""
-        rows = self._database.connection()
-
-        def distinct(column: str) -> list[Any]:
-            query = f"SELECT DISTINCT {column} FROM logs WHERE trial_id = ? AND {column} IS NOT NULL ORDER BY 1"  # noqa: S608
-            return [row[0] for row in rows.execute(query, (trial_id,)) if row[0] != ""]
-
-        return {
-            "agentIds": [AGENT],
-            "containerIds": distinct("container_id"),
-            "rankIds": distinct("rank_id"),
-            "stdtypes": distinct("stdtype"),
-            "sources": distinct("source"),
-            "allocationIds": distinct("allocation_id"),
+        columns = {
+            "containerIds": "container_id",
+            "rankIds": "rank_id",
+            "stdtypes": "stdtype",
+            "sources": "source",
+            "allocationIds": "allocation_id",
         }
+        values = {field: self._store.logs.distinct(trial_id, column) for field, column in columns.items()}
+        return {"agentIds": [AGENT], **values}
 
-    def _page(self, trial_id: int, wanted: Filter, position: int | None, newest_first: bool) -> list[sqlite3.Row]:
-        conditions, values = wanted.where()
-        if position is not None:
-            conditions += " AND id < ?" if newest_first else " AND id > ?"
-            values.append(position)
-        order = "DESC" if newest_first else "ASC"
-        query = f"SELECT * FROM logs WHERE trial_id = ? AND {conditions} ORDER BY id {order} LIMIT {PAGE}"  # noqa: S608
-        return self._database.connection().execute(query, (trial_id, *values)).fetchall()
 
-    def _ended(self, trial_id: int) -> bool:
-        """A trial has ended when its state is terminal and no allocation of it still runs (and prints)."""
-        row = (
-            self._database.connection()
-            .execute(
-                "SELECT state, EXISTS (SELECT 1 FROM allocations WHERE trial_id = trials.id AND end_time IS NULL) AS runs"
-                " FROM trials WHERE id = ?",
-                (trial_id,),
-            )
-            .fetchone()
-        )
-        return row is None or (row["state"] in states.TERMINAL and not row["runs"])
+def checked(log_filter: LogFilter) -> LogFilter:
+    """The filter with its times in UTC. Raises InvalidArgumentError for a wrong time or regular expression."""
+    if log_filter.is_regex:
+        try:
+            re.compile(log_filter.text)
+        except re.error as error:
+            raise InvalidArgumentError(f"searchText: not a regular expression: {error}") from None
+    after, before = (None if time is None else _utc(time) for time in (log_filter.after, log_filter.before))
+    return replace(log_filter, after=after, before=before)
+
+
+def _matches(log_filter: LogFilter, line: str) -> bool:
+    return bool(re.search(log_filter.text, line)) if log_filter.is_regex else log_filter.text in line
 
 
 def _level(line: str) -> str:

@@ -1,4 +1,4 @@
-"""The master's parts and how they hold together."""
+"""The parts of the master, put together. Each part receives the parts that it uses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from minipdk.services.determined.experiments import Experiments
 from minipdk.services.determined.logs import Logs
 from minipdk.services.determined.metrics import Metrics
 from minipdk.services.determined.registry import Registry
+from minipdk.services.determined.resource_manager.agents import Agents
 from minipdk.services.determined.resource_manager.allocations import Allocations
-from minipdk.services.determined.store.changes import Changes, WatchedDatabase
-from minipdk.services.determined.store.schema import MIGRATIONS, now
+from minipdk.services.determined.resource_manager.jobs import Jobs
+from minipdk.services.determined.resource_manager.scheduler import Scheduler
+from minipdk.services.determined.store import Changes, Store
 from minipdk.services.determined.submissions import Submissions
 from minipdk.services.determined.trials import Trials
 from minipdk.services.determined.users import Users
@@ -21,30 +23,44 @@ from minipdk.services.determined.workspaces import Workspaces
 
 class Master:
     def __init__(self, home: Home) -> None:
-        self.home = home
-        self.started_at = now()
+        identity = home.identity
         self.changes = Changes()
-        self.database = WatchedDatabase(home.database("determined"), MIGRATIONS, self.changes)
-        self.users = Users(self.database, home.token)
-        self.workspaces = Workspaces(self.database)
-        self.metrics = Metrics(self.database)
-        self.logs = Logs(self.database, self.changes)
-        self.checkpoints = Checkpoints(self.database, self.metrics)
-        self.trials = Trials(self.database, self.users, self.changes)
-        self.experiments = Experiments(self.database, self.trials, self.checkpoints, home.identity.cluster_id)
-        self.registry = Registry(self.database)
-        self.submissions = Submissions(home, self.workspaces, self.experiments, self.trials, self.checkpoints)
-        self.allocations = Allocations(self)
-        self.scheduler = self.allocations.scheduler
+        store = Store(home.database("determined"), self.changes)
+        self.users = Users(store, home.token)
+        workspaces = Workspaces(store)
+        metrics = Metrics(store)
+        logs = Logs(store, self.changes)
+        self.checkpoints = Checkpoints(store, metrics)
+        self.trials = Trials(store, self.changes, self.users, metrics, self.checkpoints)
+        self.experiments = Experiments(store, self.trials, self.checkpoints, metrics, identity.cluster_id)
+        registry = Registry(store, self.checkpoints)
+        submissions = Submissions(home, workspaces, self.experiments, self.trials, self.checkpoints)
+        self.allocations = Allocations(
+            home,
+            store,
+            logs=logs,
+            trials=self.trials,
+            experiments=self.experiments,
+            checkpoints=self.checkpoints,
+            submissions=submissions,
+        )
+        self.scheduler = Scheduler(store, self.trials, self.allocations)
+        self.parts: tuple[object, ...] = (
+            *(identity, self.changes, self.users, workspaces, metrics, logs, self.checkpoints, self.trials),
+            *(self.experiments, registry, submissions, self.allocations, self.scheduler),
+            Agents(identity.resource_pools, self.trials, self.scheduler),
+            Jobs(self.experiments, self.trials, self.scheduler),
+        )
+        """The parts that the handlers of `api` may ask for, by their types."""
 
     def start(self) -> None:
-        """Take up what a former master left unfinished, and begin to schedule."""
-        self.trials.take_up()
+        """Resume the unfinished work of an earlier master, and begin to schedule."""
+        self.trials.close_interrupted()
         self.experiments.settle_all()
         threading.Thread(target=self.checkpoints.remove_deleted_files, daemon=True, name="garbage").start()
         threading.Thread(target=self.scheduler.run, daemon=True, name="scheduler").start()
 
     def stop(self) -> None:
-        """Stop scheduling and end the running trials; they are taken up at the next start."""
+        """Stop scheduling and end the running trials; they continue after the next start."""
         self.scheduler.stop()
-        self.allocations.launcher.stop()
+        self.allocations.stop()

@@ -1,289 +1,500 @@
-"""Rows of the database as Determined's JSON messages."""
+"""Records of `model` as Determined's JSON messages."""
 
 from __future__ import annotations
 
-import sqlite3
-from typing import TYPE_CHECKING, Any
+from minipdk.services.determined import VERSION
+from minipdk.services.determined.model import (
+    AGENT,
+    DEFAULT_PRIORITY,
+    TRAINING,
+    VALIDATION,
+    Agent,
+    Allocation,
+    Checkpoint,
+    CheckpointDetails,
+    Experiment,
+    ExperimentDetails,
+    Job,
+    Json,
+    LogEntry,
+    MetricsReport,
+    Model,
+    ModelVersionDetails,
+    Project,
+    ResourcePool,
+    State,
+    Trial,
+    TrialDetails,
+    User,
+    Workspace,
+)
 
-from minipdk.services.determined import states
-from minipdk.services.determined.experiments import progress
-from minipdk.services.determined.metrics import TRAINING, VALIDATION, average, number, workload
-from minipdk.services.determined.store.schema import loads
+UNCREATED_EXPERIMENT: Json = {
+    "id": 0,
+    "name": "",
+    "state": "STATE_UNSPECIFIED",
+    "archived": False,
+    "config": {},
+    "originalConfig": "",
+    "jobId": "",
+    "numTrials": 0,
+    "projectId": 0,
+    "projectOwnerId": 0,
+    "searcherType": "",
+    "startTime": "1970-01-01T00:00:00Z",
+    "username": "",
+}
+"""The experiment in the response to a request that only validates."""
 
-if TYPE_CHECKING:
-    from minipdk.services.determined.master import Master
+CLOUD_FIELDS = (
+    "agentDockerImage",
+    "agentDockerNetwork",
+    "agentDockerRuntime",
+    "agentFluentImage",
+    "containerStartupScript",
+    "imageId",
+    "instanceType",
+    "location",
+    "masterCertName",
+    "masterUrl",
+    "startupScript",
+)
+"""The fields of a resource pool that only a cloud's pools fill."""
 
-Json = dict[str, Any]
 
-
-def user(row: sqlite3.Row) -> Json:
+def user(record: User) -> Json:
     return {
-        "id": row["id"],
-        "username": row["username"],
-        "admin": bool(row["admin"]),
-        "active": bool(row["active"]),
-        "displayName": row["display_name"],
-        "modifiedAt": row["modified_at"],
-        "lastAuthAt": row["last_login_at"],
+        "id": record.id,
+        "username": record.username,
+        "admin": record.admin,
+        "active": record.active,
+        "displayName": record.display_name,
+        "modifiedAt": record.modified_at,
+        "lastAuthAt": record.last_login_at,
         "remote": False,
         "agentUserGroup": None,
     }
 
 
-def workspace(row: sqlite3.Row) -> Json:
+def workspace(record: Workspace) -> Json:
     return {
-        "id": row["id"],
-        "name": row["name"],
-        "archived": bool(row["archived"]),
-        "username": row["username"],
-        "userId": row["user_id"],
-        "immutable": bool(row["immutable"]),
-        "numProjects": row["num_projects"],
-        "numExperiments": row["num_experiments"],
+        "id": record.id,
+        "name": record.name,
+        "archived": record.archived,
+        "username": record.username,
+        "userId": record.user_id,
+        "immutable": record.immutable,
+        "numProjects": record.num_projects,
+        "numExperiments": record.num_experiments,
         "pinned": False,
         "state": "WORKSPACE_STATE_UNSPECIFIED",
         "errorMessage": "",
     }
 
 
-def project(row: sqlite3.Row) -> Json:
+def project(record: Project) -> Json:
     return {
-        "id": row["id"],
-        "name": row["name"],
-        "key": row["key"],
-        "description": row["description"],
-        "notes": loads(row["notes_json"]),
-        "workspaceId": row["workspace_id"],
-        "workspaceName": row["workspace_name"],
-        "archived": bool(row["archived"]),
-        "immutable": bool(row["immutable"]),
-        "userId": row["user_id"],
-        "username": row["username"],
-        "numExperiments": row["num_experiments"],
-        "numActiveExperiments": row["num_active"],
-        "numRuns": row["num_runs"],
-        "lastExperimentStartedAt": row["last_experiment_started_at"],
+        "id": record.id,
+        "name": record.name,
+        "key": record.key,
+        "description": record.description,
+        "notes": record.notes,
+        "workspaceId": record.workspace_id,
+        "workspaceName": record.workspace_name,
+        "archived": record.archived,
+        "immutable": record.immutable,
+        "userId": record.user_id,
+        "username": record.username,
+        "numExperiments": record.num_experiments,
+        "numActiveExperiments": record.num_active,
+        "numRuns": record.num_runs,
+        "lastExperimentStartedAt": record.last_experiment_started_at,
         "state": "WORKSPACE_STATE_UNSPECIFIED",
         "errorMessage": "",
     }
 
 
-def state(row: sqlite3.Row, allocation: sqlite3.Row | None) -> str:
-    """The state that clients read: for an ACTIVE experiment or trial, what its allocation does."""
-    name = row["state"]
-    if name == states.ACTIVE:
-        name = allocation["state"] if allocation else states.QUEUED
-    return f"STATE_{name}"
-
-
-def experiment(master: Master, row: sqlite3.Row) -> Json:
-    config = loads(row["config_json"])
-    trials = master.trials.of_experiment(row["id"])
-    running = [found for one in trials if (found := master.trials.open_allocation(one["id"]))]
-    best_trial, best_value = _best_trial(master, config, trials)
-    checkpoints = [one for one in master.checkpoints.of_experiment(row["id"]) if one["state"] != states.DELETED]
+def experiment(details: ExperimentDetails) -> Json:
+    record = details.experiment
     return {
-        **_placed(row),
-        "state": state(row, running[0] if running else None),
-        "archived": bool(row["archived"]),
-        "config": config,
-        "originalConfig": row["original_config"],
-        "hyperparameters": config["hyperparameters"],
-        "startTime": row["start_time"],
-        "endTime": row["end_time"],
-        "progress": progress(row, trials),
-        "jobId": row["job_id"],
-        "resourcePool": row["resource_pool"],
-        "searcherType": config["searcher"]["name"],
-        "searcherMetric": config["searcher"]["metric"],
-        "numTrials": row["num_trials"],
-        "trialIds": [one["id"] for one in trials],
-        "forkedFrom": row["parent_id"],
-        "parentArchived": bool(row["parent_archived"]),
-        "bestTrialId": best_trial,
-        "bestTrialSearcherMetric": best_value,
-        "checkpointCount": len(checkpoints),
-        "checkpointSize": str(sum(size(one) for one in checkpoints)),
-        "modelDefinitionSize": row["definition_size"],
-        "pachydermIntegration": (config["integrations"] or {}).get("pachyderm"),
+        **_identity(record),
+        "state": _state(record, details.allocation),
+        "archived": record.archived,
+        "config": record.config,
+        "originalConfig": record.original_config,
+        "hyperparameters": record.config["hyperparameters"],
+        "startTime": record.start_time,
+        "endTime": record.end_time,
+        "progress": details.progress,
+        "jobId": record.job_id,
+        "resourcePool": record.resource_pool,
+        "searcherType": record.searcher.name,
+        "searcherMetric": record.searcher.metric,
+        "numTrials": record.num_trials,
+        "trialIds": [trial.id for trial in details.trials],
+        "forkedFrom": record.parent_id,
+        "parentArchived": record.parent_archived,
+        "bestTrialId": details.best_trial_id,
+        "bestTrialSearcherMetric": details.best_metric,
+        "checkpointCount": len(details.checkpoints),
+        "checkpointSize": str(sum(checkpoint.size for checkpoint in details.checkpoints)),
+        "modelDefinitionSize": record.definition_size,
+        "pachydermIntegration": (record.config["integrations"] or {}).get("pachyderm"),
         "unmanaged": False,
     }
 
 
-def _placed(row: sqlite3.Row) -> Json:
-    """What an experiment is called, and whose and where it is."""
+def _identity(record: Experiment) -> Json:
+    """The names of an experiment, its owner and its place."""
     return {
-        "id": row["id"],
-        "name": row["name"],
-        "description": row["description"],
-        "notes": row["notes"],
-        "labels": loads(row["labels_json"]),
-        "userId": row["user_id"],
-        "username": row["username"],
-        "displayName": row["display_name"],
-        "projectId": row["project_id"],
-        "projectName": row["project_name"],
-        "projectOwnerId": row["project_owner_id"],
-        "workspaceId": row["workspace_id"],
-        "workspaceName": row["workspace_name"],
+        "id": record.id,
+        "name": record.name,
+        "description": record.description,
+        "notes": record.notes,
+        "labels": record.labels,
+        "userId": record.user_id,
+        "username": record.username,
+        "displayName": record.display_name,
+        "projectId": record.project_id,
+        "projectName": record.project_name,
+        "projectOwnerId": record.project_owner_id,
+        "workspaceId": record.workspace_id,
+        "workspaceName": record.workspace_name,
     }
 
 
-def trial(master: Master, row: sqlite3.Row, config: Json | None = None) -> Json:
-    if config is None:
-        config = loads(master.experiments.get(row["experiment_id"])["config_json"])
-    searcher = config["searcher"]
-    best = master.metrics.best_validation(row["id"], searcher["metric"], searcher["smaller_is_better"])
-    validations = master.metrics.of_trial(row["id"], VALIDATION)
-    checkpoints = [one for one in master.checkpoints.of_trial(row["id"]) if one["state"] != states.DELETED]
-    best_checkpoint = next((one for one in checkpoints if best and one["steps"] == best["steps"]), None)
+def _state(record: Experiment | Trial, running: Allocation | None) -> str:
+    """The state that clients read: for an ACTIVE experiment or trial, the state of its allocation."""
+    state = record.state
+    if state == State.ACTIVE:
+        state = running.state if running else State.QUEUED
+    return f"STATE_{state}"
+
+
+def trial(details: TrialDetails) -> Json:
+    record, best_checkpoint = details.trial, details.best_checkpoint
     return {
-        "id": row["id"],
-        "experimentId": row["experiment_id"],
-        "state": state(row, master.trials.open_allocation(row["id"])),
-        "hparams": loads(row["hparams_json"]),
-        "restarts": row["restarts"],
-        "startTime": row["start_time"],
-        "endTime": row["end_time"],
-        "runnerState": row["runner_state"] or "UNSPECIFIED",
-        "taskId": row["task_id"],
-        "taskIds": [row["task_id"]],
-        "totalBatchesProcessed": row["total_batches"],
-        "bestValidation": workload(best),
-        "latestValidation": workload(validations[-1] if validations else None),
+        "id": record.id,
+        "experimentId": record.experiment_id,
+        "state": _state(record, details.allocation),
+        "hparams": record.hparams,
+        "restarts": record.restarts,
+        "startTime": record.start_time,
+        "endTime": record.end_time,
+        "runnerState": record.runner_state or "UNSPECIFIED",
+        "taskId": record.task_id,
+        "taskIds": [record.task_id],
+        "totalBatchesProcessed": record.total_batches,
+        "bestValidation": metrics_workload(details.best_validation),
+        "latestValidation": metrics_workload(details.latest_validation),
         "bestCheckpoint": checkpoint_workload(best_checkpoint) if best_checkpoint else None,
-        "searcherMetricValue": number(best, searcher["metric"]),
-        "checkpointCount": len(checkpoints),
-        "totalCheckpointSize": str(sum(size(one) for one in checkpoints)),
-        "warmStartCheckpointUuid": row["warm_start_checkpoint"],
-        "metadata": loads(row["metadata_json"]),
-        "summaryMetrics": _summary(master, row["id"]),
+        "searcherMetricValue": _value(details.best_validation, details.metric),
+        "checkpointCount": len(details.checkpoints),
+        "totalCheckpointSize": str(sum(checkpoint.size for checkpoint in details.checkpoints)),
+        "warmStartCheckpointUuid": record.warm_start_checkpoint,
+        "metadata": record.metadata,
+        "summaryMetrics": _summary(details.reports),
     }
 
 
-def checkpoint(master: Master, row: sqlite3.Row) -> Json:
-    owner = master.trials.get(row["trial_id"])
-    config = loads(master.experiments.get(owner["experiment_id"])["config_json"])
-    training = master.metrics.at(owner["id"], TRAINING, row["steps"])
-    validation = master.metrics.at(owner["id"], VALIDATION, row["steps"])
+def _summary(reports: list[MetricsReport]) -> Json:
+    """For each group and each numeric metric: count, sum, min, max, mean and last, as Determined's WebUI reads them."""
+    groups: dict[str, dict[str, list[float]]] = {}
+    for report in reports:
+        for name, value in report.average.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                groups.setdefault(report.metric_group, {}).setdefault(name, []).append(value)
+    names = {TRAINING: "avg_metrics", VALIDATION: "validation_metrics"}
     return {
-        "uuid": row["uuid"],
-        "taskId": row["task_id"],
-        "allocationId": row["allocation_id"],
-        "reportTime": row["report_time"],
-        "state": f"STATE_{row['state']}",
-        "resources": loads(row["resources_json"]),
-        "metadata": loads(row["metadata_json"]),
+        names.get(group, group): {name: _statistics(values) for name, values in metrics.items()}
+        for group, metrics in groups.items()
+    }
+
+
+def _statistics(values: list[float]) -> Json:
+    return {
+        "count": len(values),
+        "sum": sum(values),
+        "min": min(values),
+        "max": max(values),
+        "mean": sum(values) / len(values),
+        "last": values[-1],
+        "type": "number",
+    }
+
+
+def metrics(report: MetricsReport | None) -> Json:
+    """Determined's Metrics message without the batches."""
+    return {"avgMetrics": report.average if report else {}, "batchMetrics": []}
+
+
+def _value(report: MetricsReport | None, metric: str) -> float | None:
+    return report.value(metric) if report else None
+
+
+def metrics_workload(report: MetricsReport | None, *, with_batches: bool = False) -> Json | None:
+    """Determined's MetricsWorkload message."""
+    if report is None:
+        return None
+    message = metrics(report)
+    if with_batches:
+        message["batchMetrics"] = report.batches
+    return {"endTime": report.end_time, "metrics": message, "numInputs": 0, "totalBatches": report.steps}
+
+
+def metrics_report(report: MetricsReport) -> Json:
+    """Determined's MetricsReport message."""
+    batches = {"batch_metrics": report.batches} if report.batches_json else {}
+    average = "validation_metrics" if report.metric_group == VALIDATION else "avg_metrics"
+    return {
+        "trialId": report.trial_id,
+        "trialRunId": report.run_id,
+        "id": report.id,
+        "group": report.metric_group,
+        "totalBatches": report.steps,
+        "endTime": report.end_time,
+        "archived": report.archived,
+        "metrics": {average: report.average, **batches},
+    }
+
+
+def checkpoint(details: CheckpointDetails) -> Json:
+    record, owner = details.checkpoint, details.trial
+    return {
+        "uuid": record.uuid,
+        "taskId": record.task_id,
+        "allocationId": record.allocation_id,
+        "reportTime": record.report_time,
+        "state": f"STATE_{record.state}",
+        "resources": record.resources,
+        "metadata": record.metadata,
         "training": {
-            "trialId": owner["id"],
-            "experimentId": owner["experiment_id"],
-            "experimentConfig": config,
-            "hparams": loads(owner["hparams_json"]),
-            "searcherMetric": number(validation, config["searcher"]["metric"]),
-            "trainingMetrics": average(training) if training else {"avgMetrics": {}, "batchMetrics": []},
-            "validationMetrics": average(validation) if validation else {"avgMetrics": {}, "batchMetrics": []},
+            "trialId": owner.id,
+            "experimentId": owner.experiment_id,
+            "experimentConfig": details.experiment.config,
+            "hparams": owner.hparams,
+            "searcherMetric": _value(details.validation, details.experiment.searcher.metric),
+            "trainingMetrics": metrics(details.training),
+            "validationMetrics": metrics(details.validation),
         },
     }
 
 
-def checkpoint_workload(row: sqlite3.Row) -> Json:
+def checkpoint_workload(record: Checkpoint) -> Json:
     return {
-        "uuid": row["uuid"],
-        "endTime": row["report_time"],
-        "state": f"STATE_{row['state']}",
-        "resources": loads(row["resources_json"]),
-        "totalBatches": row["steps"],
-        "metadata": loads(row["metadata_json"]),
+        "uuid": record.uuid,
+        "endTime": record.report_time,
+        "state": f"STATE_{record.state}",
+        "resources": record.resources,
+        "totalBatches": record.steps,
+        "metadata": record.metadata,
     }
 
 
-def model(row: sqlite3.Row) -> Json:
+def model(record: Model) -> Json:
     return {
-        "id": row["id"],
-        "name": row["name"],
-        "description": row["description"],
-        "notes": row["notes"],
-        "metadata": loads(row["metadata_json"]),
-        "labels": loads(row["labels_json"]),
-        "username": row["username"],
-        "userId": row["user_id"],
-        "workspaceId": row["workspace_id"],
-        "archived": bool(row["archived"]),
-        "numVersions": row["num_versions"],
-        "creationTime": row["creation_time"],
-        "lastUpdatedTime": row["last_updated_time"],
+        "id": record.id,
+        "name": record.name,
+        "description": record.description,
+        "notes": record.notes,
+        "metadata": record.metadata,
+        "labels": record.labels,
+        "username": record.username,
+        "userId": record.user_id,
+        "workspaceId": record.workspace_id,
+        "archived": record.archived,
+        "numVersions": record.num_versions,
+        "creationTime": record.creation_time,
+        "lastUpdatedTime": record.last_updated_time,
     }
 
 
-def model_version(master: Master, owner: sqlite3.Row, row: sqlite3.Row) -> Json:
+def model_version(details: ModelVersionDetails) -> Json:
+    record = details.version
     return {
-        "id": row["id"],
-        "version": row["version"],
-        "model": model(owner),
-        "checkpoint": checkpoint(master, master.checkpoints.get(row["checkpoint_uuid"])),
-        "name": row["name"],
-        "comment": row["comment"],
-        "notes": row["notes"],
-        "metadata": loads(row["metadata_json"]),
-        "labels": loads(row["labels_json"]),
-        "username": row["username"],
-        "userId": row["user_id"],
-        "creationTime": row["creation_time"],
-        "lastUpdatedTime": row["last_updated_time"],
+        "id": record.id,
+        "version": record.version,
+        "model": model(details.model),
+        "checkpoint": checkpoint(details.checkpoint),
+        "name": record.name,
+        "comment": record.comment,
+        "notes": record.notes,
+        "metadata": record.metadata,
+        "labels": record.labels,
+        "username": record.username,
+        "userId": record.user_id,
+        "creationTime": record.creation_time,
+        "lastUpdatedTime": record.last_updated_time,
     }
 
 
-def allocation(row: sqlite3.Row) -> Json:
+def allocation(record: Allocation) -> Json:
     return {
-        "allocationId": row["id"],
-        "taskId": row["task_id"],
-        "state": f"STATE_{row['state']}",
-        "slots": len(loads(row["slots_json"])),
-        "isReady": bool(row["is_ready"]),
-        "startTime": row["start_time"],
-        "endTime": row["end_time"],
-        "exitReason": row["exit_reason"],
-        "statusCode": row["status_code"],
+        "allocationId": record.id,
+        "taskId": record.task_id,
+        "state": f"STATE_{record.state}",
+        "slots": len(record.slots),
+        "isReady": record.is_ready,
+        "startTime": record.start_time,
+        "endTime": record.end_time,
+        "exitReason": record.exit_reason,
+        "statusCode": record.status_code,
     }
 
 
-def size(checkpoint_row: sqlite3.Row) -> int:
-    """The bytes of a checkpoint's files."""
-    return sum(int(one) for one in loads(checkpoint_row["resources_json"]).values())
-
-
-def _best_trial(master: Master, config: Json, trials: list[sqlite3.Row]) -> tuple[int | None, float | None]:
-    searcher = config["searcher"]
-    sign = 1 if searcher["smaller_is_better"] else -1
-    ranked = []
-    for one in trials:
-        best = master.metrics.best_validation(one["id"], searcher["metric"], searcher["smaller_is_better"])
-        value = number(best, searcher["metric"])
-        if value is not None:
-            ranked.append((sign * value, one["id"], value))
-    return (min(ranked)[1], min(ranked)[2]) if ranked else (None, None)
-
-
-def _summary(master: Master, trial_id: int) -> Json:
-    """For each group and each numeric metric: count, sum, min, max and last, as Determined's WebUI reads them."""
-    groups: dict[str, dict[str, list[float]]] = {}
-    for row in master.metrics.of_trial(trial_id):
-        for name, value in loads(row["average_json"]).items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                groups.setdefault(row["metric_group"], {}).setdefault(name, []).append(value)
-    names = {TRAINING: "avg_metrics", VALIDATION: "validation_metrics"}
+def task(record: Trial, allocations: list[Allocation]) -> Json:
     return {
-        names.get(group, group): {
-            name: {
-                "count": len(values),
-                "sum": sum(values),
-                "min": min(values),
-                "max": max(values),
-                "mean": sum(values) / len(values),
-                "last": values[-1],
-                "type": "number",
+        "taskId": record.task_id,
+        "taskType": "TASK_TYPE_TRIAL",
+        "startTime": record.start_time,
+        "endTime": record.end_time,
+        "allocations": [allocation(run) for run in allocations],
+    }
+
+
+def allocation_summary(record: Allocation, owner: Experiment) -> Json:
+    return {
+        "allocationId": record.id,
+        "taskId": record.task_id,
+        "name": f"Trial {record.trial_id} (Experiment {owner.id})",
+        "registeredTime": record.start_time,
+        "resourcePool": owner.resource_pool,
+        "slotsNeeded": len(record.slots),
+        "schedulerType": "priority",
+        "priority": owner.priority,
+        "resources": [
+            {
+                "resourcesId": record.container_id,
+                "resourcesType": "docker-container",
+                "allocationId": record.id,
+                "containerId": record.container_id,
+                "agentDevices": {AGENT: {"devices": [{"id": slot, "type": "TYPE_CPU"} for slot in record.slots]}},
             }
-            for name, values in metrics.items()
-        }
-        for group, metrics in groups.items()
+        ],
+    }
+
+
+def log_entry(entry: LogEntry) -> Json:
+    container = f"{entry.container_id[:8]} " if entry.container_id else ""
+    return {
+        "id": str(entry.id),
+        "timestamp": entry.timestamp,
+        "level": entry.level,
+        "log": f"{entry.log}\n",
+        "message": f"[{entry.timestamp}] {container}|| {entry.log}\n",
+        "agentId": AGENT,
+        "containerId": entry.container_id,
+        "allocationId": entry.allocation_id,
+        "rankId": entry.rank_id,
+        "source": entry.source,
+        "stdtype": entry.stdtype,
+    }
+
+
+def job(record: Job) -> Json:
+    owner = record.experiment
+    return {
+        "jobId": owner.job_id,
+        "entityId": str(owner.id),
+        "type": "TYPE_EXPERIMENT",
+        "name": owner.name,
+        "username": owner.username,
+        "userId": owner.user_id,
+        "resourcePool": owner.resource_pool,
+        "submissionTime": owner.start_time,
+        "isPreemptible": True,
+        "requestedSlots": owner.config["resources"]["slots_per_trial"] * owner.num_trials,
+        "allocatedSlots": record.allocated_slots,
+        "priority": owner.priority,
+        "weight": owner.config["resources"]["weight"],
+        "progress": record.progress,
+        "workspaceId": owner.workspace_id,
+        "summary": {"state": "STATE_SCHEDULED" if record.running else "STATE_QUEUED", "jobsAhead": record.ahead},
+    }
+
+
+def agent(record: Agent) -> Json:
+    containers = {run.id: _container(run) for run in record.allocations}
+    used = sum(run is not None for run in record.slots)
+    cpu = {"total": len(record.slots), "states": {"STATE_RUNNING": used}, "disabled": 0, "draining": 0}
+    return {
+        "id": AGENT,
+        "version": VERSION,
+        "registeredTime": record.registered_time,
+        "resourcePools": record.resource_pools,
+        "addresses": ["127.0.0.1"],
+        "enabled": True,
+        "draining": False,
+        "slots": {
+            str(number): {
+                "id": str(number),
+                "device": _device(number),
+                "enabled": True,
+                "draining": False,
+                "container": containers[run.id] if run else None,
+            }
+            for number, run in enumerate(record.slots)
+        },
+        "containers": {container["id"]: container for container in containers.values()},
+        "slotStats": {"typeStats": {"TYPE_CPU": cpu}, "brandStats": {}},
+    }
+
+
+def _container(run: Allocation) -> Json:
+    return {
+        "id": run.container_id,
+        "parent": "",
+        "state": "STATE_RUNNING" if run.state == State.RUNNING else "STATE_STARTING",
+        "devices": [_device(number) for number in run.slots],
+    }
+
+
+def _device(number: int) -> Json:
+    return {"id": number, "brand": "CPU core", "uuid": "", "type": "TYPE_CPU"}
+
+
+def resource_pool(record: ResourcePool) -> Json:
+    return {
+        "name": record.name,
+        "description": "a name for this machine's CPU cores",
+        "type": "RESOURCE_POOL_TYPE_STATIC",
+        "numAgents": 1,
+        "slotsAvailable": record.slots,
+        "slotsUsed": record.slots_used,
+        "slotType": "TYPE_CPU",
+        "slotsPerAgent": record.slots,
+        "auxContainerCapacity": 0,
+        "auxContainersRunning": 0,
+        "auxContainerCapacityPerAgent": 0,
+        "defaultComputePool": record.is_default,
+        "defaultAuxPool": record.is_default,
+        "preemptible": False,
+        "minAgents": 1,
+        "maxAgents": 1,
+        "maxIdleAgentPeriod": 0,
+        "maxAgentStartingPeriod": 0,
+        "schedulerType": "SCHEDULER_TYPE_PRIORITY",
+        "schedulerFittingPolicy": "FITTING_POLICY_BEST",
+        "details": {"priorityScheduler": {"preemption": False, "defaultPriority": DEFAULT_PRIORITY, "k8Priorities": []}},
+        "stats": {"queuedCount": record.queued, "scheduledCount": record.running},
+        "clusterName": "minipdk",
+        "resourceManagerMetadata": {},
+        **dict.fromkeys(CLOUD_FIELDS, ""),
+    }
+
+
+def master(cluster_id: str) -> Json:
+    return {
+        "version": VERSION,
+        "clusterId": cluster_id,
+        "clusterName": "minipdk",
+        "masterId": cluster_id,
+        "telemetryEnabled": False,
+        "ssoProviders": [],
+        "rbacEnabled": False,
+        "userManagementEnabled": True,
+        "strictJobQueueControl": False,
+        "hasCustomLogo": False,
+        "product": "PRODUCT_UNSPECIFIED",
+        "featureSwitches": [],
     }

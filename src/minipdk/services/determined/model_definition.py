@@ -1,4 +1,4 @@
-"""The files that an experiment brings: checked, packed into one archive, and read again for the trial and the client."""
+"""The model definition of an experiment: its files, checked and packed into one archive."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import base64
 import binascii
 import hashlib
 import io
-import sqlite3
 import tarfile
-from typing import Any
 
 from minipdk.services.determined.errors import InvalidArgumentError, NotFoundError
+from minipdk.services.determined.model import Json
 
-Json = dict[str, Any]
 DIRECTORY = ord(tarfile.DIRTYPE)
 
 
@@ -29,16 +27,9 @@ def pack(files: list[Json]) -> bytes:
     return buffer.getvalue()
 
 
-def store(rows: sqlite3.Connection, archive: bytes) -> str:
-    """Keep ``archive`` (once) and return the digest that names it."""
-    digest = hashlib.sha256(archive).hexdigest()
-    rows.execute("INSERT OR IGNORE INTO model_definitions VALUES (?, ?)", (digest, archive))
-    return digest
-
-
-def load(rows: sqlite3.Connection, digest: str) -> bytes:
-    archive: bytes = rows.execute("SELECT tgz FROM model_definitions WHERE digest = ?", (digest,)).fetchone()["tgz"]
-    return archive
+def digest(archive: bytes) -> str:
+    """The name under which the archive is stored, once."""
+    return hashlib.sha256(archive).hexdigest()
 
 
 def tree(archive: bytes) -> list[Json]:
@@ -46,7 +37,7 @@ def tree(archive: bytes) -> list[Json]:
     roots: list[Json] = []
     folders: dict[str, list[Json]] = {"": roots}
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        for member in sorted(tar.getmembers(), key=lambda one: one.name):
+        for member in sorted(tar.getmembers(), key=lambda member: member.name):
             parent, _, name = member.name.rpartition("/")
             node: Json = {"name": name, "path": member.name, "isDir": member.isdir(), "contentLength": member.size}
             if member.isdir():

@@ -1,171 +1,133 @@
-"""The model registry: models, and versions of them that each name a checkpoint."""
+"""The model registry: models, and their versions, each of which is a checkpoint under a number."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
-from typing import Any
+from collections import Counter
 
-from minipdk.services.determined import states
+from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
 )
-from minipdk.services.determined.store.schema import dumps, loads, now
-from minipdk.storage import Database
-
-Json = dict[str, Any]
-MODEL = """
-    SELECT models.*, username, (SELECT count(*) FROM model_versions WHERE model_id = models.id) AS num_versions
-    FROM models JOIN users ON users.id = models.user_id
-"""
-VERSION = "SELECT model_versions.*, username FROM model_versions JOIN users ON users.id = model_versions.user_id"
-STORED_AS_JSON = {"metadata": "metadata_json", "labels": "labels_json"}
+from minipdk.services.determined.model import Checkpoint, Json, Model, ModelVersion, ModelVersionDetails, State, now
+from minipdk.services.determined.store import Store
 
 
 class Registry:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, store: Store, checkpoints: Checkpoints) -> None:
+        self._store = store
+        self._checkpoints = checkpoints
 
-    def all(self) -> list[sqlite3.Row]:
-        return self._database.connection().execute(f"{MODEL} ORDER BY models.id").fetchall()
+    def all(self) -> list[Model]:
+        return self._store.models.all()
 
-    def get(self, name_or_id: str) -> sqlite3.Row:
+    def get(self, name_or_id: str) -> Model:
         """By name, or by id when the text is a number: names are never numbers."""
-        column = "models.id" if name_or_id.isdecimal() else "models.name"
-        query = f"{MODEL} WHERE {column} = ?"
-        row: sqlite3.Row | None = self._database.connection().execute(query, (name_or_id,)).fetchone()
-        if row is None:
-            raise NotFoundError(f"model {name_or_id!r} not found")
-        return row
+        models = self._store.models
+        if model := models.get(name_or_id) if name_or_id.isdecimal() else models.by_name(name_or_id):
+            return model
+        raise NotFoundError(f"model {name_or_id!r} not found")
 
-    def create(self, name: str, fields: Json, user_id: int, workspace_id: int) -> sqlite3.Row:
+    def create(self, name: str, fields: Json, user_id: int, workspace_id: int) -> Model:
         """``fields``: any of description, notes, metadata, labels."""
         _check_name(name)
-        stamp = now()
-        with self._database.transaction() as rows:
-            self._check_free(rows, name)
-            rows.execute(
-                "INSERT INTO models (name, description, notes, metadata_json, labels_json, user_id, workspace_id,"
-                " creation_time, last_updated_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    name,
-                    fields.get("description") or "",
-                    fields.get("notes") or "",
-                    dumps(fields.get("metadata") or {}),
-                    dumps(fields.get("labels") or []),
-                    user_id,
-                    workspace_id,
-                    stamp,
-                    stamp,
-                ),
+        time = now()
+        with self._store.transaction():
+            self._check_free(name)
+            self._store.models.add(
+                name=name,
+                description=fields.get("description") or "",
+                notes=fields.get("notes") or "",
+                metadata=fields.get("metadata") or {},
+                labels=fields.get("labels") or [],
+                user_id=user_id,
+                workspace_id=workspace_id,
+                creation_time=time,
+                last_updated_time=time,
             )
         return self.get(name)
 
-    def update(self, name_or_id: str, changes: Json) -> sqlite3.Row:
+    def update(self, name_or_id: str, changes: Json) -> Model:
         """Set any of name, description, notes, metadata, labels, workspace_id of a model that is not archived."""
         model = self.get(name_or_id)
-        self._check_open(model)
-        with self._database.transaction() as rows:
-            if (name := changes.get("name")) is not None and name != model["name"]:
+        _check_open(model)
+        with self._store.transaction():
+            if (name := changes.get("name")) is not None and name != model.name:
                 _check_name(name)
-                self._check_free(rows, name)
-            _set(
-                rows, "models", model["id"], changes, ("name", "description", "notes", "metadata", "labels", "workspace_id")
-            )
-        return self.get(str(model["id"]))
+                self._check_free(name)
+            chosen = _chosen(changes, "name", "description", "notes", "metadata", "labels", "workspace_id")
+            self._store.models.update(model.id, **chosen, last_updated_time=now())
+        return self.get(str(model.id))
 
     def archive(self, name_or_id: str, archived: bool) -> None:
-        model = self.get(name_or_id)
-        with self._database.transaction() as rows:
-            rows.execute(
-                "UPDATE models SET archived = ?, last_updated_time = ? WHERE id = ?", (archived, now(), model["id"])
-            )
+        self._store.models.update(self.get(name_or_id).id, archived=archived, last_updated_time=now())
 
     def delete(self, name_or_id: str) -> None:
         """Remove the model and its versions; their checkpoints stay."""
-        model = self.get(name_or_id)
-        with self._database.transaction() as rows:
-            rows.execute("DELETE FROM models WHERE id = ?", (model["id"],))
+        self._store.models.delete(self.get(name_or_id).id)
 
     def labels(self, workspace_id: int = 0) -> list[str]:
         """The labels in use, the most used first."""
-        counts: dict[str, int] = {}
-        for model in self.all():
-            if not workspace_id or model["workspace_id"] == workspace_id:
-                for label in loads(model["labels_json"]):
-                    counts[label] = counts.get(label, 0) + 1
+        models = [model for model in self.all() if workspace_id in (0, model.workspace_id)]
+        counts = Counter(label for model in models for label in model.labels)
         return sorted(counts, key=lambda label: (-counts[label], label))
 
-    def versions(self, model_id: int) -> list[sqlite3.Row]:
-        query = f"{VERSION} WHERE model_id = ? ORDER BY version"
-        return self._database.connection().execute(query, (model_id,)).fetchall()
+    def versions(self, model: Model) -> list[ModelVersion]:
+        return self._store.versions.of_model(model.id)
 
-    def version(self, model: sqlite3.Row, number: int) -> sqlite3.Row:
-        query = f"{VERSION} WHERE model_id = ? AND version = ?"
-        row: sqlite3.Row | None = self._database.connection().execute(query, (model["id"], number)).fetchone()
-        if row is None:
-            raise NotFoundError(f"version {number} of the model {model['name']!r} not found")
-        return row
+    def version(self, model: Model, number: int) -> ModelVersion:
+        if version := self._store.versions.get(model.id, number):
+            return version
+        raise NotFoundError(f"version {number} of the model {model.name!r} not found")
 
-    def add_version(self, name_or_id: str, checkpoint: sqlite3.Row, fields: Json, user_id: int) -> sqlite3.Row:
+    def details(self, model: Model, version: ModelVersion) -> ModelVersionDetails:
+        checkpoint = self._checkpoints.details(self._checkpoints.get(version.checkpoint_uuid))
+        return ModelVersionDetails(model, version, checkpoint)
+
+    def add_version(self, name_or_id: str, checkpoint: Checkpoint, fields: Json, user_id: int) -> ModelVersion:
         """The model's next version. ``fields``: any of name, comment, notes, metadata, labels."""
         model = self.get(name_or_id)
-        self._check_open(model)
-        if checkpoint["state"] != states.COMPLETED:
+        _check_open(model)
+        if checkpoint.state != State.COMPLETED:
             raise FailedPreconditionError(
-                f"checkpoint {checkpoint['uuid']} cannot be registered: its state is {checkpoint['state']}, not COMPLETED"
+                f"checkpoint {checkpoint.uuid} cannot be registered: its state is {checkpoint.state}, not COMPLETED"
             )
-        stamp = now()
-        with self._database.transaction() as rows:
-            rows.execute(
-                "UPDATE models SET last_version = last_version + 1, last_updated_time = ? WHERE id = ?", (stamp, model["id"])
-            )
-            number = rows.execute("SELECT last_version FROM models WHERE id = ?", (model["id"],)).fetchone()[0]
-            rows.execute(
-                "INSERT INTO model_versions (model_id, version, checkpoint_uuid, name, comment, notes, metadata_json,"
-                " labels_json, user_id, creation_time, last_updated_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    model["id"],
-                    number,
-                    checkpoint["uuid"],
-                    fields.get("name") or "",
-                    fields.get("comment") or "",
-                    fields.get("notes") or "",
-                    dumps(fields.get("metadata") or {}),
-                    dumps(fields.get("labels") or []),
-                    user_id,
-                    stamp,
-                    stamp,
-                ),
-            )
+        number = self._store.versions.add(
+            model.id,
+            creation_time=now(),
+            checkpoint_uuid=checkpoint.uuid,
+            name=fields.get("name") or "",
+            comment=fields.get("comment") or "",
+            notes=fields.get("notes") or "",
+            metadata=fields.get("metadata") or {},
+            labels=fields.get("labels") or [],
+            user_id=user_id,
+        )
         return self.version(model, number)
 
-    def update_version(self, name_or_id: str, number: int, changes: Json) -> sqlite3.Row:
+    def update_version(self, name_or_id: str, number: int, changes: Json) -> ModelVersion:
         """Set any of name, comment, notes, metadata, labels."""
         model = self.get(name_or_id)
-        self._check_open(model)
+        _check_open(model)
         version = self.version(model, number)
-        with self._database.transaction() as rows:
-            _set(rows, "model_versions", version["id"], changes, ("name", "comment", "notes", "metadata", "labels"))
+        chosen = _chosen(changes, "name", "comment", "notes", "metadata", "labels")
+        self._store.versions.update(version.id, **chosen, last_updated_time=now())
         return self.version(model, number)
 
     def delete_version(self, name_or_id: str, number: int) -> None:
-        version = self.version(self.get(name_or_id), number)
-        with self._database.transaction() as rows:
-            rows.execute("DELETE FROM model_versions WHERE id = ?", (version["id"],))
+        self._store.versions.delete(self.version(self.get(name_or_id), number).id)
 
-    @staticmethod
-    def _check_open(model: sqlite3.Row) -> None:
-        if model["archived"]:
-            raise FailedPreconditionError(f"model {model['name']!r} is archived: unarchive it first")
-
-    @staticmethod
-    def _check_free(rows: sqlite3.Connection, name: str) -> None:
-        if rows.execute("SELECT 1 FROM models WHERE name = ?", (name,)).fetchone():
+    def _check_free(self, name: str) -> None:
+        if self._store.models.by_name(name):
             raise AlreadyExistsError(f"model {name!r} already exists")
+
+
+def _check_open(model: Model) -> None:
+    if model.archived:
+        raise FailedPreconditionError(f"model {model.name!r} is archived: unarchive it first")
 
 
 def _check_name(name: str) -> None:
@@ -175,11 +137,6 @@ def _check_name(name: str) -> None:
         )
 
 
-def _set(rows: sqlite3.Connection, table: str, key: int, changes: Json, allowed: tuple[str, ...]) -> None:
-    for field in allowed:
-        if changes.get(field) is None:
-            continue
-        column = STORED_AS_JSON.get(field, field)
-        value = dumps(changes[field]) if column != field else changes[field]
-        rows.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, key))  # noqa: S608
-    rows.execute(f"UPDATE {table} SET last_updated_time = ? WHERE id = ?", (now(), key))  # noqa: S608
+def _chosen(changes: Json, *names: str) -> Json:
+    """The changes of these names that have a value."""
+    return {name: changes[name] for name in names if changes.get(name) is not None}

@@ -33,7 +33,7 @@ def serve(home: Home) -> None:
         yield
         master.stop()
 
-    web.serve(application(master, ENDPOINTS, OPEN, lifespan=lifespan), home.port("determined"))
+    web.serve(application(master.parts, ENDPOINTS, OPEN, lifespan=lifespan), home.port("determined"))
 
 
 if __name__ == "__main__":

@@ -1,37 +1,33 @@
-"""A request to create or continue an experiment, checked whole before anything is kept."""
+"""Requests to create, continue or reconfigure an experiment, checked as a whole before anything is stored."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from minipdk.common.home import Home
 from minipdk.images import ImageStore
 from minipdk.images.errors import ImageError
-from minipdk.services.determined import model_definition, states
+from minipdk.services.determined import config as configuration
+from minipdk.services.determined import model_definition
 from minipdk.services.determined.checkpoints import Checkpoints
-from minipdk.services.determined.config import experiment as configuration
 from minipdk.services.determined.config.hyperparameters import MAX_GRID_TRIALS, grid_size
 from minipdk.services.determined.errors import ConfigError, InvalidArgumentError, UnsupportedError
 from minipdk.services.determined.experiments import Experiments
-from minipdk.services.determined.store.schema import loads
+from minipdk.services.determined.model import Experiment, Json, Project, State
 from minipdk.services.determined.trials import Trials
 from minipdk.services.determined.workspaces import Workspaces
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Submission:
-    """An experiment that may be created. ``source`` is the checkpoint its trials start from."""
+    """An experiment that may be created. ``source`` is the checkpoint from which its trials start."""
 
     config: Json
     original: str
     archive: bytes
-    project: sqlite3.Row
+    project: Project
     parent_id: int | None
     source: str | None
 
@@ -54,33 +50,55 @@ class Submissions:
             raise UnsupportedError("an unmanaged experiment")
         parent_id = request.get("parentId") or None
         parent = self._experiments.get(parent_id) if parent_id else None
-        original = request.get("config") or (parent["original_config"] if parent else "")
+        original = request.get("config") or (parent.original_config if parent else "")
         config = self.complete(configuration.parse_yaml(original))
         files = request.get("modelDefinition") or []
-        archive = self._experiments.definition(parent["id"]) if parent and not files else model_definition.pack(files)
+        archive = self._experiments.definition(parent) if parent and not files else model_definition.pack(files)
         project = self._workspaces.resolve_project(config, request.get("projectId") or 0)
         return Submission(config, original, archive, project, parent_id, self._source(config))
 
-    def check_continuation(self, experiment: sqlite3.Row, override: str) -> Json:
-        """The experiment's configuration with the settings of ``override`` (YAML) in it."""
-        merged = merge(configuration.parse_yaml(experiment["original_config"]), configuration.parse_yaml(override or "{}"))
-        config = self.complete(merged)
-        before = loads(experiment["config_json"])
+    def create(self, submission: Submission, *, user_id: int, activate: bool) -> Experiment:
+        return self._experiments.create(
+            submission.config,
+            submission.original,
+            submission.archive,
+            project_id=submission.project.id,
+            parent_id=submission.parent_id,
+            user_id=user_id,
+            source=submission.source,
+            activate=activate,
+        )
+
+    def check_continuation(self, experiment: Experiment, overrides: str) -> Json:
+        """The experiment's configuration with the settings of ``overrides`` (YAML) in it."""
+        original = configuration.parse_yaml(experiment.original_config)
+        config = self.complete(configuration.with_overrides(original, configuration.parse_yaml(overrides or "{}")))
+        before = experiment.config
         if config["searcher"]["name"] != "single" or before["searcher"]["name"] != "single":
             raise InvalidArgumentError("only an experiment with the searcher single can be continued")
         config["reproducibility"] = before["reproducibility"]
         config["name"] = config["name"] or before["name"]
         return config
 
-    def complete(self, given: Json) -> Json:
-        """``given`` with all defaults and this cluster's own: resource pool, checkpoint storage, image."""
-        config = configuration.complete(given)
+    def reconfigure(self, experiment: Experiment, resources: Json, storage: Json) -> Json:
+        """The experiment's configuration with these settings of its sections resources and checkpoint_storage."""
+        config = dict(experiment.config)
+        config["resources"] = {**config["resources"], **resources}
+        config["checkpoint_storage"] = {**config["checkpoint_storage"], **storage}
+        return self.complete(config)
+
+    def complete(self, settings: Json) -> Json:
+        """``settings`` with all defaults, and with this cluster's resource pool and checkpoint storage.
+
+        Raises ConfigError with all faults, such as an image or a folder that does not exist here.
+        """
+        config = configuration.complete(settings)
         pools = self._home.identity.resource_pools
         resources, storage = config["resources"], config["checkpoint_storage"]
         resources["resource_pool"] = resources["resource_pool"] or pools[0]
         storage["host_path"] = storage["host_path"] or str(self._home.folder("shared_fs"))
         checks: list[Callable[[], str | None]] = [
-            lambda: self._pool_fault(resources["resource_pool"], pools),
+            lambda: _pool_fault(resources["resource_pool"], pools),
             lambda: self._image_fault(config["environment"]["image"]["cpu"]),
             lambda: _folder_fault("checkpoint_storage.host_path", storage["host_path"]),
             *[
@@ -93,14 +111,6 @@ class Submissions:
             raise ConfigError(faults)
         return config
 
-    def _pool_fault(self, pool: str, pools: list[str]) -> str | None:
-        if pool in pools:
-            return None
-        return (
-            f"resources.resource_pool: this cluster has no resource pool {pool!r}; it has {', '.join(pools)}; "
-            f"add it with `minipdk start --resource-pools {','.join([*pools, pool])}`"
-        )
-
     def _image_fault(self, image: str) -> str | None:
         try:
             ImageStore(self._home).resolve(image)
@@ -110,25 +120,24 @@ class Submissions:
 
     def _source(self, config: Json) -> str | None:
         searcher = config["searcher"]
-        uuid = searcher["source_checkpoint_uuid"]
+        uuid: str | None = searcher["source_checkpoint_uuid"]
         if trial_id := searcher["source_trial_id"]:
-            latest = self._checkpoints.latest(self._trials.get(trial_id)["id"])
+            latest = self._checkpoints.latest(self._trials.get(trial_id).id)
             if latest is None:
                 raise ConfigError([f"searcher.source_trial_id: trial {trial_id} has no checkpoint to start from"])
-            uuid = latest["uuid"]
-        if uuid and self._checkpoints.get(uuid)["state"] != states.COMPLETED:
-            state = self._checkpoints.get(uuid)["state"]
+            uuid = latest.uuid
+        if uuid and (state := self._checkpoints.get(uuid).state) != State.COMPLETED:
             raise ConfigError([f"searcher.source_checkpoint_uuid: checkpoint {uuid} is {state}, not COMPLETED"])
         return uuid or None
 
 
-def merge(base: Json, over: Json) -> Json:
-    """``base`` with the values of ``over``; mappings are merged, all else is replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both and key != "max_length" else value
-    return merged
+def _pool_fault(pool: str, pools: list[str]) -> str | None:
+    if pool in pools:
+        return None
+    return (
+        f"resources.resource_pool: this cluster has no resource pool {pool!r}; it has {', '.join(pools)}; "
+        f"add it with `minipdk start --resource-pools {','.join([*pools, pool])}`"
+    )
 
 
 def _folder_fault(path: str, folder: str) -> str | None:

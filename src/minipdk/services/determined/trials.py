@@ -1,26 +1,34 @@
-"""Trials and their allocations: the rules by which a trial moves from state to state.
+"""Trials and their allocations: the rules by which a trial changes its state.
 
-A trial is ACTIVE or PAUSED, perhaps STOPPING, and ends as COMPLETED, CANCELED or ERROR. Each time it runs it has an
-allocation. What an allocation's end means for the trial is decided in `Trials.allocation_ended` alone.
+A trial is ACTIVE or PAUSED, perhaps STOPPING, and ends as COMPLETED, CANCELED or ERROR. Each of its runs is an allocation.
+`Trials.allocation_ended` alone decides how the end of an allocation changes the trial.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
-from minipdk.services.determined import states
+from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import FailedPreconditionError, NotFoundError
-from minipdk.services.determined.store.changes import Changes, allocation_topic, trial_topic
-from minipdk.services.determined.store.schema import dumps, loads, now
+from minipdk.services.determined.metrics import Metrics, best
+from minipdk.services.determined.model import (
+    STOPPING,
+    TERMINAL,
+    VALIDATION,
+    Allocation,
+    Json,
+    Searcher,
+    State,
+    Trial,
+    TrialDetails,
+    now,
+)
+from minipdk.services.determined.store import Changes, Store
+from minipdk.services.determined.store.changes import allocation_topic, trial_topic
 from minipdk.services.determined.users import Users
-from minipdk.storage import Database
 
-Json = dict[str, Any]
 INTERRUPTED = "the master was restarted"
-OPEN = "SELECT id FROM allocations WHERE trial_id = ? AND end_time IS NULL"
 
 
 @dataclass(frozen=True)
@@ -36,201 +44,198 @@ class Ending:
 
     @property
     def failed(self) -> bool:
-        return self.exit_code > 0 and self.state in (states.ERROR, states.ACTIVE, states.PAUSED)
+        return self.exit_code > 0 and self.state in (State.ERROR, State.ACTIVE, State.PAUSED)
 
 
 class Trials:
-    def __init__(self, database: Database, users: Users, changes: Changes) -> None:
-        self._database = database
-        self._users = users
+    def __init__(self, store: Store, changes: Changes, users: Users, metrics: Metrics, checkpoints: Checkpoints) -> None:
+        self._store = store
         self._changes = changes
+        self._users = users
+        self._metrics = metrics
+        self._checkpoints = checkpoints
 
-    def get(self, trial_id: int) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.connection().execute("SELECT * FROM trials WHERE id = ?", (trial_id,)).fetchone()
-        )
-        if row is None:
-            raise NotFoundError(f"trial {trial_id} not found")
-        return row
+    def get(self, trial_id: int) -> Trial:
+        if trial := self._store.trials.get(trial_id):
+            return trial
+        raise NotFoundError(f"trial {trial_id} not found")
 
-    def get_by_task(self, task_id: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.connection().execute("SELECT * FROM trials WHERE task_id = ?", (task_id,)).fetchone()
-        )
-        if row is None:
-            raise NotFoundError(f"task {task_id} not found")
-        return row
+    def get_by_task(self, task_id: str) -> Trial:
+        if trial := self._store.trials.by_task(task_id):
+            return trial
+        raise NotFoundError(f"task {task_id} not found")
 
-    def of_experiment(self, experiment_id: int) -> list[sqlite3.Row]:
-        query = "SELECT * FROM trials WHERE experiment_id = ? ORDER BY id"
-        return self._database.connection().execute(query, (experiment_id,)).fetchall()
+    def of_experiment(self, experiment_id: int) -> list[Trial]:
+        return self._store.trials.of_experiment(experiment_id)
 
-    def allocation(self, allocation_id: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.connection().execute("SELECT * FROM allocations WHERE id = ?", (allocation_id,)).fetchone()
-        )
-        if row is None:
-            raise NotFoundError(f"allocation {allocation_id} not found")
-        return row
-
-    def allocations(self, trial_id: int) -> list[sqlite3.Row]:
-        query = "SELECT * FROM allocations WHERE trial_id = ? ORDER BY start_time"
-        return self._database.connection().execute(query, (trial_id,)).fetchall()
-
-    def open_allocations(self) -> list[sqlite3.Row]:
-        return self._database.connection().execute("SELECT * FROM allocations WHERE end_time IS NULL").fetchall()
-
-    def open_allocation(self, trial_id: int) -> sqlite3.Row | None:
-        query = "SELECT * FROM allocations WHERE trial_id = ? AND end_time IS NULL"
-        row: sqlite3.Row | None = self._database.connection().execute(query, (trial_id,)).fetchone()
-        return row
-
-    def add(
-        self, rows: sqlite3.Connection, experiment_id: int, state: str, *, hparams: Json, seed: int, source: str | None
-    ) -> None:
-        """A new trial; ``source`` is the checkpoint it starts from."""
-        rows.execute(
-            "INSERT INTO trials (experiment_id, task_id, state, hparams_json, seed, warm_start_checkpoint, start_time)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (experiment_id, f"{experiment_id}.{uuid.uuid4()}", state, dumps(hparams), seed, source, now()),
+    def details(self, trial: Trial, searcher: Searcher) -> TrialDetails:
+        """The trial with its measurements and checkpoints, compared by the metric of its experiment's ``searcher``."""
+        reports = self._metrics.of_trial(trial.id)
+        validations = [report for report in reports if report.metric_group == VALIDATION]
+        checkpoints = self._checkpoints.of_trial(trial.id)
+        return TrialDetails(
+            trial,
+            allocation=self.open_allocation(trial.id),
+            metric=searcher.metric,
+            best_validation=best(validations, searcher),
+            latest_validation=validations[-1] if validations else None,
+            reports=reports,
+            checkpoints=[checkpoint for checkpoint in checkpoints if checkpoint.state != State.DELETED],
         )
 
-    def set_paused(self, rows: sqlite3.Connection, trial_id: int, paused: bool) -> None:
+    def allocation(self, allocation_id: str) -> Allocation:
+        if allocation := self._store.allocations.get(allocation_id):
+            return allocation
+        raise NotFoundError(f"allocation {allocation_id} not found")
+
+    def allocations(self, trial_id: int) -> list[Allocation]:
+        return self._store.allocations.of_trial(trial_id)
+
+    def open_allocation(self, trial_id: int) -> Allocation | None:
+        """The allocation of the trial that has not ended."""
+        return self._store.allocations.open_of_trial(trial_id)
+
+    def add(self, experiment_id: int, state: str, *, hparams: Json, seed: int, source: str | None) -> None:
+        """Add a trial; ``source`` is the checkpoint from which it starts."""
+        self._store.trials.add(
+            experiment_id=experiment_id,
+            task_id=f"{experiment_id}.{uuid.uuid4()}",
+            state=state,
+            hparams=hparams,
+            seed=seed,
+            warm_start_checkpoint=source,
+            start_time=now(),
+        )
+
+    def set_paused(self, trial_id: int, paused: bool) -> None:
         """Pause (asking a run to save a checkpoint and exit) or activate a trial that has not ended."""
-        state = states.PAUSED if paused else states.ACTIVE
-        rows.execute(
-            "UPDATE trials SET state = ? WHERE id = ? AND state IN ('ACTIVE', 'PAUSED')",
-            (state, trial_id),
-        )
-        if paused:
-            self._preempt(rows, trial_id)
+        with self._store.transaction():
+            self._store.trials.set_active_or_paused(trial_id, State.PAUSED if paused else State.ACTIVE)
+            if paused:
+                self._preempt(trial_id)
 
-    def stop(self, rows: sqlite3.Connection, trial_id: int, *, kill: bool) -> None:
-        """Cancel (after a last checkpoint) or kill a trial. One that does not run is CANCELED at once."""
-        trial = rows.execute("SELECT state FROM trials WHERE id = ?", (trial_id,)).fetchone()
-        if trial["state"] in states.TERMINAL or (trial["state"] in states.STOPPING and not kill):
-            return
-        running = rows.execute(OPEN, (trial_id,)).fetchone()
-        if not running:
-            self._end(rows, trial_id, states.CANCELED)
-            return
-        state = states.STOPPING_KILLED if kill else states.STOPPING_CANCELED
-        rows.execute("UPDATE trials SET state = ? WHERE id = ?", (state, trial_id))
-        if not kill:
-            self._preempt(rows, trial_id)
+    def stop(self, trial_id: int, *, kill: bool) -> None:
+        """Cancel (after a last checkpoint) or kill a trial. A trial that does not run is CANCELED immediately."""
+        with self._store.transaction():
+            state = self.get(trial_id).state
+            if state in TERMINAL or (state in STOPPING and not kill):
+                return
+            if not self.open_allocation(trial_id):
+                self._end(trial_id, State.CANCELED)
+                return
+            self._store.trials.update(trial_id, state=State.STOPPING_KILLED if kill else State.STOPPING_CANCELED)
+            if not kill:
+                self._preempt(trial_id)
 
-    def start_allocation(self, trial_id: int, user_id: int, slots: list[int]) -> tuple[sqlite3.Row, str]:
+    def start_allocation(self, trial_id: int, user_id: int, slots: list[int]) -> tuple[Allocation, str]:
         """Begin a run of the trial on ``slots``; returns the allocation and its session token."""
         trial = self.get(trial_id)
-        number = trial["run_id"] + 1
-        allocation_id = f"{trial['task_id']}.{number}"
-        with self._database.transaction() as rows:
-            rows.execute(
-                "UPDATE trials SET run_id = ?, early_exit = NULL, runner_state = '' WHERE id = ?",
-                (number, trial_id),
+        number = trial.run_id + 1
+        allocation_id = f"{trial.task_id}.{number}"
+        with self._store.transaction():
+            self._store.trials.update(trial_id, run_id=number, early_exit=None, runner_state="")
+            self._store.allocations.add(
+                id=allocation_id,
+                trial_id=trial_id,
+                task_id=trial.task_id,
+                container_id=str(uuid.uuid4()),
+                slots=slots,
+                state=State.STARTING,
+                start_time=now(),
             )
-            rows.execute(
-                "INSERT INTO allocations (id, trial_id, task_id, container_id, slots_json, state, start_time)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (allocation_id, trial_id, trial["task_id"], str(uuid.uuid4()), dumps(slots), states.STARTING, now()),
-            )
-            token = self._users.issue_for_allocation(rows, user_id, allocation_id)
+            token = self._users.issue_for_allocation(user_id, allocation_id)
         return self.allocation(allocation_id), token
 
     def mark_running(self, allocation_id: str) -> None:
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE allocations SET state = ? WHERE id = ?", (states.RUNNING, allocation_id))
+        self._store.allocations.update(allocation_id, state=State.RUNNING)
 
     def mark_ready(self, allocation_id: str) -> None:
         self.allocation(allocation_id)
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE allocations SET is_ready = 1 WHERE id = ?", (allocation_id,))
+        self._store.allocations.update(allocation_id, is_ready=True)
 
     def acknowledge_preemption(self, allocation_id: str) -> None:
         self.allocation(allocation_id)
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE allocations SET preempt_acknowledged = 1 WHERE id = ?", (allocation_id,))
+        self._store.allocations.update(allocation_id, preempt_acknowledged=True)
 
     def request_preemption(self, allocation_id: str) -> None:
-        """Ask the run to save a checkpoint and exit; it is started again later."""
+        """Ask the run to save a checkpoint and exit; the trial runs again later."""
         allocation = self.allocation(allocation_id)
-        with self._database.transaction() as rows:
-            self._preempt(rows, allocation["trial_id"])
+        with self._store.transaction():
+            self._preempt(allocation.trial_id)
 
     def allocation_ended(self, allocation_id: str, code: int, reason: str) -> Ending:
-        """Decide what the end of a run with exit status ``code`` means for its trial, and record both.
+        """Decide how a run that ended with the exit status ``code`` changes its trial, and record both.
 
-        A status below 0 is a run that the cluster ended: the trial continues, and it is not counted as a restart.
+        A status below 0 means that the cluster ended the run: the trial continues, and this counts as no restart.
         """
         allocation = self.allocation(allocation_id)
-        trial_id = allocation["trial_id"]
-        with self._database.transaction() as rows:
-            trial = self.get(trial_id)
-            config = loads(
-                rows.execute("SELECT config_json FROM experiments WHERE id = ?", (trial["experiment_id"],)).fetchone()[0]
-            )
-            self._close(rows, allocation_id, code, reason)
-            state, restarts = trial["state"], trial["restarts"]
-            if state in states.STOPPING:
-                state = states.CANCELED
-            elif trial["early_exit"] or (code == 0 and not allocation["preempt_acknowledged"]):
-                state = states.COMPLETED
+        trial_id = allocation.trial_id
+        with self._store.transaction():
+            trial, experiment = self.get(trial_id), self._store.experiments.of_trial(trial_id)
+            assert experiment is not None  # the database deletes trials with their experiment
+            max_restarts: int = experiment.config["max_restarts"]
+            self._close(allocation_id, code, reason)
+            state, restarts = trial.state, trial.restarts
+            if state in STOPPING:
+                state = State.CANCELED
+            elif trial.early_exit or (code == 0 and not allocation.preempt_acknowledged):
+                state = State.COMPLETED
             elif code > 0:
                 restarts += 1
-                rows.execute("UPDATE trials SET restarts = ? WHERE id = ?", (restarts, trial_id))
-                state = states.ERROR if restarts > config["max_restarts"] else state
-            if state in states.TERMINAL:
-                self._end(rows, trial_id, state)
+                self._store.trials.update(trial_id, restarts=restarts)
+                state = State.ERROR if restarts > max_restarts else state
+            if state in TERMINAL:
+                self._end(trial_id, state)
         self._changes.notify(trial_topic(trial_id))
         self._changes.notify(allocation_topic(allocation_id))
-        return Ending(trial_id, trial["experiment_id"], state, code, restarts, config["max_restarts"])
+        return Ending(trial_id, trial.experiment_id, state, code, restarts, max_restarts)
 
     def fail(self, trial_id: int) -> None:
         """End a trial that cannot be started at all."""
-        with self._database.transaction() as rows:
-            self._end(rows, trial_id, states.ERROR)
+        with self._store.transaction():
+            self._end(trial_id, State.ERROR)
         self._changes.notify(trial_topic(trial_id))
 
-    def take_up(self) -> None:
-        """Close the runs that a killed master left open: their trials continue, which is no restart."""
-        for allocation in self.open_allocations():
-            with self._database.transaction() as rows:
-                self._close(rows, allocation["id"], None, INTERRUPTED)
-                trial = self.get(allocation["trial_id"])
-                if trial["state"] in states.STOPPING:
-                    self._end(rows, trial["id"], states.CANCELED)
+    def close_interrupted(self) -> None:
+        """Close the runs that a killed master left open: their trials continue, which counts as no restart."""
+        for allocation in self._store.allocations.all_open():
+            with self._store.transaction():
+                self._close(allocation.id, None, INTERRUPTED)
+                if self.get(allocation.trial_id).state in STOPPING:
+                    self._end(allocation.trial_id, State.CANCELED)
 
-    def reopen(self, rows: sqlite3.Connection, trial_id: int) -> None:
+    def reopen(self, trial_id: int) -> None:
         """Let an ended trial run again, with all its restarts (``det experiment continue``)."""
-        rows.execute(
-            "UPDATE trials SET state = 'ACTIVE', restarts = 0, end_time = NULL, early_exit = NULL WHERE id = ?", (trial_id,)
-        )
+        self._store.trials.update(trial_id, state=State.ACTIVE, restarts=0, end_time=None, early_exit=None)
 
-    def update(self, trial_id: int, **columns: Any) -> None:
-        """Set any of runner_state, progress, metadata_json."""
+    def report_progress(self, trial_id: int, progress: float) -> None:
+        """``progress`` is from 0 to 1."""
         self.get(trial_id)
-        with self._database.transaction() as rows:
-            for name, value in columns.items():
-                rows.execute(f"UPDATE trials SET {name} = ? WHERE id = ?", (value, trial_id))  # noqa: S608
+        self._store.trials.update(trial_id, progress=progress)
+
+    def set_runner_state(self, trial_id: int, state: str) -> None:
+        self.get(trial_id)
+        self._store.trials.update(trial_id, runner_state=state)
+
+    def set_metadata(self, trial_id: int, metadata: Json) -> None:
+        self.get(trial_id)
+        self._store.trials.update(trial_id, metadata=metadata)
 
     def report_early_exit(self, trial_id: int, reason: str) -> None:
-        """The trial says that it ends early on purpose. Raises FailedPreconditionError the second time."""
-        if self.get(trial_id)["early_exit"]:
+        """Record that the trial ends early on purpose. Raises FailedPreconditionError the second time."""
+        if self.get(trial_id).early_exit:
             raise FailedPreconditionError(f"trial {trial_id} has already reported an early exit")
-        self.update(trial_id, early_exit=reason)
+        self._store.trials.update(trial_id, early_exit=reason)
 
-    def _preempt(self, rows: sqlite3.Connection, trial_id: int) -> None:
-        for allocation in rows.execute(OPEN, (trial_id,)).fetchall():
-            rows.execute("UPDATE allocations SET preempt = 1 WHERE id = ?", (allocation["id"],))
-            self._changes.notify(allocation_topic(allocation["id"]))
+    def _preempt(self, trial_id: int) -> None:
+        if allocation := self.open_allocation(trial_id):
+            self._store.allocations.update(allocation.id, preempt=True)
+            self._changes.notify(allocation_topic(allocation.id))
 
-    def _close(self, rows: sqlite3.Connection, allocation_id: str, code: int | None, reason: str) -> None:
-        rows.execute(
-            "UPDATE allocations SET state = ?, end_time = ?, status_code = ?, exit_reason = ? WHERE id = ?",
-            (states.TERMINATED, now(), code, reason, allocation_id),
-        )
-        self._users.revoke_allocation(rows, allocation_id)
+    def _close(self, allocation_id: str, code: int | None, reason: str) -> None:
+        self._store.allocations.close(allocation_id, code=code, reason=reason, end_time=now())
+        self._users.revoke_allocation(allocation_id)
 
-    def _end(self, rows: sqlite3.Connection, trial_id: int, state: str) -> None:
-        rows.execute("UPDATE trials SET state = ?, end_time = ? WHERE id = ?", (state, now(), trial_id))
+    def _end(self, trial_id: int, state: str) -> None:
+        self._store.trials.update(trial_id, state=state, end_time=now())
         self._changes.notify(trial_topic(trial_id))

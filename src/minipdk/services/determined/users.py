@@ -1,7 +1,8 @@
-"""Users, passwords and the tokens that a login or an allocation is given.
+"""Users, their passwords, and the tokens of logins and allocations.
 
-Clients send passwords hashed with a fixed salt (``isHashed``); the master keeps a scrypt of that. Tokens are random, kept
-as SHA-256 and survive restarts: a user's for seven days, as on a Determined master, a trial's while its allocation runs.
+Clients send passwords hashed with a fixed salt (``isHashed``); the master stores a scrypt of that hash. Tokens are random,
+stored as SHA-256 and survive restarts: a user's for seven days, as on a Determined master, a trial's while its allocation
+runs.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import sqlite3
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,129 +20,102 @@ from minipdk.services.determined.errors import (
     PermissionDeniedError,
     UnauthenticatedError,
 )
-from minipdk.services.determined.store.schema import now
-from minipdk.storage import Database
+from minipdk.services.determined.model import Caller, User, now
+from minipdk.services.determined.store import Store
 
 CLIENT_SALT = "GubPEmmotfiK9TMD6Zdw"  # part of the protocol: clients hash SHA-512(salt + password)
 SESSION = timedelta(days=7)
 BUILT_IN = (("admin", True), ("determined", False))
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who makes a call; ``allocation_id`` when it is a trial."""
-
-    user_id: int
-    username: str
-    admin: bool
-    allocation_id: str | None = None
-
-
 class Users:
-    def __init__(self, database: Database, first_password: str) -> None:
-        self._database = database
-        with database.transaction() as rows:
+    def __init__(self, store: Store, first_password: str) -> None:
+        self._store = store
+        with store.transaction():
             for username, admin in BUILT_IN:
-                if not rows.execute("SELECT 1 FROM users WHERE username = ?", (username,)).fetchone():
-                    rows.execute(
-                        "INSERT INTO users (username, admin, password, modified_at) VALUES (?, ?, ?, ?)",
-                        (username, admin, _protect(client_hash(first_password)), now()),
-                    )
+                if store.users.by_name(username) is None:
+                    password = _protect(client_hash(first_password))
+                    self._add(username, admin=admin, active=True, display_name="", password=password)
 
-    def login(self, username: str, password: str, *, is_hashed: bool) -> tuple[str, sqlite3.Row]:
-        """A new token and the user's row. Raises PermissionDeniedError without saying which half was wrong."""
-        row = self._by_name(username)
-        given = password if is_hashed else client_hash(password)
-        if row is None or not row["active"] or not _matches(given, row["password"]):
+    def login(self, username: str, password: str, *, is_hashed: bool) -> tuple[str, User]:
+        """A new token and the user. Raises PermissionDeniedError without saying which half was wrong."""
+        user = self._store.users.by_name(username)
+        hashed = password if is_hashed else client_hash(password)
+        if user is None or not user.active or not _matches(hashed, user.password):
             raise PermissionDeniedError("invalid credentials")
-        expires = (datetime.now(UTC) + SESSION).isoformat()
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE users SET last_login_at = ? WHERE id = ?", (now(), row["id"]))
-            rows.execute("DELETE FROM tokens WHERE expires_at < ?", (datetime.now(UTC).isoformat(),))
-            token = _new_token(rows, row["id"], None, expires)
-        return token, row
+        token, time = secrets.token_urlsafe(32), datetime.now(UTC)
+        with self._store.transaction():
+            self._store.users.update(user.id, last_login_at=now())
+            self._store.tokens.delete_expired(time.isoformat())
+            self._store.tokens.add(_digest(token), user.id, expires_at=(time + SESSION).isoformat())
+        return token, user
 
-    def issue_for_allocation(self, rows: sqlite3.Connection, user_id: int, allocation_id: str) -> str:
-        """A token for a trial, good until `revoke_allocation`. ``rows`` is the caller's transaction."""
-        return _new_token(rows, user_id, allocation_id, None)
+    def issue_for_allocation(self, user_id: int, allocation_id: str) -> str:
+        """A token for a trial, valid until `revoke_allocation`."""
+        token = secrets.token_urlsafe(32)
+        self._store.tokens.add(_digest(token), user_id, allocation_id=allocation_id)
+        return token
 
-    def revoke_allocation(self, rows: sqlite3.Connection, allocation_id: str) -> None:
-        rows.execute("DELETE FROM tokens WHERE allocation_id = ?", (allocation_id,))
+    def revoke_allocation(self, allocation_id: str) -> None:
+        self._store.tokens.delete_of_allocation(allocation_id)
 
     def logout(self, token: str) -> None:
-        with self._database.transaction() as rows:
-            rows.execute("DELETE FROM tokens WHERE digest = ?", (_digest(token),))
+        self._store.tokens.delete(_digest(token))
 
     def authenticate(self, token: str) -> Caller:
-        """Whose token this is. Raises UnauthenticatedError."""
-        found = (
-            self._database.connection()
-            .execute(
-                "SELECT users.id, username, admin, active, allocation_id, expires_at FROM tokens "
-                "JOIN users ON users.id = user_id WHERE digest = ?",
-                (_digest(token),),
-            )
-            .fetchone()
-        )
-        expired = found and found["expires_at"] and found["expires_at"] < datetime.now(UTC).isoformat()
-        if not found or not found["active"] or expired:
+        """The owner of the token. Raises UnauthenticatedError."""
+        caller = self._store.tokens.caller(_digest(token))
+        if caller is None or not caller.active:
             raise UnauthenticatedError("invalid credentials")
-        return Caller(found["id"], found["username"], bool(found["admin"]), found["allocation_id"])
+        if caller.expires_at and caller.expires_at < datetime.now(UTC).isoformat():
+            raise UnauthenticatedError("invalid credentials")
+        return caller
 
-    def get(self, user_id: int) -> sqlite3.Row:
-        row: sqlite3.Row | None = (
-            self._database.connection().execute("SELECT * FROM users WHERE id = ?", (user_id,)).fetchone()
-        )
-        if row is None:
-            raise NotFoundError(f"user {user_id} not found")
-        return row
+    def get(self, user_id: int) -> User:
+        if user := self._store.users.get(user_id):
+            return user
+        raise NotFoundError(f"user {user_id} not found")
 
-    def get_by_name(self, username: str) -> sqlite3.Row:
-        row = self._by_name(username)
-        if row is None:
-            raise NotFoundError(f"user {username!r} not found")
-        return row
+    def get_by_name(self, username: str) -> User:
+        if user := self._store.users.by_name(username):
+            return user
+        raise NotFoundError(f"user {username!r} not found")
 
-    def all(self) -> list[sqlite3.Row]:
-        return self._database.connection().execute("SELECT * FROM users ORDER BY id").fetchall()
+    def all(self) -> list[User]:
+        return self._store.users.all()
 
-    def create(self, username: str, *, admin: bool, active: bool, display_name: str, password_hash: str) -> sqlite3.Row:
-        """Add a user. ``password_hash`` is what the client sends: `client_hash` of the password, "" for none."""
+    def create(self, username: str, *, admin: bool, active: bool, display_name: str, password_hash: str) -> User:
+        """Add a user. ``password_hash`` is the `client_hash` of the password, "" without a password."""
         if not username.strip():
             raise InvalidArgumentError("user.username must not be blank")
-        with self._database.transaction() as rows:
-            if self._by_name(username):
+        with self._store.transaction():
+            if self._store.users.by_name(username):
                 raise AlreadyExistsError(f"user {username!r} already exists")
-            rows.execute(
-                "INSERT INTO users (username, admin, active, display_name, password, modified_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (username, admin, active, display_name, _protect(password_hash), now()),
-            )
+            password = _protect(password_hash)
+            self._add(username, admin=admin, active=active, display_name=display_name, password=password)
         return self.get_by_name(username)
 
-    def update(self, user_id: int, changes: dict[str, Any], password_hash: str | None = None) -> sqlite3.Row:
+    def update(self, user_id: int, changes: dict[str, Any], password_hash: str | None = None) -> User:
         """Set any of username, admin, active, display_name; a new password ends the user's sessions."""
         self.get(user_id)
-        if (taken := self._by_name(str(changes.get("username")))) and taken["id"] != user_id:
+        other = self._store.users.by_name(str(changes.get("username")))
+        if other and other.id != user_id:
             raise AlreadyExistsError(f"user {changes['username']!r} already exists")
-        with self._database.transaction() as rows:
-            for column in ("username", "admin", "active", "display_name"):
-                if column in changes:
-                    rows.execute(f"UPDATE users SET {column} = ? WHERE id = ?", (changes[column], user_id))  # noqa: S608
+        with self._store.transaction():
+            self._store.users.update(user_id, **changes, modified_at=now())
             if password_hash is not None:
-                rows.execute("UPDATE users SET password = ? WHERE id = ?", (_protect(password_hash), user_id))
-                rows.execute("DELETE FROM tokens WHERE user_id = ? AND allocation_id IS NULL", (user_id,))
-            rows.execute("UPDATE users SET modified_at = ? WHERE id = ?", (now(), user_id))
+                self._store.users.update(user_id, password=_protect(password_hash))
+                self._store.tokens.delete_logins(user_id)
         return self.get(user_id)
 
-    def _by_name(self, username: str) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = (
-            self._database.connection().execute("SELECT * FROM users WHERE username = ?", (username,)).fetchone()
+    def _add(self, username: str, *, admin: bool, active: bool, display_name: str, password: str) -> None:
+        self._store.users.add(
+            username, admin=admin, active=active, display_name=display_name, password=password, modified_at=now()
         )
-        return row
 
 
 def client_hash(password: str) -> str:
-    """What Determined's clients send for ``password``; an empty one stays empty."""
+    """The hash that Determined's clients send for ``password``; an empty password stays empty."""
     return hashlib.sha512((CLIENT_SALT + password).encode()).hexdigest() if password else ""
 
 
@@ -163,9 +135,3 @@ def _scrypt(hashed: str, salt: str) -> str:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _new_token(rows: sqlite3.Connection, user_id: int, allocation_id: str | None, expires_at: str | None) -> str:
-    token = secrets.token_urlsafe(32)
-    rows.execute("INSERT INTO tokens VALUES (?, ?, ?, ?)", (_digest(token), user_id, allocation_id, expires_at))
-    return token

@@ -1,9 +1,8 @@
-"""Workspaces and their projects. Both begin with the built-in "Uncategorized", which cannot be changed or removed."""
+"""Workspaces and their projects. The built-in "Uncategorized" of both cannot be changed or removed."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
 import uuid
 from typing import Any
 
@@ -13,201 +12,172 @@ from minipdk.services.determined.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
-from minipdk.services.determined.store.schema import dumps
-from minipdk.storage import Database
+from minipdk.services.determined.model import Project, Workspace
+from minipdk.services.determined.store import Store
 
 UNCATEGORIZED = 1
 MAX_NAME = 80
 
-WORKSPACE = """
-    SELECT workspaces.*, username,
-        (SELECT count(*) FROM projects WHERE workspace_id = workspaces.id) AS num_projects,
-        (SELECT count(*) FROM experiments JOIN projects ON projects.id = project_id
-            WHERE workspace_id = workspaces.id) AS num_experiments
-    FROM workspaces JOIN users ON users.id = workspaces.user_id
-"""
-PROJECT = """
-    SELECT projects.*, username, workspaces.name AS workspace_name, workspaces.archived AS workspace_archived,
-        (SELECT count(*) FROM experiments WHERE project_id = projects.id) AS num_experiments,
-        (SELECT count(*) FROM experiments WHERE project_id = projects.id
-            AND state NOT IN ('COMPLETED', 'CANCELED', 'ERROR')) AS num_active,
-        (SELECT count(*) FROM trials JOIN experiments ON experiments.id = experiment_id
-            WHERE project_id = projects.id) AS num_runs,
-        (SELECT max(start_time) FROM experiments WHERE project_id = projects.id) AS last_experiment_started_at
-    FROM projects JOIN users ON users.id = projects.user_id JOIN workspaces ON workspaces.id = workspace_id
-"""
-
 
 class Workspaces:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        with database.transaction() as rows:
-            rows.execute("INSERT OR IGNORE INTO workspaces (id, name, user_id, immutable) VALUES (1, 'Uncategorized', 1, 1)")
-            rows.execute(
-                "INSERT OR IGNORE INTO projects (id, workspace_id, name, key, user_id, immutable)"
-                " VALUES (1, 1, 'Uncategorized', 'UNCAT', 1, 1)"
-            )
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        with store.transaction():
+            store.workspaces.add_built_in()
 
-    def all(self) -> list[sqlite3.Row]:
-        return self._database.connection().execute(f"{WORKSPACE} ORDER BY workspaces.id").fetchall()
+    def all(self) -> list[Workspace]:
+        return self._store.workspaces.all()
 
-    def get(self, workspace_id: int) -> sqlite3.Row:
-        return self._one(f"{WORKSPACE} WHERE workspaces.id = ?", workspace_id, f"workspace {workspace_id} not found")
+    def get(self, workspace_id: int) -> Workspace:
+        if workspace := self._store.workspaces.get(workspace_id):
+            return workspace
+        raise NotFoundError(f"workspace {workspace_id} not found")
 
-    def get_by_name(self, name: str) -> sqlite3.Row:
-        return self._one(f"{WORKSPACE} WHERE workspaces.name = ?", name, f"workspace {name!r} not found")
+    def get_by_name(self, name: str) -> Workspace:
+        if workspace := self._store.workspaces.by_name(name):
+            return workspace
+        raise NotFoundError(f"workspace {name!r} not found")
 
-    def create(self, name: str, user_id: int) -> sqlite3.Row:
+    def create(self, name: str, user_id: int) -> Workspace:
         _check_name("workspace", name)
-        with self._database.transaction() as rows:
-            if rows.execute("SELECT 1 FROM workspaces WHERE name = ?", (name,)).fetchone():
-                raise AlreadyExistsError(f"workspace {name!r} already exists")
-            new = rows.execute("INSERT INTO workspaces (name, user_id) VALUES (?, ?)", (name, user_id)).lastrowid
-        return self.get(int(new or 0))
+        with self._store.transaction():
+            self._check_free(name)
+            workspace_id = self._store.workspaces.add(name, user_id)
+        return self.get(workspace_id)
 
-    def rename(self, workspace_id: int, name: str) -> sqlite3.Row:
-        self._changeable(self.get(workspace_id), "workspace")
+    def rename(self, workspace_id: int, name: str) -> Workspace:
+        _check_changeable("workspace", self.get(workspace_id))
         _check_name("workspace", name)
-        with self._database.transaction() as rows:
-            if rows.execute("SELECT 1 FROM workspaces WHERE name = ? AND id != ?", (name, workspace_id)).fetchone():
-                raise AlreadyExistsError(f"workspace {name!r} already exists")
-            rows.execute("UPDATE workspaces SET name = ? WHERE id = ?", (name, workspace_id))
+        with self._store.transaction():
+            self._check_free(name, except_id=workspace_id)
+            self._store.workspaces.rename(workspace_id, name)
         return self.get(workspace_id)
 
     def archive(self, workspace_id: int, archived: bool) -> None:
         """Archive or unarchive the workspace with its projects and their experiments."""
-        self._changeable(self.get(workspace_id), "workspace")
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE workspaces SET archived = ? WHERE id = ?", (archived, workspace_id))
-            rows.execute("UPDATE projects SET archived = ? WHERE workspace_id = ?", (archived, workspace_id))
-            rows.execute(
-                "UPDATE experiments SET archived = ? WHERE project_id IN (SELECT id FROM projects WHERE workspace_id = ?)",
-                (archived, workspace_id),
-            )
+        _check_changeable("workspace", self.get(workspace_id))
+        self._store.workspaces.set_archived(workspace_id, archived)
 
     def delete(self, workspace_id: int) -> None:
         workspace = self.get(workspace_id)
-        self._changeable(workspace, "workspace")
-        with self._database.transaction() as rows:
-            if workspace["num_experiments"]:
+        _check_changeable("workspace", workspace)
+        with self._store.transaction():
+            if workspace.num_experiments:
                 raise FailedPreconditionError(
-                    f"workspace {workspace['name']!r} holds {workspace['num_experiments']} experiments:"
-                    " delete or move them first"
+                    f"workspace {workspace.name!r} holds {workspace.num_experiments} experiments: delete or move them first"
                 )
-            if rows.execute("SELECT 1 FROM models WHERE workspace_id = ?", (workspace_id,)).fetchone():
-                raise FailedPreconditionError(f"workspace {workspace['name']!r} holds models: delete or move them first")
-            rows.execute("DELETE FROM projects WHERE workspace_id = ?", (workspace_id,))
-            rows.execute("DELETE FROM workspaces WHERE id = ?", (workspace_id,))
+            if self._store.workspaces.has_models(workspace_id):
+                raise FailedPreconditionError(f"workspace {workspace.name!r} holds models: delete or move them first")
+            self._store.workspaces.delete(workspace_id)
 
-    def projects(self, workspace_id: int) -> list[sqlite3.Row]:
+    def _check_free(self, name: str, except_id: int = 0) -> None:
+        existing = self._store.workspaces.by_name(name)
+        if existing and existing.id != except_id:
+            raise AlreadyExistsError(f"workspace {name!r} already exists")
+
+    def projects(self, workspace_id: int) -> list[Project]:
         self.get(workspace_id)
-        query = f"{PROJECT} WHERE workspace_id = ? ORDER BY projects.id"
-        return self._database.connection().execute(query, (workspace_id,)).fetchall()
+        return self._store.projects.of_workspace(workspace_id)
 
-    def project(self, project_id: int) -> sqlite3.Row:
-        return self._one(f"{PROJECT} WHERE projects.id = ?", project_id, f"project {project_id} not found")
+    def project(self, project_id: int) -> Project:
+        if project := self._store.projects.get(project_id):
+            return project
+        raise NotFoundError(f"project {project_id} not found")
 
-    def project_by_key(self, key: str) -> sqlite3.Row:
-        return self._one(f"{PROJECT} WHERE projects.key = ?", key, f"project with the key {key!r} not found")
+    def project_by_key(self, key: str) -> Project:
+        if project := self._store.projects.by_key(key):
+            return project
+        raise NotFoundError(f"project with the key {key!r} not found")
 
-    def project_by_name(self, workspace_name: str, name: str) -> sqlite3.Row:
-        workspace = self.get_by_name(workspace_name)
-        for project in self.projects(workspace["id"]):
-            if project["name"] == name:
-                return project
+    def project_by_name(self, workspace_name: str, name: str) -> Project:
+        if project := self._store.projects.by_name(self.get_by_name(workspace_name).id, name):
+            return project
         raise NotFoundError(f"project {name!r} not found in the workspace {workspace_name!r}")
 
-    def create_project(self, workspace_id: int, name: str, description: str, key: str | None, user_id: int) -> sqlite3.Row:
-        workspace = self.get(workspace_id)
-        self._changeable(workspace, "workspace", immutable=False)
-        _check_name("project", name)
-        with self._database.transaction() as rows:
-            if rows.execute("SELECT 1 FROM projects WHERE workspace_id = ? AND name = ?", (workspace_id, name)).fetchone():
-                raise AlreadyExistsError(f"project {name!r} already exists in the workspace {workspace['name']!r}")
-            key = self._new_key(rows, key, name)
-            new = rows.execute(
-                "INSERT INTO projects (workspace_id, name, key, description, user_id) VALUES (?, ?, ?, ?, ?)",
-                (workspace_id, name, key, description, user_id),
-            ).lastrowid
-        return self.project(int(new or 0))
+    def open_project(self, project_id: int) -> Project:
+        """A project that takes experiments. Raises FailedPreconditionError when it is archived."""
+        project = self.project(project_id)
+        _check_open(project)
+        return project
 
-    def update_project(self, project_id: int, changes: dict[str, Any]) -> sqlite3.Row:
+    def create_project(self, workspace_id: int, name: str, description: str, key: str | None, user_id: int) -> Project:
+        workspace = self.get(workspace_id)
+        _check_name("project", name)
+        with self._store.transaction():
+            if self._store.projects.by_name(workspace_id, name):
+                raise AlreadyExistsError(f"project {name!r} already exists in the workspace {workspace.name!r}")
+            key = self._checked_key(key) if key else self._new_key(name)
+            project_id = self._store.projects.add(workspace_id, name, key=key, description=description, user_id=user_id)
+        return self.project(project_id)
+
+    def update_project(self, project_id: int, changes: dict[str, Any]) -> Project:
         """Set any of name, description, key and notes (a list of {name, contents})."""
         project = self.project(project_id)
         if changes.keys() - {"notes"}:
-            self._changeable(project, "project")
-        with self._database.transaction() as rows:
-            for column in ("name", "description", "key", "notes"):
-                if column not in changes:
-                    continue
-                value = changes[column]
-                if column == "name":
-                    _check_name("project", value)
-                if column == "key" and value != project["key"]:
-                    value = self._new_key(rows, value, project["name"])
-                stored = dumps(value) if column == "notes" else value
-                name = "notes_json" if column == "notes" else column
-                rows.execute(f"UPDATE projects SET {name} = ? WHERE id = ?", (stored, project_id))  # noqa: S608
+            _check_changeable("project", project)
+        with self._store.transaction():
+            if "name" in changes:
+                _check_name("project", changes["name"])
+            if "key" in changes and changes["key"] != project.key:
+                key = changes["key"]
+                changes = {**changes, "key": self._checked_key(key) if key else self._new_key(project.name)}
+            self._store.projects.update(project_id, **changes)
         return self.project(project_id)
 
     def archive_project(self, project_id: int, archived: bool) -> None:
         project = self.project(project_id)
-        self._changeable(project, "project")
-        if project["workspace_archived"]:
-            raise FailedPreconditionError(f"the workspace {project['workspace_name']!r} is archived: unarchive it first")
-        with self._database.transaction() as rows:
-            rows.execute("UPDATE projects SET archived = ? WHERE id = ?", (archived, project_id))
-            rows.execute("UPDATE experiments SET archived = ? WHERE project_id = ?", (archived, project_id))
+        _check_changeable("project", project)
+        if project.workspace_archived:
+            raise FailedPreconditionError(f"the workspace {project.workspace_name!r} is archived: unarchive it first")
+        self._store.projects.set_archived(project_id, archived)
 
     def delete_project(self, project_id: int) -> None:
         project = self.project(project_id)
-        self._changeable(project, "project")
-        if project["num_experiments"]:
+        _check_changeable("project", project)
+        if project.num_experiments:
             raise FailedPreconditionError(
-                f"project {project['name']!r} holds {project['num_experiments']} experiments: delete or move them first"
+                f"project {project.name!r} holds {project.num_experiments} experiments: delete or move them first"
             )
-        with self._database.transaction() as rows:
-            rows.execute("DELETE FROM projects WHERE id = ?", (project_id,))
+        self._store.projects.delete(project_id)
 
-    def resolve_project(self, config: dict[str, Any], project_id: int) -> sqlite3.Row:
+    def resolve_project(self, config: dict[str, Any], project_id: int) -> Project:
         """Where a new experiment goes: the request's project, else the configuration's, else Uncategorized."""
+        workspace, name = config["workspace"], config["project"]
         if project_id:
             project = self.project(project_id)
-        elif config["workspace"] or config["project"]:
-            if not (config["workspace"] and config["project"]):
-                missing = "project" if config["workspace"] else "workspace"
-                raise InvalidArgumentError(f"{missing} is required when the other of workspace and project is given")
-            project = self.project_by_name(config["workspace"], config["project"])
+        elif workspace and name:
+            project = self.project_by_name(workspace, name)
+        elif workspace or name:
+            missing = "project" if workspace else "workspace"
+            raise InvalidArgumentError(f"{missing} is required when the other of workspace and project is given")
         else:
             project = self.project(UNCATEGORIZED)
-        if project["archived"]:
-            raise FailedPreconditionError(f"project {project['name']!r} is archived: unarchive it first")
+        _check_open(project)
         return project
 
-    def _one(self, query: str, key: int | str, missing: str) -> sqlite3.Row:
-        row: sqlite3.Row | None = self._database.connection().execute(query, (key,)).fetchone()
-        if row is None:
-            raise NotFoundError(missing)
-        return row
+    def _checked_key(self, key: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9]{1,5}", key):
+            raise InvalidArgumentError(f"key: {key!r} must be 1 to 5 letters or digits")
+        if self._store.projects.by_key(key):
+            raise AlreadyExistsError(f"a project with the key {key!r} already exists")
+        return key
 
-    @staticmethod
-    def _changeable(row: sqlite3.Row, kind: str, *, immutable: bool = True) -> None:
-        if immutable and row["immutable"]:
-            raise FailedPreconditionError(f"the {kind} {row['name']!r} is built in and cannot be changed")
-
-    @staticmethod
-    def _new_key(rows: sqlite3.Connection, key: str | None, name: str) -> str:
-        if key:
-            if not re.fullmatch(r"[A-Za-z0-9]{1,5}", key):
-                raise InvalidArgumentError(f"key: {key!r} must be 1 to 5 letters or digits")
-            if rows.execute("SELECT 1 FROM projects WHERE key = ?", (key,)).fetchone():
-                raise AlreadyExistsError(f"a project with the key {key!r} already exists")
-            return key
+    def _new_key(self, name: str) -> str:
         prefix = re.sub(r"[^A-Z0-9]", "", name.upper())[:3]
         while True:
             key = (prefix + uuid.uuid4().hex.upper())[:5]
-            if not rows.execute("SELECT 1 FROM projects WHERE key = ?", (key,)).fetchone():
+            if not self._store.projects.by_key(key):
                 return key
+
+
+def _check_changeable(kind: str, noun: Workspace | Project) -> None:
+    if noun.immutable:
+        raise FailedPreconditionError(f"the {kind} {noun.name!r} is built in and cannot be changed")
+
+
+def _check_open(project: Project) -> None:
+    if project.archived:
+        raise FailedPreconditionError(f"project {project.name!r} is archived: unarchive it first")
 
 
 def _check_name(kind: str, name: str) -> None:

@@ -1,4 +1,9 @@
-"""The REST surface: each module lists its endpoints as (method, path, handler). What is in none is answered with 501."""
+"""The REST API: a module for each noun, which lists its endpoints as (method, path, handler).
+
+A handler parses the request, calls the parts of the master that it names as parameters, and returns the answer that
+`messages` makes of their records. `http` calls the handlers and answers any other path with 501; `fields` checks the types
+of the fields of a request's body.
+"""
 
 from minipdk.services.determined.api import (
     checkpoints,
@@ -25,4 +30,4 @@ ENDPOINTS = [
 ]
 
 OPEN = frozenset({"/info", "/api/v1/master", "/api/v1/auth/login"})
-"""What a client may ask before it has logged in."""
+"""The paths that a client may call before it has logged in."""

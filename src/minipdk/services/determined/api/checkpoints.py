@@ -2,106 +2,105 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import StreamingResponse
 
 from minipdk.services.determined import messages
-from minipdk.services.determined.api.http import Call, Endpoint, Json, paginate
+from minipdk.services.determined.api.http import Call, Endpoint, paginate, sort
+from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
-from minipdk.services.determined.metrics import VALIDATION, number
-from minipdk.services.determined.store.schema import loads
+from minipdk.services.determined.experiments import Experiments
+from minipdk.services.determined.model import Checkpoint, Json, Searcher
+from minipdk.services.determined.trials import Trials
 
 
-def of_experiment(call: Call) -> Json:
-    config = loads(call.master.experiments.get(call.id())["config_json"])
-    return _page(call, call.master.checkpoints.of_experiment(call.id()), config)
+def of_experiment(call: Call, checkpoints: Checkpoints, experiments: Experiments) -> Json:
+    searcher = experiments.get(call.id()).searcher
+    return _page(call, checkpoints, checkpoints.of_experiment(call.id()), searcher)
 
 
-def of_trial(call: Call) -> Json:
-    trial = call.master.trials.get(call.id())
-    config = loads(call.master.experiments.get(trial["experiment_id"])["config_json"])
-    return _page(call, call.master.checkpoints.of_trial(trial["id"]), config)
+def of_trial(call: Call, checkpoints: Checkpoints, experiments: Experiments, trials: Trials) -> Json:
+    trial = trials.get(call.id())
+    searcher = experiments.get(trial.experiment_id).searcher
+    return _page(call, checkpoints, checkpoints.of_trial(trial.id), searcher)
 
 
-def get(call: Call) -> Json:
-    return {"checkpoint": messages.checkpoint(call.master, call.master.checkpoints.get(call.path["uuid"]))}
+def get(call: Call, checkpoints: Checkpoints) -> Json:
+    return _message(checkpoints, checkpoints.get(call.path["uuid"]))
 
 
-def set_metadata(call: Call) -> Json:
+def set_metadata(call: Call, checkpoints: Checkpoints) -> Json:
     metadata = call.required("checkpoint", dict).get("metadata") or {}
-    return {
-        "checkpoint": messages.checkpoint(call.master, call.master.checkpoints.set_metadata(call.path["uuid"], metadata))
-    }
+    return _message(checkpoints, checkpoints.set_metadata(call.path["uuid"], metadata))
 
 
-def delete(call: Call) -> Json:
-    call.master.checkpoints.delete(call.required("checkpointUuids", list))
-    call.master.checkpoints.remove_deleted_files()
+def delete(call: Call, checkpoints: Checkpoints) -> Json:
+    checkpoints.delete(call.required("checkpointUuids", list))
+    checkpoints.remove_deleted_files()
     return {}
 
 
-def remove_files(call: Call) -> Json:
-    call.master.checkpoints.remove_files(call.required("checkpointUuids", list), call.required("checkpointGlobs", list))
+def remove_files(call: Call, checkpoints: Checkpoints) -> Json:
+    checkpoints.remove_files(call.required("checkpointUuids", list), call.required("checkpointGlobs", list))
     return {}
 
 
-def report_removed_files(call: Call) -> Json:
-    for one in call.required("checkpoints", list):
-        if one.get("resources") is not None:
-            call.master.checkpoints.set_resources(str(one.get("uuid")), one["resources"].get("resources") or {})
+def report_removed_files(call: Call, checkpoints: Checkpoints) -> Json:
+    for checkpoint in call.required("checkpoints", list):
+        if checkpoint.get("resources") is not None:
+            checkpoints.set_resources(str(checkpoint.get("uuid")), checkpoint["resources"].get("resources") or {})
     return {}
 
 
-def download(call: Call) -> StreamingResponse:
+def download(call: Call, checkpoints: Checkpoints) -> StreamingResponse:
     """``Accept`` chooses application/gzip (a tar.gz, also for */*) or application/zip."""
     accepted = call.request.headers.get("accept", "*/*")
     if "zip" in accepted.replace("gzip", ""):
         kind, media = "zip", "application/zip"
-    elif any(one in accepted for one in ("gzip", "x-tar", "*/*")):
+    elif any(name in accepted for name in ("gzip", "x-tar", "*/*")):
         kind, media = "tgz", "application/gzip"
     else:
         raise InvalidArgumentError(f"Accept: {accepted!r} is not application/gzip or application/zip")
     uuid = call.path["uuid"]
     headers = {"Content-Disposition": f'attachment; filename="{uuid}.{kind}"'}
-    return StreamingResponse(call.master.checkpoints.archive(uuid, kind), media_type=media, headers=headers)
+    return StreamingResponse(checkpoints.archive(uuid, kind), media_type=media, headers=headers)
 
 
-def _page(call: Call, rows: list[sqlite3.Row], config: Json) -> Json:
-    if wanted := call.many("states"):
-        rows = [row for row in rows if f"STATE_{row['state']}" in wanted]
-    rows = _sorted(call, rows, config)
-    page, pagination = paginate(rows, call)
-    return {"checkpoints": [messages.checkpoint(call.master, row) for row in page], "pagination": pagination}
+def _message(checkpoints: Checkpoints, checkpoint: Checkpoint) -> Json:
+    return {"checkpoint": messages.checkpoint(checkpoints.details(checkpoint))}
 
 
-def _sorted(call: Call, rows: list[sqlite3.Row], config: Json) -> list[sqlite3.Row]:
-    """By a metric or an attribute; those without it come last. The searcher's metric alone means the best first."""
-    searcher = config["searcher"]
-    name, attribute, order = call.one("sortByMetric"), call.one("sortByAttr") or "SORT_BY_UNSPECIFIED", call.one("orderBy")
-    descending = order == "ORDER_BY_DESC"
-    if not name and attribute in ("SORT_BY_UNSPECIFIED", "SORT_BY_SEARCHER_METRIC"):
-        name = searcher["metric"]
-        if order in (None, "ORDER_BY_UNSPECIFIED"):
-            descending = not searcher["smaller_is_better"]
-    keys: dict[str, Any] = {
-        "SORT_BY_UUID": lambda row: row["uuid"],
-        "SORT_BY_TRIAL_ID": lambda row: row["trial_id"],
-        "SORT_BY_BATCH_NUMBER": lambda row: row["steps"],
-        "SORT_BY_END_TIME": lambda row: row["report_time"],
-        "SORT_BY_STATE": lambda row: row["state"],
+def _page(call: Call, checkpoints: Checkpoints, listed: list[Checkpoint], searcher: Searcher) -> Json:
+    if states := call.texts("states"):
+        listed = [checkpoint for checkpoint in listed if f"STATE_{checkpoint.state}" in states]
+    page, pagination = paginate(_sorted(call, checkpoints, listed, searcher), call)
+    shown = [messages.checkpoint(checkpoints.details(checkpoint)) for checkpoint in page]
+    return {"checkpoints": shown, "pagination": pagination}
+
+
+def _sorted(call: Call, checkpoints: Checkpoints, listed: list[Checkpoint], searcher: Searcher) -> list[Checkpoint]:
+    """By a metric or an attribute. Sorted by the searcher's metric without an order, the best comes first."""
+    metric, attribute = call.text("sortByMetric"), call.text("sortByAttr") or "SORT_BY_UNSPECIFIED"
+    descending = call.descending
+    if not metric and attribute in ("SORT_BY_UNSPECIFIED", "SORT_BY_SEARCHER_METRIC"):
+        metric = searcher.metric
+        if call.text("orderBy") in (None, "ORDER_BY_UNSPECIFIED"):
+            descending = not searcher.smaller_is_better
+    if metric:
+        name = metric
+        return sort(listed, lambda checkpoint: checkpoints.metric(checkpoint, name), reverse=descending)
+    keys: dict[str, Callable[[Checkpoint], Any]] = {
+        "SORT_BY_UUID": lambda checkpoint: checkpoint.uuid,
+        "SORT_BY_TRIAL_ID": lambda checkpoint: checkpoint.trial_id,
+        "SORT_BY_BATCH_NUMBER": lambda checkpoint: checkpoint.steps,
+        "SORT_BY_END_TIME": lambda checkpoint: checkpoint.report_time,
+        "SORT_BY_STATE": lambda checkpoint: checkpoint.state,
     }
-    if not name and attribute not in keys:
+    if attribute not in keys:
         raise UnsupportedError(f"sortByAttr {attribute}")
-
-    def by_metric(row: sqlite3.Row) -> float | None:
-        return number(call.master.metrics.at(row["trial_id"], VALIDATION, row["steps"]), str(name))
-
-    key: Any = by_metric if name else keys[attribute]
-    values = [(key(row), row) for row in rows]
-    known = sorted((one for one in values if one[0] is not None), key=lambda one: one[0], reverse=descending)
-    return [row for _, row in known] + [row for value, row in values if value is None]
+    return sort(listed, keys[attribute], reverse=descending)
 
 
 ENDPOINTS: list[Endpoint] = [

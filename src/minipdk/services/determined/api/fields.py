@@ -1,4 +1,4 @@
-"""The types of the fields that requests carry, in Determined's protos: checked before any handler sees them."""
+"""The types of the fields of request bodies, from Determined's protos, checked before a handler is called."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def _is_object(value: Any) -> bool:
 
 
 def _list_of(fits: Check) -> Check:
-    return lambda value: isinstance(value, list) and all(fits(one) for one in value)
+    return lambda value: isinstance(value, list) and all(fits(item) for item in value)
 
 
 def _object_of(**fields: Check) -> Check:
     def fits(value: Any) -> bool:
         return isinstance(value, dict) and all(
-            value.get(name) is None or check_one(value[name]) for name, check_one in fields.items()
+            value.get(name) is None or fits_field(value[name]) for name, fits_field in fields.items()
         )
 
     return fits

@@ -1,17 +1,19 @@
-"""How a REST call reaches a handler and an answer or a refusal reaches the client.
+"""How a REST call reaches a handler, and how a response or a refusal reaches the client.
 
-A handler is a plain function ``(Call) -> JSON object`` run in a worker thread, or an ``async`` one that returns a response,
-for what waits or streams. Whatever has no handler is answered with 501.
+A handler is a function of the `Call` and of the parts that it needs: it names each part as a parameter with its type, such
+as ``experiments: Experiments``, and the application passes it. A plain function returns a JSON object and runs in a worker
+thread; an ``async`` one, for handlers that wait or stream, returns a response. A path without a handler gets a 501.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar, get_type_hints
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -23,20 +25,17 @@ from starlette.types import Receive, Scope, Send
 
 from minipdk.services.determined.api.fields import check
 from minipdk.services.determined.errors import InvalidArgumentError, MasterError, UnauthenticatedError, UnsupportedError
-from minipdk.services.determined.users import Caller
-
-if TYPE_CHECKING:
-    from minipdk.services.determined.master import Master
+from minipdk.services.determined.model import Caller, Json
+from minipdk.services.determined.users import Users
 
 log = logging.getLogger(__name__)
-Json = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request: who calls, the JSON body, the path's parameters, the query, and the master to answer it."""
+    """One request: the caller, the JSON body, the parameters of the path and the query."""
 
-    master: Master
     caller: Caller | None
     body: Json
     path: dict[str, Any]
@@ -56,33 +55,38 @@ class Call:
         except ValueError:
             raise InvalidArgumentError(f"{name}: {self.path[name]!r} is not a number") from None
 
-    def one(self, *names: str) -> str | None:
+    def text(self, *names: str) -> str | None:
         """The query parameter, under any of its spellings."""
         return next((self.query[name] for name in names if name in self.query), None)
 
-    def many(self, name: str) -> list[str]:
+    def texts(self, name: str) -> list[str]:
+        """A query parameter that may be given several times."""
         return self.query.getlist(name)
 
     def flag(self, name: str) -> bool | None:
         """A query parameter that is true, false or absent."""
-        value = self.one(name)
+        value = self.text(name)
         return None if value is None else value.lower() == "true"
 
     def number(self, name: str, default: int = 0) -> int:
-        value = self.one(name)
+        value = self.text(name)
         try:
             return default if value is None else int(value)
         except ValueError:
             raise InvalidArgumentError(f"{name}: {value!r} is not a number") from None
 
     def numbers(self, name: str) -> list[int]:
-        """A query parameter that is given any number of times."""
+        """A query parameter that may be given several times."""
         try:
-            return [int(value) for value in self.many(name)]
+            return [int(value) for value in self.texts(name)]
         except ValueError:
-            raise InvalidArgumentError(f"{name}: {self.many(name)!r} are not all numbers") from None
+            raise InvalidArgumentError(f"{name}: {self.texts(name)!r} are not all numbers") from None
 
-    def required(self, name: str, kind: type = str) -> Any:
+    @property
+    def descending(self) -> bool:
+        return self.text("orderBy") == "ORDER_BY_DESC"
+
+    def required(self, name: str, kind: type[T]) -> T:
         """The body's field ``name``. Raises InvalidArgumentError when it is missing or not a ``kind``."""
         value = self.body.get(name)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -90,21 +94,35 @@ class Call:
         return value
 
 
-Handler = Callable[[Call], Any]
+Handler = Callable[..., Any]
 Endpoint = tuple[str, str, Handler]
+"""The method, the path and the handler."""
 
 
-def application(master: Master, endpoints: Iterable[Endpoint], open_paths: frozenset[str], **options: Any) -> Starlette:
-    """The ASGI application. ``open_paths`` need no token."""
+def application(
+    parts: Iterable[object], endpoints: Iterable[Endpoint], open_paths: frozenset[str], **options: Any
+) -> Starlette:
+    """The ASGI application over the ``parts`` of a master. ``open_paths`` need no token."""
+    by_type = {type(part): part for part in parts}
+    users = by_type[Users]
+    assert isinstance(users, Users)
     routes = [
-        Route(path, _endpoint(master, handler, path in open_paths), methods=[method]) for method, path, handler in endpoints
+        Route(path, _endpoint(_bind(handler, by_type), None if path in open_paths else users), methods=[method])
+        for method, path, handler in endpoints
     ]
     return Starlette(routes=[*routes, Route("/{path:path}", _Unsupported())], **options)
 
 
-def paginate(items: list[Any], call: Call, *, default_limit: int = 0) -> tuple[list[Any], Json]:
+def _bind(handler: Handler, parts: dict[type[object], object]) -> Callable[[Call], Any]:
+    """``handler`` with the parts that its parameters after the call name by their types."""
+    types = get_type_hints(handler)
+    _, *names = inspect.signature(handler).parameters
+    return functools.partial(handler, **{name: parts[types[name]] for name in names})
+
+
+def paginate(items: list[T], call: Call) -> tuple[list[T], Json]:
     """The page of ``items`` that ``offset`` and ``limit`` ask for, and Determined's description of it."""
-    offset, limit = call.number("offset"), call.number("limit", default_limit)
+    offset, limit = call.number("offset"), call.number("limit")
     start = max(0, len(items) + offset if offset < 0 else offset)
     end = min(len(items), start + limit) if limit > 0 else len(items)
     start = min(start, len(items))
@@ -112,16 +130,20 @@ def paginate(items: list[Any], call: Call, *, default_limit: int = 0) -> tuple[l
     return items[start:end], page
 
 
-def ordered(items: list[Any], call: Call, keys: dict[str, Callable[[Any], Any]], default: str) -> list[Any]:
-    """``items`` by the ``sortBy`` and ``orderBy`` of the call; a value that is absent sorts last."""
-    name = (call.one("sortBy") or default).removeprefix("SORT_BY_")
+def ordered(items: list[T], call: Call, keys: dict[str, Callable[[T], Any]], default: str) -> list[T]:
+    """``items`` by the ``sortBy`` and ``orderBy`` of the call; items without a value come last."""
+    name = (call.text("sortBy") or default).removeprefix("SORT_BY_")
     name = default if name == "UNSPECIFIED" else name
     if name not in keys:
         raise UnsupportedError(f"sortBy SORT_BY_{name}")
-    key = keys[name]
-    known = [item for item in items if key(item) is not None]
-    known.sort(key=key, reverse=call.one("orderBy") == "ORDER_BY_DESC")
-    return known + [item for item in items if key(item) is None]
+    return sort(items, keys[name], reverse=call.descending)
+
+
+def sort(items: Iterable[T], key: Callable[[T], Any], *, reverse: bool) -> list[T]:
+    """``items`` by ``key``; items whose key is None come last."""
+    pairs = [(key(item), item) for item in items]
+    known = sorted((pair for pair in pairs if pair[0] is not None), key=lambda pair: pair[0], reverse=reverse)
+    return [item for _, item in known] + [item for value, item in pairs if value is None]
 
 
 def stream(messages: AsyncIterator[Json]) -> StreamingResponse:
@@ -138,22 +160,24 @@ def stream(messages: AsyncIterator[Json]) -> StreamingResponse:
 
 
 class _Unsupported:
-    """Answers whatever Determined may have and this master does not."""
+    """Refuses requests for anything that Determined may have and this master does not."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = UnsupportedError(f"{scope['method']} {scope['path']}")
         await JSONResponse(error.body(), error.status)(scope, receive, send)
 
 
-def _endpoint(master: Master, handler: Handler, is_open: bool) -> Callable[[Request], Any]:
+def _endpoint(handler: Callable[[Call], Any], users: Users | None) -> Callable[[Request], Any]:
+    """The endpoint that calls ``handler``, after authentication by ``users`` if they are given."""
+
+    is_async = inspect.iscoroutinefunction(handler)
+
     async def answer(request: Request) -> Response:
         try:
             body = await _body(request)
-            call = Call(master, None, body, request.path_params, request.query_params, request)
-            if not is_open:
-                caller = master.users.authenticate(_token(request))
-                call = Call(master, caller, body, request.path_params, request.query_params, request)
-            if inspect.iscoroutinefunction(handler):
+            caller = users.authenticate(_token(request)) if users else None
+            call = Call(caller, body, request.path_params, request.query_params, request)
+            if is_async:
                 response: Response = await handler(call)
                 return response
             result = await run_in_threadpool(handler, call)

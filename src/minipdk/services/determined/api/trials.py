@@ -1,187 +1,191 @@
-"""Trials: what they measured, what they printed, and stopping them."""
+"""Trials: their metrics and logs, and stopping them."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import StreamingResponse
 
 from minipdk.services.determined import messages
-from minipdk.services.determined.api.http import Call, Endpoint, Json, ordered, paginate, stream
+from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate, stream
+from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import MasterError, UnsupportedError
-from minipdk.services.determined.logs import AGENT, Filter
-from minipdk.services.determined.metrics import TRAINING, VALIDATION, report_message, workload
-from minipdk.services.determined.store.schema import loads
+from minipdk.services.determined.experiments import Experiments
+from minipdk.services.determined.logs import Logs, checked
+from minipdk.services.determined.metrics import Metrics
+from minipdk.services.determined.model import TRAINING, VALIDATION, Json, LogFilter, State, Trial
+from minipdk.services.determined.resource_manager.scheduler import Scheduler
+from minipdk.services.determined.trials import Trials
 
-REPORTS_AT_ONCE = 100
+REPORTS_IN_A_MESSAGE = 100
 
 
-def get(call: Call) -> Json:
-    return {"trial": messages.trial(call.master, call.master.trials.get(call.id()))}
+def get(call: Call, trials: Trials, experiments: Experiments) -> Json:
+    trial = trials.get(call.id())
+    return {"trial": messages.trial(trials.details(trial, experiments.get(trial.experiment_id).searcher))}
 
 
-def list_(call: Call) -> Json:
-    config = loads(call.master.experiments.get(call.id())["config_json"])
-    trials = [messages.trial(call.master, row, config) for row in call.master.trials.of_experiment(call.id())]
-    if wanted := call.many("states"):
-        trials = [trial for trial in trials if trial["state"] in wanted]
-    metric = config["searcher"]["metric"]
-    keys: dict[str, Any] = {
-        "ID": lambda t: t["id"],
-        "START_TIME": lambda t: t["startTime"],
-        "END_TIME": lambda t: t["endTime"],
-        "STATE": lambda t: t["state"],
-        "BEST_VALIDATION_METRIC": lambda t: t["searcherMetricValue"],
-        "LATEST_VALIDATION_METRIC": lambda t: (
-            (t["latestValidation"] or {}).get("metrics", {}).get("avgMetrics", {}).get(metric)
+def list_(call: Call, trials: Trials, experiments: Experiments) -> Json:
+    searcher = experiments.get(call.id()).searcher
+    shown = [messages.trial(trials.details(trial, searcher)) for trial in trials.of_experiment(call.id())]
+    if states := call.texts("states"):
+        shown = [message for message in shown if message["state"] in states]
+    keys: dict[str, Callable[[Json], Any]] = {
+        "ID": lambda message: message["id"],
+        "START_TIME": lambda message: message["startTime"],
+        "END_TIME": lambda message: message["endTime"],
+        "STATE": lambda message: message["state"],
+        "BEST_VALIDATION_METRIC": lambda message: message["searcherMetricValue"],
+        "LATEST_VALIDATION_METRIC": lambda message: (
+            (message["latestValidation"] or {}).get("metrics", {}).get("avgMetrics", {}).get(searcher.metric)
         ),
-        "BATCHES_PROCESSED": lambda t: t["totalBatchesProcessed"],
-        "RESTARTS": lambda t: t["restarts"],
-        "CHECKPOINT_SIZE": lambda t: int(t["totalCheckpointSize"]),
+        "BATCHES_PROCESSED": lambda message: message["totalBatchesProcessed"],
+        "RESTARTS": lambda message: message["restarts"],
+        "CHECKPOINT_SIZE": lambda message: int(message["totalCheckpointSize"]),
     }
-    page, pagination = paginate(ordered(trials, call, keys, "ID"), call)
+    page, pagination = paginate(ordered(shown, call, keys, "ID"), call)
     return {"trials": page, "pagination": pagination}
 
 
-def kill(call: Call) -> Json:
-    call.master.experiments.kill_trial(call.id())
-    call.master.scheduler.wake()
+def kill(call: Call, experiments: Experiments, scheduler: Scheduler) -> Json:
+    experiments.kill_trial(call.id())
+    scheduler.wake()
     return {}
 
 
-def kill_runs(call: Call) -> Json:
-    """Runs are trials, by the name that later versions of Determined give them."""
-    return _each_run(call, call.master.experiments.kill_trial)
+def kill_runs(call: Call, experiments: Experiments, scheduler: Scheduler) -> Json:
+    """Runs are trials, under the name that later versions of Determined give them."""
+    return _each_run(call, experiments.kill_trial, scheduler)
 
 
-def pause_runs(call: Call) -> Json:
-    return _each_run(
-        call, lambda run: call.master.experiments.set_paused(call.master.trials.get(run)["experiment_id"], True)
-    )
+def pause_runs(call: Call, experiments: Experiments, scheduler: Scheduler) -> Json:
+    return _each_run(call, experiments.pause_with_trial, scheduler)
 
 
-def workloads(call: Call) -> Json:
+def workloads(call: Call, trials: Trials, metrics: Metrics, checkpoints: Checkpoints) -> Json:
     """Training, validation and checkpoints in the order of batches."""
-    trial_id = call.master.trials.get(call.id())["id"]
-    with_batches = bool(call.flag("includeBatchMetrics"))
-    only, kind = call.one("filter") or "", call.one("metricType") or ""
-    found: list[tuple[int, int, Json]] = []
-    for row in call.master.metrics.of_trial(trial_id, call.one("group")):
-        name = {TRAINING: "training", VALIDATION: "validation"}.get(row["metric_group"])
-        if name and (kind in ("", "METRIC_TYPE_UNSPECIFIED") or kind == f"METRIC_TYPE_{name.upper()}"):
-            order = 0 if name == "training" else 1
-            found.append((row["steps"], order, {name: workload(row, with_batches=with_batches)}))
-    found += [
-        (row["steps"], 2, {"checkpoint": messages.checkpoint_workload(row)})
-        for row in call.master.checkpoints.of_trial(trial_id)
-        if not (call.flag("removeDeletedCheckpoints") and row["state"] == "DELETED")
+    trial_id = trials.get(call.id()).id
+    chosen = {
+        "FILTER_OPTION_CHECKPOINT": {"checkpoint"},
+        "FILTER_OPTION_VALIDATION": {"validation"},
+        "FILTER_OPTION_CHECKPOINT_OR_VALIDATION": {"validation", "checkpoint"},
+    }.get(call.text("filter") or "", set(WORKLOAD_KINDS))
+    listed = [
+        workload
+        for workload in (*_metrics_workloads(call, trial_id, metrics), *_checkpoint_workloads(call, trial_id, checkpoints))
+        if workload[1] in chosen
     ]
-    keep = {
-        "FILTER_OPTION_CHECKPOINT": {2},
-        "FILTER_OPTION_VALIDATION": {1},
-        "FILTER_OPTION_CHECKPOINT_OR_VALIDATION": {1, 2},
-    }
-    found = [one for one in found if one[1] in keep.get(only, {0, 1, 2})]
-    found.sort(key=lambda one: one[:2], reverse=call.one("orderBy") == "ORDER_BY_DESC")
-    page, pagination = paginate([message for _, _, message in found], call)
+    listed.sort(key=lambda workload: (workload[0], WORKLOAD_KINDS.index(workload[1])), reverse=call.descending)
+    page, pagination = paginate([{kind: message} for _, kind, message in listed], call)
     return {"workloads": page, "pagination": pagination}
 
 
-async def metrics(call: Call) -> StreamingResponse:
-    return _reports(call, call.one("group") or "")
+WORKLOAD_KINDS = ("training", "validation", "checkpoint")
+Workload = tuple[int, str, Json | None]
+"""The number of batches, the kind and the message."""
 
 
-async def training_metrics(call: Call) -> StreamingResponse:
-    return _reports(call, TRAINING)
+def _metrics_workloads(call: Call, trial_id: int, metrics: Metrics) -> list[Workload]:
+    with_batches, metric_type = bool(call.flag("includeBatchMetrics")), call.text("metricType") or ""
+    kinds = {TRAINING: "training", VALIDATION: "validation"}
+    if metric_type not in ("", "METRIC_TYPE_UNSPECIFIED"):
+        kinds = {group: kind for group, kind in kinds.items() if metric_type == f"METRIC_TYPE_{kind.upper()}"}
+    return [
+        (report.steps, kinds[report.metric_group], messages.metrics_workload(report, with_batches=with_batches))
+        for report in metrics.of_trial(trial_id, call.text("group"))
+        if report.metric_group in kinds
+    ]
 
 
-async def validation_metrics(call: Call) -> StreamingResponse:
-    return _reports(call, VALIDATION)
+def _checkpoint_workloads(call: Call, trial_id: int, checkpoints: Checkpoints) -> list[Workload]:
+    hide_deleted = call.flag("removeDeletedCheckpoints")
+    return [
+        (checkpoint.steps, "checkpoint", messages.checkpoint_workload(checkpoint))
+        for checkpoint in checkpoints.of_trial(trial_id)
+        if not (hide_deleted and checkpoint.state == State.DELETED)
+    ]
 
 
-async def trial_logs(call: Call) -> StreamingResponse:
-    return _log_lines(call, call.master.trials.get(call.id()), "trialId")
+async def all_metrics(call: Call, trials: Trials, metrics: Metrics) -> StreamingResponse:
+    return _reports(call, trials, metrics, call.text("group") or "")
 
 
-async def task_logs(call: Call) -> StreamingResponse:
-    return _log_lines(call, call.master.trials.get_by_task(call.path["taskId"]), "taskId")
+async def training_metrics(call: Call, trials: Trials, metrics: Metrics) -> StreamingResponse:
+    return _reports(call, trials, metrics, TRAINING)
 
 
-async def trial_log_fields(call: Call) -> StreamingResponse:
-    return stream(_fields(call, call.master.trials.get(call.id())["id"]))
+async def validation_metrics(call: Call, trials: Trials, metrics: Metrics) -> StreamingResponse:
+    return _reports(call, trials, metrics, VALIDATION)
 
 
-async def task_log_fields(call: Call) -> StreamingResponse:
-    return stream(_fields(call, call.master.trials.get_by_task(call.path["taskId"])["id"]))
+async def trial_logs(call: Call, trials: Trials, logs: Logs) -> StreamingResponse:
+    trial = trials.get(call.id())
+    return _log_entries(call, logs, trial, {"trialId": trial.id})
 
 
-def get_metadata(call: Call) -> Json:
-    return {"metadata": loads(call.master.trials.get(call.id())["metadata_json"])}
+async def task_logs(call: Call, trials: Trials, logs: Logs) -> StreamingResponse:
+    trial = trials.get_by_task(call.path["taskId"])
+    return _log_entries(call, logs, trial, {"taskId": trial.task_id})
 
 
-def _reports(call: Call, group: str) -> StreamingResponse:
-    trials = [call.master.trials.get(number)["id"] for number in call.numbers("trialIds")]
+async def trial_log_fields(call: Call, trials: Trials, logs: Logs) -> StreamingResponse:
+    return stream(_log_fields(logs, trials.get(call.id())))
+
+
+async def task_log_fields(call: Call, trials: Trials, logs: Logs) -> StreamingResponse:
+    return stream(_log_fields(logs, trials.get_by_task(call.path["taskId"])))
+
+
+def get_metadata(call: Call, trials: Trials) -> Json:
+    return {"metadata": trials.get(call.id()).metadata}
+
+
+def _reports(call: Call, trials: Trials, metrics: Metrics, group: str) -> StreamingResponse:
+    trial_ids = [trials.get(number).id for number in call.numbers("trialIds")]
 
     async def pages() -> AsyncIterator[Json]:
-        for trial_id in trials:
-            rows = call.master.metrics.of_trial(trial_id, group)
-            for start in range(0, len(rows), REPORTS_AT_ONCE):
-                yield {"metrics": [report_message(row) for row in rows[start : start + REPORTS_AT_ONCE]]}
+        for trial_id in trial_ids:
+            reports = metrics.of_trial(trial_id, group)
+            for start in range(0, len(reports), REPORTS_IN_A_MESSAGE):
+                page = reports[start : start + REPORTS_IN_A_MESSAGE]
+                yield {"metrics": [messages.metrics_report(report) for report in page]}
 
     return stream(pages())
 
 
-def _log_lines(call: Call, trial: sqlite3.Row, owner: str) -> StreamingResponse:
-    """The trial's log; each line says whose it is in the field ``owner``: trialId or taskId."""
-    wanted = Filter(
-        levels=call.many("levels"),
-        stdtypes=call.many("stdtypes"),
-        sources=call.many("sources"),
-        containers=call.many("containerIds"),
-        allocations=call.many("allocationIds"),
-        agents=call.many("agentIds"),
-        ranks=call.numbers("rankIds"),
-        text=call.one("searchText") or "",
-        is_regex=bool(call.flag("enableRegex")),
-        after=call.one("timestampAfter"),
-        before=call.one("timestampBefore"),
+def _log_entries(call: Call, logs: Logs, trial: Trial, owner: Json) -> StreamingResponse:
+    """The trial's log; each entry contains the fields of ``owner``."""
+    log_filter = checked(
+        LogFilter(
+            levels=call.texts("levels"),
+            stdtypes=call.texts("stdtypes"),
+            sources=call.texts("sources"),
+            containers=call.texts("containerIds"),
+            allocations=call.texts("allocationIds"),
+            agents=call.texts("agentIds"),
+            ranks=call.numbers("rankIds"),
+            text=call.text("searchText") or "",
+            is_regex=bool(call.flag("enableRegex")),
+            after=call.text("timestampAfter"),
+            before=call.text("timestampBefore"),
+        )
     )
-    wanted.check()
-    newest_first, follow = call.one("orderBy") == "ORDER_BY_DESC", bool(call.flag("follow"))
-    rows = call.master.logs.read(trial["id"], wanted, limit=call.number("limit"), newest_first=newest_first, follow=follow)
-    identity = {owner: trial["id"] if owner == "trialId" else trial["task_id"]}
+    limit, follow = call.number("limit"), bool(call.flag("follow"))
+    entries = logs.read(trial.id, log_filter, limit=limit, newest_first=call.descending, follow=follow)
 
-    async def lines() -> AsyncIterator[Json]:
-        async for row in rows:
-            yield {**_log_line(row), **identity}
+    async def shown() -> AsyncIterator[Json]:
+        async for entry in entries:
+            yield {**messages.log_entry(entry), **owner}
 
-    return stream(lines())
+    return stream(shown())
 
 
-def _log_line(row: sqlite3.Row) -> Json:
-    container = f"{row['container_id'][:8]} " if row["container_id"] else ""
-    return {
-        "id": str(row["id"]),
-        "timestamp": row["timestamp"],
-        "level": row["level"],
-        "log": f"{row['log']}\n",
-        "message": f"[{row['timestamp']}] {container}|| {row['log']}\n",
-        "agentId": AGENT,
-        "containerId": row["container_id"],
-        "allocationId": row["allocation_id"],
-        "rankId": row["rank_id"],
-        "source": row["source"],
-        "stdtype": row["stdtype"],
-    }
+async def _log_fields(logs: Logs, trial: Trial) -> AsyncIterator[Json]:
+    yield logs.fields(trial.id)
 
 
-async def _fields(call: Call, trial_id: int) -> AsyncIterator[Json]:
-    yield call.master.logs.fields(trial_id)
-
-
-def _each_run(call: Call, act: Any) -> Json:
+def _each_run(call: Call, act: Callable[[int], None], scheduler: Scheduler) -> Json:
     if call.body.get("filter"):
         raise UnsupportedError("choosing runs by a filter")
     results = []
@@ -191,13 +195,13 @@ def _each_run(call: Call, act: Any) -> Json:
             results.append({"id": run, "error": ""})
         except MasterError as error:
             results.append({"id": run, "error": str(error)})
-    call.master.scheduler.wake()
+    scheduler.wake()
     return {"results": results}
 
 
 ENDPOINTS: list[Endpoint] = [
     ("GET", "/api/v1/experiments/{id}/trials", list_),
-    ("GET", "/api/v1/trials/metrics/trial_metrics", metrics),
+    ("GET", "/api/v1/trials/metrics/trial_metrics", all_metrics),
     ("GET", "/api/v1/trials/metrics/training_metrics", training_metrics),
     ("GET", "/api/v1/trials/metrics/validation_metrics", validation_metrics),
     ("GET", "/api/v1/trials/{id}", get),

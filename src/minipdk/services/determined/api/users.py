@@ -2,83 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages
-from minipdk.services.determined.api.http import Call, Endpoint, Json, ordered, paginate
+from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, PermissionDeniedError
-from minipdk.services.determined.users import client_hash
+from minipdk.services.determined.model import Json, User
+from minipdk.services.determined.resource_manager.allocations import Allocations
+from minipdk.services.determined.users import Users, client_hash
+
+COLUMNS = {"username": "username", "admin": "admin", "active": "active", "displayName": "display_name"}
+KEYS: dict[str, Callable[[User], Any]] = {
+    "ID": lambda user: user.id,
+    "USER_NAME": lambda user: user.username,
+    "NAME": lambda user: user.username,
+    "ADMIN": lambda user: user.admin,
+    "ACTIVE": lambda user: user.active,
+    "DISPLAY_NAME": lambda user: user.display_name,
+    "MODIFIED_TIME": lambda user: user.modified_at,
+}
 
 
-def login(call: Call) -> Json:
-    token, user = call.master.users.login(
-        call.required("username"), str(call.body.get("password") or ""), is_hashed=bool(call.body.get("isHashed"))
+def login(call: Call, users: Users, allocations: Allocations) -> Json:
+    token, user = users.login(
+        call.required("username", str), str(call.body.get("password") or ""), is_hashed=bool(call.body.get("isHashed"))
     )
-    call.master.allocations.launcher.warm_up()
+    allocations.warm_up()
     return {"token": token, "user": messages.user(user)}
 
 
-def logout(call: Call) -> Json:
-    call.master.users.logout(call.request.headers.get("authorization", "").partition(" ")[2])
+def logout(call: Call, users: Users) -> Json:
+    users.logout(call.request.headers.get("authorization", "").partition(" ")[2])
     return {}
 
 
-def me(call: Call) -> Json:
-    return {"user": messages.user(call.master.users.get(call.user.user_id))}
+def me(call: Call, users: Users) -> Json:
+    return {"user": messages.user(users.get(call.user.user_id))}
 
 
-def list_users(call: Call) -> Json:
-    users = [messages.user(row) for row in call.master.users.all()]
+def list_users(call: Call, users: Users) -> Json:
+    listed, name = users.all(), call.text("name")
     for field in ("admin", "active"):
-        if (wanted := call.flag(field)) is not None:
-            users = [user for user in users if user[field] == wanted]
-    if name := call.one("name"):
-        users = [user for user in users if name in user["username"] or name in user["displayName"]]
-    keys = {"ID": _by("id"), "USER_NAME": _by("username"), "NAME": _by("username"), "ADMIN": _by("admin")}
-    keys |= {"ACTIVE": _by("active"), "DISPLAY_NAME": _by("displayName"), "MODIFIED_TIME": _by("modifiedAt")}
-    page, pagination = paginate(ordered(users, call, keys, "ID"), call)
-    return {"users": page, "pagination": pagination}
+        if (value := call.flag(field)) is not None:
+            listed = [user for user in listed if getattr(user, field) == value]
+    if name:
+        listed = [user for user in listed if name in user.username or name in user.display_name]
+    page, pagination = paginate(ordered(listed, call, KEYS, "ID"), call)
+    return {"users": [messages.user(user) for user in page], "pagination": pagination}
 
 
-def get_user(call: Call) -> Json:
-    return {"user": messages.user(call.master.users.get(call.id("userId")))}
+def get_user(call: Call, users: Users) -> Json:
+    return {"user": messages.user(users.get(call.id("userId")))}
 
 
-def get_user_by_username(call: Call) -> Json:
-    return {"user": messages.user(call.master.users.get_by_name(call.path["username"]))}
+def get_user_by_username(call: Call, users: Users) -> Json:
+    return {"user": messages.user(users.get_by_name(call.path["username"]))}
 
 
-def create_user(call: Call) -> Json:
-    _administrators_only(call)
-    user = call.required("user", dict)
-    if user.get("remote"):
+def create_user(call: Call, users: Users) -> Json:
+    _require_administrator(call)
+    fields = call.required("user", dict)
+    if fields.get("remote"):
         raise InvalidArgumentError("user.remote: this cluster has no identity provider")
-    row = call.master.users.create(
-        str(user.get("username") or ""),
-        admin=bool(user.get("admin")),
-        active=bool(user.get("active", True)),
-        display_name=user.get("displayName") or "",
+    user = users.create(
+        str(fields.get("username") or ""),
+        admin=bool(fields.get("admin")),
+        active=bool(fields.get("active", True)),
+        display_name=fields.get("displayName") or "",
         password_hash=_hash(call.body),
     )
-    return {"user": messages.user(row)}
+    return {"user": messages.user(user)}
 
 
-def update_user(call: Call) -> Json:
-    user_id = call.id("userId")
-    body = call.body
+def update_user(call: Call, users: Users) -> Json:
+    user_id, body = call.id("userId"), call.body
     if user_id != call.user.user_id or body.keys() & {"admin", "active", "username"}:
-        _administrators_only(call)
-    columns = {"username": "username", "admin": "admin", "active": "active", "displayName": "display_name"}
-    changes = {column: body[field] for field, column in columns.items() if body.get(field) is not None}
+        _require_administrator(call)
+    changes = {column: body[field] for field, column in COLUMNS.items() if body.get(field) is not None}
     password = _hash(body) if body.get("password") is not None else None
-    return {"user": messages.user(call.master.users.update(user_id, changes, password))}
+    return {"user": messages.user(users.update(user_id, changes, password))}
 
 
-def set_password(call: Call) -> Json:
+def set_password(call: Call, users: Users) -> Json:
     user_id = call.id("userId")
     if user_id != call.user.user_id:
-        _administrators_only(call)
-    return {"user": messages.user(call.master.users.update(user_id, {}, call.required("")))}
+        _require_administrator(call)
+    return {"user": messages.user(users.update(user_id, {}, call.required("", str)))}
 
 
 def _hash(body: Json) -> str:
@@ -86,13 +96,9 @@ def _hash(body: Json) -> str:
     return password if body.get("isHashed") else client_hash(password)
 
 
-def _administrators_only(call: Call) -> None:
+def _require_administrator(call: Call) -> None:
     if not call.user.admin:
         raise PermissionDeniedError(f"user {call.user.username!r} is not an administrator: log in as admin")
-
-
-def _by(field: str) -> Any:
-    return lambda user: user[field]
 
 
 ENDPOINTS: list[Endpoint] = [

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages
-from minipdk.services.determined.api.http import Call, Endpoint, Json, ordered, paginate
+from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
+from minipdk.services.determined.model import Json, Project, Workspace
+from minipdk.services.determined.workspaces import Workspaces
 
-KEYS: dict[str, Any] = {"ID": lambda row: row["id"], "NAME": lambda row: row["name"].lower()}
-NOT_HERE = (
+KEYS: dict[str, Callable[[Workspace | Project], Any]] = {
+    "ID": lambda noun: noun.id,
+    "NAME": lambda noun: noun.name.lower(),
+}
+UNSUPPORTED_SETTINGS = (
     "agentUserGroup",
     "checkpointStorageConfig",
     "clusterNamespaceMeta",
@@ -21,98 +27,95 @@ NOT_HERE = (
 )
 
 
-def list_workspaces(call: Call) -> Json:
-    rows = [row for row in call.master.workspaces.all() if _wanted(call, row)]
-    if name := call.one("nameCaseSensitive"):
-        rows = [row for row in rows if row["name"] == name]
-    page, pagination = paginate(ordered(rows, call, KEYS, "ID"), call)
-    return {"workspaces": [messages.workspace(row) for row in page], "pagination": pagination}
+def list_workspaces(call: Call, workspaces: Workspaces) -> Json:
+    listed = [workspace for workspace in workspaces.all() if _matches(call, workspace)]
+    if name := call.text("nameCaseSensitive"):
+        listed = [workspace for workspace in listed if workspace.name == name]
+    page, pagination = paginate(ordered(listed, call, {**KEYS}, "ID"), call)
+    return {"workspaces": [messages.workspace(workspace) for workspace in page], "pagination": pagination}
 
 
-def get_workspace(call: Call) -> Json:
-    return {"workspace": messages.workspace(call.master.workspaces.get(call.id()))}
+def get_workspace(call: Call, workspaces: Workspaces) -> Json:
+    return {"workspace": messages.workspace(workspaces.get(call.id()))}
 
 
-def create_workspace(call: Call) -> Json:
-    _refuse(call)
-    row = call.master.workspaces.create(call.required("name"), call.user.user_id)
-    return {"workspace": messages.workspace(row), "namespaceBindings": {}}
+def create_workspace(call: Call, workspaces: Workspaces) -> Json:
+    _refuse_unsupported(call)
+    workspace = workspaces.create(call.required("name", str), call.user.user_id)
+    return {"workspace": messages.workspace(workspace), "namespaceBindings": {}}
 
 
-def update_workspace(call: Call) -> Json:
-    _refuse(call)
-    row = call.master.workspaces.get(call.id())
+def update_workspace(call: Call, workspaces: Workspaces) -> Json:
+    _refuse_unsupported(call)
+    workspace = workspaces.get(call.id())
     if (name := call.body.get("name")) is not None:
-        row = call.master.workspaces.rename(call.id(), name)
-    return {"workspace": messages.workspace(row), "namespaceBindings": {}}
+        workspace = workspaces.rename(call.id(), name)
+    return {"workspace": messages.workspace(workspace), "namespaceBindings": {}}
 
 
-def delete_workspace(call: Call) -> Json:
-    call.master.workspaces.delete(call.id())
+def delete_workspace(call: Call, workspaces: Workspaces) -> Json:
+    workspaces.delete(call.id())
     return {"completed": True}
 
 
-def archive_workspace(call: Call) -> Json:
-    call.master.workspaces.archive(call.id(), True)
+def archive_workspace(call: Call, workspaces: Workspaces) -> Json:
+    workspaces.archive(call.id(), True)
     return {}
 
 
-def unarchive_workspace(call: Call) -> Json:
-    call.master.workspaces.archive(call.id(), False)
+def unarchive_workspace(call: Call, workspaces: Workspaces) -> Json:
+    workspaces.archive(call.id(), False)
     return {}
 
 
-def list_projects(call: Call) -> Json:
-    rows = [row for row in call.master.workspaces.projects(call.id()) if _wanted(call, row)]
-    page, pagination = paginate(ordered(rows, call, KEYS, "ID"), call)
-    return {"projects": [messages.project(row) for row in page], "pagination": pagination}
+def list_projects(call: Call, workspaces: Workspaces) -> Json:
+    listed = [project for project in workspaces.projects(call.id()) if _matches(call, project)]
+    page, pagination = paginate(ordered(listed, call, {**KEYS}, "ID"), call)
+    return {"projects": [messages.project(project) for project in page], "pagination": pagination}
 
 
-def get_project(call: Call) -> Json:
-    return {"project": messages.project(call.master.workspaces.project(call.id()))}
+def get_project(call: Call, workspaces: Workspaces) -> Json:
+    return {"project": messages.project(workspaces.project(call.id()))}
 
 
-def get_project_by_key(call: Call) -> Json:
-    return {"project": messages.project(call.master.workspaces.project_by_key(call.path["key"]))}
+def get_project_by_key(call: Call, workspaces: Workspaces) -> Json:
+    return {"project": messages.project(workspaces.project_by_key(call.path["key"]))}
 
 
-def create_project(call: Call) -> Json:
-    row = call.master.workspaces.create_project(
-        call.id(), call.required("name"), call.body.get("description") or "", call.body.get("key"), call.user.user_id
-    )
-    return {"project": messages.project(row)}
+def create_project(call: Call, workspaces: Workspaces) -> Json:
+    name, description = call.required("name", str), call.body.get("description") or ""
+    project = workspaces.create_project(call.id(), name, description, call.body.get("key"), call.user.user_id)
+    return {"project": messages.project(project)}
 
 
-def update_project(call: Call) -> Json:
+def update_project(call: Call, workspaces: Workspaces) -> Json:
     changes = {field: call.body[field] for field in ("name", "description", "key") if call.body.get(field) is not None}
-    return {"project": messages.project(call.master.workspaces.update_project(call.id(), changes))}
+    return {"project": messages.project(workspaces.update_project(call.id(), changes))}
 
 
-def delete_project(call: Call) -> Json:
-    call.master.workspaces.delete_project(call.id())
+def delete_project(call: Call, workspaces: Workspaces) -> Json:
+    workspaces.delete_project(call.id())
     return {"completed": True}
 
 
-def archive_project(call: Call) -> Json:
-    call.master.workspaces.archive_project(call.id(), True)
+def archive_project(call: Call, workspaces: Workspaces) -> Json:
+    workspaces.archive_project(call.id(), True)
     return {}
 
 
-def unarchive_project(call: Call) -> Json:
-    call.master.workspaces.archive_project(call.id(), False)
+def unarchive_project(call: Call, workspaces: Workspaces) -> Json:
+    workspaces.archive_project(call.id(), False)
     return {}
 
 
-def set_notes(call: Call) -> Json:
-    notes = call.required("notes", list)
-    row = call.master.workspaces.update_project(call.id(), {"notes": [_note(note) for note in notes]})
-    return {"notes": messages.project(row)["notes"]}
+def set_notes(call: Call, workspaces: Workspaces) -> Json:
+    notes = [_note(note) for note in call.required("notes", list)]
+    return {"notes": workspaces.update_project(call.id(), {"notes": notes}).notes}
 
 
-def add_note(call: Call) -> Json:
-    notes = messages.project(call.master.workspaces.project(call.id()))["notes"]
-    row = call.master.workspaces.update_project(call.id(), {"notes": [*notes, _note(call.body)]})
-    return {"notes": messages.project(row)["notes"]}
+def add_note(call: Call, workspaces: Workspaces) -> Json:
+    notes = [*workspaces.project(call.id()).notes, _note(call.body)]
+    return {"notes": workspaces.update_project(call.id(), {"notes": notes}).notes}
 
 
 def _note(note: Any) -> Json:
@@ -121,17 +124,17 @@ def _note(note: Any) -> Json:
     return {"name": note.get("name") or "", "contents": note.get("contents") or ""}
 
 
-def _wanted(call: Call, row: Any) -> bool:
-    name, archived, users = call.one("name"), call.flag("archived"), call.many("users")
+def _matches(call: Call, noun: Workspace | Project) -> bool:
+    name, archived, users = call.text("name"), call.flag("archived"), call.texts("users")
     return (
-        (not name or name.lower() in row["name"].lower())
-        and (archived is None or bool(row["archived"]) == archived)
-        and (not users or row["username"] in users)
+        (not name or name.lower() in noun.name.lower())
+        and (archived is None or noun.archived == archived)
+        and (not users or noun.username in users)
     )
 
 
-def _refuse(call: Call) -> None:
-    for field in NOT_HERE:
+def _refuse_unsupported(call: Call) -> None:
+    for field in UNSUPPORTED_SETTINGS:
         if call.body.get(field):
             raise UnsupportedError(f"workspace setting {field}")
 

@@ -1,5 +1,15 @@
 """The experiment configuration: its settings, their defaults, and the faults that a client is shown.
 
-`experiment` declares every setting, `hyperparameters` the search space and the searchers that draw from it, `faults` words
-the refusals.
+`settings` declares every setting, `hyperparameters` the search space and the searchers that draw from it, and `faults`
+words the refusals.
 """
+
+from minipdk.services.determined.config.settings import (
+    ECHOED,
+    ExperimentConfig,
+    complete,
+    parse_yaml,
+    with_overrides,
+)
+
+__all__ = ["ECHOED", "ExperimentConfig", "complete", "parse_yaml", "with_overrides"]

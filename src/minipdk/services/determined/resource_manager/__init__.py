@@ -1,1 +1,5 @@
-"""Determined's resource manager: which trials run on this machine's cores (`scheduler`), and their runs (`allocations`)."""
+"""Determined's resource manager: this machine's cores and the trials that occupy them.
+
+`scheduler` decides which trials run, `allocations` runs them, `jobs` is the queue as clients see it, and `agents` describes
+the machine and its resource pools.
+"""

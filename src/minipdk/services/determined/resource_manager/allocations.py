@@ -1,4 +1,4 @@
-"""Runs trials: starts them through the launcher, keeps what they print, and records how they ended."""
+"""Runs trials: starts them through the launcher, stores their output, and records how they ended."""
 
 from __future__ import annotations
 
@@ -8,117 +8,182 @@ import os
 import selectors
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from minipdk.services.determined import states
+from minipdk.common.home import Home
+from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import MasterError
-from minipdk.services.determined.resource_manager.scheduler import Scheduler
-from minipdk.services.determined.trial.environment import Run
+from minipdk.services.determined.experiments import Experiments
+from minipdk.services.determined.logs import Logs
+from minipdk.services.determined.model import State
+from minipdk.services.determined.store import Store
+from minipdk.services.determined.submissions import Submissions
+from minipdk.services.determined.trial.environment import Environment
 from minipdk.services.determined.trial.launcher import LOST, Launcher
-from minipdk.services.determined.trials import Ending
-
-if TYPE_CHECKING:
-    from minipdk.services.determined.master import Master
+from minipdk.services.determined.trials import Ending, Trials
 
 log = logging.getLogger(__name__)
-GATHER = 0.05
-"""Seconds of output that are kept in one transaction."""
-DRAIN = 5
-"""Seconds to wait for the last output of a trial that has ended."""
-
-
+GATHER_SECONDS = 0.05
+"""How much output is stored in one transaction."""
+DRAIN_SECONDS = 5
+"""How long to wait for the last output of a trial that has ended."""
 PIPE_SIZE = 1 << 20
 LONGEST_LINE = 1 << 20
 
 
 @dataclass
-class _Exit:
-    """How a process ended, once it has."""
+class Run:
+    """A run of a trial on ``slots``. The scheduler notes when it was asked to exit, and whether it did so in time."""
 
-    status: int | None = None
-    happened: threading.Event = field(default_factory=threading.Event)
+    allocation_id: str
+    trial_id: int
+    experiment_id: int
+    slots: list[int]
+    preemption_timeout: int
+    preempted_at: float | None = None
+    killed: bool = False
+    overdue: bool = False
+    exit_status: int | None = None
+    exited: threading.Event = field(default_factory=threading.Event)
 
 
 class Allocations:
-    def __init__(self, master: Master) -> None:
-        self._master = master
-        self._exits: dict[str, _Exit] = {}
-        self.launcher = Launcher(master.home, self._started, self._ended)
-        self.scheduler = Scheduler(master.database, master.trials, self._start, self.launcher.kill)
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        *,
+        logs: Logs,
+        trials: Trials,
+        experiments: Experiments,
+        checkpoints: Checkpoints,
+        submissions: Submissions,
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._logs = logs
+        self._trials = trials
+        self._experiments = experiments
+        self._checkpoints = checkpoints
+        self._submissions = submissions
+        self._runs: dict[str, Run] = {}
+        self._launcher = Launcher(home, trials.mark_running, self._exited)
 
-    def _start(self, trial_id: int, slots: list[int]) -> str | None:
-        """Begin a run of the trial; None when it cannot be, and the trial has failed for that."""
-        master = self._master
-        trial = master.trials.get(trial_id)
-        experiment = master.experiments.get(trial["experiment_id"])
-        latest = master.checkpoints.latest(trial_id)
-        allocation, token = master.trials.start_allocation(trial_id, experiment["user_id"], slots)
-        checkpoint = latest["uuid"] if latest else trial["warm_start_checkpoint"]
-        steps = latest["steps"] if latest else 0
-        run = Run(master.home, experiment, master.trials.get(trial_id), allocation, token, checkpoint, steps)
+    def warm_up(self) -> None:
+        """Prepare to start trials, without waiting until that is done."""
+        self._launcher.warm_up()
+
+    def stop(self) -> None:
+        """End every run."""
+        self._launcher.stop()
+
+    def kill(self, allocation_id: str) -> None:
+        self._launcher.kill(allocation_id)
+
+    def start(self, trial_id: int, slots: list[int], on_end: Callable[[str], None]) -> Run | None:
+        """Begin a run of the trial; ``on_end`` gets its allocation's id, in another thread, when its end is recorded.
+
+        Returns None when the trial cannot be started, and has failed for that reason.
+        """
+        environment = self._environment(trial_id, slots)
+        allocation_id, config = environment.allocation.id, environment.experiment.config
+        run = Run(allocation_id, trial_id, environment.experiment.id, slots, config["preemption_timeout"])
         try:
-            master.submissions.complete(run.config)  # pools, images and folders come and go
-            self._launch(run)
+            self._submissions.complete(config)  # pools, images and folders come and go
+            self._launch(run, environment, on_end)
         except (MasterError, OSError) as error:
-            self._give_up(allocation["id"], trial_id, str(error))
+            self._give_up(run, str(error))
             return None
-        return str(allocation["id"])
+        return run
 
-    def _launch(self, run: Run) -> None:
-        archive = self._master.experiments.definition(run.experiment["id"])
-        self._exits[run.allocation["id"]] = _Exit()
+    def _environment(self, trial_id: int, slots: list[int]) -> Environment:
+        """Begin an allocation of the trial and describe everything that it needs."""
+        experiment = self._experiments.get(self._trials.get(trial_id).experiment_id)
+        latest = self._checkpoints.latest(trial_id)
+        allocation, token = self._trials.start_allocation(trial_id, experiment.user_id, slots)
+        trial = self._trials.get(trial_id)
+        return Environment(
+            self._home,
+            experiment,
+            trial,
+            allocation,
+            token,
+            latest_checkpoint=latest.uuid if latest else trial.warm_start_checkpoint,
+            steps_completed=latest.steps if latest else 0,
+        )
+
+    def _launch(self, run: Run, environment: Environment, on_end: Callable[[str], None]) -> None:
+        archive = self._experiments.definition(environment.experiment)
+        self._runs[run.allocation_id] = run
         (out_reader, out), (err_reader, err) = _wide_pipe(), _wide_pipe()
         try:
-            self.launcher.start(run.job(run.config), archive, out, err)
+            self._launcher.start(environment.job(), archive, out, err)
         finally:
             os.close(out)
             os.close(err)
-        threading.Thread(target=self._follow, args=(run, out_reader, err_reader), daemon=True, name="trial").start()
+        output = _Output(self._logs, environment, run.exited)
+        follow = (run, output, {out_reader: "stdout", err_reader: "stderr"}, on_end)
+        threading.Thread(target=self._follow, args=follow, daemon=True, name="trial").start()
 
-    def _give_up(self, allocation_id: str, trial_id: int, reason: str) -> None:
-        master = self._master
-        with master.database.transaction() as rows:
-            master.logs.say(trial_id, allocation_id, "ERROR", f"the trial cannot be started: {reason}")
-            master.trials.allocation_ended(allocation_id, LOST, reason)
-            master.trials.fail(trial_id)
-            master.experiments.settle(rows, master.trials.get(trial_id)["experiment_id"])
+    def _give_up(self, run: Run, reason: str) -> None:
+        with self._store.transaction():
+            self._logs.add_line(run.trial_id, run.allocation_id, "ERROR", f"the trial cannot be started: {reason}")
+            self._trials.allocation_ended(run.allocation_id, LOST, reason)
+            self._trials.fail(run.trial_id)
+            self._experiments.settle(run.experiment_id)
 
-    def _started(self, allocation_id: str) -> None:
-        self._master.trials.mark_running(allocation_id)
+    def _exited(self, allocation_id: str, status: int) -> None:
+        run = self._runs[allocation_id]
+        run.exit_status = status
+        run.exited.set()
 
-    def _ended(self, allocation_id: str, status: int) -> None:
-        end = self._exits[allocation_id]
-        end.status = status
-        end.happened.set()
-
-    def _follow(self, run: Run, stdout: int, stderr: int) -> None:
-        """Keep the run's output until it ends, then record its end."""
-        allocation_id = run.allocation["id"]
+    def _follow(self, run: Run, output: _Output, pipes: dict[int, str], on_end: Callable[[str], None]) -> None:
+        """Store the run's output until it ends, then record its end."""
         try:
-            self._keep_output(run, {stdout: "stdout", stderr: "stderr"})
-            end = self._exits[allocation_id]
-            end.happened.wait()
-            assert end.status is not None
-            self._record(run, end.status)
+            output.store(pipes)
+            run.exited.wait()
+            self._record(run)
         except Exception:
-            log.exception("allocation %s", allocation_id)
+            log.exception("allocation %s", run.allocation_id)
         finally:
-            self._exits.pop(allocation_id, None)
-            self.scheduler.released(allocation_id)
-            self.scheduler.wake()
+            self._runs.pop(run.allocation_id, None)
+            on_end(run.allocation_id)
 
-    def _keep_output(self, run: Run, pipes: dict[int, str]) -> None:
-        end = self._exits[run.allocation["id"]]
+    def _record(self, run: Run) -> None:
+        assert run.exit_status is not None
+        status = LOST if run.overdue else run.exit_status
+        with self._store.transaction():
+            ending = self._trials.allocation_ended(run.allocation_id, status, _reason(status))
+            if sentence := _sentence(ending):
+                self._logs.add_line(run.trial_id, run.allocation_id, "ERROR", sentence)
+            self._experiments.settle(ending.experiment_id)
+        self._checkpoints.remove_deleted_files()
+
+
+class _Output:
+    """Stores the lines that a run prints."""
+
+    def __init__(self, logs: Logs, environment: Environment, exited: threading.Event) -> None:
+        self._logs = logs
+        self._trial_id = environment.trial.id
+        self._allocation = environment.allocation
+        self._exited = exited
+
+    def store(self, pipes: dict[int, str]) -> None:
+        """Read the ``pipes`` (descriptor to stdout or stderr) until they end, and close them.
+
+        A process that outlives its run may keep them open: after `DRAIN_SECONDS` its output is lost.
+        """
         partial = dict.fromkeys(pipes, b"")
         deadline: float | None = None
         with selectors.DefaultSelector() as selector:
             for pipe in pipes:
                 selector.register(pipe, selectors.EVENT_READ)
             while selector.get_map() and (deadline is None or time.monotonic() < deadline):
-                if deadline is None and end.happened.is_set():
-                    deadline = time.monotonic() + DRAIN
+                if deadline is None and self._exited.is_set():
+                    deadline = time.monotonic() + DRAIN_SECONDS
                 for key, _ in sorted(selector.select(timeout=1), key=lambda ready: ready[0].fd):
                     data = os.read(key.fd, PIPE_SIZE)
                     *lines, partial[key.fd] = (partial[key.fd] + data).split(b"\n")
@@ -127,29 +192,16 @@ class Allocations:
                     if not data:
                         selector.unregister(key.fd)
                         lines += [partial[key.fd]] if partial[key.fd] else []
-                    self._keep(run, pipes[key.fd], lines)
-                time.sleep(GATHER)
+                    self._append(pipes[key.fd], lines)
+                time.sleep(GATHER_SECONDS)
         for pipe in pipes:
             os.close(pipe)
 
-    def _keep(self, run: Run, stdtype: str, lines: list[bytes]) -> None:
-        # A carriage return repaints the line, as progress bars do: what stays is what follows the last one.
+    def _append(self, stdtype: str, lines: list[bytes]) -> None:
+        # A carriage return repaints the line, as progress bars do: the text after the last one remains.
         texts = [line.rstrip(b"\r").rsplit(b"\r", 1)[-1].decode(errors="replace") for line in lines]
         if texts:
-            ids = run.trial["id"], run.allocation["id"], run.allocation["container_id"]
-            self._master.logs.append(*ids, stdtype, texts)
-
-    def _record(self, run: Run, status: int) -> None:
-        master, allocation_id, trial_id = self._master, run.allocation["id"], run.trial["id"]
-        running = self.scheduler.running.get(allocation_id)
-        if running and running.overdue:
-            status = LOST
-        with master.database.transaction() as rows:
-            ending = master.trials.allocation_ended(allocation_id, status, _reason(status))
-            if sentence := _sentence(ending):
-                master.logs.say(trial_id, allocation_id, "ERROR", sentence)
-            master.experiments.settle(rows, ending.experiment_id)
-        master.checkpoints.remove_deleted_files()
+            self._logs.append(self._trial_id, self._allocation.id, self._allocation.container_id, stdtype, texts)
 
 
 def _wide_pipe() -> tuple[int, int]:
@@ -167,10 +219,10 @@ def _reason(status: int) -> str:
 
 
 def _sentence(ending: Ending) -> str:
-    """What to add to the log of a trial that failed."""
+    """A line for the log of a trial that failed; empty for another."""
     if not ending.failed:
         return ""
     failed = f"trial {ending.trial_id} of experiment {ending.experiment_id} failed: exit code {ending.exit_code}"
-    if ending.state == states.ERROR:
+    if ending.state == State.ERROR:
         return f"{failed}; no restart is left (max_restarts: {ending.max_restarts})"
     return f"{failed}; restart {ending.restarts} of {ending.max_restarts} from its latest checkpoint"

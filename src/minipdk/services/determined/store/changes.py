@@ -1,4 +1,4 @@
-"""Tells waiting requests (log streams, long polls) that something changed, from any thread, once it is committed."""
+"""Wakes requests that wait for a change (log streams, long polls), from any thread, once the change is committed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Changes:
         self._loop = asyncio.get_running_loop()
 
     def notify(self, topic: str) -> None:
-        """Wake all that wait for ``topic``; within `held`, when that is left."""
+        """Wake the waiters of ``topic``; inside `held`, do so when it is left."""
         pending: set[str] | None = getattr(self._thread, "pending", None)
         if pending is not None:
             pending.add(topic)
@@ -50,7 +50,7 @@ class Changes:
                 self.notify(topic)
 
     def close(self) -> None:
-        """Wake everyone for the last time: the master stops."""
+        """Wake every waiter for the last time: the master stops."""
         self.closing = True
         for topic in list(self._waiting):
             self.notify(topic)

@@ -1,13 +1,9 @@
-"""The master's tables, and the small conversions between rows and JSON that every module needs.
+"""The service's tables, and the steps that lead to them.
 
-Columns named ``*_json`` hold JSON text. Times are RFC 3339 in UTC, so they sort as text.
+Columns named ``*_json`` contain JSON text. Times are RFC 3339 in UTC, so they sort as text.
 """
 
 from __future__ import annotations
-
-import json
-from datetime import UTC, datetime
-from typing import Any
 
 MIGRATIONS = (
     """
@@ -73,16 +69,3 @@ CREATE TABLE IF NOT EXISTS model_versions (
 """,
 )
 """Step n leads from version n - 1 of the schema to version n; the first is that of minipdk 1.0.0. Never change a step."""
-
-
-def now() -> str:
-    """The time as Determined writes it: RFC 3339, UTC, microseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def dumps(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def loads(text: str) -> Any:
-    return json.loads(text)

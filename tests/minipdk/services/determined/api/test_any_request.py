@@ -113,11 +113,11 @@ names = st.sampled_from(["1", "2", "0", "-1", "x", "1e3", "%00", "a b", "model"]
 class Client:
     """Requests to the application in this process; nothing is scheduled."""
 
-    def __init__(self, master: Master) -> None:
-        token, _ = master.users.login("admin", client_hash(master.home.token), is_hashed=True)
+    def __init__(self, master: Master, password: str) -> None:
+        token, _ = master.users.login("admin", client_hash(password), is_hashed=True)
         self._runner = asyncio.Runner()
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(application(master, ENDPOINTS, OPEN), raise_app_exceptions=False),
+            transport=httpx.ASGITransport(application(master.parts, ENDPOINTS, OPEN), raise_app_exceptions=False),
             base_url="http://localhost",
             headers={"Authorization": f"Bearer {token}"},
         )
@@ -133,11 +133,11 @@ class Client:
 def client(home: Home) -> Iterator[Client]:
     """A client of a master with an experiment, a trial, a checkpoint and a model."""
     master = Master(home)
-    client = Client(master)
+    client = Client(master, home.token)
     body = {"config": yaml.safe_dump(experiment()), "modelDefinition": []}
     assert client.request("POST", "/api/v1/experiments", body).status_code == 200
     allocation, _ = master.trials.start_allocation(1, 1, [0])
-    report = {"uuid": "0" * 32, "allocationId": allocation["id"], "metadata": {"steps_completed": 1}}
+    report = {"uuid": "0" * 32, "allocationId": allocation.id, "metadata": {"steps_completed": 1}}
     assert client.request("POST", "/api/v1/checkpoints", report).status_code == 200
     assert client.request("POST", "/api/v1/models", {"name": "model"}).status_code == 200
     yield client

@@ -330,6 +330,19 @@ def parse_yaml(text: str) -> dict[str, Any]:
     return value
 
 
+def with_overrides(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """``settings`` with the values of ``overrides``: mappings are merged, every other value replaces.
+
+    This is no JSON merge patch (RFC 7386): a null replaces the value and so means the default, and ``max_length`` is
+    replaced as a whole, because a length has exactly one key.
+    """
+    merged = dict(settings)
+    for key, value in overrides.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = with_overrides(merged[key], value) if both and key != "max_length" else value
+    return merged
+
+
 def complete(given: dict[str, Any]) -> dict[str, Any]:
     """``given`` with every default, in the shape that Determined's harness reads. Raises ConfigError with all faults."""
     try:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.minipdk.services.determined.conftest import experiment
 
-from minipdk.services.determined.config.experiment import ExperimentConfig, complete, parse_yaml
+from minipdk.services.determined.config import ExperimentConfig, complete, parse_yaml
 from minipdk.services.determined.config.hyperparameters import draw_trials, grid_size
 from minipdk.services.determined.errors import ConfigError
 
