@@ -1,4 +1,4 @@
-"""Checkpoints: the records of what trials saved, and the rules by which they are kept or deleted."""
+"""Checkpoints: their reports by trials, and the rules by which they are kept or deleted."""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 ::
 
     MasterError
-    ├── InvalidArgumentError     400  a value is wrong; the message names it and what is allowed
+    ├── InvalidArgumentError     400  a value is wrong; the message names it and the allowed values
     │   └── ConfigError          400  the experiment configuration, each fault with its key's full path
-    ├── FailedPreconditionError  400  right values, but not in this state (a running experiment cannot be deleted)
+    ├── FailedPreconditionError  400  right values in a wrong state (a running experiment cannot be deleted)
     ├── UnauthenticatedError     401  no token, or one that this master did not issue or that has expired
     ├── PermissionDeniedError    403  a wrong user name or password, or an action for administrators
-    ├── NotFoundError            404  there is no such thing
+    ├── NotFoundError            404  the noun does not exist
     ├── AlreadyExistsError       409  the name is taken
     └── UnsupportedError         501  Determined has it, this master does not
 
@@ -66,5 +66,5 @@ class AlreadyExistsError(MasterError):
 class UnsupportedError(MasterError):
     status, code, reason = 501, 12, "Unimplemented"
 
-    def __init__(self, thing: str) -> None:
-        super().__init__(f"{thing} is not supported by minipdk")
+    def __init__(self, feature: str) -> None:
+        super().__init__(f"{feature} is not supported by minipdk")

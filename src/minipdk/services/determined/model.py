@@ -407,7 +407,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class ResourcePool:
-    """A name for this machine's slots. ``queued`` counts the trials that wait in it, ``running`` those of all pools."""
+    """A name for this machine's slots. ``queued`` counts its waiting trials, ``running`` the running ones of all pools."""
 
     name: str
     is_default: bool

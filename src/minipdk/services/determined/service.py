@@ -1,4 +1,4 @@
-"""What the cluster knows about Determined."""
+"""The declaration of Determined to the cluster."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def mark_daemon(call: Call, trials: Trials) -> Json:
 
 
 def start_run(call: Call, trials: Trials, experiments: Experiments) -> Json:
-    """A trial reports where it will save: it must be the experiment's storage, where the master looks for checkpoints."""
+    """A trial reports its checkpoint storage: it must be the experiment's, since the master looks for checkpoints there."""
     trial = trials.get(call.required("runId", int))
     storage = experiments.get(trial.experiment_id).config["checkpoint_storage"]
     reported = call.body.get("checkpointStorage") or {}

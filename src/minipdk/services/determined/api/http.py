@@ -114,9 +114,13 @@ def application(
 
 
 def _bind(handler: Handler, parts: dict[type[object], object]) -> Callable[[Call], Any]:
-    """``handler`` with the parts that its parameters after the call name by their types."""
+    """``handler`` with the parts that its parameters after the call name by their types. Raises TypeError for others."""
     types = get_type_hints(handler)
     _, *names = inspect.signature(handler).parameters
+    for name in names:
+        if types[name] not in parts:
+            kind = f"{types[name].__module__}.{types[name].__qualname__}"
+            raise TypeError(f"{handler.__qualname__} asks for {kind}, which is no part of the master")
     return functools.partial(handler, **{name: parts[types[name]] for name in names})
 
 

@@ -1,4 +1,4 @@
-"""Says what is wrong with an experiment configuration: the key's full path, what was expected, the nearest right name."""
+"""The sentences for faults of a configuration: the key's full path, the expected value, the nearest right name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 
-def unsupported(thing: str = "") -> PydanticCustomError:
-    """The fault of a setting that Determined has and this master does not honour; ``thing`` says which use of it."""
-    return PydanticCustomError("unsupported", "{thing}", {"thing": thing})
+def unsupported(feature: str = "") -> PydanticCustomError:
+    """The fault of a setting that Determined has and this master does not honour; ``feature`` is the use that is refused."""
+    return PydanticCustomError("unsupported", "{feature}", {"feature": feature})
 
 
 def describe(error: ValidationError, root: type[BaseModel]) -> list[str]:
@@ -28,8 +28,8 @@ def _sentence(fault: ErrorDetails, root: type[BaseModel]) -> str:
             sentence = f"{path} is required"
         case "unsupported":
             named = f"{path}: {given}" if isinstance(given, str) else path
-            thing = fault["ctx"]["thing"]
-            sentence = f"{f'{path}: {thing}' if thing else named} is not supported by minipdk"
+            feature = fault["ctx"]["feature"]
+            sentence = f"{f'{path}: {feature}' if feature else named} is not supported by minipdk"
         case "literal_error":
             allowed = fault["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
             close = difflib.get_close_matches(str(given), allowed.split(", "), 1)
@@ -73,4 +73,5 @@ def _section(annotation: Any) -> type[BaseModel] | None:
         return annotation
     if get_origin(annotation) is Literal:
         return None
-    return next((found for one in get_args(annotation) if (found := _section(one))), None)
+    sections = (_section(argument) for argument in get_args(annotation))
+    return next((section for section in sections if section), None)

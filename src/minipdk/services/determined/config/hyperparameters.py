@@ -1,6 +1,6 @@
 """Hyperparameters and the searchers that draw them: single, random and grid.
 
-Kinds: const, int, double, log and categorical, in mappings nested as deep as one likes; a bare value is a const.
+Kinds: const, int, double, log and categorical, in mappings of any depth; a bare value is a const.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _leaf(path: str, value: Any, faults: list[str], for_grid: bool) -> Any:
         return {"type": "const", "val": value}
     kind = value.get("type")
     if kind is None:
-        return {key: _leaf(f"{path}.{key}", one, faults, for_grid) for key, one in value.items()}
+        return {key: _leaf(f"{path}.{key}", nested, faults, for_grid) for key, nested in value.items()}
     if kind not in KEYS:
         faults.append(f"{path}.type: {kind!r} is not one of {', '.join(KEYS)}")
         return value

@@ -1,8 +1,8 @@
-"""The experiment configuration: every key that Determined 0.38.1 knows, its default, and what this master can do.
+"""The settings of the experiment configuration: every key that Determined 0.38.1 knows, with its default.
 
-The rules are those of the expconf v0 schema in Determined's sources (no JSON schema ships with the package). A key that the
-schema does not have is refused with its full path; one that it has and this master cannot honour is refused as
-unsupported; ``null`` means the default. Accepted and only recorded, as they change nothing on one machine: `ECHOED`.
+The rules come from the expconf v0 schema in Determined's sources (no JSON schema ships with the package). A key that is not
+in the schema is refused with its full path, a key that this master cannot honour is refused as unsupported, and ``null``
+means the default. The keys of `ECHOED` are accepted and only recorded, because they change nothing on one machine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_default(cls, value: Any) -> Any:
-        return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
+        return {key: setting for key, setting in value.items() if setting is not None} if isinstance(value, dict) else value
 
 
 def _refuse_if_set(value: Any) -> Any:
@@ -77,7 +77,7 @@ def _training_length(value: Any) -> Any:
 
 
 def _words(value: Any) -> Any:
-    texts = isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+    texts = isinstance(value, str) or (isinstance(value, list) and all(isinstance(word, str) for word in value))
     if not texts or not any(value):
         raise ValueError("must be a command, or a list of its words")
     return value
@@ -109,13 +109,13 @@ class Searcher(Section):
 
     @field_validator("name", mode="before")
     @classmethod
-    def _known(cls, name: Any) -> Any:
+    def _refuse_unsupported(cls, name: Any) -> Any:
         if name in ("adaptive_asha", "async_halving", "custom", "adaptive", "adaptive_simple", "sync_halving"):
             raise unsupported()
         return name
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _check_together(self) -> Self:
         if self.name != "random" and self.max_trials is not None:
             raise ValueError(f"max_trials is not a setting of the searcher {self.name}")
         if self.name == "random" and self.max_trials is None:
@@ -141,9 +141,9 @@ class VariablesMap(Section):
     @field_validator("cpu")
     @classmethod
     def _assignments(cls, variables: list[str]) -> list[str]:
-        for one in variables:
-            if not re.match(r"[A-Za-z_][A-Za-z0-9_]*(=|$)", one):
-                raise ValueError(f"{one!r} is not of the form NAME=value")
+        for text in variables:
+            if not re.match(r"[A-Za-z_][A-Za-z0-9_]*(=|$)", text):
+                raise ValueError(f"{text!r} is not of the form NAME=value")
         return variables
 
 
@@ -160,12 +160,12 @@ class Environment(Section):
 
     @field_validator("image", mode="before")
     @classmethod
-    def _one_image(cls, image: Any) -> Any:
+    def _image_for_all_devices(cls, image: Any) -> Any:
         return dict.fromkeys(("cpu", "cuda", "rocm"), image) if isinstance(image, str) else image
 
     @field_validator("environment_variables", mode="before")
     @classmethod
-    def _one_list(cls, variables: Any) -> Any:
+    def _variables_for_all_devices(cls, variables: Any) -> Any:
         return dict.fromkeys(("cpu", "cuda", "rocm"), variables) if isinstance(variables, list) else variables
 
 
@@ -183,7 +183,7 @@ class Resources(Section):
 
     @field_validator("slots_per_trial")
     @classmethod
-    def _one_slot(cls, slots: int) -> int:
+    def _at_most_one(cls, slots: int) -> int:
         if slots > 1:
             raise unsupported(f"training one trial on {slots} slots (set 1)")
         return slots
@@ -200,7 +200,7 @@ class CheckpointStorage(Section):
 
     @field_validator("type", mode="before")
     @classmethod
-    def _known(cls, kind: Any) -> Any:
+    def _refuse_unsupported(cls, kind: Any) -> Any:
         if kind in ("s3", "gcs", "azure", "directory"):
             raise unsupported()
         return kind
@@ -343,10 +343,10 @@ def with_overrides(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[
     return merged
 
 
-def complete(given: dict[str, Any]) -> dict[str, Any]:
-    """``given`` with every default, in the shape that Determined's harness reads. Raises ConfigError with all faults."""
+def complete(settings: dict[str, Any]) -> dict[str, Any]:
+    """``settings`` with every default, in the shape that Determined's harness reads. Raises ConfigError with all faults."""
     try:
-        config = ExperimentConfig.model_validate(given)
+        config = ExperimentConfig.model_validate(settings)
     except ValidationError as error:
         raise ConfigError(describe(error, ExperimentConfig)) from None
     full = config.model_dump(mode="json")

@@ -16,7 +16,7 @@ from minipdk.storage import Database
 
 T = TypeVar("T")
 Value = Any
-"""Whatever SQLite stores, or a list or object for a JSON column."""
+"""A value that SQLite stores, or a list or object for a JSON column."""
 
 
 Column = tuple[str, str, Callable[[Any], Any] | None]

@@ -1,4 +1,4 @@
-"""The master's side of the zygote: starts it when it is first wanted, hands it jobs, tells how they ended."""
+"""The master's side of the zygote: starts it on first use, hands it jobs, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 LOST = -1
 """The exit status of a trial whose zygote ended."""
 FAILED = 1
-"""The exit status of a trial whose zygote could not even start: to try it again for ever would not help."""
+"""The exit status of a trial whose zygote could not even start: to retry without end would not help."""
 
 
 class Launcher:
@@ -36,8 +36,8 @@ class Launcher:
     def warm_up(self) -> None:
         """Start the zygote, if it does not run, without waiting for its imports.
 
-        About three seconds and 300 MB. Not done when the master starts, since many clusters never train and the start of
-        the others would be slower; a login is the first sign that somebody will.
+        This takes about three seconds and 300 MB. The master does not do it when it starts, because many clusters never
+        train and the start of the others would be slower; a login is the first sign of training.
         """
         with self._lock:
             self._running_socket()
@@ -71,10 +71,10 @@ class Launcher:
     def _running_socket(self) -> socket.socket:
         if self._socket is None:
             self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            threading.Thread(target=self._live, args=(self._socket, theirs), daemon=True, name="launcher").start()
+            threading.Thread(target=self._run_zygote, args=(self._socket, theirs), daemon=True, name="launcher").start()
         return self._socket
 
-    def _live(self, ours: socket.socket, theirs: socket.socket) -> None:
+    def _run_zygote(self, ours: socket.socket, theirs: socket.socket) -> None:
         """Start the zygote and listen to it. In one thread: the kernel ends a child with the *thread* that started it."""
         arguments = ["--home", str(self._home.path), "--socket", str(theirs.fileno()), "--master", str(os.getpid())]
         process = self._process = subprocess.Popen(

@@ -1,7 +1,7 @@
-"""What happens in a trial's container, as Determined's entrypoint.sh does it: files, startup hook, entrypoint.
+"""Runs a trial in its container, in the steps of Determined's entrypoint.sh: files, startup hook, entrypoint.
 
-Runs in a fork of the zygote. When nothing about the Python environment differs from the zygote's, the entrypoint runs in
-this very process (warm); else it is executed by a new interpreter (cold), which is slower and otherwise the same.
+This is a fork of the zygote. If the Python environment does not differ from the zygote's, the entrypoint runs in this very
+process (warm); else a new interpreter executes it (cold), which is slower and otherwise the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SOURCE_HOOK = f"set -e; set -x; source ./{HOOK}; {{ set +x; }} 2>/dev/null; env 
 SHELL_SYNTAX = re.compile(r"[^\w\s./:@,+=-]")
 TRIAL_CLASS = re.compile(r"[a-zA-Z0-9_.]+:[a-zA-Z0-9_]+")
 GUARD: Json = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-"""Python 3.11.4 and newer (Debian 12 has 3.11.2) guard what is extracted; the container's private root does so anyway."""
+"""Python 3.11.4 and newer (Debian 12 has 3.11.2) guard the extraction; the container's private root does so anyway."""
 MATTERS_TO_PYTHON = ("PYTHON", "LD_", "VIRTUAL_ENV", "CONDA")
 
 
@@ -45,10 +45,10 @@ def main(home: Home, job: bytes, context: bytes) -> NoReturn:
     try:
         code = _run(home, json.loads(job), context)
     except SandboxError as error:
-        _say(f"ERROR: the trial's container could not be made: {error}")
+        _print(f"ERROR: the trial's container could not be made: {error}")
     except SystemExit as end:
         code = _exit_code(end)
-    except BaseException as error:  # whatever the user's code raises ends its trial, as in an interpreter
+    except BaseException as error:  # any exception of the user's code ends its trial, as in an interpreter
         _print_traceback(error)
     finally:
         _finish(code)
@@ -135,10 +135,10 @@ def _run_here(target: str, is_module: bool, arguments: list[str]) -> int:
     if is_module:
         sys.argv = [target, *arguments]
         sys.path.insert(0, str(Path.cwd()))
-        sys.modules.pop(target, None)  # the zygote has imported the harness; runpy warns of what is there already
+        sys.modules.pop(target, None)  # the zygote has imported the harness; runpy warns about imported modules
         runpy.run_module(target, run_name="__main__", alter_sys=True)
     elif not Path(target).exists():
-        _say(f"python3: can't open file '{Path(target).absolute()}': [Errno 2] No such file or directory")
+        _print(f"python3: can't open file '{Path(target).absolute()}': [Errno 2] No such file or directory")
         return 2
     else:
         sys.argv = [target, *arguments]
@@ -148,7 +148,7 @@ def _run_here(target: str, is_module: bool, arguments: list[str]) -> int:
 
 
 def _become_fresh_interpreter() -> None:
-    """Undo what a fork inherits and a new interpreter would not have: buffers, random state, thread counts."""
+    """Reset the state that a fork inherits and a new interpreter would not have: buffers, random state, thread counts."""
     sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
@@ -172,7 +172,7 @@ def _print_traceback(error: BaseException) -> None:
 def _exit_code(end: SystemExit) -> int:
     if end.code is None or isinstance(end.code, int):
         return (end.code or 0) & 0xFF
-    _say(str(end.code))
+    _print(str(end.code))
     return 1
 
 
@@ -187,5 +187,5 @@ def _finish(code: int) -> NoReturn:
         os._exit(code)
 
 
-def _say(message: str) -> None:
+def _print(message: str) -> None:
     os.write(2, f"{message}\n".encode())

@@ -1,8 +1,8 @@
 """A process that has torch and Determined's harness imported already, and forks for every trial.
 
 Imports are over half of a short trial. The fork enters the trial's container (`minipdk.sandbox.enter`) and becomes the
-trial there. Single-threaded, since a fork keeps only the thread that makes it. It is a process of its own, so that the
-master stays small and answers at once.
+trial there. Single-threaded, since a fork keeps only the thread that makes it. It is a separate process, so that the
+master stays small and quick to answer.
 
 The master writes to a SOCK_SEQPACKET socket ``{"start": allocation}`` with four descriptors (stdout, stderr, the job as
 JSON, the model definition as tar.gz) or ``{"kill": allocation}``, and reads ``{"ready": true}`` once, then
@@ -125,7 +125,7 @@ def main() -> None:
         with suppress(ImportError):  # an environment without pandas can still train
             importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # children do not touch, and so do not copy, what is loaded here
+    gc.freeze()  # children do not touch, and so do not copy, the modules loaded here
     Zygote(arguments.home, socket.socket(fileno=arguments.socket)).serve()
 
 
