@@ -1,4 +1,4 @@
-"""One master for all these tests, driven by Determined's own clients: the SDK, the `det` command and its REST session."""
+"""One master for all these tests, driven by Determined's clients: the SDK, the `det` command and its REST session."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Cluster:
         return authentication.login(self.url, user, self.home.token).with_retry(0)
 
     def det(self, *arguments: str, code: int = 0) -> str:
-        """What the `det` command prints; it must end with ``code``."""
+        """The output of the `det` command, which must end with ``code``."""
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -117,7 +117,7 @@ class Cluster:
         return done.stdout + done.stderr
 
     def write(self, files: dict[str, str | bytes], config: dict[str, Any] | None = None) -> Path:
-        """A new folder with ``files``; and the configuration in config.yaml beside it."""
+        """A new folder with ``files``, and the configuration beside it in a file of the same name with .yaml."""
         folder = self.folder / uuid.uuid4().hex
         folder.mkdir(parents=True)
         for name, content in files.items():
@@ -131,7 +131,7 @@ class Cluster:
         """Create an experiment with ``files``; ``config`` is added to a small default configuration."""
         with warnings.catch_warnings(category=DeprecationWarning):
             warnings.simplefilter("ignore")  # the vendor's client uses a deprecated pattern class
-            return self.sdk.create_experiment(experiment(**config), str(self.write(files)))
+            return self.sdk.create_experiment(configuration(**config), str(self.write(files)))
 
     def steps(self, steps: int, seconds: float = 0, **config: Any) -> Experiment:
         """An experiment that validates and saves a checkpoint at each of its ``steps``, ``seconds`` apart."""
@@ -142,11 +142,11 @@ class Cluster:
             **config,
         )
 
-    def logs(self, one: Experiment) -> str:
-        return "".join(line for trial in one.list_trials() for line in trial.iter_logs())
+    def logs(self, experiment: Experiment) -> str:
+        return "".join(line for trial in experiment.list_trials() for line in trial.iter_logs())
 
 
-def experiment(**config: Any) -> dict[str, Any]:
+def configuration(**config: Any) -> dict[str, Any]:
     """A small configuration with ``config`` in it."""
     return {
         "name": "test",
@@ -158,27 +158,27 @@ def experiment(**config: Any) -> dict[str, Any]:
     }
 
 
-def finish(one: Experiment, *, seconds: float = 60) -> str:
+def finish(experiment: Experiment, *, seconds: float = 60) -> str:
     """The name of the state in which the experiment ends."""
 
     def ended() -> bool:
-        one.reload()
-        return one.state is not None and one.state.name in ("COMPLETED", "CANCELED", "ERROR")
+        experiment.reload()
+        return experiment.state is not None and experiment.state.name in ("COMPLETED", "CANCELED", "ERROR")
 
-    wait_for(ended, seconds=seconds, what=f"experiment {one.id} to end")
-    assert one.state is not None
-    return one.state.name
+    wait_for(ended, seconds=seconds, what=f"experiment {experiment.id} to end")
+    assert experiment.state is not None
+    return str(experiment.state.name)
 
 
-def best(one: Experiment) -> Checkpoint:
+def best(experiment: Experiment) -> Checkpoint:
     """The checkpoint with the best searcher metric."""
-    return one.list_checkpoints(max_results=1)[0]
+    return experiment.list_checkpoints(max_results=1)[0]
 
 
-def reached(one: Experiment, batches: int) -> bool:
+def reached(experiment: Experiment, batches: int) -> bool:
     """Whether the experiment's first trial has validated at ``batches``."""
-    trial = one._session.get(f"api/v1/experiments/{one.id}/trials").json()["trials"][0]
-    return trial["totalBatchesProcessed"] >= batches
+    trial = experiment._session.get(f"api/v1/experiments/{experiment.id}/trials").json()["trials"][0]
+    return bool(trial["totalBatchesProcessed"] >= batches)
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from tests.minipdk.services.determined.conftest import Cluster, best, finish
 
 @pytest.fixture(scope="module")
 def checkpoint(cluster: Cluster) -> Checkpoint:
-    one = cluster.steps(1)
-    finish(one)
-    return best(one)
+    experiment = cluster.steps(1)
+    finish(experiment)
+    return best(experiment)
 
 
 def test_versions_are_numbered_and_downloaded(cluster: Cluster, checkpoint: Checkpoint, tmp_path: object) -> None:
@@ -28,7 +28,7 @@ def test_versions_are_numbered_and_downloaded(cluster: Cluster, checkpoint: Chec
     assert model.register_version(checkpoint.uuid).model_version == 3
 
 
-def test_a_models_and_a_versions_words_are_changed(cluster: Cluster, checkpoint: Checkpoint) -> None:
+def test_texts_of_a_model_and_a_version_can_be_changed(cluster: Cluster, checkpoint: Checkpoint) -> None:
     model = cluster.sdk.create_model("words")
     model.add_metadata({"a": 1, "b": 2})
     model.remove_metadata(["a"])
@@ -44,13 +44,13 @@ def test_a_models_and_a_versions_words_are_changed(cluster: Cluster, checkpoint:
     assert (version.name, version.notes) == ("candidate", "looks good")
 
 
-def test_a_registered_checkpoint_cannot_be_deleted(cluster: Cluster, checkpoint: Checkpoint) -> None:
+def test_registered_checkpoint_cannot_be_deleted(cluster: Cluster, checkpoint: Checkpoint) -> None:
     cluster.sdk.create_model("keeper").register_version(checkpoint.uuid)
     with pytest.raises(errors.APIException, match="delete that version first"):
         checkpoint.delete()
 
 
-def test_an_archived_model_takes_no_versions(cluster: Cluster, checkpoint: Checkpoint) -> None:
+def test_archived_model_takes_no_versions(cluster: Cluster, checkpoint: Checkpoint) -> None:
     model = cluster.sdk.create_model("shelved")
     model.archive()
     with pytest.raises(errors.APIException, match="model 'shelved' is archived: unarchive it first"):
@@ -63,18 +63,18 @@ def test_an_archived_model_takes_no_versions(cluster: Cluster, checkpoint: Check
 
 
 @pytest.mark.parametrize("name", ["", "  ", "42", "a/b", "a  b"])
-def test_a_name_that_could_not_be_asked_for_is_refused(cluster: Cluster, name: str) -> None:
+def test_name_that_no_request_could_address_is_refused(cluster: Cluster, name: str) -> None:
     with pytest.raises(errors.APIException, match="must not be blank"):
         cluster.sdk.create_model(name)
 
 
-def test_a_name_is_taken_once(cluster: Cluster) -> None:
+def test_names_are_unique(cluster: Cluster) -> None:
     cluster.sdk.create_model("once")
     with pytest.raises(errors.APIException, match="model 'once' already exists"):
         cluster.sdk.create_model("once")
 
 
-def test_an_unknown_checkpoint_is_not_registered(cluster: Cluster) -> None:
+def test_unknown_checkpoint_is_not_registered(cluster: Cluster) -> None:
     model = cluster.sdk.create_model("empty")
     with pytest.raises(errors.NotFoundException, match="checkpoint nowhere not found"):
         model.register_version("nowhere")
@@ -89,7 +89,7 @@ def test_models_are_listed_by_name(cluster: Cluster) -> None:
     assert [model.name for model in cluster.sdk.list_models(name="zeb")] == ["zebra"]
 
 
-def test_the_command_registers_and_lists(cluster: Cluster, checkpoint: Checkpoint) -> None:
+def test_det_command_registers_and_lists(cluster: Cluster, checkpoint: Checkpoint) -> None:
     cluster.det("model", "create", "by-command")
     cluster.det("model", "register-version", "by-command", checkpoint.uuid)
     assert checkpoint.uuid in cluster.det("model", "list-versions", "by-command")

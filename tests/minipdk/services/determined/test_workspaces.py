@@ -7,7 +7,7 @@ from determined.common.api import errors
 from tests.minipdk.services.determined.conftest import Cluster, finish
 
 
-def test_a_workspace_with_a_project_is_made_listed_and_deleted(cluster: Cluster) -> None:
+def test_workspace_with_a_project_is_created_listed_and_deleted(cluster: Cluster) -> None:
     cluster.det("workspace", "create", "Churn")
     cluster.det("project", "create", "Churn", "telco", "--description", "who leaves")
     assert "telco" in cluster.det("workspace", "list-projects", "Churn")
@@ -28,28 +28,28 @@ def test_names_are_unique(cluster: Cluster) -> None:
         workspace.create_project("p")
 
 
-def test_an_unknown_workspace_is_not_found(cluster: Cluster) -> None:
+def test_unknown_workspace_is_not_found(cluster: Cluster) -> None:
     with pytest.raises(errors.NotFoundException, match="workspace 999 not found"):
         cluster.session().get("api/v1/workspaces/999")
 
 
-def test_the_built_in_workspace_cannot_be_changed(cluster: Cluster) -> None:
+def test_built_in_workspace_cannot_be_changed(cluster: Cluster) -> None:
     with pytest.raises(errors.APIException, match="'Uncategorized' is built in"):
         cluster.session().delete("api/v1/workspaces/1")
 
 
-def test_an_experiment_goes_where_its_configuration_says(cluster: Cluster) -> None:
+def test_configuration_chooses_the_project_of_an_experiment(cluster: Cluster) -> None:
     project = cluster.sdk.create_workspace("Here").create_project("there")
-    one = cluster.steps(1, workspace="Here", project="there")
-    assert one.project_id == project.id
-    assert finish(one) == "COMPLETED"
+    experiment = cluster.steps(1, workspace="Here", project="there")
+    assert experiment.project_id == project.id
+    assert finish(experiment) == "COMPLETED"
     with pytest.raises(errors.APIException, match="holds 1 experiments: delete or move them first"):
         cluster.session().delete(f"api/v1/projects/{project.id}")
     with pytest.raises(errors.NotFoundException, match="project 'nowhere' not found in the workspace 'Here'"):
         cluster.steps(1, workspace="Here", project="nowhere")
 
 
-def test_an_archived_project_takes_no_experiments(cluster: Cluster) -> None:
+def test_archived_project_takes_no_experiments(cluster: Cluster) -> None:
     project = cluster.sdk.create_workspace("Old").create_project("done")
     project.archive()
     with pytest.raises(errors.APIException, match="project 'done' is archived: unarchive it first"):

@@ -1,4 +1,4 @@
-"""No request, however wrong, is answered with an internal error or in another shape than Determined's."""
+"""Every request is answered or refused in Determined's shape, never with an internal error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.minipdk.services.determined.conftest import experiment
+from tests.minipdk.services.determined.conftest import configuration
 
 from minipdk.common.home import Home
 from minipdk.services.determined.api import ENDPOINTS, OPEN
@@ -101,7 +101,7 @@ REFUSALS = {400, 401, 403, 404, 409, 501}
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(allow_nan=False), st.text(max_size=8))
 values = st.recursive(
     st.one_of(scalars, st.sampled_from(["1", "Uncategorized", "[", "name: x", "STATE_COMPLETED", "metadata"])),
-    lambda one: st.one_of(st.lists(one, max_size=2), st.dictionaries(st.sampled_from(FIELDS), one, max_size=3)),
+    lambda nested: st.one_of(st.lists(nested, max_size=2), st.dictionaries(st.sampled_from(FIELDS), nested, max_size=3)),
     max_leaves=5,
 )
 bodies = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
@@ -134,7 +134,7 @@ def client(home: Home) -> Iterator[Client]:
     """A client of a master with an experiment, a trial, a checkpoint and a model."""
     master = Master(home)
     client = Client(master, home.token)
-    body = {"config": yaml.safe_dump(experiment()), "modelDefinition": []}
+    body = {"config": yaml.safe_dump(configuration()), "modelDefinition": []}
     assert client.request("POST", "/api/v1/experiments", body).status_code == 200
     allocation, _ = master.trials.start_allocation(1, 1, [0])
     report = {"uuid": "0" * 32, "allocationId": allocation.id, "metadata": {"steps_completed": 1}}
@@ -147,7 +147,7 @@ def client(home: Home) -> Iterator[Client]:
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in ENDPOINTS if "/auth/log" not in path])
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies, query=queries, name=names)
-def test_any_request_is_answered_or_refused_properly(
+def test_any_request_is_answered_or_refused_in_the_right_shape(
     client: Client, method: str, path: str, body: dict[str, Any], query: dict[str, str], name: str
 ) -> None:
     parts = [name if part.startswith("{") else part for part in path.split("/")]

@@ -1,4 +1,4 @@
-"""The experiment configuration: what is accepted, what is refused, and what the refusal says."""
+"""The experiment configuration: accepted settings, refused ones, and the words of the refusals."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.minipdk.services.determined.conftest import experiment
+from tests.minipdk.services.determined.conftest import configuration
 
-from minipdk.services.determined.config import ExperimentConfig, complete, parse_yaml
+from minipdk.services.determined.config import ExperimentConfig, complete, parse_yaml, with_overrides
 from minipdk.services.determined.config.hyperparameters import draw_trials, grid_size
 from minipdk.services.determined.errors import ConfigError
 
 
 def refusal(**config: Any) -> str:
     with pytest.raises(ConfigError) as refused:
-        complete(experiment(**config))
+        complete(configuration(**config))
     return str(refused.value)
 
 
-def test_every_default_that_the_harness_reads_is_there() -> None:
+def test_complete_adds_every_default_that_the_harness_reads() -> None:
     config = complete({"entrypoint": "a:B", "searcher": {"name": "single", "metric": "loss"}})
     assert config["min_validation_period"] == config["min_checkpoint_period"] == {"batches": 0}
     assert config["optimizations"]["aggregation_frequency"] == 1
@@ -57,32 +57,44 @@ def test_every_default_that_the_harness_reads_is_there() -> None:
         ({"entrypoint": ""}, "entrypoint: must be a command, or a list of its words"),
     ],
 )
-def test_a_fault_names_the_key_and_the_mend(config: dict[str, Any], sentence: str) -> None:
+def test_refusal_names_the_key_and_the_remedy(config: dict[str, Any], sentence: str) -> None:
     assert sentence in refusal(**config)
 
 
-def test_all_faults_are_told_at_once() -> None:
-    told = refusal(max_restarts=-1, nme="x", log_policies=[1])
-    assert "max_restarts" in told
-    assert "unknown key nme; did you mean name?" in told
-    assert "log_policies" in told
+def test_refusal_lists_all_faults() -> None:
+    message = refusal(max_restarts=-1, nme="x", log_policies=[1])
+    assert "max_restarts" in message
+    assert "unknown key nme; did you mean name?" in message
+    assert "log_policies" in message
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("a: [", "not YAML: line"), ("- a\n- b", "must be a mapping"), ("", "must be a mapping")]
+    ("text", "message"), [("a: [", "not YAML: line"), ("- a\n- b", "must be a mapping"), ("", "must be a mapping")]
 )
-def test_what_is_not_a_mapping_is_refused(text: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_configuration_must_be_a_mapping(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         parse_yaml(text)
 
 
 def test_null_means_the_default() -> None:
-    assert complete(experiment(max_restarts=None, description=None))["max_restarts"] == 5
+    assert complete(configuration(max_restarts=None, description=None))["max_restarts"] == 5
+
+
+def test_overrides_merge_mappings_and_replace_other_values() -> None:
+    settings = {"a": {"x": 1, "y": 2}, "list": [1], "max_length": {"batches": 8}}
+    overrides = {"a": {"x": None}, "list": [2], "max_length": {"epochs": 1}, "new": {"z": 3}}
+    assert with_overrides(settings, overrides) == {
+        "a": {"x": None, "y": 2},
+        "list": [2],
+        "max_length": {"epochs": 1},
+        "new": {"z": 3},
+    }
+    assert settings["a"] == {"x": 1, "y": 2}
 
 
 @given(st.sampled_from(sorted(ExperimentConfig.model_fields)), st.characters(codec="ascii", categories=["Ll"]))
 @settings(max_examples=50)
-def test_any_misspelt_key_is_refused_by_name(key: str, letter: str) -> None:
+def test_refusal_names_a_misspelt_key(key: str, letter: str) -> None:
     misspelt = key + letter
     assert f"unknown key {misspelt}" in refusal(**{misspelt: 1})
 
@@ -106,15 +118,15 @@ spaces = st.dictionaries(
 
 @given(spaces)
 @settings(max_examples=50)
-def test_a_grid_has_one_trial_for_each_point(space: dict[str, Any]) -> None:
-    config = complete(experiment(searcher={"name": "grid", "metric": "x"}, hyperparameters=space))
+def test_grid_has_a_trial_for_each_point(space: dict[str, Any]) -> None:
+    config = complete(configuration(searcher={"name": "grid", "metric": "x"}, hyperparameters=space))
     trials = draw_trials(config, seed=0)
     assert len(trials) == grid_size(config["hyperparameters"])
 
 
 @given(spaces, st.integers(0, 2**31))
 @settings(max_examples=50)
-def test_a_seed_decides_what_a_random_search_draws(space: dict[str, Any], seed: int) -> None:
-    config = complete(experiment(searcher={"name": "random", "metric": "x", "max_trials": 3}, hyperparameters=space))
+def test_random_search_is_repeatable_by_its_seed(space: dict[str, Any], seed: int) -> None:
+    config = complete(configuration(searcher={"name": "random", "metric": "x", "max_trials": 3}, hyperparameters=space))
     assert draw_trials(config, seed) == draw_trials(config, seed)
     assert len(draw_trials(config, seed)) == 3

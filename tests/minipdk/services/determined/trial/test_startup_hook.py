@@ -1,4 +1,4 @@
-"""startup-hook.sh runs before the trial, in the trial's own layer."""
+"""startup-hook.sh runs before the trial, in the trial's layer."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ INSTALL = f"pip install --quiet --no-index --no-deps --disable-pip-version-check
 SCRIPT = "import minipdk_hooked; print(minipdk_hooked.VALUE)"
 
 
-def test_what_the_hook_installs_is_there_for_this_trial_alone(cluster: Cluster) -> None:
-    files = {"startup-hook.sh": INSTALL, WHEEL: wheel(), "main.py": SCRIPT}
-    one = cluster.submit(files, entrypoint="python3 main.py")
-    assert finish(one) == "COMPLETED", cluster.logs(one)
-    assert "from the hook" in cluster.logs(one)
+def test_packages_that_the_hook_installs_are_private_to_the_trial(cluster: Cluster) -> None:
+    files: dict[str, str | bytes] = {"startup-hook.sh": INSTALL, WHEEL: wheel(), "main.py": SCRIPT}
+    experiment = cluster.submit(files, entrypoint="python3 main.py")
+    assert finish(experiment) == "COMPLETED", cluster.logs(experiment)
+    assert "from the hook" in cluster.logs(experiment)
     assert importlib.util.find_spec("minipdk_hooked") is None
     other = cluster.submit({"main.py": SCRIPT}, entrypoint="python3 main.py")
     assert finish(other) == "ERROR"
     assert "ModuleNotFoundError: No module named 'minipdk_hooked'" in cluster.logs(other)
 
 
-def test_the_hooks_variables_and_folder_reach_the_trial(cluster: Cluster) -> None:
+def test_trial_sees_the_variables_and_files_of_the_hook(cluster: Cluster) -> None:
     hook = "export COLOUR='dark  red'\ntouch made-by-hook\necho hook in $PWD\n"
     script = "import os; print(os.environ['COLOUR'], os.path.exists('made-by-hook'))"
-    one = cluster.submit({"startup-hook.sh": hook, "main.py": script}, entrypoint="python3 main.py")
-    assert finish(one) == "COMPLETED", cluster.logs(one)
-    logs = cluster.logs(one)
+    experiment = cluster.submit({"startup-hook.sh": hook, "main.py": script}, entrypoint="python3 main.py")
+    assert finish(experiment) == "COMPLETED", cluster.logs(experiment)
+    logs = cluster.logs(experiment)
     assert "hook in /run/determined/workdir" in logs
     assert "dark  red True" in logs
 
 
-def test_a_failing_hook_fails_the_trial(cluster: Cluster) -> None:
-    one = cluster.submit(
+def test_failing_hook_fails_the_trial(cluster: Cluster) -> None:
+    experiment = cluster.submit(
         {"startup-hook.sh": "echo before\nfalse\necho after\n", "main.py": ""}, entrypoint="python3 main.py"
     )
-    assert finish(one) == "ERROR"
-    logs = cluster.logs(one)
+    assert finish(experiment) == "ERROR"
+    logs = cluster.logs(experiment)
     assert "|| before" in logs
     assert "|| after" not in logs
     assert "failed: exit code 1" in logs
