@@ -64,6 +64,14 @@ class Checkpoints:
     def of_experiment(self, experiment_id: int) -> list[Checkpoint]:
         return self._store.checkpoints.of_experiment(experiment_id)
 
+    def existing_of_trial(self, trial_id: int) -> list[Checkpoint]:
+        """The checkpoints of the trial that are not deleted."""
+        return self._store.checkpoints.existing_of_trial(trial_id)
+
+    def existing_of_experiment(self, experiment_id: int) -> list[Checkpoint]:
+        """The checkpoints of the experiment that are not deleted."""
+        return self._store.checkpoints.existing_of_experiment(experiment_id)
+
     def latest(self, trial_id: int) -> Checkpoint | None:
         """The checkpoint from which the trial continues."""
         complete = [checkpoint for checkpoint in self.of_trial(trial_id) if checkpoint.state == State.COMPLETED]

@@ -58,7 +58,6 @@ class Experiments:
         trials = self._trials.of_experiment(experiment.id)
         allocations = filter(None, (self._trials.open_allocation(trial.id) for trial in trials))
         best_trial_id, best_metric = self._best_trial(experiment, trials)
-        checkpoints = self._checkpoints.of_experiment(experiment.id)
         return ExperimentDetails(
             experiment,
             trials,
@@ -66,7 +65,7 @@ class Experiments:
             progress=_progress(experiment, trials),
             best_trial_id=best_trial_id,
             best_metric=best_metric,
-            checkpoints=[checkpoint for checkpoint in checkpoints if checkpoint.state != State.DELETED],
+            checkpoints=self._checkpoints.existing_of_experiment(experiment.id),
         )
 
     def progress(self, experiment: Experiment) -> float:

@@ -39,19 +39,20 @@ class Logs:
         """Store lines with any of timestamp, level, stdtype, source and rankId already known."""
         time = now()
         self._store.logs.add(
-            LogEntry(
-                id=0,
-                trial_id=trial_id,
-                allocation_id=allocation_id,
-                container_id=entry.get("containerId") or container_id,
-                timestamp=_utc(entry["timestamp"]) if entry.get("timestamp") else time,
-                level=entry.get("level") or _level(entry["log"]),
-                stdtype=entry.get("stdtype") or "stdout",
-                source=entry.get("source") or "task",
-                rank_id=entry["rankId"] if entry.get("rankId") is not None else _rank(entry["log"]),
-                log=entry["log"],
-            )
-            for entry in entries
+            [
+                (
+                    trial_id,
+                    allocation_id,
+                    entry.get("containerId") or container_id,
+                    _utc(entry["timestamp"]) if entry.get("timestamp") else time,
+                    entry.get("level") or _level(entry["log"]),
+                    entry.get("stdtype") or "stdout",
+                    entry.get("source") or "task",
+                    entry["rankId"] if entry.get("rankId") is not None else _rank(entry["log"]),
+                    entry["log"],
+                )
+                for entry in entries
+            ]
         )
         self._changes.notify(trial_topic(trial_id))
 

@@ -52,7 +52,7 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class User:
     """``password`` is a salted scrypt of the hash that clients send."""
 
@@ -66,7 +66,7 @@ class User:
     last_login_at: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """The owner of a token. A trial's token names its ``allocation_id`` and does not expire."""
 
@@ -78,7 +78,7 @@ class Caller:
     expires_at: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Workspace:
     id: int
     name: str
@@ -90,7 +90,7 @@ class Workspace:
     num_experiments: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Project:
     """``notes`` are {name, contents}; ``num_active`` counts the experiments that have not ended."""
 
@@ -112,7 +112,7 @@ class Project:
     last_experiment_started_at: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """``config`` is complete; ``original_config`` is the submitted YAML; ``definition`` the model definition's digest."""
 
@@ -150,7 +150,7 @@ class Experiment:
         return Searcher(searcher["name"], searcher["metric"], searcher["smaller_is_better"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Searcher:
     """The settings of an experiment's searcher by which trials and checkpoints are compared."""
 
@@ -163,7 +163,7 @@ class Searcher:
         return value if self.smaller_is_better else -value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """``run_id`` counts the trial's allocations; ``warm_start_checkpoint`` is the checkpoint that the first one loads."""
 
@@ -185,7 +185,7 @@ class Trial:
     end_time: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WaitingTrial:
     """A trial in the queue for slots."""
 
@@ -195,7 +195,7 @@ class WaitingTrial:
     config: Json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """One run of a trial on ``slots``. ``status_code`` is its exit status, below 0 when the cluster ended it."""
 
@@ -214,7 +214,7 @@ class Allocation:
     end_time: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MetricsReport:
     """The metrics of one group after ``steps`` batches. Reports that a later run replaced are ``archived``."""
 
@@ -243,7 +243,7 @@ class MetricsReport:
         return float(value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """``resources`` maps the path of each file to its size in bytes; ``steps`` are the batches completed."""
 
@@ -263,9 +263,9 @@ class Checkpoint:
         return sum(int(size) for size in self.resources.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A line that a trial printed or that the master added. ``id`` is 0 until it is stored."""
+    """A line that a trial printed or that the master added."""
 
     id: int
     trial_id: int
@@ -279,7 +279,7 @@ class LogEntry:
     log: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LogFilter:
     """The log entries that a client asks for; an empty list means any. Levels are ``LOG_LEVEL_...``."""
 
@@ -296,7 +296,7 @@ class LogFilter:
     before: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model of the registry."""
 
@@ -315,7 +315,7 @@ class Model:
     num_versions: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModelVersion:
     """A version of a registered model: a checkpoint under a number."""
 
@@ -334,7 +334,7 @@ class ModelVersion:
     username: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialDetails:
     """A trial with the measurements and checkpoints that clients see. ``metric`` is the name of the searcher's metric."""
 
@@ -353,7 +353,7 @@ class TrialDetails:
         return next((checkpoint for checkpoint in self.checkpoints if best and checkpoint.steps == best.steps), None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ExperimentDetails:
     """An experiment with its trials. ``progress`` is from 0 to 1; ``allocation`` the first of its running ones."""
 
@@ -366,7 +366,7 @@ class ExperimentDetails:
     checkpoints: list[Checkpoint]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CheckpointDetails:
     """A checkpoint with its trial and the metrics at its batch."""
 
@@ -377,14 +377,14 @@ class CheckpointDetails:
     validation: MetricsReport | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModelVersionDetails:
     model: Model
     version: ModelVersion
     checkpoint: CheckpointDetails
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """An experiment in the job queue, with the number of jobs ``ahead`` of it and the slots that it occupies."""
 
@@ -395,7 +395,7 @@ class Job:
     allocated_slots: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Agent:
     """This machine: ``slots`` are its CPU cores, with the allocation on each; ``allocations`` are the running ones."""
 
@@ -405,7 +405,7 @@ class Agent:
     allocations: list[Allocation]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ResourcePool:
     """A name for this machine's slots. ``queued`` counts its waiting trials, ``running`` the running ones of all pools."""
 

@@ -72,7 +72,6 @@ class Trials:
         """The trial with its measurements and checkpoints, compared by the metric of its experiment's ``searcher``."""
         reports = self._metrics.of_trial(trial.id)
         validations = [report for report in reports if report.metric_group == VALIDATION]
-        checkpoints = self._checkpoints.of_trial(trial.id)
         return TrialDetails(
             trial,
             allocation=self.open_allocation(trial.id),
@@ -80,7 +79,7 @@ class Trials:
             best_validation=best(validations, searcher),
             latest_validation=validations[-1] if validations else None,
             reports=reports,
-            checkpoints=[checkpoint for checkpoint in checkpoints if checkpoint.state != State.DELETED],
+            checkpoints=self._checkpoints.existing_of_trial(trial.id),
         )
 
     def allocation(self, allocation_id: str) -> Allocation:

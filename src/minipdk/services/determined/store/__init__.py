@@ -6,8 +6,7 @@ requests that wait for a change once it is committed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from minipdk.services.determined.store.changes import Changes, WatchedDatabase
@@ -42,8 +41,6 @@ class Store:
         self.models = ModelTable(database)
         self.versions = VersionTable(database)
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[object]:
         """Make several reads and writes atomic. A transaction inside another joins it."""
-        with self._database.transaction():
-            yield
+        return self._database.transaction()

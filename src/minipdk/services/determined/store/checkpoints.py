@@ -21,6 +21,15 @@ class CheckpointTable(Table):
     def of_experiment(self, experiment_id: int) -> list[Checkpoint]:
         return self._all(Checkpoint, f"{OF_EXPERIMENT} ORDER BY steps", experiment_id)
 
+    def existing_of_trial(self, trial_id: int) -> list[Checkpoint]:
+        """The checkpoints of the trial that are not deleted."""
+        query = "SELECT * FROM checkpoints WHERE trial_id = ? AND state != 'DELETED' ORDER BY steps, report_time"
+        return self._all(Checkpoint, query, trial_id)
+
+    def existing_of_experiment(self, experiment_id: int) -> list[Checkpoint]:
+        """The checkpoints of the experiment that are not deleted."""
+        return self._all(Checkpoint, f"{OF_EXPERIMENT} AND checkpoints.state != 'DELETED' ORDER BY steps", experiment_id)
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Store the checkpoint; one that exists keeps its trial, allocation and report time."""
         self._write(

@@ -9,20 +9,16 @@ from minipdk.services.determined.model import AGENT, TERMINAL, LogEntry, LogFilt
 from minipdk.services.determined.store.records import Table
 
 PAGE = 1000
+NewEntry = tuple[int, str, str, str, str, str, str, int | None, str]
+"""The fields of a `LogEntry` in their order, without the id."""
 
 
 class LogTable(Table):
-    def add(self, entries: Iterable[LogEntry]) -> None:
+    def add(self, entries: Iterable[NewEntry]) -> None:
         self._write_many(
             "INSERT INTO logs (trial_id, allocation_id, container_id, timestamp, level, stdtype, source, rank_id, log)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    *(entry.trial_id, entry.allocation_id, entry.container_id, entry.timestamp, entry.level),
-                    *(entry.stdtype, entry.source, entry.rank_id, entry.log),
-                )
-                for entry in entries
-            ),
+            entries,
         )
 
     def page(

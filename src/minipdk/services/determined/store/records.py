@@ -8,40 +8,59 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from operator import itemgetter
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from minipdk.storage import Database
 
 T = TypeVar("T")
+Row = tuple[Any, ...]
 Value = Any
 """A value that SQLite stores, or a list or object for a JSON column."""
 
 
-Column = tuple[str, str, Callable[[Any], Any] | None]
-"""A field's name, its column, and the conversion from the column's value."""
-_columns: dict[type[Any], list[Column]] = {}
+@dataclass(frozen=True)
+class _Reader:
+    """How the rows of a query become records: the columns in the order of the fields, and the fields to convert."""
+
+    columns: Callable[[Row], Row]
+    conversions: list[tuple[int, Callable[[Any], Any]]]
+
+    def values(self, row: Row) -> Sequence[Any]:
+        if not self.conversions:
+            return self.columns(row)
+        values = list(self.columns(row))
+        for position, convert in self.conversions:
+            values[position] = convert(values[position])
+        return values
 
 
-def record(kind: type[T], row: sqlite3.Row) -> T:
-    """The row as a ``kind``, which is a dataclass. The row may have more columns than the dataclass has fields."""
-    columns = _columns.get(kind)
-    if columns is None:
-        columns = _columns[kind] = _columns_of(kind)
-    return kind(**{name: convert(row[column]) if convert else row[column] for name, column, convert in columns})
+_readers: dict[tuple[type[Any], Row], _Reader] = {}
 
 
-def _columns_of(kind: type[Any]) -> list[Column]:
-    hints = get_type_hints(kind)
-    columns: list[Column] = []
-    for field in fields(kind):
-        hint = hints[field.name]
-        if get_origin(hint) in (list, dict):
-            columns.append((field.name, f"{field.name}_json", json.loads))
-        else:
-            columns.append((field.name, field.name, bool if hint is bool else None))
-    return columns
+def _reader(kind: type[Any], columns: tuple[str, ...]) -> _Reader:
+    """The reader for rows of these ``columns``, made on first use. There may be more columns than fields."""
+    reader = _readers.get((kind, columns))
+    if reader is None:
+        hints = get_type_hints(kind)
+        names = [field.name for field in fields(kind)]
+        from_json = {name for name in names if get_origin(hints[name]) in (list, dict)}
+        positions = [columns.index(f"{name}_json" if name in from_json else name) for name in names]
+        conversions: list[tuple[int, Callable[[Any], Any]]] = [
+            (number, json.loads if name in from_json else bool)
+            for number, name in enumerate(names)
+            if name in from_json or hints[name] is bool
+        ]
+        reader = _readers[kind, columns] = _Reader(itemgetter(*positions), conversions)
+    return reader
+
+
+def records(kind: type[T], cursor: sqlite3.Cursor) -> list[T]:
+    """The rows, which are plain tuples, as records of ``kind``, which is a dataclass."""
+    reader = _reader(kind, tuple(column[0] for column in cursor.description))
+    return [kind(*reader.values(row)) for row in cursor]
 
 
 def dumps(value: Any) -> str:
@@ -72,19 +91,24 @@ class Table:
         return row
 
     def _all(self, kind: type[T], query: str, *parameters: Value) -> list[T]:
-        return [record(kind, row) for row in self._rows(query, *parameters)]
+        cursor = self._database.connection().cursor()
+        cursor.row_factory = None
+        return records(kind, cursor.execute(query, parameters))
 
     def _first(self, kind: type[T], query: str, *parameters: Value) -> T | None:
-        row = self._row(query, *parameters)
-        return None if row is None else record(kind, row)
+        """The record of a query that returns at most one row."""
+        return next(iter(self._all(kind, query, *parameters)), None)
 
     def _exists(self, query: str, *parameters: Value) -> bool:
         return self._row(query, *parameters) is not None
 
     def _write(self, statement: str, *parameters: Value) -> int:
         """Carry out the statement; returns the id of the row that it inserted."""
-        with self._database.transaction() as connection:
+        connection = self._database.connection()
+        if connection.in_transaction:
             return connection.execute(statement, parameters).lastrowid or 0
+        with self._database.transaction():
+            return self._write(statement, *parameters)
 
     def _write_many(self, statement: str, parameters: Iterable[tuple[Value, ...]]) -> None:
         with self._database.transaction() as connection:
