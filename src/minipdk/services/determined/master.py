@@ -46,8 +46,19 @@ class Master:
         )
         self.scheduler = Scheduler(store, self.trials, self.allocations)
         self.parts: tuple[object, ...] = (
-            *(identity, self.changes, self.users, workspaces, metrics, logs, self.checkpoints, self.trials),
-            *(self.experiments, registry, submissions, self.allocations, self.scheduler),
+            identity,
+            self.changes,
+            self.users,
+            workspaces,
+            metrics,
+            logs,
+            self.checkpoints,
+            self.trials,
+            self.experiments,
+            registry,
+            submissions,
+            self.allocations,
+            self.scheduler,
             Agents(identity.resource_pools, self.trials, self.scheduler),
             Jobs(self.experiments, self.trials, self.scheduler),
         )
