@@ -109,7 +109,7 @@ def test_the_licence_is_apaches() -> None:
 
 
 def test_every_field_that_is_only_echoed_is_documented() -> None:
-    from minipdk.services.determined.config import ECHOED as EXPERIMENT_FIELDS
+    from minipdk.services.determined.config.settings import ECHOED as EXPERIMENT_FIELDS
     from minipdk.services.kserve.predictor import ECHOED as PREDICTOR_FIELDS
     from minipdk.services.kserve.predictor import RUNTIME_ECHOED as RUNTIME_FIELDS
     from minipdk.services.node.specification import ECHOED as POD_FIELDS
