@@ -41,24 +41,24 @@ CONSTRUCTIONS = (
     Construction(
         "what as a noun",
         r"(?<![.?!] )\bwhat(?:ever)?\b(?! (?:is|are|was|were|does|do|did|happens)\b[^.]*\?)",
-        8,
+        3,
         "name the thing: the files, the pod's status",
     ),
-    Construction("tell, tells, told", r"\b(?:tell|tells|told)\b", 2, "show, report, say which, log, return"),
+    Construction("tell, tells, told", r"\b(?:tell|tells|told)\b", 1, "show, report, say which, log, return"),
     Construction(
-        "those that, who, of", r"\bthose (?:that|who|of|which|with|in|for)\b", 1, "the noun: pods that, requests for"
+        "those that, who, of", r"\bthose (?:that|who|of|which|with|in|for)\b", 0.5, "the noun: pods that, requests for"
     ),
     Construction(
         "where for if",
         r"\bwhere (?:there (?:is|are)|it|none|they|that|nothing|this|one|no)\b",
-        2,
+        0.5,
         "if there is, when it is, without",
     ),
     Construction("of its own", r"\bof (?:its|their|one's|his|her) own\b", 0.5, "its own X, separate, private"),
     Construction(
         "whoever, nobody",
         r"\b(?:whoever|nobody|everybody|somebody|anybody)\b",
-        1,
+        0.5,
         "the caller, the client, any user, no client",
     ),
     Construction("mend", r"\bmend(?:s|ed|ing)?\b", 0, "fix, repair, the remedy"),
@@ -68,14 +68,14 @@ CONSTRUCTIONS = (
     Construction(
         "archaic words",
         r"\b(?:anew|in vain|be it|for ever|at once|besides|thereby|wherein|upon|hence|whilst|ere|lest)\b",
-        1,
+        0.5,
         "again, immediately, also, through this, in which, on",
     ),
     Construction("lies, lay for is", r"\b(?:lies|lay|lie)\b (?!down)", 0.5, "is, are, was"),
 )
 NAMES = {"one", "found", "told", "wanted"}
 """Local names that do not say which value they hold."""
-MOST_NAMES = 40
+MOST_NAMES = 10
 """How many bindings of them src may have."""
 
 
