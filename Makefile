@@ -8,8 +8,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # A notebook's `!` forks only to run a command; gRPC's own fork handlers break about one in ten of these.
 export GRPC_ENABLE_FORK_SUPPORT := 0
 
+# One worker more than cores, because many tests wait for a cluster's own pauses; each worker needs about 1 GiB of memory.
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 8)))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup environment tools cluster course iris model-server lab labs test check format lock bench notebooks clean
+.PHONY: help setup environment tools cluster course iris model-server lab labs test test-quick check format lock bench notebooks clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,7 +62,11 @@ $(VENV)/.tools: $(VENV)/.installed requirements/test.lock
 
 test: tools  ## The whole test suite, notebooks included
 	@$(BIN)/python sample-data/generate.py
-	@$(BIN)/pytest $(PYTEST_OPTIONS)
+	@$(BIN)/pytest --numprocesses=$(WORKERS) $(PYTEST_OPTIONS)
+
+test-quick: tools  ## The tests without notebooks, soaks and image builds, for work in progress
+	@$(BIN)/python sample-data/generate.py
+	@$(BIN)/pytest --numprocesses=$(WORKERS) -m "not slow" $(PYTEST_OPTIONS)
 
 check: tools  ## Format, lint, types, layering and plain English
 	@$(BIN)/ruff format --check
