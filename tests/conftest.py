@@ -33,6 +33,7 @@ LONGEST_FIRST = ("notebooks/", "services/kserve/", "services/pachyderm/pps/", "s
 """Folders whose modules take minutes: they begin first, so that no worker is left alone with one at the end."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a module's tests on one worker, since they share its services; the notebooks share one cluster."""
     for item in items:
