@@ -15,10 +15,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from minipdk.cluster.services import PROCESSES, VENDOR_PORTS
 from minipdk.common.home import Home, Identity, save
@@ -33,13 +34,19 @@ LONGEST_FIRST = ("notebooks/", "services/kserve/", "services/pachyderm/pps/", "s
 """Folders whose modules take minutes: they begin first, so that no worker is left alone with one at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Keep a module's tests on one worker, since they share its services; the notebooks share one cluster."""
-    for item in items:
-        module = item.nodeid.partition("::")[0]
-        group = "notebooks" if module.startswith("tests/notebooks/") else module
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "notebooks" if module.startswith("tests/notebooks/") else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ModuleScheduling:
+    return ModuleScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: next((rank for rank, name in enumerate(LONGEST_FIRST) if name in item.nodeid), 99))
 
 
