@@ -30,8 +30,30 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Value = TypeVar("Value")
 
-LONGEST_FIRST = ("notebooks/", "services/kserve/", "services/pachyderm/pps/", "services/determined/")
-"""Folders whose modules take minutes: they begin first, so that no worker is left alone with one at the end."""
+SLOW = (
+    "notebooks/",
+    "services/kserve/test_inference_service.py",
+    "services/kserve/test_kills.py",
+    "services/kserve/test_custom_predictors.py",
+    "services/kserve/test_model_formats.py",
+    "services/kserve/test_pachyderm_models.py",
+    "services/kserve/predictors/test_hostile_bodies.py",
+    "services/kserve/predictors/test_model_server.py",
+    "services/kserve/predictors/test_onnxserver.py",
+    "services/kserve/predictors/test_sklearnserver.py",
+    "services/kserve/runtimes/",
+    "course/model_server/",
+    "course/labs/model_server/",
+    "services/determined/test_master.py",
+    "services/determined/api/test_det_command.py",
+    "services/pachyderm/pps/worker/test_kills.py",
+    "services/pachyderm/s3/test_durability.py",
+    "containers/",
+)
+"""Modules of notebooks, soaks, kills and image builds, the longest first.
+
+They begin first, so that no worker is left alone with one at the end, and `make test-quick` leaves them out.
+"""
 
 
 class ModuleScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
@@ -47,7 +69,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ModuleSchedu
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: next((rank for rank, name in enumerate(LONGEST_FIRST) if name in item.nodeid), 99))
+    ranks = {item: next((rank for rank, name in enumerate(SLOW) if name in item.nodeid), len(SLOW)) for item in items}
+    for item, rank in ranks.items():
+        if rank < len(SLOW):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=ranks.__getitem__)
 
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
