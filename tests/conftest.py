@@ -48,7 +48,9 @@ SLOW = (
     "services/determined/api/test_det_command.py",
     "services/pachyderm/pps/worker/test_kills.py",
     "services/pachyderm/s3/test_durability.py",
+    "services/pachyderm/pps/worker/test_batching.py",
     "containers/",
+    "sample_data/",
 )
 """Modules of notebooks, soaks, kills and image builds, the longest first.
 
