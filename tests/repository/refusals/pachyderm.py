@@ -70,7 +70,7 @@ class _Recorder:
 def sdk_calls() -> list[str]:
     """The path of every call that the SDK has, such as ``/pfs_v2.API/GetFile``."""
     recorder = _Recorder()
-    for info in pkgutil.walk_packages(api.__path__, f"{api.__name__}."):
+    for info in pkgutil.iter_modules(api.__path__, f"{api.__name__}."):  # not their _additions, which break a message
         module = import_module(info.name)
         for name, stub in inspect.getmembers(module, inspect.isclass):
             if name.endswith("Stub") and stub.__module__ == module.__name__:
