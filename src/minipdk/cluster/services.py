@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from minipdk.common.home import Home
-from minipdk.common.service import Service
+from minipdk.common.service import CONTROLLERS, Service
 from minipdk.services.determined.service import SERVICE as DETERMINED
 from minipdk.services.ingress.service import SERVICE as INGRESS
 from minipdk.services.kserve.service import SERVICE as KSERVE
@@ -41,9 +41,7 @@ class Process:
     @property
     def module(self) -> str:
         """The module to run it with: a service's own server, or the host of controllers."""
-        (own,) = self.services if len(self.services) == 1 else (None,)
-        alone = own is not None and not own.process
-        return f"minipdk.services.{self.name}.server" if alone else "minipdk.cluster.controllers"
+        return "minipdk.cluster.controllers" if self.name == CONTROLLERS else f"minipdk.services.{self.name}.server"
 
     def is_ready(self, home: Home) -> bool:
         return all(service.is_ready(home) for service in self.services)
