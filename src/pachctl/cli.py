@@ -30,7 +30,7 @@ MODULES = {
 """Which modules of `pachctl.commands` register the commands of a first or second word, in the singular."""
 ELSEWHERE = (
     *("mount", "unmount", "shell", "exit", "port-forward", "buildinfo", "debug", "enterprise", "license", "idp", "misc"),
-    *("draw pipeline", "next datum", "create snapshot", "list snapshot", "inspect snapshot", "delete snapshot"),
+    *("draw pipeline", "create snapshot", "list snapshot", "inspect snapshot", "delete snapshot"),
     *("run pfs-load-test", "run pps-load-test", "auth set-config", "auth get enterprise", "auth set enterprise"),
 )
 """Commands of Pachyderm's own binary that are refused by name: they act on a deployment, or need more than its API."""

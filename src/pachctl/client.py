@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import grpc
 from pachyderm_sdk import Client, constants
 from pachyderm_sdk.api import pfs, pps
+from pachyderm_sdk.api.worker import WorkerStub
 
 from pachctl import config, output
 from pachctl.errors import PachctlError
@@ -76,6 +78,15 @@ def connect(transaction: str | None = None, *, compress: bool = False) -> Client
     if compress:
         constants.GRPC_CHANNEL_OPTIONS.append(("grpc.default_compression_algorithm", _GZIP))
     return Client.from_pachd_address(at.address, auth_token=at.token, root_certs=at.certificates, transaction_id=transaction)
+
+
+def worker() -> WorkerStub:
+    """The worker in whose container this command runs."""
+    port = os.environ.get(constants.WORKER_PORT_ENV)
+    if not port:
+        name = constants.WORKER_PORT_ENV
+        raise PachctlError(f"{name} is not set: this command is for code of a pipeline with transform.datum_batching")
+    return WorkerStub(grpc.insecure_channel(f"127.0.0.1:{port}", options=constants.GRPC_CHANNEL_OPTIONS))
 
 
 def limit_calls(seconds: float) -> None:

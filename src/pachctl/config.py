@@ -1,6 +1,7 @@
 """The vendor's configuration file, version 2: which clusters there are and which one commands speak to.
 
-``PACH_CONFIG`` names the file (default ``~/.pachyderm/config.json``), ``PACH_CONTEXT`` a context other than the active one.
+``PACH_CONFIG`` names the file (default ``/pachctl/config.json`` if it is there, else ``~/.pachyderm/config.json``),
+``PACH_CONTEXT`` a context other than the active one.
 The document stays a plain dict, so that fields of other versions survive a rewrite.
 """
 
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from pachctl.errors import PachctlError
 
 DEFAULT_PORT = 30650
+SPOUT_CONFIG = Path("/pachctl/config.json")
 SECURE = {"grpc": False, "http": False, "grpcs": True, "https": True}
 
 Document = dict[str, Any]
@@ -28,9 +30,10 @@ class ConfigError(PachctlError):
 
 
 def path() -> Path:
-    """Where the configuration is."""
-    named = os.environ.get("PACH_CONFIG")
-    return Path(named).expanduser() if named else Path.home() / ".pachyderm" / "config.json"
+    """Where the configuration is. In a spout's container it is the one that the worker made."""
+    if named := os.environ.get("PACH_CONFIG"):
+        return Path(named).expanduser()
+    return SPOUT_CONFIG if SPOUT_CONFIG.exists() else Path.home() / ".pachyderm" / "config.json"
 
 
 def load() -> Document:

@@ -1,4 +1,4 @@
-"""``inspect|list|restart datum``."""
+"""``inspect|list|next|restart datum``."""
 
 from __future__ import annotations
 
@@ -110,3 +110,16 @@ def restart_datum(
     """Start a running datum afresh; the paths of its files say which."""
     filters = [f"/{path.strip('/')}" for path in paths.split(",")]
     client.connect().pps.restart_datum(job=client.job(job, project), data_filters=filters)
+
+
+@verbs.next_.command("datum")
+def next_datum(
+    error: Annotated[str, typer.Option("--error", help="Why the present datum could not be processed.")] = "",
+) -> None:
+    """End the present datum and wait until the worker has laid out the next one in /pfs, its variables in /pfs/.env."""
+    import grpc
+
+    try:
+        client.worker().next_datum(error=error)
+    except grpc.RpcError as failure:
+        raise PachctlError(f"the worker gives no datum: {failure.details()}") from failure

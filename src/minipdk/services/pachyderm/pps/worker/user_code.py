@@ -17,6 +17,7 @@ from minipdk.sandbox.errors import SandboxError
 from minipdk.services.pachyderm.pps.errors import FailedTryError
 from minipdk.services.pachyderm.pps.logs import JobLog, OutputCopier
 from minipdk.services.pachyderm.pps.model import Datum
+from minipdk.services.pachyderm.pps.worker import pach_bin
 from minipdk.services.pachyderm.pps.worker.plans import Plan
 
 STOP_GRACE_S = 2.0
@@ -48,10 +49,10 @@ class UserCode:
         spec = ContainerSpec(
             image=replace(plan.image, layers=(*plan.image.layers, *command.layers)),
             argv=list(command.argv),
-            env=command.env,
+            env=pach_bin.on_path(command.env, plan.image.config.env),
             working_dir=plan.transform.working_dir or None,
             user=plan.transform.user or None,
-            mounts=[*command.mounts, *plan.mounts],
+            mounts=[*command.mounts, *plan.mounts, *pach_bin.mounts(plan.home)],
         )
         stdin = "".join(line + "\n" for line in command.stdin).encode()
         reading, writing = os.pipe()
