@@ -14,7 +14,7 @@ import typer
 import yaml
 from pachyderm_sdk.api import pps
 
-from pachctl import client, describe, output, specs, verbs
+from pachctl import client, describe, output, spec_check, specs, verbs
 from pachctl.errors import PachctlError
 from pachctl.options import Form, Project, Raw
 from pachctl.options import PipelineName as Name
@@ -86,7 +86,16 @@ def _read(file: str, template: str, arguments: list[str] | None, push_images: bo
         for change in changes:
             output.note(f"notice: {specs.name(spec) or file}: {change}; please change the spec")
         modern.append(new)
-    return modern
+    return _checked(modern)
+
+
+def _checked(documents: list[specs.Spec]) -> list[specs.Spec]:
+    """The specs, if all can be sent; advice on their images goes to standard error."""
+    for spec in documents:
+        spec_check.check(spec)
+        if advice := spec_check.warning(spec):
+            output.note(advice)
+    return documents
 
 
 def _send(documents: list[specs.Spec], project: str | None, how_shown: tuple[bool, str], how: dict[str, bool]) -> None:
@@ -109,9 +118,7 @@ def _send(documents: list[specs.Spec], project: str | None, how_shown: tuple[boo
 @verbs.validate.command("pipeline")
 def validate_pipeline(file: SpecFile = "") -> None:
     """Check that a file holds pipeline specs, without asking the cluster."""
-    for spec in specs.read(file or "-"):
-        if not specs.name(spec):
-            raise PachctlError(f"{file or 'standard input'}: must specify a pipeline with a name")
+    _checked(specs.read(file or "-"))
 
 
 @verbs.edit.command("pipeline")
