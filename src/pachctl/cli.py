@@ -36,6 +36,20 @@ ELSEWHERE = (
 """Commands of Pachyderm's own binary that are refused by name: they act on a deployment, or need more than its API."""
 
 
+WITHOUT_EFFECT = {
+    ("list", "file"): {"--full-timestamps": 0},
+    ("glob", "file"): {"--full-timestamps": 0},
+    ("diff", "file"): {"--full-timestamps": 0, "--no-pager": 0},
+    ("list", "job"): {"--no-pager": 0},
+    ("inspect", "branch"): {"--full-timestamps": 0},
+    **{(verb, "pipeline"): dict.fromkeys(("--registry", "-r", "--username", "-u"), 1) for verb in ("create", "update")},
+}
+"""Flags of Pachyderm's own binary that change nothing here, with the number of their values.
+
+No command uses a pager, these tables have no relative times, and images are not pushed.
+"""
+
+
 def main() -> None:
     """Run the command line."""
     logging.getLogger("grpc").setLevel(logging.CRITICAL)  # this command reports failures, once
@@ -45,6 +59,7 @@ def main() -> None:
     if (translated := legacy.translate(arguments)) is not None:
         output.note(legacy.hint(arguments, translated))
         arguments = translated
+    arguments = _effective(arguments)
     if elsewhere := next((name for name in ELSEWHERE if arguments[: len(name.split())] == name.split()), None):
         fail(f"pachctl {elsewhere} is not supported by this pachctl; Pachyderm's own binary has it")
     command = commands_for(arguments)
@@ -66,6 +81,9 @@ def _global_options(arguments: list[str]) -> list[str]:
     if "--no-color" in arguments:
         arguments = [argument for argument in arguments if argument != "--no-color"]
         os.environ["NO_COLOR"] = "1"
+    if {"-v", "--verbose"} & set(arguments):
+        arguments = [argument for argument in arguments if argument not in ("-v", "--verbose")]
+        os.environ["GRPC_VERBOSITY"], os.environ["GRPC_TRACE"] = "DEBUG", "http,client_channel"
     for at, word in enumerate(arguments):
         name, separator, value = word.partition("=")
         if name == "--rpc-timeout":
@@ -79,6 +97,22 @@ def _global_options(arguments: list[str]) -> list[str]:
                 fail(str(error))
             return arguments[:at] + arguments[at + (1 if separator else 2) :]
     return arguments
+
+
+def _effective(arguments: list[str]) -> list[str]:
+    """The arguments without the flags `WITHOUT_EFFECT` and their values."""
+    words = tuple(map(singular, arguments[:2]))
+    flags = WITHOUT_EFFECT.get((words[0], words[1]), {}) if len(words) == 2 else {}
+    kept, skipped = [], 0
+    for word in arguments:
+        name, separator, _ = word.partition("=")
+        if skipped:
+            skipped -= 1
+        elif name in flags:
+            skipped = 0 if separator else flags[name]
+        else:
+            kept.append(word)
+    return kept
 
 
 def commands_for(arguments: list[str]) -> Any:

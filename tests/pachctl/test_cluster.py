@@ -88,6 +88,22 @@ def test_commands_that_only_the_vendors_binary_has_are_refused_by_name(pachctl: 
     assert pachctl.refused(command) == f"pachctl {name} is not supported by this pachctl; Pachyderm's own binary has it"
 
 
+def test_flags_of_the_vendors_binary_that_change_nothing_are_accepted(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    pachctl(f"put file {repo}@master:a", stdin="1")
+    for command in (
+        f"list file {repo}@master --full-timestamps",
+        f"glob file {repo}@master:/* --full-timestamps",
+        f"diff file {repo}@master --no-pager --full-timestamps",
+        f"inspect branches {repo}@master --full-timestamps",
+        "list jobs --no-pager",
+        "list repo -v",
+    ):
+        pachctl(command)
+    pipeline = {"pipeline": {"name": "x"}, "transform": {"image": "a:1"}, "input": {"pfs": {"repo": repo, "glob": "/"}}}
+    pachctl("create pipeline --dry-run -r registry:5000 --username me", stdin=json.dumps(pipeline))
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_printed_and_installed(pachctl: Pachctl, shell: str) -> None:
     code = pachctl(f"completion {shell}").out
