@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from pachyderm_sdk.api import pfs
+from pachyderm_sdk.api.auth import Permission
+
 from pachctl import output
+
+NIL = "<nil>"
+"""The Go command's word for an unset value."""
 
 
 def spec_fields(spec: dict[str, Any]) -> list[tuple[str, object]]:
@@ -14,8 +21,8 @@ def spec_fields(spec: dict[str, Any]) -> list[tuple[str, object]]:
         ("Parallelism Spec", parallelism(spec)),
         ("ResourceRequests", resources(spec.get("resource_requests"))),
         ("ResourceLimits", resources(spec.get("resource_limits"))),
-        ("Datum Timeout", spec.get("datum_timeout")),
-        ("Job Timeout", spec.get("job_timeout")),
+        ("Datum Timeout", spec.get("datum_timeout", NIL)),
+        ("Job Timeout", spec.get("job_timeout", NIL)),
         ("Input", output.block(spec, "input")),
         ("Output Branch", spec.get("output_branch") or None),
         ("Transform", output.block(spec, "transform")),
@@ -23,10 +30,26 @@ def spec_fields(spec: dict[str, Any]) -> list[tuple[str, object]]:
     ]
 
 
+def spec(text: str) -> str | None:
+    """A spec, given as JSON, in indented lines; None without one."""
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False) if text else None
+
+
 def parallelism(spec: dict[str, Any]) -> str:
-    """``constant:3``; ``<nil>``, the Go command's word for it, where the spec has none."""
+    """``constant:3``, or `NIL` if the spec has none."""
     workers = spec.get("parallelism_spec") or {}
-    return f"constant:{workers['constant']}" if workers.get("constant") else "<nil>"
+    return f"constant:{workers['constant']}" if workers.get("constant") else NIL
+
+
+def access(auth: pfs.AuthInfo) -> list[tuple[str, object]]:
+    """The user's roles and permissions on a project or repo, if the cluster reports them."""
+    permissions = [Permission(number).name for number in auth.permissions]
+    return [(name, _listed(words)) for name, words in (("Roles", auth.roles), ("Permissions", permissions)) if words]
+
+
+def _listed(words: list[str]) -> str:
+    """``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def resources(asked: dict[str, Any] | None) -> str | None:

@@ -156,13 +156,27 @@ def raw(messages: Iterable[betterproto.Message], form: str) -> None:
     raw_documents((document(message) for message in messages), form)
 
 
+def as_yaml(document: object) -> str:
+    """A YAML document as the Go command writes it: keys sorted, lists indented, text that looks like a number in "..."."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+            super().increase_indent(flow, indentless=False)
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        tag = "tag:yaml.org,2002:str"
+        is_text = dumper.resolve(yaml.ScalarNode, value, (True, False)) == tag  # type: ignore[no-untyped-call]
+        return dumper.represent_scalar(tag, value, style=None if is_text else '"')
+
+    Dumper.add_representer(str, text)
+    return str(yaml.dump(document, Dumper=Dumper, allow_unicode=True, width=1_000_000))
+
+
 def raw_documents(documents: Iterable[object], form: str) -> None:
     for index, document in enumerate(documents):
         if form == "yaml":
-            import yaml
-
-            sys.stdout.write("---\n" if index else "")
-            yaml.safe_dump(document, sys.stdout, sort_keys=False, allow_unicode=True)
+            sys.stdout.write(("---\n" if index else "") + as_yaml(document))
         else:
             line(json.dumps(document, indent=2, ensure_ascii=False))
         flush()  # streams are read as they come

@@ -72,8 +72,8 @@ def test_a_directory_goes_in_one_commit_and_comes_back(pachctl: Pachctl) -> None
     pachctl(f"put file {repo}@master -r -f tree")
     assert len(pachctl(f"list commit {repo}").rows) == 2
     assert pachctl(f"list file {repo}@master:/tree").rows[1:] == [
-        ["/tree/a.txt", "file", "1B"],
-        ["/tree/sub/", "dir", "1B"],
+        ["1B", "/tree/a.txt"],
+        ["1B", "/tree/sub/"],
     ]
     pachctl(f"get file {repo}@master:/tree -r -o back")
     back = pachctl.folder / "back"
@@ -81,14 +81,23 @@ def test_a_directory_goes_in_one_commit_and_comes_back(pachctl: Pachctl) -> None
     assert files == {"a.txt": "a", "sub/b.txt": "b", "sub/empty": ""}
 
 
+def test_sources_are_separated_by_commas_and_target_paths_are_cleaned(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    for name in ("x", "y", "a,b"):
+        pachctl.file(name, name)
+    pachctl(f"put file {repo}@master -f x,y")
+    pachctl(["put", "file", f"{repo}@master:/../d/./e/../", "-f", '"a,b"'])
+    assert [row[1] for row in pachctl(["glob", "file", f"{repo}@master:/**"]).rows[1:]] == ["/d/", "/d/a,b", "/x", "/y"]
+
+
 def test_several_sources_go_below_the_path(pachctl: Pachctl) -> None:
     repo = pachctl.repo()
     listing = pachctl.file("list", "\n".join([pachctl.file("x", "x"), pachctl.file("y", "y"), ""]))
     pachctl(f"put file {repo}@master:/d -i {listing}")
-    assert [row[0] for row in pachctl(f"glob file {repo}@master:/d/*").rows[1:]] == ["/d/x", "/d/y"]
+    assert [row[1] for row in pachctl(f"glob file {repo}@master:/d/*").rows[1:]] == ["/d/x", "/d/y"]
     pachctl(f"copy file {repo}@master:/d/x {repo}@master:/z")
     pachctl(f"delete file -r {repo}@master:/d")
-    assert pachctl(f"list file {repo}@master").rows[1:] == [["/z", "file", "1B"]]
+    assert pachctl(f"list file {repo}@master").rows[1:] == [["1B", "/z"]]
 
 
 def test_sources_that_cannot_be_read_are_refused_before_anything_is_written(pachctl: Pachctl) -> None:
@@ -116,10 +125,17 @@ def test_a_commit_is_started_finished_waited_for_and_listed(pachctl: Pachctl) ->
     assert pachctl.refused(f"finish commit {repo}@master") == f"commit default/{repo}@{started} has already finished"
     assert pachctl(f"wait commit {repo}@master").out.startswith(f"Commit: {repo}@{started}\nDescription: first\n")
     listed = pachctl(f"list commit {repo}@master").rows
-    assert listed[0] == ["PROJECT", "REPO", "COMMIT", "FINISHED", "SIZE", "ORIGIN", "DESCRIPTION"]
-    assert (listed[1][2], listed[1][4:]) == (started, ["1B", "USER", "first"])
+    assert listed[0] == ["PROJECT", "REPO", "COMMIT", "FINISHED", "SIZE", "ORIGIN", "CREATOR", "DESCRIPTION"]
+    assert (listed[1][2], listed[1][4:6], listed[1][-1]) == (started, ["1B", "USER"], "first")
     assert pachctl(f"list commit {started} --raw").documents[0]["commit"]["id"] == started
     assert started in [row[0] for row in pachctl("list commit").rows]
+
+
+def test_a_number_below_one_lists_every_commit(pachctl: Pachctl) -> None:
+    repo = pachctl.repo()
+    for name in "ab":
+        pachctl(f"put file {repo}@master:{name}", stdin=name)
+    assert [len(pachctl(f"list commit {repo}@master -n {number}").rows) for number in (-1, 0, 1)] == [3, 3, 2]
 
 
 def test_squash_keeps_the_data_and_delete_does_not(pachctl: Pachctl) -> None:
@@ -131,7 +147,7 @@ def test_squash_keeps_the_data_and_delete_does_not(pachctl: Pachctl) -> None:
     )
     pachctl(f"squash commit {first}")
     pachctl(f"delete commit {last}")
-    assert [row[0] for row in pachctl(f"list file {repo}@master").rows[1:]] == ["/a", "/b"]
+    assert [row[1] for row in pachctl(f"list file {repo}@master").rows[1:]] == ["/a", "/b"]
 
 
 def test_a_branch_is_made_on_a_commit_and_shows_its_head(pachctl: Pachctl) -> None:
@@ -139,7 +155,7 @@ def test_a_branch_is_made_on_a_commit_and_shows_its_head(pachctl: Pachctl) -> No
     pachctl(f"put file {repo}@master:a", stdin="1")
     pachctl(f"create branch {repo}@dev --head master")
     rows = pachctl(f"list branch {repo}").rows
-    assert rows[0] == ["BRANCH", "HEAD", "TRIGGER"]
+    assert rows[0] == ["BRANCH", "HEAD", "TRIGGER", "CREATOR", "CREATED"]
     assert {row[0] for row in rows[1:]} == {"dev", "master"}
     assert len({row[1] for row in rows[1:]}) == 1
     pachctl(f"delete branch {repo}@dev")
@@ -155,7 +171,7 @@ def test_archives_are_unpacked_and_data_may_go_gzipped(pachctl: Pachctl) -> None
             archive.addfile(member, io.BytesIO(content))
     put = pachctl(f"put file {repo}@master -f two.tar.gz --untar --compress --parallelism 4 --progress=false")
     assert put.err == "notice: --parallelism has no effect: all files go in one stream\n"
-    assert pachctl(f"list file {repo}@master").rows[1:] == [["/b", "file", "0B"], ["/d/", "dir", "4.883KiB"]]
+    assert pachctl(f"list file {repo}@master").rows[1:] == [["0B", "/b"], ["4.883KiB", "/d/"]]
     assert pachctl(f"get file {repo}@master:/d/a").out == "a" * 5000
     pachctl.file("no.tar", "words")
     assert "no.tar: not a tar archive" in pachctl.refused(f"put file {repo}@master -f no.tar --untar")
@@ -220,6 +236,6 @@ def test_the_cluster_fetches_files_from_urls(pachctl: Pachctl, web: str) -> None
     pachctl(f"put file {repo}@master -f {web}/data/flowers.csv")
     pachctl.file("sources", f"{web}/data/flowers.csv\n")
     pachctl(f"put file {repo}@master:/copies/ -i sources --full-path")
-    assert [row[0] for row in pachctl(f"list file {repo}@master").rows[1:]] == ["/copies/", "/flowers.csv"]
+    assert [row[1] for row in pachctl(f"list file {repo}@master").rows[1:]] == ["/copies/", "/flowers.csv"]
     assert pachctl(f"get file {repo}@master:/copies/data/flowers.csv").out == "1,2\n"
     assert "404" in pachctl.refused(f"put file {repo}@master -f {web}/none")

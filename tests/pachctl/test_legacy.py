@@ -52,4 +52,4 @@ def test_the_first_steps_of_the_workshop_run_as_written(pachctl: Pachctl) -> Non
     assert pachctl("get-file training master iris.csv").out == "1\n"
     pachctl("put-file training master iris.csv -f iris.csv")
     assert pachctl("get-file training master iris.csv").out == "1\n1\n"
-    assert pachctl("list-file training master").rows == [["NAME", "TYPE", "SIZE"], ["/iris.csv", "file", "4B"]]
+    assert pachctl("list-file training master").rows == [["SIZE", "NAME"], ["4B", "/iris.csv"]]

@@ -42,7 +42,7 @@ def job_of(pachctl: Pachctl, pipeline: str) -> str:
 def test_a_pipeline_its_jobs_and_its_datums_are_listed(pachctl: Pachctl, copied: str) -> None:
     pipeline = f"{copied}-copy"
     rows = pachctl("list pipeline").rows
-    assert rows[0] == ["PROJECT", "NAME", "VERSION", "INPUT", "CREATED", "STATE / LAST JOB", "DESCRIPTION"]
+    assert rows[0] == ["PROJECT", "NAME", "VERSION", "INPUT", "CREATED", "STATE / LAST JOB", "ALERTS", "DESCRIPTION"]
     assert next(row for row in rows if row[1] == pipeline)[2:4] == ["1", f"default/{copied}:/*"]
     job = job_of(pachctl, pipeline)
     listed = pachctl(f"list job -p {pipeline}").rows
@@ -94,7 +94,9 @@ def test_dry_run_shows_the_effective_spec_and_makes_nothing(pachctl: Pachctl, co
     shown = pachctl("create pipeline --dry-run --raw", stdin=spec("never", copied, "true"))
     assert shown.documents[0]["pipeline"] == {"name": "never", "project": {"name": "default"}}
     plain = pachctl("create pipeline --dry-run", stdin=spec("never", copied, "true", parallelism_spec={"constant": 3}))
-    assert plain.out.startswith("Name: never\nParallelism Spec: constant:3\nInput: {")
+    assert plain.out.startswith(
+        "Name: never\nParallelism Spec: constant:3\nDatum Timeout: <nil>\nJob Timeout: <nil>\nInput: {"
+    )
     assert "never" not in pachctl("list pipeline").out
 
 
@@ -172,9 +174,25 @@ def test_every_pipeline_of_a_project_is_deleted_together(pachctl: Pachctl) -> No
 
 def test_specs_are_validated_without_a_cluster(pachctl: Pachctl) -> None:
     pachctl("validate pipeline", stdin=spec("a", "b", "true"), PACHD_ADDRESS="127.0.0.1:1")
-    assert "must specify a pipeline" in pachctl.refused("validate pipeline", stdin="{}")
+    assert pachctl.refused("validate pipeline", stdin="{}") == "no `pipeline` specified"
+    faults: dict[str, tuple[dict[str, Any], str]] = {
+        "nonsense": ({"nonsense": 1}, 'unknown field "nonsense"'),
+        "deep": ({"input": {"cross": [{"pfs": {"glop": "/"}}]}}, 'unknown field "glop"'),
+        "shape": ({"transform": {"cmd": "sh"}}, "transform.cmd must be a list"),
+    }
+    for fields, fault in faults.values():
+        for command in ("validate pipeline", "create pipeline", "update pipeline"):
+            assert fault in pachctl.refused(command, stdin=spec("a", "b", "true", **fields))
+    camel = {"datumTimeout": "5s", "podPatch": "[]", "egress": {"URL": "s3://b"}, "metadata": {"labels": {"any": "name"}}}
+    pachctl("validate pipeline", stdin=spec("a", "b", "true", **camel))
     assert "exactly one" in pachctl.refused("create pipeline -f a --jsonnet b")
     assert "--push-images is not supported" in pachctl.refused("create pipeline -f a --push-images")
+
+
+def test_an_image_without_a_fixed_tag_is_advised_against(pachctl: Pachctl) -> None:
+    for image, advice in {"python": "specify a tag", "python:latest": "do not specify the ':latest' tag"}.items():
+        transform = {"image": image, "cmd": ["true"]}
+        assert f"WARNING: please {advice}" in pachctl("validate pipeline", stdin=spec("a", "b", "", transform=transform)).err
 
 
 def test_an_edit_may_not_rename_and_reports_when_nothing_changed(pachctl: Pachctl, copied: str) -> None:

@@ -82,10 +82,11 @@ def list_branch(repo: RepoName, raw: Raw = False, form: Form = "", project: Proj
 
     def row(info: pfs.BranchInfo) -> list[str]:
         trigger = describe(info.trigger) if betterproto.serialized_on_wire(info.trigger) else "-"
-        return [info.branch.name, info.head.id or "-", trigger]
+        made = output.when(info.created_at, full=True)
+        return [info.branch.name, info.head.id or "-", trigger, info.created_by or "-", made]
 
     branches = client.connect().pfs.list_branch(repo=client.repo(repo, project))
-    output.show(branches, raw, form, "BRANCH\tHEAD\tTRIGGER", row)
+    output.show(branches, raw, form, "BRANCH\tHEAD\tTRIGGER\tCREATOR\tCREATED", row)
 
 
 @verbs.delete.command("branch")

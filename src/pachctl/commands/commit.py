@@ -22,7 +22,7 @@ Every = Annotated[bool, typer.Option("--all", help="Also commits that the system
 Origin = Annotated[str, typer.Option("--origin", help="Only commits of this origin: USER, AUTO or FSCK.")]
 IdOrCommit = Annotated[str, typer.Argument(metavar="ID|REPO@BRANCH-OR-COMMIT", show_default=False)]
 
-COLUMNS = "PROJECT\tREPO\tCOMMIT\tFINISHED\tSIZE\tORIGIN\tDESCRIPTION"
+COLUMNS = "PROJECT\tREPO\tCOMMIT\tFINISHED\tSIZE\tORIGIN\tCREATOR\tDESCRIPTION"
 SET_COLUMNS = "ID\tSUBCOMMITS\tPROGRESS\tCREATED\tMODIFIED"
 
 
@@ -118,6 +118,7 @@ def row(info: pfs.CommitInfo, full: bool) -> list[str]:
         output.when(info.finished, full),
         output.size(info.details.size_bytes) if known else f"≤ {output.size(info.size_bytes_upper_bound)}",
         pfs.OriginKind(info.origin.kind).name,
+        info.created_by,
         info.description,
     ]
 
@@ -144,7 +145,7 @@ def list_commit(
     commit: Annotated[str | None, typer.Argument(metavar="[ID|REPO[@BRANCH-OR-COMMIT]]", show_default=False)] = None,
     *,
     from_: Annotated[str, typer.Option("--from", "-f", help="Only commits after this one.")] = "",
-    number: Annotated[int, typer.Option("--number", "-n", min=0, help="At most this many; 0: all.")] = 0,
+    number: Annotated[int, typer.Option("--number", "-n", help="At most this many; 0 or less: all.")] = 0,
     every: Every = False,
     expand: Annotated[bool, typer.Option("--expand", "-x", help="One line for each commit of each set.")] = False,
     origin: Origin = "",
@@ -159,7 +160,7 @@ def list_commit(
         raise PachctlError("cannot specify both --all and --origin")
     if (not commit or client.is_id(commit)) and (origin or from_ or every):
         raise PachctlError("--all, --from and --origin need a repo: pachctl list commit REPO[@BRANCH]")
-    cluster, most = client.connect().pfs, number or None
+    cluster, most = client.connect().pfs, max(number, 0) or None
     if commit and not client.is_id(commit):
         return _list_commits_of(cluster, commit, (from_, number, every, origin), (raw, form, full), project)
     if commit:
@@ -182,7 +183,7 @@ def _list_commits_of(
         repo=to.repo,
         to=to if "@" in name else None,
         from_=client.commit(f"{name.partition('@')[0]}@{from_}", project) if from_ else None,
-        number=number,
+        number=max(number, 0),
         all=every,
         origin_kind=origin_kind(origin),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import posixpath
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections import deque
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -27,7 +30,7 @@ ShowProgress = Annotated[
     typer.Option("--progress/--no-progress", help="Show a bar on stderr [default: on a terminal].", show_default=False),
 ]
 MaybeFile = Annotated[str, typer.Argument(metavar="REPO@BRANCH-OR-COMMIT[:PATH]", show_default=False)]
-COLUMNS = "NAME\tTYPE\tSIZE"
+COLUMNS = "SIZE\tNAME"
 NO_FILE = "/dev/null"
 
 
@@ -37,7 +40,9 @@ def put_file(
     *,
     sources: Annotated[
         list[str] | None,
-        typer.Option("--file", "-f", help="A local file, a URL, or - for standard input.", show_default="-"),
+        typer.Option(
+            "--file", "-f", help="Local files or URLs, separated by commas; - is standard input.", show_default="-"
+        ),
     ] = None,
     input_file: Annotated[str, typer.Option("--input-file", "-i", help="A file that lists sources, one on a line.")] = "",
     recursive: Recursive = False,
@@ -60,7 +65,7 @@ def put_file(
     where = client.file(file, project)
     if sources and input_file:
         raise PachctlError("cannot set both --file (-f) and --input-file (-i)")
-    named = _listed(input_file) if input_file else sources or ["-"]
+    named = _listed(input_file) if input_file else list(chain.from_iterable(csv.reader(sources or ["-"])))
     uploads = [upload for source in named for upload in _uploads(source, where.path, len(named), recursive, full_path)]
     if untar:
         uploads = [replace(upload, untar=upload.source.endswith((".tar", ".tar.gz", ".tgz"))) for upload in uploads]
@@ -91,7 +96,7 @@ def _uploads(source: str, path: str, count: int, recursive: bool, full_path: boo
         place = f"{path.rstrip('/')}/{target.lstrip('/')}"
     else:
         place = path
-    place = "/" + str(PurePosixPath(place)).strip("/")
+    place = posixpath.normpath("/" + place.lstrip("/"))
     if recursive and not transfer.is_url(source):
         return list(transfer.walk(source, place))
     return [Upload(place, source, recursive)]
@@ -166,7 +171,7 @@ def kind(info: pfs.FileInfo) -> str:
 
 
 def row(info: pfs.FileInfo) -> list[str]:
-    return [info.file.path, kind(info), output.size(info.size_bytes)]
+    return [output.size(info.size_bytes), info.file.path]
 
 
 @verbs.inspect.command("file")

@@ -76,8 +76,8 @@ def detail(info: pps.JobInfo, full: bool) -> None:
             ("Download Time", output.duration(stats.download_time)),
             ("Process Time", output.duration(stats.process_time)),
             ("Upload Time", output.duration(stats.upload_time)),
-            ("Datum Timeout", details.get("datum_timeout")),
-            ("Job Timeout", details.get("job_timeout")),
+            ("Datum Timeout", details.get("datum_timeout", describe.NIL)),
+            ("Job Timeout", details.get("job_timeout", describe.NIL)),
         ]
     )
     output.line("Worker Status:")

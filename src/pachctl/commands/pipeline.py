@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from pachctl.errors import PachctlError
 from pachctl.options import AllProjects, Force, Form, Full, Project, Raw
 from pachctl.options import PipelineName as Name
 
-COLUMNS = "PROJECT\tNAME\tVERSION\tINPUT\tCREATED\tSTATE / LAST JOB\tDESCRIPTION"
+COLUMNS = "PROJECT\tNAME\tVERSION\tINPUT\tCREATED\tSTATE / LAST JOB\tALERTS\tDESCRIPTION"
 Reprocess = Annotated[bool, typer.Option("--reprocess", help="Also process datums again that were processed before.")]
 
 
@@ -30,6 +31,13 @@ def shorthand(source: pps.Input) -> str:
     if source.pfs.repo:
         return f"{source.pfs.project}/{source.pfs.repo}:{source.pfs.glob}"
     return f"{source.cron.name}:{source.cron.spec}" if source.cron.spec else "none"
+
+
+def is_up_too_long(info: pps.PipelineInfo) -> bool:
+    """Whether a pipeline runs for longer than its ``maximum_expected_uptime``: `check status` says for how long."""
+    limit, since = info.details.maximum_expected_uptime, output.moment(info.details.workers_started_at)
+    running = info.state == pps.PipelineState.PIPELINE_RUNNING
+    return bool(running and limit and since and datetime.now(UTC) - since > limit)
 
 
 @verbs.list_.command("pipeline")
@@ -68,7 +76,8 @@ def list_pipeline(
         made = output.when(info.details.created_at, full)
         both = f"{states.pipeline(info.state)} / {states.job(info.last_job_state)}"
         where = [info.pipeline.project.name, info.pipeline.name, info.version]
-        return [*where, shorthand(info.details.input), made, both, info.details.description]
+        alerts = "*" if is_up_too_long(info) else ""
+        return [*where, shorthand(info.details.input), made, both, alerts, info.details.description]
 
     return output.show(infos, raw, form, COLUMNS, row)
 
@@ -91,6 +100,8 @@ def inspect_pipeline(name: Name, raw: Raw = False, form: Form = "", full: Full =
             ("Workers Available", f"{info.details.workers_available}/{info.details.workers_requested}"),
             ("Stopped", str(info.stopped).lower()),
             *describe.spec_fields({**details, "description": ""}),
+            ("User Spec", describe.spec(info.user_spec_json)),
+            ("Effective Spec", describe.spec(info.effective_spec_json)),
             ("Recent Error", info.details.recent_error or None),
         ]
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pachyderm_sdk.api import pfs
 
-from pachctl import client, output, verbs
+from pachctl import client, describe, output, verbs
 from pachctl.errors import PachctlError
 from pachctl.options import Description, Form, Raw
 
@@ -30,11 +30,20 @@ def update_project(project: Name, description: Description = "") -> None:
 def inspect_project(project: Name, raw: Raw = False, form: Form = "") -> None:
     """Show a project."""
     output.check_form(raw, form)
-    info = client.connect().pfs.inspect_project(project=pfs.Project(name=project))
+    cluster = client.connect()
+    info = cluster.pfs.inspect_project(project=pfs.Project(name=project))
     if raw:
         return output.raw([info], form)
     created = output.when(info.created_at, full=True) if output.moment(info.created_at) else None
-    return output.fields([("Name", info.project.name), ("Description", info.description or None), ("Created at", created)])
+    return output.fields(
+        [
+            ("Name", info.project.name),
+            ("Description", info.description or None),
+            ("Created at", created),
+            *describe.access(info.auth_info),
+            ("Defaults", cluster.pps.get_project_defaults(project=info.project).project_defaults_json or "{}"),
+        ]
+    )
 
 
 @verbs.list_.command("project")

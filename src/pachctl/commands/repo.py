@@ -8,7 +8,7 @@ import betterproto
 import typer
 from pachyderm_sdk.api import pfs
 
-from pachctl import client, output, verbs
+from pachctl import client, describe, output, verbs
 from pachctl.errors import PachctlError
 from pachctl.options import AllProjects, Description, Force, Form, Full, Project, Raw, RepoName
 
@@ -41,6 +41,7 @@ def inspect_repo(repo: RepoName, raw: Raw = False, form: Form = "", full: Full =
             ("Description", info.description or None),
             ("Created", output.when(info.created, full)),
             ("Size of HEAD on master", output.size(info.details.size_bytes) if known else None),
+            *describe.access(info.auth_info),
         ]
     )
 
