@@ -22,7 +22,7 @@ import signal
 import sys
 
 from minipdk.common.processes import die_with_parent
-from minipdk.sandbox import fakeroot, rootfs, syscalls
+from minipdk.sandbox import capabilities, fakeroot, rootfs, syscalls
 
 TYPE_CHECKING = False  # importing typing takes longer than building the root
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def contain(config: dict[str, Any], let_go: Any = None) -> None:
     with rootfs.stage("namespaces"):
         syscalls.unshare(syscalls.CLONE_NEWNS)
     rootfs.build(config)
+    with rootfs.stage("user"):
+        capabilities.restrict()
     command = os.fork()
     if command:
         if let_go:
@@ -243,4 +245,4 @@ def remove(folder: str) -> None:
                     os.unlink(entry.path)
         os.rmdir(folder)
     except FileNotFoundError:
-        pass
+        capabilities.restrict()

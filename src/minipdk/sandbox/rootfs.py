@@ -21,6 +21,13 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 ACCELERATORS = ("nvidia", "dri", "kfd")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the container's own)
 PROTECTED = syscalls.MS_NOSUID | syscalls.MS_NODEV
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+"""Settings of the host's kernel, which a container of the host's root could change."""
+MASKED = (
+    *("/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/scsi"),
+    *("/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"),
+)
+"""What a container need not know of the host. Both lists: https://github.com/moby/moby/blob/v28.0.0/oci/defaults.go"""
 
 
 class SetupError(Exception):
@@ -55,6 +62,7 @@ def build(config: dict[str, Any]) -> None:
         _write_files(config["files"])
         for tree, bind in trees:
             _attach(tree, bind)
+        _protect_kernel()
 
 
 def _tree(bind: dict[str, Any]) -> int:
@@ -136,6 +144,20 @@ def _mount_proc() -> None:
         syscalls.mount("proc", "proc", "proc", PROTECTED | syscalls.MS_NOEXEC)
     except PermissionError:
         syscalls.move_mount(syscalls.open_tree("/proc"), "proc")
+
+
+def _protect_kernel() -> None:
+    """Cover READ_ONLY and MASKED, as runc does: a masked folder is empty, a masked file is /dev/null."""
+    for path in filter(os.path.exists, READ_ONLY):
+        tree = syscalls.open_tree(path)
+        syscalls.make_read_only(tree)
+        syscalls.move_mount(tree, path)
+        os.close(tree)
+    for path in filter(os.path.exists, MASKED):
+        if os.path.isdir(path):
+            syscalls.mount("masked", path, "tmpfs", syscalls.MS_RDONLY | PROTECTED)
+        else:
+            _attach(syscalls.open_tree(os.devnull), {"source": os.devnull, "target": path})
 
 
 def _write_files(files: list[dict[str, Any]]) -> None:

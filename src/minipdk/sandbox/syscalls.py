@@ -15,6 +15,7 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+MS_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
@@ -96,6 +97,11 @@ def prctl(option: int, *arguments: object) -> None:
     four = (*arguments, 0, 0, 0, 0)[:4]
     wide = [ctypes.c_ulong(argument) if isinstance(argument, int) else argument for argument in four]
     _check(_libc.prctl(ctypes.c_int(option), *wide), "prctl", str(option))
+
+
+def set_capabilities(header: bytes, sets: bytes) -> None:
+    """capset(2), with the structures that it takes."""
+    _check(_libc.capset(header, sets), "capset", header.hex())
 
 
 def sync_filesystem(descriptor: int) -> None:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.minipdk.sandbox.conftest import Run
+from tests.minipdk.sandbox.conftest import BASE, Run
 
 from minipdk import sandbox
 from minipdk.common.home import Home
+from minipdk.sandbox import PIPE, ContainerSpec, rootfs, start
 from minipdk.sandbox.errors import ContainerSpecError
 
 MINIPDK_SOURCE = Path(sandbox.__file__).parents[2]
@@ -176,3 +177,54 @@ def test_the_course_s_git_repository_can_be_cloned_and_shows_nothing_else(tmp_pa
     course = Home(home.path, replace(home.identity, course_git_url=f"file://{checkout}"))
     clone = f"git clone -q file://{checkout} /tmp/c && git -C /tmp/c log --format=%s; ls {checkout}"
     assert run(clone, cluster=course) == (0, "first")
+
+
+HOST_SETTINGS = (
+    "/proc/sys/kernel/hostname",
+    "/proc/sysrq-trigger",
+    "/proc/irq/default_smp_affinity",
+    "/sys/kernel/uevent_seqnum",
+)
+"""Files through which the host's root changes the host. A test writes them only through a container."""
+WAYS_AROUND = (
+    "umount /proc/sys",
+    "umount -l /proc",
+    "mount -o remount,rw /sys",
+    "mount -o remount,bind,rw /proc/sys",
+    "mkdir /proc2 && mount -t proc proc /proc2",
+    "mkdir /sys2 && mount -t sysfs sys /sys2",
+    "unshare --user --map-root-user --mount umount /proc/sys",
+    "unshare --user --map-root-user --mount mount -o remount,bind,rw /proc/sys",
+    "unshare --user --map-root-user --mount --pid --fork mount -t proc proc /proc",
+    "nsenter --target 1 --mount --user umount /proc/sys",
+)
+
+
+@pytest.mark.parametrize("user", [None, "1000"])
+def test_the_kernel_s_settings_are_read_only(run: Run, user: str | None) -> None:
+    program = f"""
+        for path in {" ".join(HOST_SETTINGS)}; do test -w $path && echo $path can be written; done
+        find /proc/sys /proc/irq /proc/bus /proc/fs /sys -writable -type f 2> /dev/null | head -n 3
+        grep --count '^proc /proc/[a-z/-]* proc ro,' /proc/mounts
+    """
+    expected = sum(Path(path).exists() for path in rootfs.READ_ONLY)
+    assert run(program, user=user)[1].split() == [str(expected)]
+
+
+def test_files_that_describe_the_host_are_empty(run: Run) -> None:
+    assert run(f"cat {' '.join(rootfs.MASKED)} 2> /dev/null; ls /sys/firmware")[1] == ""
+
+
+@pytest.mark.parametrize("command", WAYS_AROUND)
+def test_root_cannot_undo_what_protects_the_kernel(run: Run, command: str) -> None:
+    status, output = run(command)
+    assert status != 0, output
+    assert "not found" not in output
+
+
+def test_root_has_the_capabilities_of_a_container_engine_s_root(home: Home) -> None:
+    report = ["sh", "-c", "grep -hE 'Cap(Prm|Eff|Bnd)' /proc/self/status /proc/1/status | cut -f 2 | sort -u; exec cat"]
+    container = start(home, ContainerSpec(BASE, report), stdin=PIPE, stdout=PIPE)
+    _, of_another_command = container.run(report, timeout=60)
+    of_the_command, _ = container.communicate(timeout=60)
+    assert of_the_command == of_another_command == b"00000000a80425fb\n"  # as `docker run` prints it
