@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from minipdk.common.names import PathSegmentError, url_path
+from minipdk.controller.errors import InvalidNameError
+
 Object = dict[str, Any]
 """An API object: apiVersion, kind, metadata, spec, status."""
 
@@ -20,8 +23,12 @@ class Resource:
     plural: str
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        parts = [self.prefix, *(["namespaces", namespace] if namespace else []), self.plural, name, subresource]
-        return "/".join(part for part in parts if part)
+        """The path of the collection, an object, or an object's subresource. Raises InvalidNameError."""
+        names = [part for part in (name, subresource) if part is not None]
+        try:
+            return f"{self.prefix}/{url_path(*(['namespaces', namespace] if namespace else []), self.plural, *names)}"
+        except PathSegmentError as error:
+            raise InvalidNameError(str(error)) from None
 
 
 NODES = Resource("/api/v1", "nodes")

@@ -7,9 +7,9 @@ import binascii
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from minipdk.common.home import Home
+from minipdk.common.names import PathSegmentError, url_path
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
 
@@ -74,7 +74,10 @@ class Secrets:
 
     def values(self, name: str) -> dict[str, bytes]:
         """The decoded data of the secret ``name``. Raises PachydermError when there is none."""
-        response = self._request("GET", name)
+        try:
+            response = self._request("GET", name)
+        except PathSegmentError as error:
+            raise PachydermError(f"missing Kubernetes secret {name}: {error}") from None
         if response.status_code == 404:
             raise PachydermError(
                 f"missing Kubernetes secret {name}: create it with `pachctl create secret -f FILE` or kubectl first"
@@ -86,12 +89,21 @@ class Secrets:
             raise PachydermError(f"Kubernetes secret {name} is damaged: {error}") from None
 
     def _call(
-        self, doing: str, method: str, name: str = "", *, json: Secret | None = None, params: dict[str, str] | None = None
+        self,
+        doing: str,
+        method: str,
+        name: str | None = None,
+        *,
+        json: Secret | None = None,
+        params: dict[str, str] | None = None,
     ) -> Secret:
-        return self._checked(self._request(method, name, json=json, params=params), doing)
+        try:
+            return self._checked(self._request(method, name, json=json, params=params), doing)
+        except PathSegmentError as error:
+            raise PachydermError(f"{doing}: {error}") from None
 
     def _request(
-        self, method: str, name: str = "", *, json: Secret | None = None, params: dict[str, str] | None = None
+        self, method: str, name: str | None = None, *, json: Secret | None = None, params: dict[str, str] | None = None
     ) -> requests.Response:
         import requests
 
@@ -101,7 +113,7 @@ class Secrets:
             self._lazy_session.headers["Authorization"] = f"Bearer {self._home.token}"
             self._lazy_session.headers["Connection"] = "close"  # calls are rare: an idle connection may be gone by the next
             self._lazy_session.verify = str(self._home.ca_certificate)
-        url = f"{self._url}/{quote(name, safe='')}" if name else self._url
+        url = f"{self._url}/{url_path(name)}" if name is not None else self._url
         try:
             return self._lazy_session.request(method, url, timeout=TIMEOUT_S, json=json, params=params)
         except (requests.RequestException, OSError) as error:

@@ -38,6 +38,26 @@ def test_a_secret_can_be_made_inspected_and_deleted(bench: Workbench) -> None:
         bench.client.pps.inspect_secret(secret=pps.Secret(name=name))
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (".", "[may not be '.']"),
+        ("..", "[may not be '..']"),
+        ("../secrets", "[may not contain '/']"),
+        ("../../../../apis", "[may not contain '/']"),
+        ("%2e", "[may not contain '%']"),
+        ("a/%", "[may not contain '/' may not contain '%']"),
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused_and_no_secret_is_lost(bench: Workbench, name: str, reason: str) -> None:
+    kept = secret(bench, password="p")
+    for call, doing in ((bench.client.pps.delete_secret, "delete"), (bench.client.pps.inspect_secret, "get")):
+        with pytest.raises(grpc.RpcError) as refused:
+            call(secret=pps.Secret(name=name))
+        assert refused.value.details() == f'failed to {doing} secret: invalid resource name "{name}": {reason}'
+    assert bench.client.pps.inspect_secret(secret=pps.Secret(name=kept)).secret.name == kept
+
+
 def test_a_secret_is_in_the_environment_and_below_a_path(bench: Workbench) -> None:
     """As in the churn course: the same secret may be given both ways."""
     name = secret(bench, user="determined", password="p w")
@@ -57,6 +77,7 @@ def test_a_secret_is_in_the_environment_and_below_a_path(bench: Workbench) -> No
     ("mount", "words"),
     [
         (pps.SecretMount(name="nowhere", mount_path="/s"), "missing Kubernetes secret nowhere"),
+        (pps.SecretMount(name="..", mount_path="/s"), "missing Kubernetes secret ..: invalid resource name"),
         (pps.SecretMount(name="THERE", key="other", env_var="E"), "missing key other"),
     ],
 )
