@@ -191,6 +191,8 @@ def _validate_names(node: wire.pps.Input, taken: set[str]) -> None:
             raise PachydermError("input must specify a name")
         if name in RESERVED_NAMES:
             raise PachydermError(f"input cannot be named {name}: give it another with 'name'")
+        if name.startswith("/") or "\0" in name or not {".", ".."}.isdisjoint(name.split("/")):
+            raise PachydermError(f'input cannot be named "{name}": its files are in /pfs/<name>, which must be below /pfs')
         if name in taken:
             raise PachydermError(f"name \"{name}\" was used more than once: set 'name' on one of the inputs")
         taken.add(name)

@@ -120,6 +120,10 @@ def test_every_refused_field_is_tested() -> None:
         ({"pfs": {"glob": "/*"}}, "must specify a name"),
         ({"pfs": {"repo": "a"}}, "must specify a glob"),
         ({"pfs": {"repo": "out", "glob": "/"}}, "input cannot be named out"),
+        *(
+            ({"pfs": {"repo": "a", "glob": "/", "name": name}}, "which must be below /pfs")
+            for name in ("/etc", "..", "../a", "a/../../b", ".", "a\0")
+        ),
         ({"pfs": {"repo": "a", "glob": "/", "commit": "x"}}, "input cannot come from a commit"),
         ({"cross": [{"pfs": {"repo": "a", "glob": "/"}}] * 2}, 'name "a" was used more than once'),
         ({"pfs": {"repo": "a", "glob": "/"}, "cross": [{"pfs": {"repo": "b", "glob": "/"}}]}, "multiple input types set"),
