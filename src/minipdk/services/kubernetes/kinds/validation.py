@@ -110,6 +110,13 @@ def no_backsteps(field: str, path: str) -> Iterator[Cause]:
         yield invalid_value(field, path, "must not contain '..'")
 
 
+def path_below(field: str, path: str) -> Iterator[Cause]:
+    """Check a path, which must not lead out of its volume."""
+    if path.startswith("/"):
+        yield invalid_value(field, path, "must be a relative path")
+    yield from no_backsteps(field, path)
+
+
 def protocol(field: str, name: str) -> Iterator[Cause]:
     if name not in PROTOCOLS:
         yield unsupported_value(field, name, PROTOCOLS)

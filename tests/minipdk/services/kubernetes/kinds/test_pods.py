@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -65,6 +66,30 @@ def mount(**fields: Any) -> dict[str, Any]:
 
 def volume(**sources: Any) -> dict[str, Any]:
     return container() | {"volumes": [{"name": "v"} | sources]}
+
+
+NAME = {"fieldPath": "metadata.name"}
+V = "spec.volumes[0]"
+FILES: dict[Callable[[str], dict[str, Any]], str] = {
+    lambda path: volume(configMap={"name": "a", "items": [{"key": "k", "path": path}]}): f"{V}.configMap",
+    lambda path: volume(secret={"secretName": "a", "items": [{"key": "k", "path": path}]}): f"{V}.secret",
+    lambda path: volume(downwardAPI={"items": [{"path": path, "fieldRef": NAME}]}): f"{V}.downwardAPI",
+    lambda path: volume(
+        projected={"sources": [{"secret": {"name": "a", "items": [{"key": "k", "path": path}]}}]}
+    ): f"{V}.projected.sources[0].secret",
+    lambda path: volume(
+        projected={"sources": [{"downwardAPI": {"items": [{"path": path, "fieldRef": NAME}]}}]}
+    ): f"{V}.projected.sources[0].downwardAPI",
+}
+"""Volumes with one file at a path, and the field that has its items."""
+UNSAFE_PATHS = {
+    "/etc/file": 'Invalid value: "/etc/file": must be a relative path',
+    "../file": "Invalid value: \"../file\": must not contain '..'",
+    "a/../../file": "Invalid value: \"a/../../file\": must not contain '..'",
+    "..": "Invalid value: \"..\": must not contain '..'",
+    "..data": "Invalid value: \"..data\": must not start with '..'",
+    "": "Required value",
+}
 
 
 def toleration(**fields: Any) -> dict[str, Any]:
@@ -168,6 +193,46 @@ RULES: dict[str, list[tuple[dict[str, Any], str]]] = {
         (
             volume(emptyDir={}, hostPath={"path": "/a"}),
             "spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type",
+        ),
+        (volume(hostPath={"path": ""}), "spec.volumes[0].hostPath.path: Required value"),
+        (volume(persistentVolumeClaim={"claimName": ""}), "spec.volumes[0].persistentVolumeClaim.claimName: Required value"),
+        (volume(secret={}), "spec.volumes[0].secret.secretName: Required value"),
+        (volume(configMap={}), "spec.volumes[0].configMap.name: Required value"),
+        (
+            mount(subPath="a", subPathExpr="b"),
+            f'{C}.volumeMounts[0].subPathExpr: Invalid value: "b": subPathExpr and subPath are mutually exclusive',
+        ),
+        (volume(emptyDir={"sizeLimit": "-1Gi"}), "spec.volumes[0].emptyDir.sizeLimit: Forbidden: SizeLimit field must be"),
+    ],
+    "files in volumes": [
+        (rule(path), f"{field}.items[0].path: {reason}")
+        for rule, field in FILES.items()
+        for path, reason in UNSAFE_PATHS.items()
+    ],
+    "modes and keys of files": [
+        (
+            volume(secret={"secretName": "a", "defaultMode": 0o1000}),
+            "spec.volumes[0].secret.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both",
+        ),
+        (
+            volume(configMap={"name": "a", "items": [{"key": "k", "path": "p", "mode": -1}]}),
+            "spec.volumes[0].configMap.items[0].mode: Invalid value: -1: must be a number between 0 and 0777",
+        ),
+        (
+            volume(configMap={"name": "a", "items": [{"key": "", "path": "p"}]}),
+            "spec.volumes[0].configMap.items[0].key: Required value",
+        ),
+        (
+            volume(downwardAPI={"items": [{"path": "p"}]}),
+            "spec.volumes[0].downwardAPI.items[0]: Required value: one of fieldRef and resourceFieldRef is required",
+        ),
+        (
+            volume(downwardAPI={"items": [{"path": "p", "fieldRef": NAME, "resourceFieldRef": {"resource": "limits.cpu"}}]}),
+            'items[0]: Invalid value: "resource": fieldRef and resourceFieldRef can not be specified simultaneously',
+        ),
+        (
+            volume(projected={"sources": [{"configMap": {"name": "a"}, "secret": {"name": "b"}}]}),
+            "spec.volumes[0].projected.sources[0]: Forbidden: may not specify more than 1 volume type per source",
         ),
     ],
     "ports": [

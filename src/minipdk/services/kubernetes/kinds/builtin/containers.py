@@ -21,7 +21,7 @@ from minipdk.services.kubernetes.errors import (
 )
 from minipdk.services.kubernetes.kinds.builtin.probes import PROBES, default_probes, validate_probes
 from minipdk.services.kubernetes.kinds.validation import (
-    no_backsteps,
+    path_below,
     port_name,
     port_number,
     protocol,
@@ -168,14 +168,10 @@ def _validate_mounts(mounts: list[Object], where: str, volumes: Collection[str])
         places.add(mount["mountPath"])
         for name in ("subPath", "subPathExpr"):
             if path := mount.get(name):
-                yield from _path_below(f"{field}.{name}", path)
-
-
-def _path_below(field: str, path: str) -> Iterator[Cause]:
-    """Check a path, which must not lead out of its volume."""
-    if path.startswith("/"):
-        yield invalid_value(field, path, "must be a relative path")
-    yield from no_backsteps(field, path)
+                yield from path_below(f"{field}.{name}", path)
+        if mount.get("subPath") and mount.get("subPathExpr"):
+            why = "subPathExpr and subPath are mutually exclusive"
+            yield invalid_value(f"{field}.subPathExpr", mount["subPathExpr"], why)
 
 
 def _default_amounts(resources: Object) -> None:

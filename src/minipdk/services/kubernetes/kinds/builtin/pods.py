@@ -26,8 +26,9 @@ from minipdk.services.kubernetes.kinds.builtin.containers import (
     validate_container,
     validate_ids,
 )
+from minipdk.services.kubernetes.kinds.builtin.volumes import validate_volume
 from minipdk.services.kubernetes.kinds.columns import AGE, NAME, at, text
-from minipdk.services.kubernetes.kinds.validation import dns_label, no_backsteps, not_negative, validate_labels, within
+from minipdk.services.kubernetes.kinds.validation import dns_label, not_negative, validate_labels, within
 from minipdk.services.kubernetes.model import CREATE_ONLY, Cell, Column, Object, Resource, Strategy, Subresource, status_of
 from minipdk.services.kubernetes.times import age, now
 
@@ -39,7 +40,6 @@ CONTAINER_LISTS = ("containers", "initContainers")
 OPERATORS = ("Equal", "Exists")
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 SYSTEMS = ("linux", "windows")
-HOST_PATH_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 
 
 def default_pod(pod: Object) -> None:
@@ -122,7 +122,7 @@ def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
     volumes: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
         yield from _unique_name(f"{path}.volumes[{index}].name", volume["name"], volumes)
-        yield from _validate_source(volume, f"{path}.volumes[{index}]")
+        yield from validate_volume(volume, f"{path}.volumes[{index}]")
     yield from _validate_containers(spec, path, volumes)
     for field, supported in (("restartPolicy", RESTART_POLICIES), ("dnsPolicy", DNS_POLICIES)):
         if spec[field] not in supported:
@@ -150,16 +150,6 @@ def _validate_containers(spec: Object, path: str, volumes: set[str]) -> Iterator
             where = f"{path}.{field}[{index}]"
             yield from _unique_name(f"{where}.name", container["name"], seen)
             yield from validate_container(container, where, volumes, initial=field == "initContainers")
-
-
-def _validate_source(volume: Object, where: str) -> Iterator[Cause]:
-    """Check the source of a volume; without one it is an empty folder."""
-    sources = [name for name in volume if name != "name"]
-    yield from (forbidden(f"{where}.{name}", "may not specify more than 1 volume type") for name in sources[1:])
-    if folder := volume.get("hostPath"):
-        yield from no_backsteps(f"{where}.hostPath.path", folder["path"])
-        if folder.get("type", "") not in HOST_PATH_TYPES:
-            yield unsupported_value(f"{where}.hostPath.type", folder["type"], HOST_PATH_TYPES)
 
 
 def _validate_toleration(toleration: Object, where: str) -> Iterator[Cause]:
