@@ -6,7 +6,7 @@ import marshal
 import os
 
 from minipdk.common.processes import die_with_parent
-from minipdk.sandbox import capabilities, rootfs, syscalls
+from minipdk.sandbox import privileges, rootfs, syscalls
 from minipdk.sandbox.launcher import OUTSIDE, become, execute, read_config, report
 
 NAMESPACES = ("user", "ipc", "pid", "mnt")
@@ -27,7 +27,7 @@ def main() -> None:
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             os._exit(code if code >= 0 else 128 - code)
         with rootfs.stage("user"):
-            capabilities.restrict()
+            privileges.restrict()
         become(config)
         die_with_parent(OUTSIDE)
     except rootfs.SetupError as failure:

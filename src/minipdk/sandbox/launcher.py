@@ -22,7 +22,7 @@ import signal
 import sys
 
 from minipdk.common.processes import die_with_parent
-from minipdk.sandbox import capabilities, fakeroot, rootfs, syscalls
+from minipdk.sandbox import privileges, rootfs, syscalls
 
 TYPE_CHECKING = False  # importing typing takes longer than building the root
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def contain(config: dict[str, Any], let_go: Any = None) -> None:
         syscalls.unshare(syscalls.CLONE_NEWNS)
     rootfs.build(config)
     with rootfs.stage("user"):
-        capabilities.restrict()
+        privileges.restrict()
     command = os.fork()
     if command:
         if let_go:
@@ -200,7 +200,7 @@ def become(config: dict[str, Any]) -> None:
         os.makedirs(config["working_dir"], exist_ok=True)
         os.chdir(config["working_dir"])
         if (uid, gid) == (0, 0):
-            fakeroot.apply()
+            privileges.fake_owners()
         else:
             syscalls.unshare(syscalls.CLONE_NEWUSER)
             map_ids(uid, 0, gid, 0)
@@ -245,4 +245,4 @@ def remove(folder: str) -> None:
                     os.unlink(entry.path)
         os.rmdir(folder)
     except FileNotFoundError:
-        capabilities.restrict()
+        privileges.restrict()

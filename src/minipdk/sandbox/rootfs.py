@@ -66,9 +66,19 @@ def build(config: dict[str, Any]) -> None:
 
 
 def _tree(bind: dict[str, Any]) -> int:
-    tree = syscalls.open_tree(bind["source"])
+    tree = _part(bind["source"], bind["below"]) if bind.get("below") else syscalls.open_tree(bind["source"])
     if bind["read_only"]:
         syscalls.make_read_only(tree)
+    return tree
+
+
+def _part(volume: str, below: str) -> int:
+    """The tree of a path below a volume, in which another container may replace folders by links meanwhile."""
+    folder = os.open(volume, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    part = syscalls.open_beneath(folder, below)
+    tree = syscalls.open_tree_at(part)
+    os.close(part)
+    os.close(folder)
     return tree
 
 

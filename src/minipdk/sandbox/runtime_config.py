@@ -91,20 +91,24 @@ def _parts(spec: ContainerSpec, key: str) -> list[str]:
 
 
 def _binds(home: Home, spec: ContainerSpec, read_only: Iterable[str]) -> list[dict[str, Any]]:
-    binds = [(path, path, True) for path in read_only]
+    binds = [_bind(path, path, read_only=True) for path in read_only]
     if repository := _course_repository(home):
-        binds.append((repository, repository, True))
+        binds.append(_bind(repository, repository, read_only=True))
     pip_cache = home.folder("images") / "pip-cache"
     pip_cache.mkdir(exist_ok=True)
-    binds.append((str(pip_cache), f"{PRIVATE}/pip-cache", False))
+    binds.append(_bind(str(pip_cache), f"{PRIVATE}/pip-cache"))
     for mount in spec.mounts:
         target = os.path.normpath(mount.target)
         if not mount.target.startswith("/") or target == "/":
             raise ContainerSpecError(f"mount target {mount.target!r} is not an absolute path below /")
         if not mount.source.exists():
             raise ContainerSpecError(f"cannot mount {mount.source} at {target}: there is no such file or folder")
-        binds.append((str(mount.source.resolve()), target, mount.read_only))
-    return [{"source": source, "target": target, "read_only": read_only} for source, target, read_only in binds]
+        binds.append(_bind(str(mount.source.resolve()), target, read_only=mount.read_only) | {"below": mount.below})
+    return binds
+
+
+def _bind(source: str, target: str, *, read_only: bool = False) -> dict[str, Any]:
+    return {"source": source, "target": target, "read_only": read_only}
 
 
 def _course_repository(home: Home) -> str | None:

@@ -12,11 +12,15 @@ from minipdk.sandbox.network import Network
 
 @dataclass(frozen=True)
 class Mount:
-    """The host's file or folder ``source`` at the absolute path ``target``, which is made if it is missing."""
+    """The host's file or folder ``source`` at the absolute path ``target``, which is made if it is missing.
+
+    With ``below`` it is that path in the folder ``source``; links that lead out of the folder are not followed.
+    """
 
     source: Path
     target: str
     read_only: bool = False
+    below: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The Linux calls that make a container and that Python 3.11 has no function for.
 
 Each raises OSError with the call's name and its operand. The mount calls need Linux 5.12 or newer; the numbers of
-``open_tree``, ``move_mount`` and ``mount_setattr`` are the same on every architecture.
+``open_tree``, ``move_mount``, ``openat2`` and ``mount_setattr`` are the same on every architecture.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 _OPEN_TREE = 428
 _OPEN_TREE_CLONE = 1
+_OPENAT2 = 437
+_RESOLVE_BENEATH, _RESOLVE_NO_MAGICLINKS = 8, 2
 _MOVE_MOUNT = 429
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
@@ -46,6 +48,10 @@ class _MountAttr(ctypes.Structure):
         ("propagation", ctypes.c_uint64),
         ("userns_fd", ctypes.c_uint64),
     )
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
 def unshare(flags: int) -> None:
@@ -78,6 +84,18 @@ def open_tree(path: str) -> int:
     """A descriptor of a detached copy of the mounts at ``path`` and below, for `move_mount`."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
     return _syscall("open_tree", path, _OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+
+
+def open_tree_at(descriptor: int) -> int:
+    """As `open_tree`, of an open file or folder."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE | _AT_EMPTY_PATH
+    return _syscall("open_tree", str(descriptor), _OPEN_TREE, descriptor, b"", flags)
+
+
+def open_beneath(folder: int, path: str) -> int:
+    """A descriptor (O_PATH) of ``path`` below the open ``folder``. OSError (EXDEV) if a link or ``..`` leads out of it."""
+    how = _OpenHow(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
+    return _syscall("openat2", path, _OPENAT2, folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))
 
 
 def make_read_only(tree: int) -> None:

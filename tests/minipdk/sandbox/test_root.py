@@ -14,7 +14,7 @@ from tests.minipdk.sandbox.conftest import BASE, Run
 from minipdk import sandbox
 from minipdk.common.home import Home
 from minipdk.sandbox import PIPE, ContainerSpec, rootfs, start
-from minipdk.sandbox.errors import ContainerSpecError
+from minipdk.sandbox.errors import ContainerSpecError, LaunchError
 
 MINIPDK_SOURCE = Path(sandbox.__file__).parents[2]
 
@@ -157,6 +157,20 @@ def test_a_mount_target_must_be_absolute_and_below_the_root(run: Run, tmp_path: 
 def test_a_missing_mount_source_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ContainerSpecError, match="no such file or folder"):
         run("true", mounts=[sandbox.Mount(tmp_path / "absent", "/x")])
+
+
+def test_a_mount_below_a_folder_follows_no_link_out_of_it(run: Run, tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    (volume / "part").mkdir(parents=True)
+    (volume / "inside").symlink_to("part")
+    (volume / "part/file").write_text("below")
+    (tmp_path / "secret").mkdir()
+    assert run("cat /m/file", mounts=[sandbox.Mount(volume, "/m", below="inside")]) == (0, "below")
+    for target in ("/etc", "../secret", str(volume / "part")):
+        (volume / "outside").unlink(missing_ok=True)
+        (volume / "outside").symlink_to(target)
+        with pytest.raises(LaunchError, match="outside"):
+            run("ls /m", mounts=[sandbox.Mount(volume, "/m", below="outside")])
 
 
 def test_a_folder_cannot_be_mounted_over_a_file(run: Run, tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ class ContainerWorker:
     def _terminated(self, run: process.Process) -> None:
         """Record how a run ended, and the reason that it gave (FallbackToLogsOnError)."""
         code = run.ended.result()
-        message = self._message.read_text(errors="replace")[:MAX_MESSAGE].strip() if self._message else ""
+        message = _beginning(self._message).strip() if self._message else ""
         if not message and code > SIGNALLED:
             message = f"ended by signal {code - SIGNALLED}"
         elif not message and code:
@@ -291,6 +291,11 @@ class ContainerWorker:
     def _log(self, *, previous: bool = False) -> Path:
         metadata = self._pod["metadata"]
         return self._kubelet.home.pod_log(metadata["namespace"], metadata["name"], self.status.name, previous=previous)
+
+
+def _beginning(message: Path) -> str:
+    with message.open(errors="replace") as file:  # the container may have written gigabytes
+        return file.read(MAX_MESSAGE)
 
 
 def _reason(error: Exception) -> str:

@@ -6,15 +6,18 @@ Both outlive a restart of this service.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minipdk.common.home import Home
-from minipdk.controller.api import Api
+from minipdk.controller.api import UNAVAILABLE, Api, describe
 from minipdk.controller.errors import NotFoundError
 from minipdk.controller.objects import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, Object
+from minipdk.sandbox.syscalls import open_beneath
 from minipdk.services.node import environment
 from minipdk.services.node.errors import ContainerError
 from minipdk.services.node.status import CONFIG_ERROR, CREATING
@@ -63,7 +66,8 @@ class Volumes:
         mounts = []
         for mount in container.get("volumeMounts") or ():
             read_only = bool(mount.get("readOnly")) or bool(READ_ONLY & volumes[mount["name"]].keys())
-            mounts.append(Mount(_below(sources[mount["name"]], mount, variables), mount["mountPath"], read_only))
+            source = sources[mount["name"]]
+            mounts.append(Mount(source, mount["mountPath"], read_only, _below(source, mount, variables)))
         return mounts
 
     async def _source(self, volume: Object) -> Path:
@@ -87,6 +91,8 @@ class Volumes:
             await self._api.get(PERSISTENT_VOLUME_CLAIMS, namespace, claim)
         except NotFoundError:
             raise _cannot_mount(name, f'persistentvolumeclaim "{claim}" not found') from None
+        except UNAVAILABLE as error:
+            raise _cannot_mount(name, f'persistentvolumeclaim "{claim}" cannot be read: {describe(error)}') from error
         return _private(self._home.folder("volumes") / namespace / claim)
 
     async def _content(self, name: str, kind: str, settings: Object) -> Path:
@@ -100,14 +106,19 @@ class Volumes:
         items = settings.get("items") or [{"key": key, "path": key} for key in data]
         mode = settings.get("defaultMode", 0o644)
         folder = _private(self.folder / "volumes" / name, 0o755)
-        files = {folder / item["path"]: (data.get(item["key"]), item.get("mode", mode), item["key"]) for item in items}
-        for old in [path for path in folder.rglob("*") if path.is_file() and path not in files]:
-            old.unlink()
-        for path, (content, permissions, key) in files.items():
-            if content is None and not settings.get("optional"):
-                raise _cannot_mount(name, f"references non-existent {environment.KINDS[resource]} key: {key}")
-            if content is not None:
-                _write(path, content, permissions)
+        for item in items:
+            if item["key"] not in data and not settings.get("optional"):
+                raise _cannot_mount(name, f"references non-existent {environment.KINDS[resource]} key: {item['key']}")
+            if fault := _path_fault(item["path"]):
+                raise _cannot_mount(name, f"invalid path: {fault}: {item['path']}")
+        files = {folder / item["path"]: item for item in items if item["key"] in data}
+        try:
+            for old in [path for path in folder.rglob("*") if path.is_file() and path not in files]:
+                old.unlink()
+            for path, item in files.items():
+                _write(path, data[item["key"]], item.get("mode", mode))
+        except OSError as error:
+            raise _cannot_mount(name, str(error)) from error
         return folder
 
     def remove(self) -> None:
@@ -125,21 +136,53 @@ def sweep(home: Home, pods: Iterable[Object]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _below(source: Path, mount: Object, variables: Mapping[str, str]) -> Path:
-    """The part of a volume that ``mount`` names, created if it is missing."""
+def _below(source: Path, mount: Object, variables: Mapping[str, str]) -> str:
+    """The path in the volume ``source`` that ``mount`` names, "" for the whole; a missing folder is made."""
     path = mount.get("subPath") or environment.expand(mount.get("subPathExpr") or "", variables)
     if not path:
-        return source
-    if path.startswith("/") or ".." in path.split("/"):
-        raise ContainerError(
-            CONFIG_ERROR, f'volume mount "{mount["name"]}": subPath {path!r} must be a path below the volume'
-        )
-    part = source / path
-    if not part.resolve().is_relative_to(source.resolve()):
-        raise ContainerError(CONFIG_ERROR, f'volume mount "{mount["name"]}": subPath {path!r} leads out of the volume')
-    if not part.exists():
-        part.mkdir(parents=True)
-    return part
+        return ""
+    subject = f'volume mount "{mount["name"]}": subPath {path!r}'
+    if _path_fault(path):
+        raise ContainerError(CONFIG_ERROR, f"{subject} must be a path below the volume")
+    try:
+        _make_folders(source, path)
+    except OSError as error:
+        reason = "leads out of the volume" if error.errno == errno.EXDEV else f"cannot be made: {error.strerror}"
+        raise ContainerError(CONFIG_ERROR, f"{subject} {reason}") from None
+    return path
+
+
+def _make_folders(volume: Path, path: str) -> None:
+    """Make the folder ``path`` below ``volume``, and those above it, with the volume's permissions, unless it exists.
+
+    Raises OSError, with EXDEV if a link leads out of the volume.
+    """
+    folder = os.open(volume, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mode = stat.S_IMODE(os.fstat(folder).st_mode)
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        for depth in range(len(parts)):
+            _make_folder(folder, "/".join(parts[:depth]) or ".", parts[depth], mode)
+    finally:
+        os.close(folder)
+
+
+def _make_folder(folder: int, above: str, name: str, mode: int) -> None:
+    try:
+        os.close(open_beneath(folder, f"{above}/{name}"))
+    except FileNotFoundError:
+        parent = open_beneath(folder, above)
+        try:
+            os.mkdir(name, mode, dir_fd=parent)
+        finally:
+            os.close(parent)
+
+
+def _path_fault(path: str) -> str:
+    """The reason why ``path`` leads out of its volume; as the kubelet's atomic writer words it."""
+    if path.startswith("/"):
+        return "must be relative path"
+    return "must not contain '..'" if ".." in path.split("/") else ""
 
 
 def _host_path(name: str, settings: Object) -> Path:

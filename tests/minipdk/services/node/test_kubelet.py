@@ -318,6 +318,29 @@ def test_a_missing_object_is_named_and_waited_for(machine: Machine) -> None:
     machine.delete("early-secret", "no-image", "no-volume", "elsewhere", *refused)
 
 
+def test_no_path_or_name_leads_out_of_a_volume(machine: Machine) -> None:
+    """Of another container of the pod, which has made links in a volume that they share, or of the pod itself."""
+    links = "ln -s / /scratch/root; ln -s ../../../.. /scratch/up; ln -s real /scratch/inside; mkdir /scratch/real"
+    first = {**shell(links, volumeMounts=[{"name": "scratch", "mountPath": "/scratch"}]), "name": "first"}
+    for name in ("root", "up", "inside"):
+        mounts = [{"name": "scratch", "mountPath": "/mounted", "subPath": f"{name}/new"}]
+        main = shell("touch /mounted/file; ls /scratch/real", volumeMounts=[*mounts, first["volumeMounts"][1]])
+        scratch = {"name": "scratch", "emptyDir": {}}
+        machine.create(f"in-{name}", main, initContainers=[first], restartPolicy="Never", volumes=[scratch])
+    machine.create("claims-all", shell(FOREVER), volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": ".."}}])
+    machine.create("shows-pods", shell(FOREVER), volumes=[{"name": "v", "secret": {"secretName": "../pods/in-root"}}])
+    wait_for(lambda: machine.phase("in-inside") == "Succeeded", what="the end of in-inside")
+    assert machine.kubectl("logs", "in-inside") == "new\n"
+    for name in ("root", "up"):
+        waiting = machine.wait_until_waiting(f"in-{name}", "CreateContainerConfigError")
+        assert waiting["message"] == f"volume mount \"scratch\": subPath '{name}/new' leads out of the volume"
+    invalid = '"v" : {} cannot be read: 400: invalid resource name "{}"'.format
+    machine.expect_described("claims-all", invalid('persistentvolumeclaim ".."', ".."))
+    machine.expect_described("shows-pods", invalid('secret "../pods/in-root"', "../pods/in-root"))
+    assert not Path("/new").exists()
+    machine.delete("in-root", "in-up", "in-inside", "claims-all", "shows-pods")
+
+
 def test_a_deleted_pod_ends_in_its_own_time_or_immediately_without_grace(machine: Machine) -> None:
     wait = "until test -e /shared/may-end; do sleep 0.1; done; touch /shared/ended; exit"
     trap = f"trap '{wait}' TERM; echo up; sleep 1000 & wait"
