@@ -1,7 +1,8 @@
 """The parts that all controllers are built from. A controller has no protocol and no store: its state is the Kubernetes API.
 
 `objects` are the API's objects as data, `api` sends requests to the API server and repeats them, `informer` follows objects,
-`events` records what `kubectl describe` shows, and `errors` are the API's refusals. Controllers of one process share a
+`queue` has the objects to reconcile and their growing pauses, `events` records what `kubectl describe` shows, as far as
+`correlation` lets it, and `errors` are the API's refusals. Controllers of one process share a
 `workspace`: the node runs Pods there, other controllers follow them (`pods`), and `routes` is the table from which the
 ingress sends requests to them. The rules between the parts:
 
