@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from minipdk.common.backoff import BackOff
 from minipdk.common.home import Home
 from minipdk.controller.errors import ApiError, ConflictError, GoneError, NotFoundError
 from minipdk.controller.objects import PODS, Object, Resource
 
-RETRY_SECONDS = 0.5
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.5, 30.0
+LONGEST_OUTAGE_SECONDS = 2.0
 WATCH_SECONDS = 300
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 APPLY_PATCH = {"Content-Type": "application/apply-patch+yaml"}
@@ -40,16 +42,21 @@ async def until_accepted(
 ) -> Result:
     """The result of ``request``, which is repeated until the API server accepts it; ``subject`` names it in the log.
 
-    Raises the ``final`` errors, because repeating the request would not change them.
+    The pauses grow, but an API server that is back is noticed soon. Raises the ``final`` errors, because repeating the
+    request would not change them.
     """
+    clock = asyncio.get_running_loop().time
+    pauses = BackOff(RETRY_SECONDS, LONGEST_RETRY_SECONDS, healthy_after=LONGEST_RETRY_SECONDS)
     while True:
+        began = clock()
         try:
             return await request()
         except final:
             raise
         except UNAVAILABLE as error:
             log.info("%s: %s; trying again", subject, describe(error))
-        await asyncio.sleep(RETRY_SECONDS)
+            longest = LONGEST_RETRY_SECONDS if isinstance(error, ApiError) else LONGEST_OUTAGE_SECONDS
+        await asyncio.sleep(min(pauses.pause(clock() - began), longest))
 
 
 def describe(error: Exception) -> str:

@@ -16,6 +16,7 @@ from minipdk.controller.errors import ConflictError, NotFoundError
 from minipdk.controller.events import NORMAL, WARNING, Recorder
 from minipdk.controller.informer import Informer
 from minipdk.controller.objects import Key, Object, key_of
+from minipdk.controller.queue import WorkQueue
 from minipdk.controller.routes import Backend, Route, Traffic
 from minipdk.controller.workspace import Workspace
 from minipdk.services.kserve.errors import InvalidSpecError
@@ -36,7 +37,6 @@ from minipdk.services.kserve.traffic import (
     shares,
 )
 
-RETRY_SECONDS = 1.0
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 
 log = logging.getLogger(__name__)
@@ -49,10 +49,9 @@ class InferenceServiceController:
         api = self._api = workspace.api
         self._pods, self._routes = workspace.pods, workspace.routes
         self._recorder = Recorder(api, "inferenceservice-controller", workspace.tasks)
-        self._queue: asyncio.Queue[Key] = asyncio.Queue()
-        self._queued: set[Key] = set()
+        self._queue = WorkQueue()
         self._tags: dict[Key, set[str]] = {}
-        self._services = Informer(api, INFERENCE_SERVICES, lambda isvc: self._enqueue(key_of(isvc)))
+        self._services = Informer(api, INFERENCE_SERVICES, lambda isvc: self._queue.add(key_of(isvc)))
         self._revisions = Informer(api, REVISIONS, self._revision_changed)
         self._runtimes = ServingRuntimes(api, self._runtimes_changed)
         self._rollout = Rollout(workspace, self._revisions, self._recorder)
@@ -62,23 +61,17 @@ class InferenceServiceController:
         """Follow the objects and reconcile until cancelled."""
         await asyncio.gather(self._services.run(), self._revisions.run(), self._runtimes.run(), self._reconcile_all())
 
-    def _enqueue(self, key: Key) -> None:
-        """Schedule the service for reconciliation, once for any number of calls before it."""
-        if key not in self._queued:
-            self._queued.add(key)
-            self._queue.put_nowait(key)
-
     def _pod_changed(self, pod: Object) -> None:
         if name := pod["metadata"].get("labels", {}).get(SERVICE_LABEL):
-            self._enqueue((pod["metadata"]["namespace"], name))
+            self._queue.add((pod["metadata"]["namespace"], name))
 
     def _revision_changed(self, revision: Object) -> None:
         if name := (revision["metadata"].get("labels") or {}).get(SERVICE_LABEL):
-            self._enqueue((revision["metadata"]["namespace"], name))
+            self._queue.add((revision["metadata"]["namespace"], name))
 
     def _runtimes_changed(self) -> None:
         for isvc in self._services.all():
-            self._enqueue(key_of(isvc))
+            self._queue.add(key_of(isvc))
 
     async def _reconcile_all(self) -> None:
         """Reconcile services as they change. Nothing is decided before all kinds have been listed."""
@@ -89,34 +82,32 @@ class InferenceServiceController:
             await self._attempt(key_of(isvc))
         self._routes.known = True
         while True:
-            key = await self._queue.get()
-            self._queued.discard(key)
-            await self._attempt(key)
+            await self._attempt(await self._queue.take())
 
     async def _attempt(self, key: Key) -> None:
+        """Reconcile a service, and again after a pause unless that has settled it."""
         try:
-            await self._reconcile(key)
+            settled = await self._reconcile(key)
         except (ConflictError, NotFoundError) as error:
             # The object has changed since it was read: the watch will report the change.
             log.info("%s/%s: %s", *key, error)
-            self._later(key)
+            settled = False
         except UNAVAILABLE as error:
             log.warning("%s/%s: %s; trying again", *key, describe(error))
-            self._later(key)
+            settled = False
         except Exception:
             # One service's fault must not stop the others.
             log.exception("%s/%s cannot be reconciled; trying again", *key)
-            self._later(key)
+            settled = False
+        (self._queue.succeeded if settled else self._queue.retry)(key)
 
-    def _later(self, key: Key) -> None:
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self._enqueue, key)
-
-    async def _reconcile(self, key: Key) -> None:
+    async def _reconcile(self, key: Key) -> bool:
+        """Bring everything of a service in line with it; False if the cause of a refusal may pass unnoticed."""
         isvc = self._services.get(key)
         if isvc is None or "deletionTimestamp" in isvc["metadata"]:
             self._routes.remove(*key)  # the API server removes the service's revisions, or leaves them if asked to
             self._route_tags(key, {}, {})
-            return
+            return True
         await self._rollout.remove_strangers(isvc)
         refusal: InvalidSpecError | None = None
         revisions = self._rollout.revisions_of(isvc)
@@ -139,8 +130,7 @@ class InferenceServiceController:
         await self._routes.in_force()  # a client that reads that the service is ready may call it immediately
         await self._write_status(isvc, standing)
         await self._retire(revisions, standing, ready)
-        if refusal and refusal.may_pass:
-            self._later(key)
+        return refusal is None or not refusal.may_pass
 
     def _backends(self, revisions: list[Object]) -> dict[str, list[Backend]]:
         """The replicas that take requests, of each revision that has any; the oldest revision first."""

@@ -27,6 +27,7 @@ class Rollout:
     def __init__(self, workspace: Workspace, revisions: Informer, recorder: Recorder) -> None:
         self._home, self._api, self._pods = workspace.home, workspace.api, workspace.pods
         self._revisions, self._recorder = revisions, recorder
+        self._refused: dict[str, str] = {}
 
     def revisions_of(self, isvc: Object) -> list[Object]:
         """The service's revisions, the oldest first."""
@@ -56,7 +57,11 @@ class Rollout:
         return [*revisions, made]
 
     async def ensure_pods(self, isvc: Object, revision: Object) -> None:
-        """Create the Pods that ``revision`` lacks. Raises InvalidSpecError when they cannot be created."""
+        """Create the Pods that ``revision`` lacks.
+
+        Raises InvalidSpecError when they cannot be created. A revision never changes, so the API server is not asked again
+        for Pods that it has rejected.
+        """
         missing = replicas(revision) - len(self.pods_of(revision))
         if missing <= 0:
             return
@@ -64,13 +69,25 @@ class Rollout:
         await self._refuse_ending(INFERENCE_SERVICES, isvc)
         await self._refuse_ending(REVISIONS, revision)
         metadata, account = revision["metadata"], revision["spec"]["serviceAccountName"]
+        if reason := self._refused.get(metadata["uid"]):
+            raise InvalidSpecError(reason)
         check_source(metadata["annotations"])
         environment = await storage_environment(self._api, self._home, metadata["namespace"], account)
         for _ in range(missing):
-            pod = await self._create(PODS, pod_for(revision, environment))
+            pod = await self._create_pod(revision, environment)
             about = f"Created Pod {pod['metadata']['name']} for revision {metadata['name']}"
             self._recorder.emit(isvc, NORMAL, "Created", about)
             self._pods.admit(pod)
+
+    async def _create_pod(self, revision: Object, environment: list[Object]) -> Object:
+        pod, uid = pod_for(revision, environment), revision["metadata"]["uid"]
+        try:
+            return await self._create(PODS, pod)
+        except InvalidSpecError as error:
+            known = {revision["metadata"]["uid"] for revision in self._revisions.all()}
+            self._refused = {of: reason for of, reason in self._refused.items() if of in known}
+            self._refused[uid] = str(error).replace(pod["metadata"]["name"], revision["metadata"]["name"])
+            raise InvalidSpecError(self._refused[uid]) from error
 
     async def end_pods(self, revision: Object) -> None:
         for pod in self.pods_of(revision):

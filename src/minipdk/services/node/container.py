@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from minipdk.images import Image
     from minipdk.sandbox import ContainerSpec, Network
 
-RETRY_SECONDS = 2.0
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 2.0, 30.0
 NOTE_SECONDS = 0.25
 MEMORY_SECONDS = 0.5
 SIGNALLED = 128
@@ -133,7 +133,7 @@ class ContainerWorker:
 
     async def _start(self, network: Network | None, slot: StartSlot | None = None) -> process.Process:
         """Start the container, waiting for its image, Secrets, ConfigMaps, volumes, and its ``slot``."""
-        reported, builds = "", restart_pauses()
+        reported, builds, pauses = "", restart_pauses(), BackOff(RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         while True:
             try:
                 image = await self._image(again=bool(reported))
@@ -149,7 +149,7 @@ class ContainerWorker:
                     self._emit(WARNING, _event_reason(error), message)
                     reported = message
                 self._changed()
-                pause = max(builds.pause(), RETRY_SECONDS) if isinstance(error, BuildError) else RETRY_SECONDS
+                pause = max(builds.pause() if isinstance(error, BuildError) else 0.0, pauses.pause())
             if slot:
                 slot.release()
             await asyncio.sleep(pause)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from minipdk.common.backoff import BackOff
 from minipdk.controller.events import NORMAL, WARNING
 from minipdk.controller.objects import Object
 from minipdk.controller.routes import Backend
@@ -22,8 +23,8 @@ from minipdk.services.node.volumes import Volumes
 if TYPE_CHECKING:
     from minipdk.sandbox import Network
 
-RETRY_SECONDS = 2.0
-FAULT_SECONDS = 10.0
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 2.0, 30.0
+FAULT_SECONDS, LONGEST_FAULT_SECONDS = 10.0, 300.0
 LEAST_GRACE = 2.0
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class PodWorker:
 
     async def run(self) -> None:
         """Run the containers. Returns when they have ended for good; cancelled, it ends them within ``grace`` seconds."""
+        pauses = BackOff(FAULT_SECONDS, LONGEST_FAULT_SECONDS)
         try:
             while True:
                 try:
@@ -80,7 +82,7 @@ class PodWorker:
                     for status in self._status.mains:
                         status.waiting("RunContainerError", f"{type(cause).__name__}: {cause}")
                     self._changed()
-                    await asyncio.sleep(FAULT_SECONDS)
+                    await asyncio.sleep(pauses.pause())
         finally:
             await self._stop()
 
@@ -112,6 +114,7 @@ class PodWorker:
         if self._shares_network:
             yield None
             return
+        pauses = BackOff(RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         while True:
             try:
                 network = await self._make_network()
@@ -121,7 +124,7 @@ class PodWorker:
                 for status in self._status.mains:
                     status.waiting(CREATING, str(error))
                 self._changed()
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(pauses.pause())
         try:
             yield network
         finally:

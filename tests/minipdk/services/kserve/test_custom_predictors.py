@@ -161,6 +161,31 @@ def test_a_missing_image_is_reported_until_it_is_built(cluster: Cluster, tmp_pat
     cluster.kubectl("delete", "isvc", "early")
 
 
+def test_a_predictor_whose_pods_are_rejected_is_not_tried_again_until_it_changes(cluster: Cluster) -> None:
+    mount = {"name": "nowhere", "mountPath": "/x"}
+    create(cluster, "refused", containers=[{"name": "mine", "image": "notes:1.0", "volumeMounts": [mount]}])
+    message = cluster.failure("refused")["message"]
+    assert 'spec.containers[0].volumeMounts[0].name: Not found: "nowhere"' in message
+    before = version(cluster, "refused")
+    create(cluster, "beside", containers=[{"name": "mine", "image": "notes:1.0"}])
+    wait_for(lambda: cluster.is_ready("beside"), what="another service to be ready")
+    assert version(cluster, "refused") == before, "its status was written again"
+    wait_for(lambda: reasons(cluster, "refused") == ["Created", "InternalError"], what="its two events")
+    create(cluster, "refused", containers=[{"name": "mine", "image": "notes:1.0"}])
+    wait_for(lambda: cluster.is_ready("refused"), what="the service to be ready once it has changed")
+    cluster.kubectl("delete", "isvc", "refused", "beside")
+
+
+def version(cluster: Cluster, name: str) -> str:
+    return cluster.kubectl("get", "isvc", name, "-o", "jsonpath={.metadata.resourceVersion}")
+
+
+def reasons(cluster: Cluster, name: str) -> list[str]:
+    """The reasons of the events about a service."""
+    about = f"involvedObject.name={name}"
+    return sorted(cluster.kubectl("get", "events", "--field-selector", about, "-o", "jsonpath={.items[*].reason}").split())
+
+
 def test_an_orphaned_predictor_is_left_running(cluster: Cluster) -> None:
     create(cluster, "left", containers=[{"name": "mine", "image": "notes:1.0"}])
     wait_for(lambda: cluster.is_ready("left"), what="the service to be ready")
