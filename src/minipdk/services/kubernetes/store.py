@@ -2,7 +2,8 @@
 
 The resourceVersion is one counter for all kinds. Every write takes the next value, stores the object under it and adds a
 row to the log, in one transaction; after the commit, waiting watches are woken. Watches read the log and never poll.
-The log keeps the last REMEMBERED changes: a client that asks for older ones gets `ExpiredError` and lists again.
+The log keeps the last REMEMBERED changes, fewer if they are large: a client that asks for older ones gets `ExpiredError` and
+lists again.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from minipdk.services.kubernetes.errors import ExpiredError, TooLargeVersionErro
 from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.storage import Database
 
-REMEMBERED = 5000
-PRUNE_EVERY = 500
+REMEMBERED, PRUNE_EVERY = 5000, 500
+REMEMBERED_BYTES, PRUNE_EVERY_BYTES = 32 << 20, 8 << 20
 
 MIGRATIONS = (
     """
@@ -71,6 +72,7 @@ class ObjectStore:
         self._database = Database(path, MIGRATIONS)
         self._listeners: set[Callable[[], None]] = set()
         self._lock = threading.Lock()
+        self._unpruned = 0
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -217,9 +219,22 @@ class ObjectStore:
         connection = self._database.connection()
         before = json.dumps(previous, separators=(",", ":")) if previous is not None else None
         connection.execute("INSERT INTO changes VALUES (?, ?, ?, ?, ?)", (version, resource.key, namespace, body, before))
-        if version % PRUNE_EVERY == 0:
-            connection.execute("DELETE FROM changes WHERE version <= ?", (version - REMEMBERED,))
-            connection.execute("UPDATE counter SET pruned = max(pruned, ?)", (version - REMEMBERED,))
+        self._unpruned += len(body or "") + len(before or "")
+        if version % PRUNE_EVERY == 0 or self._unpruned > PRUNE_EVERY_BYTES:
+            self._prune(version - REMEMBERED)
+
+    def _prune(self, oldest: int) -> None:
+        """Forget the changes up to the version ``oldest``, and those before the last REMEMBERED_BYTES."""
+        connection = self._database.connection()
+        row = connection.execute(
+            "SELECT max(version) AS version FROM (SELECT version, sum(length(ifnull(body, '') || ifnull(previous, ''))) "
+            "OVER (ORDER BY version DESC) AS size FROM changes WHERE version > ?) WHERE size > ?",
+            (oldest, REMEMBERED_BYTES),
+        ).fetchone()
+        oldest = max(oldest, row["version"] or 0)
+        connection.execute("DELETE FROM changes WHERE version <= ?", (oldest,))
+        connection.execute("UPDATE counter SET pruned = max(pruned, ?)", (oldest,))
+        self._unpruned = 0
 
 
 def place(item: Object) -> tuple[str, str]:

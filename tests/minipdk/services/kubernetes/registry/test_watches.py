@@ -37,3 +37,16 @@ def test_a_watch_older_than_the_remembered_changes_is_expired(in_process: Regist
         in_process.change(target, lambda item, n=number: {**item, "data": {"n": str(n)}}, WriteOptions())  # type: ignore[misc]
     with pytest.raises(ExpiredError, match="continue parameter is too old"):
         list_objects(in_process.store, NAMESPACED, list_options(NAMESPACED, {"continue": first["continue"]}))
+
+
+def test_the_remembered_changes_are_of_bounded_size(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "REMEMBERED_BYTES", 100_000)
+    monkeypatch.setattr(stores, "PRUNE_EVERY_BYTES", 10_000)
+    made = in_process.create(CONFIG_MAPS, "models", config_map("large"), WriteOptions())
+    target, large = Target(CONFIG_MAPS, "models", "large"), "x" * 5000
+    for number in range(30):
+        in_process.change(target, lambda item, n=number: {**item, "data": {"n": f"{n}{large}"}}, WriteOptions())  # type: ignore[misc]
+    with pytest.raises(ExpiredError, match="too old resource version"):
+        in_process.store.changes(CONFIG_MAPS, "models", int(made["metadata"]["resourceVersion"]))
+    recent, _ = in_process.store.changes(CONFIG_MAPS, "models", in_process.store.version - 7)
+    assert [change.current["data"]["n"] for change in recent if change.current] == [f"{n}{large}" for n in range(23, 30)]
