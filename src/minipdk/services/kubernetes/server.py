@@ -25,6 +25,7 @@ def serve(home: Home) -> None:
     registry = Registry(ObjectStore(home.database("kubernetes")), home.folder("volumes"))
     furnish_cluster(registry, home.ca_certificate.read_text())
     registry.volumes.keep_reclaiming()
+    registry.expiry.keep_removing(service.stopping)
     api = Api(home, registry)
 
     @asynccontextmanager

@@ -6,14 +6,14 @@ owner. Rules: https://kubernetes.io/docs/concepts/architecture/garbage-collectio
 
 from __future__ import annotations
 
-import time
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from minipdk.services.kubernetes.errors import ConflictError, ForbiddenError
 from minipdk.services.kubernetes.kinds.builtin import pods
 from minipdk.services.kubernetes.kinds.builtin.claims import CLAIMS, PROTECTION, VOLUMES, claims_of
-from minipdk.services.kubernetes.kinds.builtin.events import EVENTS, last_seen
+from minipdk.services.kubernetes.kinds.builtin.events import EVENTS, last_written
 from minipdk.services.kubernetes.kinds.builtin.namespaces import NAMESPACES
 from minipdk.services.kubernetes.kinds.builtin.pods import PODS
 from minipdk.services.kubernetes.kinds.table import BY_KEY
@@ -203,21 +203,28 @@ class Deleter:
 
 
 class EventExpiry:
-    """Deletes events after an hour, as a real API server does."""
+    """Deletes events an hour after they were last written, whether or not their objects exist, as a real API server does."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._last_run = 0.0
 
-    def remove_old(self) -> None:
-        """Called within a transaction whenever an event is written; runs at most once a minute."""
-        if time.monotonic() - self._last_run < EXPIRE_EVERY:
-            return
-        self._last_run = time.monotonic()
-        oldest = datetime.now(UTC) - EVENT_LIFETIME
-        for event in self._store.select(EVENTS, "")[0]:
-            if max(parse(last_seen(event)), parse(event["metadata"]["creationTimestamp"])) < oldest:
-                self._store.remove(EVENTS, event)
+    def remove_old(self, at: datetime) -> None:
+        """Remove the events that have expired at the time ``at``."""
+        expired = [event for event in self._store.select(EVENTS, "")[0] if last_written(event, at) < at - EVENT_LIFETIME]
+        with self._store.transaction():
+            for event in expired:
+                if self._store.by_uid(event["metadata"]["uid"]) == (EVENTS.key, event):  # not written meanwhile
+                    self._store.remove(EVENTS, event)
+
+    def keep_removing(self, stopping: threading.Event) -> None:
+        """Remove expired events now, and every minute from a background thread."""
+
+        def remove() -> None:
+            self.remove_old(datetime.now(UTC))
+            while not stopping.wait(EXPIRE_EVERY):
+                self.remove_old(datetime.now(UTC))
+
+        threading.Thread(target=remove, daemon=True, name="expire events").start()
 
 
 def _grace(resource: Resource, old: Object, options: DeleteOptions) -> int:

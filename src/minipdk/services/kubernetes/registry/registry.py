@@ -80,7 +80,7 @@ class Registry:
         """``volumes`` is the folder for the claims' volumes."""
         self.store, self.volumes = store, Volumes(store, volumes)
         self._deleter = Deleter(store)
-        self._expiry = EventExpiry(store)
+        self.expiry = EventExpiry(store)
 
     def get(self, target: Target, not_older: int | None = None) -> Object:
         """The object as it is now. Raises TooLargeVersionError if the version ``not_older`` is in the future."""
@@ -171,9 +171,7 @@ class Registry:
 
     def _after_create(self, resource: Resource, created: Object, options: WriteOptions) -> None:
         self._deleter.collect_orphan(resource, created)
-        if resource is EVENTS:
-            self._expiry.remove_old()
-        elif resource is CLAIMS and not options.dry_run:
+        if resource is CLAIMS and not options.dry_run:
             self.volumes.provide(created)
         elif unserved := _unserved(resource, created):
             options.warnings.append(unserved.message)

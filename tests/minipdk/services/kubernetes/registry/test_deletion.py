@@ -10,14 +10,17 @@ from tests.minipdk.services.kubernetes.conftest import config_map, inference_ser
 
 from minipdk.services.kubernetes.api.options import delete_options
 from minipdk.services.kubernetes.errors import ApiError, ConflictError, ForbiddenError, NotFoundError
+from minipdk.services.kubernetes.kinds.builtin.events import EVENTS
 from minipdk.services.kubernetes.kinds.builtin.namespaces import NAMESPACES
 from minipdk.services.kubernetes.kinds.table import RESOURCES
 from minipdk.services.kubernetes.model import Object, Target
+from minipdk.services.kubernetes.registry import managed_fields
+from minipdk.services.kubernetes.registry import registry as registry_module
 from minipdk.services.kubernetes.registry.deletion import DeleteOptions
 from minipdk.services.kubernetes.registry.registry import Registry, WriteOptions
-from minipdk.services.kubernetes.times import parse
+from minipdk.services.kubernetes.times import parse, written
 
-KINDS = {resource.kind: resource for resource in RESOURCES}
+KINDS = {resource.kind: resource for resource in RESOURCES} | {"Event": EVENTS}
 OPTIONS = WriteOptions(manager="test")
 
 
@@ -29,6 +32,12 @@ def create(registry: Registry, body: Object) -> Object:
 def target(item: Object) -> Target:
     metadata = item["metadata"]
     return Target(KINDS[item["kind"]], metadata.get("namespace", ""), metadata["name"])
+
+
+def event(name: str, **fields: str) -> Object:
+    about = {"kind": "Pod", "namespace": "models", "name": "gone"}
+    metadata = {"name": name, "namespace": "models"}
+    return {"apiVersion": "v1", "kind": "Event", "metadata": metadata, "involvedObject": about, **fields}
 
 
 def exists(registry: Registry, item: Object) -> bool:
@@ -257,3 +266,28 @@ def test_a_pod_is_bound_to_one_node_once(in_process: Registry, on_node: Object, 
         in_process.bind(target(on_node), binding, OPTIONS)
     conditions = in_process.get(target(on_node))["status"]["conditions"]
     assert [(condition["type"], condition["status"]) for condition in conditions] == [("PodScheduled", "True")]
+
+
+def test_an_event_expires_an_hour_after_it_was_written_last(in_process: Registry) -> None:
+    """Whether or not its object exists, and regardless of the times that a client puts into it."""
+    made = create(in_process, event("made"))
+    future = create(in_process, event("future", lastTimestamp="2999-01-01T00:00:00Z"))
+    an_hour_later = parse(made["metadata"]["creationTimestamp"]) + timedelta(minutes=61)
+    for stored in (made, future):
+        for entry in stored["metadata"]["managedFields"]:
+            assert parse(entry["time"]) < an_hour_later
+    in_process.expiry.remove_old(an_hour_later - timedelta(minutes=5))
+    assert exists(in_process, made)
+    in_process.expiry.remove_old(an_hour_later)
+    assert not exists(in_process, made)
+    assert not exists(in_process, future)
+
+
+def test_an_event_that_is_counted_lives_on(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = create(in_process, event("counted"))
+    later = datetime.now(UTC) + timedelta(minutes=59)
+    for module in (registry_module, managed_fields):
+        monkeypatch.setattr(module, "now", lambda: written(later))
+    in_process.change(target(made), lambda item: {**item, "count": 2}, OPTIONS)
+    in_process.expiry.remove_old(datetime.now(UTC) + timedelta(minutes=90))
+    assert exists(in_process, made)

@@ -7,11 +7,12 @@ fields. The registry deletes them after an hour. Rules: https://kubernetes.io/do
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from minipdk.services.kubernetes.errors import Cause, invalid_value, required
 from minipdk.services.kubernetes.kinds.columns import at, text
 from minipdk.services.kubernetes.model import Cell, Column, Object, Resource, Strategy
-from minipdk.services.kubernetes.times import age
+from minipdk.services.kubernetes.times import age, is_time, parse
 
 EVENTS_GROUP = "events.k8s.io"
 NEW_NAMES = {
@@ -62,14 +63,20 @@ def validate_new_event(event: Object) -> Iterator[Cause]:
         yield invalid_value("series.count", "", "should be at least 2")
 
 
-def last_seen(event: Object) -> str:
-    """The time at which it happened last."""
+def _last_seen_at(event: Object) -> str:
     series = (event.get("series") or {}).get("lastObservedTime")
     return str(series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"])
 
 
+def last_written(event: Object, at: datetime) -> datetime:
+    """When the event was written, by the server's clock up to the time ``at``; clients choose the times in an event."""
+    metadata = event["metadata"]
+    times = [metadata["creationTimestamp"], *(entry.get("time", "") for entry in metadata.get("managedFields") or ())]
+    return max((time for time in map(parse, filter(is_time, times)) if time <= at), default=at)
+
+
 def _last_seen(event: Object) -> Cell:
-    return age(last_seen(event))
+    return age(_last_seen_at(event))
 
 
 def _first_seen(event: Object) -> Cell:
