@@ -16,7 +16,12 @@ from tests.repository.refusals.tables import echoed
 
 KSERVE = "serving.kserve.io"
 SETTINGS: dict[str, Any] = {
-    "integrations.pachyderm": {"dataset": {"repo": "a"}},
+    "checkpoint_storage.propagation": "rshared",
+    "integrations.pachyderm": {
+        "dataset": {"project": "p", "repo": "a", "branch": "b", "commit": "c", "token": "t"},
+        "pachd": {"host": "h", "port": 1},
+        "proxy": {"scheme": "s", "host": "h", "port": 2},
+    },
     "optimizations.auto_tune_tensor_fusion": True,
     "optimizations.grad_updates_size_file": "sizes",
     "optimizations.mixed_precision": "O1",
@@ -25,7 +30,7 @@ SETTINGS: dict[str, Any] = {
     "resources.agent_label": "a",
     "resources.is_single_node": True,
     "resources.native_parallel": True,
-    "resources.shm_size": "4g",
+    "resources.shm_size": 2**32,
     "resources.weight": 2,
     "data_layer": {"type": "shared_fs"},
 }
@@ -132,8 +137,8 @@ def test_pipelines_echo_their_fields(cluster: Cluster) -> None:
 
 def test_experiments_echo_their_settings(cluster: Cluster) -> None:
     assert set(SETTINGS) == set(echoed("determined"))
-    config = yaml.safe_dump(nested(SETTINGS, CONFIG))
-    body = {"config": config, "modelDefinition": [], "validateOnly": True}
+    config = yaml.safe_dump(nested(SETTINGS, {**CONFIG, "checkpoint_storage": {"type": "shared_fs"}}))
+    body = {"config": config, "modelDefinition": [], "activate": False}
     returned = cluster.determined.create("/api/v1/experiments", body)["config"]
     assert at(returned, "integrations.pachyderm.dataset.repo") == "a"
     assert unequal({path: value for path, value in SETTINGS.items() if path != "integrations.pachyderm"}, returned) == {}

@@ -14,6 +14,7 @@ from minipdk.services.determined import model_definition
 from minipdk.services.determined.checkpoint_storage import remove_tensorboard_files
 from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.config.hyperparameters import draw_trials
+from minipdk.services.determined.config.names import random_name
 from minipdk.services.determined.errors import FailedPreconditionError, NotFoundError
 from minipdk.services.determined.metrics import Metrics
 from minipdk.services.determined.model import (
@@ -93,7 +94,7 @@ class Experiments:
         """Store a complete configuration as a new experiment with all its trials."""
         if config["reproducibility"]["experiment_seed"] is None:
             config["reproducibility"]["experiment_seed"] = secrets.randbelow(2**31)
-        config["name"] = config["name"] or f"experiment-{secrets.token_hex(3)}"
+        config["name"] = config["name"] or random_name()
         state = State.ACTIVE if activate else State.PAUSED
         digest = model_definition.digest(archive)
         with self._store.transaction():
@@ -101,7 +102,7 @@ class Experiments:
             experiment_id = self._store.experiments.add(
                 state=state,
                 name=config["name"],
-                description=config["description"],
+                description=config["description"] or "",
                 labels=config["labels"],
                 config=config,
                 original_config=original,

@@ -30,19 +30,15 @@ from minipdk.services.determined.model import (
 )
 
 UNCREATED_EXPERIMENT: Json = {
-    "id": 0,
-    "name": "",
+    **dict.fromkeys(("name", "description", "notes", "displayName", "username", "originalConfig", "jobId"), ""),
+    **dict.fromkeys(("projectName", "workspaceName", "resourcePool", "searcherType", "searcherMetric"), ""),
+    **dict.fromkeys(("id", "userId", "projectId", "projectOwnerId", "workspaceId", "numTrials", "checkpointCount"), 0),
+    **dict.fromkeys(("config", "hyperparameters", "startTime", "endTime", "progress", "forkedFrom")),
+    **dict.fromkeys(("archived", "parentArchived", "unmanaged"), False),
+    "checkpointSize": "0",
     "state": "STATE_UNSPECIFIED",
-    "archived": False,
-    "config": {},
-    "originalConfig": "",
-    "jobId": "",
-    "numTrials": 0,
-    "projectId": 0,
-    "projectOwnerId": 0,
-    "searcherType": "",
-    "startTime": "1970-01-01T00:00:00Z",
-    "username": "",
+    "labels": [],
+    "trialIds": [],
 }
 """The experiment in the response to a request that only validates."""
 

@@ -28,7 +28,7 @@ STORAGE = {
 def create(call: Call, submissions: Submissions, experiments: Experiments, scheduler: Scheduler) -> Json:
     submission = submissions.check(call.body)
     if call.body.get("validateOnly"):
-        return {"experiment": messages.UNCREATED_EXPERIMENT, "config": submission.config, "warnings": []}
+        return {"experiment": messages.UNCREATED_EXPERIMENT, "config": None, "warnings": []}
     activate = bool(call.body.get("activate"))
     experiment = submissions.create(submission, user_id=call.user.user_id, activate=activate)
     scheduler.wake()

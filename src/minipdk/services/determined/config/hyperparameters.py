@@ -89,7 +89,7 @@ def _value_faults(kind: str, value: Json, for_grid: bool) -> Iterator[str]:
 def _sample(space: Json, rng: random.Random) -> Json:
     draw: dict[str, Callable[[Json], Any]] = {
         "const": lambda v: v["val"],
-        "int": lambda v: rng.randrange(v["minval"], v["maxval"]),
+        "int": lambda v: rng.randint(v["minval"], v["maxval"]),
         "double": lambda v: rng.uniform(v["minval"], v["maxval"]),
         "log": lambda v: v["base"] ** rng.uniform(v["minval"], v["maxval"]),
         "categorical": lambda v: rng.choice(v["vals"]),

@@ -7,17 +7,29 @@ means the default. The keys of `ECHOED` are accepted and only recorded, because 
 
 from __future__ import annotations
 
+import posixpath
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from minipdk.services.determined.config.faults import describe, unsupported
 from minipdk.services.determined.config.hyperparameters import normalize
 from minipdk.services.determined.errors import ConfigError
+from minipdk.services.determined.model import DEFAULT_PRIORITY
 
 ECHOED = (
+    "checkpoint_storage.propagation",  # as that of bind mounts: a trial's mounts are private
     "integrations.pachyderm",  # lineage: read back by Checkpoint.get_pachyderm_commit(), as on any master
     "optimizations.auto_tune_tensor_fusion",
     "optimizations.grad_updates_size_file",
@@ -31,7 +43,16 @@ ECHOED = (
     "resources.weight",  # for the fair-share scheduler; this one goes by priority, then by age
     "data_layer",
 )
-CPU_IMAGE = "determinedai/pytorch-ngc-dev:0736b6d"
+IMAGE = "determinedai/pytorch-ngc-dev:0736b6d"
+ROCM_IMAGE = "determinedai/environments:rocm-5.6-pytorch-1.3-tf-2.10-rocm-mpich-0736b6d"
+LOG_POLICIES: list[dict[str, Any]] = [
+    {"name": "CUDA OOM", "pattern": ".*CUDA out of memory.*"},
+    {"name": "ECC Error", "pattern": ".*uncorrectable ECC error encountered.*"},
+]
+"""Determined's own log policies, which name what they find and do nothing else."""
+MAX_CONCURRENT_TRIALS = 16
+MAX_SEED = 2**32 - 1
+Number = int | float
 NonNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -40,17 +61,28 @@ class Section(BaseModel):
     """A mapping with known keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    absent_when_unset: ClassVar[frozenset[str]] = frozenset()
+    """The settings without a value that a stored configuration does not show."""
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_default(cls, value: Any) -> Any:
         return {key: setting for key, setting in value.items() if setting is not None} if isinstance(value, dict) else value
 
+    @model_serializer(mode="wrap")
+    def _without_unset(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        shown: dict[str, Any] = serialize(self)
+        return {key: value for key, value in shown.items() if value is not None or key not in self.absent_when_unset}
+
 
 def _refuse_if_set(value: Any) -> Any:
     if value:
         raise unsupported()
     return value
+
+
+def _refuse(_: Any) -> Any:
+    raise unsupported()
 
 
 Refused = Annotated[Any, BeforeValidator(_refuse_if_set)]
@@ -84,20 +116,36 @@ def _words(value: Any) -> Any:
 
 
 def _memory_size(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"([0-9]*[.])?[0-9]+ ?([kmgtpKMGTP]([iI]?[bB])?|[bB])?", value):
-        return value
+    """The master's schema knows texts such as 4g, and then refuses them: it keeps a number of bytes."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise ValueError(f"must be a memory size such as 4g, not {value!r}")
+    raise ValueError(f"must be a number of bytes, such as {4 * 2**30}, not {value!r}")
+
+
+def _log_policies(value: Any) -> Any:
+    if value and any(policy not in LOG_POLICIES for policy in value):
+        raise unsupported()
+    return LOG_POLICIES
+
+
+def _as_cuda(value: Any) -> Any:
+    """``gpu`` is the older name of ``cuda``, which wins."""
+    if not isinstance(value, dict) or value.get("gpu") is None:
+        return value
+    named = {key: setting for key, setting in value.items() if key != "gpu"}
+    return named if named.get("cuda") is not None else {**named, "cuda": value["gpu"]}
 
 
 Words = Annotated[Any, BeforeValidator(_words)]
 MemorySize = Annotated[Any, BeforeValidator(_memory_size)]
+Propagation = Literal["rprivate", "private", "rshared", "shared", "rslave", "slave"]
 Length = Annotated[dict[str, int], BeforeValidator(_length)]
 TrainingLength = Annotated[dict[str, int] | int, BeforeValidator(_training_length)]
 
 
 class Searcher(Section):
+    absent_when_unset = frozenset({"max_length", "max_trials", "max_concurrent_trials"})
+
     name: Literal["single", "random", "grid"]
     metric: str
     smaller_is_better: bool = True
@@ -122,15 +170,17 @@ class Searcher(Section):
             raise ValueError("max_trials is required for the searcher random")
         if self.name == "single" and self.max_concurrent_trials is not None:
             raise ValueError("max_concurrent_trials is not a setting of the searcher single")
+        if self.name != "single" and self.max_concurrent_trials is None:
+            self.max_concurrent_trials = MAX_CONCURRENT_TRIALS
         if self.source_trial_id is not None and self.source_checkpoint_uuid is not None:
             raise ValueError("source_trial_id and source_checkpoint_uuid exclude each other: set one")
         return self
 
 
 class ImageMap(Section):
-    cpu: str = CPU_IMAGE
-    cuda: str = ""
-    rocm: str = ""
+    cpu: str = IMAGE
+    cuda: str = IMAGE
+    rocm: str = ROCM_IMAGE
 
 
 class VariablesMap(Section):
@@ -161,20 +211,22 @@ class Environment(Section):
     @field_validator("image", mode="before")
     @classmethod
     def _image_for_all_devices(cls, image: Any) -> Any:
-        return dict.fromkeys(("cpu", "cuda", "rocm"), image) if isinstance(image, str) else image
+        return dict.fromkeys(("cpu", "cuda", "rocm"), image) if isinstance(image, str) else _as_cuda(image)
 
     @field_validator("environment_variables", mode="before")
     @classmethod
     def _variables_for_all_devices(cls, variables: Any) -> Any:
-        return dict.fromkeys(("cpu", "cuda", "rocm"), variables) if isinstance(variables, list) else variables
+        return dict.fromkeys(("cpu", "cuda", "rocm"), variables) if isinstance(variables, list) else _as_cuda(variables)
 
 
 class Resources(Section):
+    absent_when_unset = frozenset({"agent_label"})
+
     resource_pool: str = ""
     slots_per_trial: NonNegative = 1
     max_slots: NonNegative | None = None
-    priority: Annotated[int, Field(ge=1, le=99)] | None = None
-    weight: Annotated[float, Field(strict=False)] = 1
+    priority: Annotated[int, Field(ge=1, le=99)] = DEFAULT_PRIORITY
+    weight: Number = 1
     shm_size: MemorySize = None
     agent_label: str | None = None
     is_single_node: bool | None = None
@@ -190,13 +242,26 @@ class Resources(Section):
 
 
 class CheckpointStorage(Section):
+    absent_when_unset = frozenset({"container_path", "checkpoint_path", "tensorboard_path"})
+
     type: Literal["shared_fs"] = "shared_fs"
     host_path: str = ""
     storage_path: str | None = None
-    propagation: Literal["rprivate"] = "rprivate"
+    propagation: Propagation = "rprivate"
     save_experiment_best: NonNegative = 0
     save_trial_best: NonNegative = 1
     save_trial_latest: NonNegative = 1
+    container_path: Refused = None
+    checkpoint_path: Refused = None
+    tensorboard_path: Refused = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _place_has_a_type(cls, value: Any) -> Any:
+        given = [key for key in value if value[key] is not None] if isinstance(value, dict) else []
+        if "type" not in given and not all(key.startswith("save_") for key in given):
+            raise ValueError("type is required beside a place, such as `type: shared_fs`")
+        return value
 
     @field_validator("type", mode="before")
     @classmethod
@@ -212,19 +277,28 @@ class CheckpointStorage(Section):
             raise ValueError("must be an absolute path")
         return path
 
-    @field_validator("storage_path")
-    @classmethod
-    def _inside(cls, path: str | None) -> str | None:
-        if path is not None and (path.startswith("/") or ".." in path.split("/")):
-            raise ValueError("must be a relative path below host_path")
-        return path
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        place = posixpath.normpath(posixpath.join(self.host_path or "/", self.storage_path or ""))
+        below = posixpath.commonpath([place, self.host_path or "/"]) == posixpath.normpath(self.host_path or "/")
+        climbs = posixpath.normpath(self.storage_path or "").startswith("..")
+        if climbs or not below or (not self.host_path and (self.storage_path or "").startswith("/")):
+            raise ValueError("storage_path must be a relative path below host_path, or a folder in host_path")
+        return self
 
 
 class BindMount(Section):
     host_path: Annotated[str, Field(pattern="^/")]
-    container_path: Annotated[str, Field(pattern="[^.]")]
+    container_path: str
     read_only: bool = False
-    propagation: Literal["rprivate"] = "rprivate"
+    propagation: Propagation = "rprivate"
+
+    @field_validator("container_path")
+    @classmethod
+    def _not_the_working_directory(cls, path: str) -> str:
+        if posixpath.normpath(path) == ".":
+            raise ValueError('must not be ".", the working directory, which holds the model definition')
+        return path
 
 
 class Optimizations(Section):
@@ -245,44 +319,54 @@ class Profiling(Section):
     end_after_batch: NonNegative | None = None
     sync_timings: bool = True
 
+    @model_validator(mode="after")
+    def _begins_before_its_end(self) -> Self:
+        if self.end_after_batch is not None and self.begin_on_batch > self.end_after_batch:
+            raise ValueError(f"begin_on_batch must be less than end_after_batch, {self.end_after_batch}")
+        return self
+
 
 class Reproducibility(Section):
-    experiment_seed: NonNegative | None = None
+    experiment_seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
 
 
 class PachydermDataset(Section):
-    project: str | None = None
-    repo: str | None = None
-    branch: str | None = None
-    commit: str | None = None
-    token: str | None = None
+    project: str
+    repo: str
+    branch: str
+    commit: str
+    token: str
 
 
 class PachydermPachd(Section):
-    host: str | None = None
-    port: int | None = None
+    host: str
+    port: int
 
 
 class PachydermProxy(Section):
-    scheme: str | None = None
-    host: str | None = None
-    port: int | None = None
+    scheme: str
+    host: str
+    port: int
 
 
 class Pachyderm(Section):
-    dataset: PachydermDataset | None = None
-    pachd: PachydermPachd | None = None
-    proxy: PachydermProxy | None = None
+    dataset: PachydermDataset
+    pachd: PachydermPachd
+    proxy: PachydermProxy
 
 
 class Integrations(Section):
+    absent_when_unset = frozenset({"pachyderm", "webhooks"})
+
     pachyderm: Pachyderm | None = None
     webhooks: Refused = None
 
 
 class ExperimentConfig(Section):
+    absent_when_unset = frozenset({"data_layer", "retention_policy", "security", "tensorboard_storage", "internal"})
+
     name: str = ""
-    description: str = ""
+    description: str | None = None
     labels: list[str] = []
     entrypoint: Words
     hyperparameters: dict[str, Any] = {}
@@ -308,26 +392,18 @@ class ExperimentConfig(Section):
     project: str = ""
     debug: bool = False
     data_layer: dict[str, Any] | None = None
-    log_policies: Refused = []
+    log_policies: Annotated[list[dict[str, Any]], BeforeValidator(_log_policies)] = LOG_POLICIES
     retention_policy: Refused = None
     pbs: Refused = {}
     slurm: Refused = {}
     security: Refused = None
     tensorboard_storage: Refused = None
-    internal: Refused = None
+    internal: Annotated[Any, BeforeValidator(_refuse)] = None
 
-
-def parse_yaml(text: str) -> dict[str, Any]:
-    """The configuration as a mapping. Raises ConfigError, with line and column, when it is not YAML or not a mapping."""
-    try:
-        value = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError([f"not YAML: {where}{getattr(error, 'problem', error)}"]) from None
-    if not isinstance(value, dict):
-        raise ConfigError(["must be a mapping of settings, such as `name: my-experiment`"])
-    return value
+    @field_validator("labels")
+    @classmethod
+    def _once(cls, labels: list[str]) -> list[str]:
+        return list(dict.fromkeys(labels))
 
 
 def with_overrides(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -351,5 +427,4 @@ def complete(settings: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError(describe(error, ExperimentConfig)) from None
     full = config.model_dump(mode="json")
     full["hyperparameters"] = normalize(config.hyperparameters, for_grid=config.searcher.name == "grid")
-    full["searcher"] = {key: value for key, value in full["searcher"].items() if value is not None or key != "max_trials"}
     return full

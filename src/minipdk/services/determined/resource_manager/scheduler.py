@@ -104,5 +104,5 @@ class Scheduler:
     def _allowed(self, experiment_id: int, config: Json) -> bool:
         """Whether the experiment may run one more trial at the same time."""
         count = sum(run.experiment_id == experiment_id for run in self.running.values())
-        limits = (config["searcher"]["max_concurrent_trials"], config["resources"]["max_slots"])
+        limits = (config["searcher"].get("max_concurrent_trials"), config["resources"]["max_slots"])
         return all(not limit or count < limit for limit in limits)

@@ -20,15 +20,102 @@ def refusal(**config: Any) -> str:
     return str(refused.value)
 
 
-def test_complete_adds_every_default_that_the_harness_reads() -> None:
+STORED = """
+bind_mounts: []
+checkpoint_policy: best
+checkpoint_storage: {type: shared_fs, host_path: "", storage_path: null, propagation: rprivate,
+                     save_experiment_best: 0, save_trial_best: 1, save_trial_latest: 1}
+data: {}
+debug: false
+description: null
+entrypoint: a:B
+environment:
+  add_capabilities: []
+  drop_capabilities: []
+  environment_variables: {cpu: [], cuda: [], rocm: []}
+  force_pull_image: false
+  image:
+    cpu: determinedai/pytorch-ngc-dev:0736b6d
+    cuda: determinedai/pytorch-ngc-dev:0736b6d
+    rocm: determinedai/environments:rocm-5.6-pytorch-1.3-tf-2.10-rocm-mpich-0736b6d
+  pod_spec: null
+  ports: {}
+  proxy_ports: []
+  registry_auth: null
+hyperparameters: {}
+integrations: null
+labels: []
+log_policies:
+- {name: CUDA OOM, pattern: .*CUDA out of memory.*}
+- {name: ECC Error, pattern: .*uncorrectable ECC error encountered.*}
+max_restarts: 5
+min_checkpoint_period: {batches: 0}
+min_validation_period: {batches: 0}
+name: ""
+optimizations: {aggregation_frequency: 1, auto_tune_tensor_fusion: false, average_aggregated_gradients: true,
+                average_training_metrics: true, grad_updates_size_file: null, gradient_compression: false,
+                mixed_precision: O0, tensor_fusion_cycle_time: 1, tensor_fusion_threshold: 64}
+pbs: {}
+perform_initial_validation: false
+preemption_timeout: 3600
+profiling: {enabled: false, begin_on_batch: 0, end_after_batch: null, sync_timings: true}
+project: ""
+records_per_epoch: 0
+reproducibility: {experiment_seed: null}
+resources: {devices: [], is_single_node: null, max_slots: null, native_parallel: false, priority: 42,
+            resource_pool: "", shm_size: null, slots_per_trial: 1, weight: 1}
+scheduling_unit: 100
+searcher: {name: single, metric: loss, smaller_is_better: true, source_checkpoint_uuid: null, source_trial_id: null}
+slurm: {}
+workspace: ""
+"""
+"""The configuration that Determined 0.38.1 stores for an experiment with an entrypoint and a searcher."""
+
+
+def test_stored_configuration_has_determineds_defaults_and_no_other_keys() -> None:
     config = complete({"entrypoint": "a:B", "searcher": {"name": "single", "metric": "loss"}})
-    assert config["min_validation_period"] == config["min_checkpoint_period"] == {"batches": 0}
-    assert config["optimizations"]["aggregation_frequency"] == 1
-    assert config["scheduling_unit"] == 100
-    assert config["searcher"]["smaller_is_better"] is True
-    assert config["checkpoint_policy"] == "best"
-    assert config["checkpoint_storage"]["save_trial_latest"] == 1
-    assert config["max_restarts"] == 5
+    assert config == parse_yaml(STORED)
+    assert complete(config) == config
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({"searcher": {"name": "random", "metric": "x", "max_trials": 3}}, {"max_concurrent_trials": 16, "max_trials": 3}),
+        ({"searcher": {"name": "grid", "metric": "x"}}, {"max_concurrent_trials": 16}),
+        ({"searcher": {"name": "grid", "metric": "x", "max_concurrent_trials": 0}}, {"max_concurrent_trials": 0}),
+        ({"environment": {"image": "me/x:1"}}, {"image": {"cpu": "me/x:1", "cuda": "me/x:1", "rocm": "me/x:1"}}),
+        (
+            {"environment": {"environment_variables": {"gpu": ["A=B"]}}},
+            {"environment_variables": {"cpu": [], "cuda": ["A=B"]}},
+        ),
+        ({"resources": {"weight": 2}}, {"weight": 2}),
+        ({"resources": {"priority": None}}, {"priority": 42}),
+        ({"checkpoint_storage": {"save_trial_latest": 3}}, {"type": "shared_fs", "save_trial_latest": 3}),
+        (
+            {"checkpoint_storage": {"type": "shared_fs", "host_path": "/a", "storage_path": "/a/b/../c"}},
+            {"storage_path": "/a/b/../c"},
+        ),
+    ],
+)
+def test_section_is_completed(given: dict[str, Any], stored: dict[str, Any]) -> None:
+    [section] = given
+    shown = complete(configuration(**given))[section]
+    assert shown == with_overrides(shown, stored)
+
+
+def test_image_for_gpu_is_the_image_for_cuda() -> None:
+    image = complete(configuration(environment={"image": {"cpu": "a", "gpu": "b"}}))["environment"]["image"]
+    assert (image["cpu"], image["cuda"]) == ("a", "b")
+
+
+def test_label_is_stored_once() -> None:
+    assert complete(configuration(labels=["b", "a", "b"]))["labels"] == ["b", "a"]
+
+
+def test_determineds_own_log_policies_may_be_repeated() -> None:
+    config = complete(configuration(log_policies=[]))
+    assert complete(config)["log_policies"] == config["log_policies"]
 
 
 @pytest.mark.parametrize(
@@ -46,12 +133,32 @@ def test_complete_adds_every_default_that_the_harness_reads() -> None:
         ({"min_validation_period": {"batchs": 3}}, 'min_validation_period: must have exactly one key: "batches", '),
         ({"resources": {"slots_per_trial": 2}}, "training one trial on 2 slots (set 1) is not supported by minipdk"),
         ({"searcher": "single"}, "searcher must be a mapping of settings, not 'single'"),
-        ({"resources": {"shm_size": "big"}}, "resources.shm_size: must be a memory size such as 4g, not 'big'"),
+        (
+            {"resources": {"shm_size": "4 GiB"}},
+            "resources.shm_size: must be a number of bytes, such as 4294967296, not '4 GiB'",
+        ),
+        ({"profiling": {"begin_on_batch": 10, "end_after_batch": 5}}, "begin_on_batch must be less than end_after_batch, 5"),
+        ({"reproducibility": {"experiment_seed": 2**32}}, "should be less than or equal to 4294967295, not 4294967296"),
+        ({"internal": {}}, "internal is not supported by minipdk"),
+        ({"integrations": {"pachyderm": {"dataset": {"project": "p"}}}}, "integrations.pachyderm.dataset.repo is required"),
+        ({"checkpoint_storage": {"host_path": "/tmp"}}, "type is required beside a place, such as `type: shared_fs`"),
         ({"log_policies": [{"name": "x"}]}, "log_policies is not supported by minipdk"),
         ({"checkpoint_storage": {"type": "s3", "bucket": "b"}}, "checkpoint_storage.type: s3 is not supported by minipdk"),
-        ({"checkpoint_storage": {"storage_path": "../up"}}, "storage_path: must be a relative path below host_path"),
+        (
+            {"checkpoint_storage": {"type": "shared_fs", "storage_path": "../up"}},
+            "storage_path must be a relative path below h",
+        ),
+        (
+            {"checkpoint_storage": {"type": "shared_fs", "host_path": "/a", "storage_path": "/ab"}},
+            "or a folder in host_path",
+        ),
         ({"environment": {"environment_variables": ["A B"]}}, "'A B' is not of the form NAME=value"),
         ({"bind_mounts": [{"host_path": "here", "container_path": "/x"}]}, "bind_mounts[0].host_path"),
+        ({"bind_mounts": [{"host_path": "/a", "container_path": "./"}]}, 'container_path: must not be "."'),
+        (
+            {"bind_mounts": [{"host_path": "/a", "container_path": "b", "propagation": "odd"}]},
+            "'odd' is not one of rprivate",
+        ),
         ({"hyperparameters": {"lr": {"type": "int", "minval": 3, "maxval": 1}}}, "lr.minval must be less than maxval, 1"),
         ({"hyperparameters": {"deep": {"lr": {"type": "flaot"}}}}, "deep.lr.type: 'flaot' is not one of const, int"),
         ({"entrypoint": ""}, "entrypoint: must be a command, or a list of its words"),
@@ -66,14 +173,6 @@ def test_refusal_lists_all_faults() -> None:
     assert "max_restarts" in message
     assert "unknown key nme; did you mean name?" in message
     assert "log_policies" in message
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [("a: [", "not YAML: line"), ("- a\n- b", "must be a mapping"), ("", "must be a mapping")]
-)
-def test_configuration_must_be_a_mapping(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        parse_yaml(text)
 
 
 def test_null_means_the_default() -> None:
