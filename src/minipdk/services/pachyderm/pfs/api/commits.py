@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 import grpc
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import CommitNotFinishedError, InvalidRequestError, PachydermError
+from minipdk.services.pachyderm.pagination import first
 from minipdk.services.pachyderm.pfs.api.base import Calls, require
 from minipdk.services.pachyderm.pfs.messages import (
     branch_from,
@@ -47,8 +47,6 @@ class CommitCalls(Calls):
         return commit_info_message(self._pfs.wait_commit(commit, state, self._stop(context)))
 
     def list_commit(self, request: wire.pfs.ListCommitRequest, _context: object) -> Iterator[wire.pfs.CommitInfo]:
-        if request.number < 0:
-            raise PachydermError("number must not be negative")
         repo = repo_from(request.repo) if request.repo.name else None
         since, to = optional_commit(request, "from"), optional_commit(request, "to")
         if any(commit and commit.repo != repo for commit in (since, to)):
@@ -59,7 +57,7 @@ class CommitCalls(Calls):
             raise PachydermError("cannot use 'Reverse' while also using 'From' or 'To'")
         infos = self._pfs.commits.line(to, since) if to else self._pfs.commits.all(repo, reverse=request.reverse)
         listed = (info for info in infos if _is_listed(info, request))
-        return map(commit_info_message, islice(listed, request.number or None))
+        return map(commit_info_message, first(request.number, listed))
 
     def subscribe_commit(
         self, request: wire.pfs.SubscribeCommitRequest, context: grpc.ServicerContext

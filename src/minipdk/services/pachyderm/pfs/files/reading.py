@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator
 
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.services.pachyderm.pagination import first
 from minipdk.services.pachyderm.pfs import commits, paths, store, trees
 from minipdk.services.pachyderm.pfs.commits import Commits
 from minipdk.services.pachyderm.pfs.files.globs import Glob, compile_glob
@@ -90,7 +91,7 @@ class FileReader:
         below = store.layers.children(connection, tree.stack, directory, start, reverse=reverse)
         entries = heapq.merge(below, [file] if file else [], key=lambda entry: entry.path, reverse=reverse)
         beyond = (entry for entry in entries if entry.path.rstrip("/") != marker.rstrip("/") or not marker)
-        yield from _first(number, map(tree.info, beyond))
+        yield from first(number, map(tree.info, beyond))
 
     def walk(
         self, commit: Commit, path: str, *, marker: str = "", number: int = 0, reverse: bool = False
@@ -102,7 +103,7 @@ class FileReader:
         if cleaned != "/":
             self.entry(tree, path)
         entries = self._walk_back(tree, cleaned, marker) if reverse else self._walk(tree, cleaned, marker)
-        return _first(number, map(tree.info, entries))
+        return first(number, map(tree.info, entries))
 
     def _walk(self, tree: Tree, path: str, after: str = "") -> Iterator[Entry]:
         file = self._file_at(tree, path)
@@ -196,11 +197,10 @@ class FileReader:
     # Comparing
 
     def changed_in(self, info: CommitInfo, path: str) -> bool:
-        """Whether the file or directory at ``path`` differs between a commit and its parent."""
-        cleaned, hashes = paths.clean(path), []
+        """Whether the file at exactly ``path`` differs between a commit and its parent; False for a directory."""
+        hashes = []
         for commit in (info.commit, info.parent):
-            stack = self.tree(commit).stack if commit else ()
-            entry = trees.find(self._state.connection, stack, cleaned)
+            entry = self.find_file(self.tree(commit), path) if commit else None
             hashes.append(entry.hash if entry else None)
         return hashes[0] != hashes[1]
 
@@ -251,21 +251,11 @@ class FileReader:
 
 
 def _check_page(number: int, reverse: bool) -> None:
-    if number == 0 and reverse:
+    if number <= 0 and reverse:  # the vendor's server panics if it is negative
         raise PachydermError("number must be > 0 when reverse is true")
-    if number < 0:
-        raise PachydermError("number must not be negative")
     if number > _LIMIT:
         raise PachydermError("cannot return more than 100000 files at a time")
 
 
 def _marker(marker: str) -> str:
     return (paths.clean(marker) + ("/" if marker.endswith("/") and marker != "/" else "")) if marker else ""
-
-
-def _first(number: int, infos: Iterator[FileInfo]) -> Iterator[FileInfo]:
-    """The first ``number`` infos; all if it is 0."""
-    for count, info in enumerate(infos, 1):
-        yield info
-        if count == number:
-            return

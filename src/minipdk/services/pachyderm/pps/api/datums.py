@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.pagination import first
 from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.api.requests import Calls, check_number, job_key
+from minipdk.services.pachyderm.pps.api.requests import Calls, job_key
 from minipdk.services.pachyderm.pps.datums import Globber, enumerate_datums
 from minipdk.services.pachyderm.pps.spec import inputs
 
@@ -30,8 +30,7 @@ class DatumCalls(Calls):
     def list_datum(self, request: wire.pps.ListDatumRequest, _context: object) -> Iterator[wire.pps.DatumInfo]:
         if request.job.id and inputs.kinds(request.input):
             raise PachydermError("cannot specify both job and input")
-        check_number(request.number)
-        if request.reverse and not request.number:
+        if request.reverse and request.number <= 0:  # the vendor's server panics if it is negative
             raise PachydermError("number must be > 0 when reverse is set")
         infos = self._datums_of_job(request.job) if request.job.id else self._datums_of_input(request.input)
         ordered = sorted(infos, key=lambda info: info.datum.id, reverse=request.reverse)
@@ -42,19 +41,19 @@ class DatumCalls(Calls):
             if (not marker or (info.datum.id < marker if request.reverse else info.datum.id > marker))
             and (not states or info.state in states)
         )
-        yield from itertools.islice(matches, request.number or None)
+        yield from first(request.number, matches)
 
     def create_datum(
         self, requests: Iterator[wire.pps.CreateDatumRequest], _context: object
     ) -> Iterator[wire.pps.DatumInfo]:
         """The datums of an input, a batch for each message of the client's; the stream ends right after the last one."""
-        first = next(requests, None)
-        if first is None or not first.HasField("start"):
+        start = next(requests, None)
+        if start is None or not start.HasField("start"):
             raise PachydermError("first message must be a StartCreateDatumRequest message")
-        if not inputs.kinds(first.start.input):
+        if not inputs.kinds(start.start.input):
             raise PachydermError("first message must specify an input")
-        datums = iter(self._datums_of_input(first.start.input, "create"))
-        number = first.start.number
+        datums = iter(self._datums_of_input(start.start.input, "create"))
+        number = start.start.number
         upcoming = next(datums, None)
         while upcoming is not None:
             for _ in range(number if number > 0 else DEFAULT_BATCH):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -10,9 +9,10 @@ import grpc
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.services.pachyderm.pagination import first
 from minipdk.services.pachyderm.pfs.model import Commit
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.api.requests import Calls, check_number, client_gone, job_key, listed_projects
+from minipdk.services.pachyderm.pps.api.requests import Calls, client_gone, job_key, listed_projects
 from minipdk.services.pachyderm.pps.model import Key
 
 T = TypeVar("T")
@@ -56,7 +56,6 @@ class JobCalls(Calls):
 
     def list_job(self, request: wire.pps.ListJobRequest, _context: object) -> Iterator[wire.pps.JobInfo]:
         projects = listed_projects(request)
-        check_number(request.number)
         key = Key.of(request.pipeline) if request.pipeline.name else None
         versions = {(Key.of(info.pipeline), info.version) for info in self._pps.pipelines.list(key, request.history)}
         input_commits = {messages.to_commit(commit) for commit in request.input_commit}
@@ -68,7 +67,7 @@ class JobCalls(Calls):
             and _after_marker(info, request)
             and (not input_commits or input_commits <= self._provenance(info))
         )
-        for info in itertools.islice(matches, request.number or None):
+        for info in first(request.number, matches):
             yield self._answer(info, details=request.details)
 
     def _provenance(self, info: wire.pps.JobInfo) -> set[Commit]:
@@ -110,11 +109,12 @@ class JobCalls(Calls):
 
     def list_job_set(self, request: wire.pps.ListJobSetRequest, _context: object) -> Iterator[wire.pps.JobSetInfo]:
         projects = listed_projects(request)
-        check_number(request.number)
+        if request.number < 0:
+            raise PachydermError("number must be non-negative")
         matches = (info for info in self._pps.store.jobs(reverse=request.reverse) if _after_marker(info, request))
         ids = dict.fromkeys(info.job.id for info in matches)
         sets = ((id_, [job for job in self._pps.store.job_set(id_) if _is_in(job, projects)]) for id_ in ids)
-        for id_, jobs in itertools.islice(((id_, jobs) for id_, jobs in sets if jobs), request.number or None):
+        for id_, jobs in first(request.number, ((id_, jobs) for id_, jobs in sets if jobs)):
             answers = [self._answer(job, details=request.details) for job in jobs]
             yield wire.pps.JobSetInfo(job_set=wire.pps.JobSet(id=id_), jobs=answers)
 

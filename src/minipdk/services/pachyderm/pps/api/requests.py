@@ -47,12 +47,6 @@ def job_key(job: wire.pps.Job) -> Key:
     return Key.of_job(job)
 
 
-def check_number(number: int) -> None:
-    """Refuse a negative limit of a list's length."""
-    if number < 0:
-        raise PachydermError("number must be non-negative")
-
-
 def listed_projects(request: ListRequest) -> set[str]:
     """The projects that a list is limited to; empty for all. jq filters are refused."""
     if request.jq_filter:

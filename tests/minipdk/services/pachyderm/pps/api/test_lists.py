@@ -115,6 +115,7 @@ def test_datums_can_be_listed_by_state_and_in_pages(bench: Workbench, chain: Cha
     assert [info.datum.id for info in back] == ids[::-1]
     code, words = refusal(lambda: bench.client.pps.list_datum(job=failed, reverse=True))
     assert (code, words) == (grpc.StatusCode.UNKNOWN, "number must be > 0 when reverse is set")
+    assert [info.datum.id for info in bench.client.pps.list_datum(job=failed, number=-1)] == ids
     with pytest.raises(grpc.RpcError, match=f"datum {'0' * 64} not found in job"):
         bench.client.pps.inspect_datum(datum=pps.Datum(job=failed, id="0" * 64))
 
