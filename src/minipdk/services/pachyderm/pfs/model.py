@@ -287,7 +287,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Delete:
-    """Remove the file at ``path``, or everything below it if it ends in "/". A missing file is no error."""
+    """Remove the file at the clean ``path``, or everything below it if it ends in "/". A missing file is no error."""
 
     path: str
 

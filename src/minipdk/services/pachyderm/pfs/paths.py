@@ -12,23 +12,38 @@ _PRINTABLE = re.compile(r"[ -~]+")
 
 
 def clean(path: str) -> str:
-    """The one spelling of ``path``: absolute, no doubled and no trailing slashes, "." and ".." resolved. "" is "/"."""
-    cleaned = posixpath.normpath("/" + path.strip("/"))
-    return "/" if cleaned == "//" else cleaned
+    """The one spelling of ``path``: absolute, no doubled and no trailing slashes, "." and ".." resolved. "" is "/".
+
+    As in pachd's `pfsfile.CleanPath`, a relative path keeps leading "..", so it names nothing.
+    """
+    cleaned = posixpath.normpath(path)
+    return "/" if cleaned == "." else "/" + cleaned.strip("/")
 
 
 def clean_for_write(path: str) -> str:
-    """The one spelling of a path to be written. Raises PachydermError for a name that PFS does not allow."""
+    """The one spelling of a file's path to be written. Raises PachydermError for a name that PFS does not allow."""
+    validate(path)
     if not path.strip("/"):
         raise PachydermError(f"path ({path}) invalid: a file needs a name")
-    validate(path)
     return clean(path)
 
 
+def clean_for_delete(path: str) -> str:
+    """The one spelling of a path to be deleted: a slash at the end names the directory. Raises PachydermError.
+
+    The rules are those of writing. So "" and "/*", which could stand for every file, are no paths; "/" is.
+    """
+    validate(path)
+    return as_directory(clean(path)) if path.endswith("/") else clean(path)
+
+
 def validate(path: str) -> None:
-    """Refuse names that could not be read back or are ambiguous: globs, relative elements, control characters."""
+    """Refuse names that could not be read back or are ambiguous: globs, relative elements, control characters.
+
+    The rules, their order and their words are those of pachd's `storage.ValidateFilename`.
+    """
     if not _PRINTABLE.fullmatch(path):
-        raise PachydermError(f"path ({path!r}) invalid: only printable ASCII characters allowed")
+        raise PachydermError(f"path ({path}) invalid: only printable ASCII characters allowed")
     if match := GLOB_CHARACTERS.search(path):
         raise PachydermError(f"path ({path}) invalid: globbing character ({match[0]}) not allowed in path")
     if any(element in (".", "..") for element in path.split("/")):

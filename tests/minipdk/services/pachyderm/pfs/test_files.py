@@ -13,6 +13,21 @@ from tests.minipdk.services.pachyderm.conftest import at, head, paths, put, put_
 UNKNOWN = grpc.StatusCode.UNKNOWN
 BIG = bytes(range(256)) * 20_000  # more than two messages' worth
 
+BAD_PATHS = [
+    ("", "only printable ASCII characters allowed"),
+    ("/é", "only printable ASCII characters allowed"),
+    ("/a\nb", "only printable ASCII characters allowed"),
+    ("/*", "globbing character (*) not allowed in path"),
+    ("/**", "globbing character (*) not allowed in path"),
+    ("/dir/b.*", "globbing character (*) not allowed in path"),
+    ("/a[b]", "globbing character ([) not allowed in path"),
+    ("/.", "relative file paths are not allowed"),
+    ("..", "relative file paths are not allowed"),
+    ("/dir/../a", "relative file paths are not allowed"),
+    ("/a/./b", "relative file paths are not allowed"),
+]
+"""What pachd answers to paths that are written or deleted: a forgotten or mistyped path must not stand for everything."""
+
 
 def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> pytest.RaisesExc[grpc.RpcError]:
     return pytest.raises(grpc.RpcError, check=lambda error: error.code() == code and words in error.details())
@@ -92,26 +107,39 @@ class TestPutting:
         with refused("first message must be a commit"):
             client.pfs.modify_file(iter([pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path="/a"))]))
 
-    @pytest.mark.parametrize(
-        ("path", "words"),
-        [
-            ("/a*", "globbing character (*) not allowed in path"),
-            ("/a[b]", "globbing character ([) not allowed in path"),
-            ("/../a", "relative file paths are not allowed"),
-            ("/a/./b", "relative file paths are not allowed"),
-            ("/é", "only printable ASCII characters allowed"),
-            ("/a\nb", "only printable ASCII characters allowed"),
-            ("/", "a file needs a name"),
-        ],
-    )
-    def test_names_that_could_not_be_read_back_are_refused(
-        self, client: Client, commit: pfs.Commit, path: str, words: str
+    @pytest.mark.parametrize(("path", "words"), BAD_PATHS)
+    def test_no_change_names_a_file_that_could_not_be_read_back(
+        self, client: Client, tree: pfs.Commit, path: str, words: str
     ) -> None:
-        with refused(words):
-            client.pfs.modify_file(
-                iter([pfs.ModifyFileRequest(set_commit=commit), pfs.ModifyFileRequest(add_file=pfs.AddFile(path=path))])
+        commit = client.pfs.start_commit(branch=pfs.Branch(repo=tree.repo, name="master"))
+        for change in (
+            pfs.ModifyFileRequest(add_file=pfs.AddFile(path=path, raw=b"1")),
+            pfs.ModifyFileRequest(delete_file=pfs.DeleteFile(path=path)),
+        ):
+            with refused(f"path ({path}) invalid: {words}"):
+                client.pfs.modify_file(iter([pfs.ModifyFileRequest(set_commit=commit), change]))
+            with refused(f"path ({path}) invalid: {words}"):
+                client.pfs.create_file_set(iter([change]))
+        assert paths(client.pfs.walk_file(file=at(commit))) == paths(client.pfs.walk_file(file=at(tree)))
+
+    @pytest.mark.parametrize(("path", "name"), [("/../up", "/up"), ("x/./y", "/x/y"), ("/new/", "/new")])
+    def test_the_target_of_a_copy_is_cleaned(
+        self, client: Client, tree: pfs.Commit, master: pfs.Branch, path: str, name: str
+    ) -> None:
+        commit = client.pfs.start_commit(branch=master)
+        client.pfs.modify_file(
+            iter(
+                [
+                    pfs.ModifyFileRequest(set_commit=commit),
+                    pfs.ModifyFileRequest(copy_file=pfs.CopyFile(dst=path, src=at(tree, "/a"))),
+                ]
             )
-        assert list(client.pfs.walk_file(file=at(commit))) == []
+        )
+        assert client.pfs.path_exists(at(commit, name))
+
+    def test_a_file_needs_a_name(self, client: Client, commit: pfs.Commit) -> None:
+        with refused("path (/) invalid: a file needs a name"):
+            client.pfs.put_file_from_bytes(commit=commit, path="/", data=b"1", append=True)
 
     @pytest.mark.parametrize("path", ["a//b", "/a/b", "a/b/", "//a/b"])
     def test_one_file_has_one_name(self, client: Client, commit: pfs.Commit, path: str) -> None:
@@ -147,6 +175,12 @@ class TestDeleting:
         with client.pfs.commit(branch=master) as commit:
             commit.delete_file(path="/dir/")
         assert paths(client.pfs.walk_file(file=at(head(master)))) == ["/", "/a", "/z"]
+
+    @pytest.mark.parametrize("path", ["/", "//"])
+    def test_the_root_is_everything(self, client: Client, master: pfs.Branch, tree: pfs.Commit, path: str) -> None:
+        with client.pfs.commit(branch=master) as commit:
+            commit.delete_file(path=path)
+        assert paths(client.pfs.walk_file(file=at(head(master)))) == []
 
     def test_deleting_then_putting_in_one_stream(self, client: Client, commit: pfs.Commit) -> None:
         changes = [
@@ -278,6 +312,13 @@ class TestListing:
         assert before == everything[1::-1]
         with refused("number must be > 0 when reverse is true"):
             list(ask(file=at(tree), reverse=True))
+
+    @pytest.mark.parametrize("call", ["list_file", "walk_file"])
+    def test_a_negative_number_lists_all(self, client: Client, tree: pfs.Commit, call: str) -> None:
+        ask = getattr(client.pfs, call)
+        assert paths(ask(file=at(tree), number=-1)) == paths(ask(file=at(tree)))
+        with refused("number must be > 0 when reverse is true"):
+            list(ask(file=at(tree), number=-1, reverse=True))
 
     def test_a_directory_longer_than_a_page_of_rows(self, client: Client, commit: pfs.Commit) -> None:
         names = [f"/d/{number:05}" for number in range(5000)]

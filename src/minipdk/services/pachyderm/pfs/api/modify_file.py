@@ -83,7 +83,7 @@ def read_changes(requests: Iterator[Modification], writer: ContentWriter) -> Ite
         elif kind == "delete_file":
             delete = stream.take_message().delete_file
             _refuse_datum(delete.datum)
-            yield Delete(delete.path)
+            yield Delete(paths.clean_for_delete(delete.path))
         elif kind == "copy_file":
             yield _copied(stream.take_message().copy_file)
         elif kind == "set_commit":
@@ -152,7 +152,7 @@ def _added(stream: _Stream, writer: ContentWriter) -> Change:
 def _copied(copy: wire.pfs.CopyFile) -> Change:
     _refuse_datum(copy.datum)
     commit, source = file_from(copy.src)
-    return Copy(paths.clean_for_write(copy.dst) if copy.dst.strip("/") else "/", commit, source, copy.append)
+    return Copy(paths.clean(copy.dst), commit, source, copy.append)
 
 
 def _refuse_datum(datum: str) -> None:

@@ -98,12 +98,12 @@ def _read_changes(requests: Iterable[wire.storage.CreateFilesetRequest], writer:
         if kind == "append_file":
             yield Put(paths.clean_for_write(path), writer.put(message.append_file.data.value for message in messages))
         elif kind == "delete_file":
-            yield Delete(path)
+            yield Delete(paths.clean_for_delete(path))
         elif kind == "copy_file":
             for message in messages:
                 copy = message.copy_file
                 source = fileset_commit(fileset_from(copy.fileset_id))
-                yield Copy(paths.clean_for_write(copy.dst or copy.src), source, copy.src)
+                yield Copy(paths.clean(copy.dst or copy.src), source, copy.src)
         else:
             raise PachydermError("unrecognized message type")
 

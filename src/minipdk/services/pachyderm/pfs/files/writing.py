@@ -54,7 +54,8 @@ class FileWriter(FileReader):
         with self._state.transactions.begin():
             changes: list[Change] = []
             for path, data in files.items():
-                changes += [Delete(path), Put(paths.clean_for_write(path), writer.put([data]))]
+                cleaned = paths.clean_for_write(path)
+                changes += [Delete(cleaned), Put(cleaned, writer.put([data]))]
             writer.flush()
             self.modify(commit, changes)
 
@@ -93,14 +94,12 @@ class FileWriter(FileReader):
         return (*old[:-1], writer.put_small(joined), *new[1:])
 
     def _deleted(self, stack: Stack, overlay: Collection[str], path: str) -> list[str]:
-        """The files that deleting ``path`` removes. A single file is listed even if it does not exist."""
-        cleaned = paths.clean(path)
-        if not path.endswith("/") and cleaned != "/":
-            return [cleaned]
-        directory = paths.as_directory(cleaned)
-        below = trees.walk(self._state.connection, stack, directory)
+        """The files that deleting a clean ``path`` removes. A single file is listed even if it does not exist."""
+        if not path.endswith("/"):
+            return [path]
+        below = trees.walk(self._state.connection, stack, path)
         return [
-            *(known for known in overlay if known.startswith(directory)),
+            *(known for known in overlay if known.startswith(path)),
             *(entry.path for entry in below if not entry.is_dir),
         ]
 
@@ -109,4 +108,5 @@ class FileWriter(FileReader):
         source = paths.clean(copy.source)
         for entry in list(self._walk(tree, source)):
             if not entry.is_dir:
-                yield paths.clean_for_write(copy.path.rstrip("/") + "/" + entry.path[len(source) :]), entry.parts
+                target = paths.clean(copy.path + "/" + entry.path[len(source) :])
+                yield paths.clean_for_write(target), entry.parts
