@@ -20,6 +20,16 @@ _ANCESTRY = re.compile(r"(?P<base>[^.^~]*)(?:\.(?P<root>\d{1,9}))?(?:[\^~](?P<ba
 
 def resolve(connection: sqlite3.Connection, commit: Commit) -> CommitRow:
     """The commit that ``commit.id`` stands for. Raises NotFoundError or, for a bad expression, PachydermError."""
+    try:
+        return _resolve(connection, commit)
+    except NotFoundError as error:
+        if store.repos.find(connection, commit.repo) is None:
+            commit_id = commit.id if is_commit_id(commit.id) else ""
+            raise NotFoundError(f"commit {commit.repo}@{commit_id} not found\n{error}") from None
+        raise
+
+
+def _resolve(connection: sqlite3.Connection, commit: Commit) -> CommitRow:
     match = _ANCESTRY.fullmatch(commit.id)
     if match is None:
         raise PachydermError(f'commit {commit}: invalid ancestry format: write "branch^2", "id^", or "branch.1"')

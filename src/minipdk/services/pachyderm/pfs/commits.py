@@ -55,13 +55,13 @@ class Commits:
     def open(self, branch: Branch, parent: Commit | None = None, description: str = "") -> Commit:
         """A new open commit as the head of any branch, provenant on the heads of the branch's provenance."""
         validate_branch_name(branch.name)
-        if parent is not None and parent.repo != branch.repo:
-            raise PachydermError("branch and parent commit must belong to the same repo")
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
             repo_id = store.repos.get(connection, branch.repo).id
             row = store.branches.find(connection, branch)
             parent_row = self.pick(parent) if parent else store.commits.by_id(connection, row.head) if row else None
+            if parent_row is not None and parent_row.repo_id != repo_id:
+                raise PachydermError("branch and parent commit must belong to the same repo")
             if parent_row is not None and not parent_row.finishing:
                 raise PachydermError(f"parent commit {parent_row.commit} has not been finished")
             upstream = heads(connection, store.branches.direct_upstream(connection, row.id)) if row else []

@@ -1,6 +1,7 @@
 """From the protocol's messages to PFS's nouns, and back.
 
-The SDK sends an empty Repo to mean none, so a repo without a name counts as unset, and so does a handle without a repo.
+The SDK sends a Repo without a name to mean none. In most messages that counts as unset. In a Commit it does not, as in
+pachd: ``Commit(branch=branch)`` names a commit of a repo that does not exist, even though its branch has one.
 Responses leave ``commit.branch`` out, like pachd's.
 """
 
@@ -31,6 +32,10 @@ def repo_from(message: wire.pfs.Repo) -> Repo:
     """Raises PachydermError when the message names no repo."""
     if not message.name:
         raise PachydermError("repo cannot be nil")
+    return _repo(message)
+
+
+def _repo(message: wire.pfs.Repo) -> Repo:
     return Repo(message.project.name or DEFAULT_PROJECT, message.name, message.type or USER)
 
 
@@ -46,24 +51,24 @@ def trigger_from(message: wire.pfs.Trigger) -> Trigger:
 
 
 def commit_from(message: wire.pfs.Commit) -> Commit:
-    """The commit that a message names: by its id, as its branch's head, or by an ancestry expression over either."""
-    named = message.repo if message.repo.name else message.branch.repo
-    if not named.name:
+    """The commit that a message names: by its id, as its branch's head, or by an ancestry expression over either.
+
+    Its repo is the branch's only if the message has no Repo at all (pachd's `checkCommit`), which the SDK never sends.
+    """
+    if not message.HasField("repo") and not message.branch.HasField("repo"):
         raise PachydermError("commit must have a repo")
+    repo = message.repo if message.HasField("repo") else message.branch.repo
     commit_id = message.id
     if not commit_id or commit_id[0] in ".^~":
         commit_id = message.branch.name + commit_id
     if not commit_id:
         raise PachydermError("cannot pick commit with no ID or branch")
-    return Commit(repo_from(named), commit_id)
+    return Commit(_repo(repo), commit_id)
 
 
 def optional_commit(message: wire.Message, field: str) -> Commit | None:
-    """The commit in ``field``; None if that is unset or names no commit."""
-    if not message.HasField(field):
-        return None
-    commit: wire.pfs.Commit = getattr(message, field)
-    return commit_from(commit) if commit.id or commit.branch.name else None
+    """The commit in ``field``; None if that is unset."""
+    return commit_from(getattr(message, field)) if message.HasField(field) else None
 
 
 def file_from(message: wire.pfs.File) -> tuple[Commit, str]:

@@ -131,10 +131,12 @@ def exchange(connection: sqlite3.Connection, stack: Stack, removed: Iterable[int
 
 
 def collision(connection: sqlite3.Connection, stack: Stack) -> str | None:
-    """A path that the top layer made both a file and a directory, or None."""
+    """The first file below a path that the top layer made both a file and a directory, or None."""
     for path in store.layers.possible_collisions(connection, stack):
-        if path and store.layers.lookup(connection, stack, path) and store.layers.lookup(connection, stack, path + "/"):
-            return path
+        if path and store.layers.lookup(connection, stack, path):
+            for entry in walk(connection, stack, path + "/"):
+                if not entry.is_dir:
+                    return entry.path
     return None
 
 

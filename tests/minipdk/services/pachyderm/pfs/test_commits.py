@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -86,12 +87,12 @@ def test_a_failed_commit_is_finished_and_its_children_do_not_inherit_from_it(cli
 
 def test_a_name_that_is_a_file_and_a_directory_fails_the_commit(client: Client, master: pfs.Branch) -> None:
     commit = put(client, master, a=b"1", a__b=b"2")
-    assert client.pfs.inspect_commit(commit=commit).error == "file / directory path collision (/a)"
+    assert client.pfs.inspect_commit(commit=commit).error == "file / directory path collision (/a/b)"
 
 
 def test_a_collision_with_the_parents_files_fails_the_commit(client: Client, master: pfs.Branch) -> None:
-    put(client, master, a__b=b"1")
-    assert "collision (/a)" in client.pfs.inspect_commit(commit=put(client, master, a=b"2")).error
+    put(client, master, a__b__c=b"1")
+    assert "collision (/a/b/c)" in client.pfs.inspect_commit(commit=put(client, master, a=b"2")).error
 
 
 def test_a_missing_commit_is_not_found(client: Client, master: pfs.Branch) -> None:
@@ -103,9 +104,75 @@ def test_a_missing_commit_is_not_found(client: Client, master: pfs.Branch) -> No
         client.pfs.inspect_commit(commit=named(master, "nope"))
 
 
-def test_a_commit_without_a_repo_is_refused(client: Client) -> None:
-    with refused("commit must have a repo"):
+def test_a_commit_without_a_repo_or_branch_is_refused(client: Client) -> None:
+    with refused("commit default/@ not found\nrepo default/ not found", grpc.StatusCode.NOT_FOUND):
         client.pfs.inspect_commit(commit=pfs.Commit(id="master"))
+
+
+def _tree(commit: pfs.Commit) -> pfs.File:
+    return pfs.File(commit=commit, path="/")
+
+
+CALLS_WITH_A_COMMIT: dict[str, Callable[[Client, pfs.Branch, pfs.Commit], object]] = {
+    "inspect_commit": lambda client, _, commit: client.pfs.inspect_commit(commit=commit),
+    "finish_commit": lambda client, _, commit: client.pfs.finish_commit(commit=commit),
+    "clear_commit": lambda client, _, commit: client.pfs.clear_commit(commit=commit),
+    "squash_commit": lambda client, _, commit: client.pfs.squash_commit(commit=commit),
+    "drop_commit": lambda client, _, commit: client.pfs.drop_commit(commit=commit),
+    "start_commit(parent)": lambda client, branch, commit: client.pfs.start_commit(branch=branch, parent=commit),
+    "find_commits": lambda client, _, commit: list(client.pfs.find_commits(start=commit, file_path="/a", limit=1)),
+    "inspect_file": lambda client, _, commit: client.pfs.inspect_file(file=_tree(commit)),
+    "list_file": lambda client, _, commit: list(client.pfs.list_file(file=_tree(commit))),
+    "walk_file": lambda client, _, commit: list(client.pfs.walk_file(file=_tree(commit))),
+    "get_file": lambda client, _, commit: list(client.pfs.get_file(file=_tree(commit))),
+    "get_file_tar": lambda client, _, commit: list(client.pfs.get_file_tar(file=_tree(commit))),
+    "glob_file": lambda client, _, commit: list(client.pfs.glob_file(commit=commit, pattern="/*")),
+    "diff_file": lambda client, _, commit: list(client.pfs.diff_file(new_file=_tree(commit))),
+    "get_file_set": lambda client, _, commit: client.pfs.get_file_set(commit=commit),
+    "add_file_set": lambda client, _, commit: client.pfs.add_file_set(
+        commit=commit, file_set_id=client.pfs.create_file_set(iter([])).file_set_id
+    ),
+    "copy_file": lambda client, branch, commit: client.pfs.modify_file(
+        iter(
+            [
+                pfs.ModifyFileRequest(set_commit=head(branch)),
+                pfs.ModifyFileRequest(copy_file=pfs.CopyFile(dst="/b", src=_tree(commit))),
+            ]
+        )
+    ),
+}
+
+
+class TestACommitNamedByItsBranchAlone:
+    """The SDK sends `Commit(branch=branch)` with an empty repo: pachd looks for a commit of a repo without a name."""
+
+    @pytest.mark.parametrize("call", CALLS_WITH_A_COMMIT)
+    @pytest.mark.parametrize("has_id", [False, True], ids=["head", "id"])
+    def test_is_not_found(self, client: Client, master: pfs.Branch, call: str, has_id: bool) -> None:
+        commit_id = put(client, master, a=b"1").id if has_id else ""
+        with refused("repo default/ not found", grpc.StatusCode.NOT_FOUND):
+            CALLS_WITH_A_COMMIT[call](client, master, pfs.Commit(branch=master, id=commit_id))
+
+    def test_is_of_another_repo_than_the_one_that_is_listed(self, client: Client, master: pfs.Branch) -> None:
+        put(client, master, a=b"1")
+        with refused("`from` and `to` commits need to be from repo"):
+            list(client.pfs.list_commit(repo=master.repo, to=pfs.Commit(branch=master)))
+        with refused("the `from` commit needs to be from repo"):
+            next(iter(client.pfs.subscribe_commit(repo=master.repo, branch="master", from_=pfs.Commit(branch=master))))
+        with refused("branch and head commit must belong to the same repo"):
+            client.pfs.create_branch(branch=pfs.Branch(repo=master.repo, name="b"), head=pfs.Commit(branch=master))
+
+    def test_gets_a_new_commit_when_files_are_put(self, client: Client, master: pfs.Branch) -> None:
+        put(client, master, a=b"1")
+        client.pfs.put_file_from_bytes(commit=pfs.Commit(branch=master), path="/b", data=b"2")
+        assert paths(client.pfs.walk_file(file=at(head(master)))) == ["/", "/a", "/b"]
+
+
+def test_a_negative_number_lists_all(client: Client, master: pfs.Branch) -> None:
+    put(client, master, a=b"1")
+    put(client, master, b=b"2")
+    assert len(list(client.pfs.list_commit(repo=master.repo, number=-1))) == 2
+    assert len(list(client.pfs.list_commit(repo=master.repo, number=-1, reverse=True))) == 2
 
 
 class TestAncestry:
@@ -272,6 +339,12 @@ def test_the_commits_that_changed_a_file_are_found(client: Client, master: pfs.B
     assert [match.found_commit.id for match in matches] == [third, first]
     assert last.last_searched_commit.id == first
     assert last.commits_searched == 3
+
+
+@pytest.mark.parametrize("path", ["", "/", "/d", "/d/", "d/f"])
+def test_no_commit_is_found_for_anything_but_a_files_exact_path(client: Client, master: pfs.Branch, path: str) -> None:
+    put(client, master, d__f=b"1")
+    assert [info.commits_searched for info in client.pfs.find_commits(start=head(master), file_path=path)] == [1]
 
 
 def test_each_commit_keeps_the_data_it_had(client: Client, master: pfs.Branch) -> None:

@@ -15,7 +15,6 @@ from minipdk.services.pachyderm.pfs.messages import (
     commit_from,
     file_from,
     file_info_message,
-    optional_commit,
     range_from,
 )
 from minipdk.services.pachyderm.pfs.model import Branch, Change, Commit, Entry, PathRange, is_commit_id
@@ -118,7 +117,7 @@ class FileCalls(Calls):
         if not request.HasField("new_file"):
             raise PachydermError("file cannot be nil")
         new, new_path = file_from(request.new_file)
-        if request.HasField("old_file") and optional_commit(request.old_file, "commit"):
+        if request.HasField("old_file"):
             old, old_path = file_from(request.old_file)
             before: Commit | None = old
         else:
@@ -131,7 +130,10 @@ class FileCalls(Calls):
 
 
 def _written_commit(message: wire.pfs.Commit) -> tuple[Commit, Branch | None]:
-    """The commit a stream writes to, and the branch that gets a new commit if there is no open one."""
+    """The commit a stream writes to, and the branch that gets a new commit if there is no open one.
+
+    This is the only call for which a commit's branch with a repo is enough: the branch then gets a new commit.
+    """
     commit = commit_from(message)
     if message.branch.name:
         branch = branch_from(message.branch) if message.branch.repo.name else commit.repo.branch(message.branch.name)
