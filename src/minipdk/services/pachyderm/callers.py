@@ -23,8 +23,18 @@ class Caller:
     job: str = ""
 
 
+ROOT_USER = "pach:root"
+
 current: ContextVar[Caller | None] = ContextVar("caller", default=None)
 """Who makes the call that this thread is answering; None for the user."""
+
+
+def username(*, auth: bool) -> str:
+    """The name of the caller, as pachd shows it with ``auth``entication: pachd's own threads act for root. Without: ""."""
+    if not auth:
+        return ""
+    caller = current.get()
+    return f"pipeline:{caller.project}/{caller.pipeline}" if caller else ROOT_USER
 
 
 def issue(secret: str, caller: Caller) -> str:

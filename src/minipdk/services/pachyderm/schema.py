@@ -207,6 +207,13 @@ CREATE TABLE IF NOT EXISTS s3_parts (
     PRIMARY KEY (upload, number)
 ) WITHOUT ROWID;
 """
+_AUTHORS = """
+ALTER TABLE projects ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE repos ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE commits ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE branches ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE pps_defaults ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+"""
 
-MIGRATIONS = ("".join((_PFS, _PPS, _TRANSACTIONS, _METADATA, _S3)),)
+MIGRATIONS = ("".join((_PFS, _PPS, _TRANSACTIONS, _METADATA, _S3)), _AUTHORS)
 """Step n leads from version n - 1 to version n; the first is the schema of minipdk 1.0.0."""

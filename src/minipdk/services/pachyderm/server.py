@@ -18,6 +18,7 @@ from minipdk.services.pachyderm.pfs.api import PfsServicer, StorageServicer, mod
 from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
 from minipdk.services.pachyderm.pps.api.servicer import PpsServicer
 from minipdk.services.pachyderm.pps.system import Pps
+from minipdk.services.pachyderm.roles import Access
 from minipdk.services.pachyderm.s3.api import gateway
 from minipdk.services.pachyderm.s3.chunk_urls import ChunkUrls
 from minipdk.services.pachyderm.service import SERVICE
@@ -56,11 +57,13 @@ def _servicers(home: Home, pfs: Pfs, pps: Pps, chunk_urls: ChunkUrls) -> dict[st
     """The servicers by the SDK's packages."""
 
     def project_defaults(project: str) -> str:
-        return pps.defaults.get(project or DEFAULT_PROJECT)[0]
+        return pps.defaults.get(project or DEFAULT_PROJECT).json
 
-    transactions = TransactionServicer(pfs, PfsServicer(pfs, project_defaults), PpsServicer(pps))
+    access = Access(pfs) if home.session_token else None
+    users = {"auth": AuthServicer(access)} if access else dict.fromkeys(("auth", "identity"), InactiveServicer())
+    pfs_servicer = PfsServicer(pfs, project_defaults, access.auth_info if access else lambda _: None)
+    transactions = TransactionServicer(pfs, pfs_servicer, PpsServicer(pps))
     metadata = Metadata(pfs, pps)
-    users = {"auth": AuthServicer()} if home.session_token else dict.fromkeys(("auth", "identity"), InactiveServicer())
     return {
         "admin": AdminServicer(home, pfs, metadata.of_cluster),
         **users,

@@ -1,8 +1,8 @@
 """Authentication as its clients see it: one user, root, known by the cluster's token (`rpc` checks it on every call).
 
-A pipeline that calls with its own token (`callers`) has root's permissions, under its own name. Root has the only role, on
-the whole cluster. There are no robots, groups or identity providers: calls that would make some are refused by name, calls
-that list them return none. With `minipdk start --no-auth` there is no user at all.
+A pipeline that calls with its own token (`callers`) has root's permissions, under its own name. Roles are bound as pachd
+binds them on creation (`roles`), and stay so. There are no robots, groups or identity providers: calls that would make some
+are refused by name, calls that list them return none. With `minipdk start --no-auth` there is no user at all.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from minipdk.services.pachyderm import callers, wire
-from minipdk.services.pachyderm.errors import AuthActivatedError, AuthNotActivatedError, PachydermError
-
-ROOT_USER = "pach:root"
-ROLE = "clusterAdmin"
+from minipdk.services.pachyderm.callers import ROOT_USER
+from minipdk.services.pachyderm.errors import AuthActivatedError, AuthNotActivatedError, NotFoundError, PachydermError
+from minipdk.services.pachyderm.pfs.api.base import require
+from minipdk.services.pachyderm.roles import ROLES, Access, Role
 
 
 class AuthServicer:
     """auth_v2.API for a cluster with a single user who has every permission."""
 
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
     def who_am_i(self, _request: wire.auth.WhoAmIRequest, _context: object) -> wire.auth.WhoAmIResponse:
-        caller = callers.current.get()
-        username = f"pipeline:{caller.project}/{caller.pipeline}" if caller else ROOT_USER
-        return wire.auth.WhoAmIResponse(username=username)
+        return wire.auth.WhoAmIResponse(username=callers.username(auth=True))
 
     def activate(self, _request: wire.auth.ActivateRequest, _context: object) -> NoReturn:
         raise AuthActivatedError
@@ -45,35 +46,38 @@ class AuthServicer:
         return wire.auth.AuthorizeResponse(authorized=True, satisfied=request.permissions, principal=ROOT_USER)
 
     def get_permissions(
-        self, _request: wire.auth.GetPermissionsRequest, _context: object
+        self, request: wire.auth.GetPermissionsRequest, _context: object
     ) -> wire.auth.GetPermissionsResponse:
-        return _permissions_of_root()
+        require(request, "resource")
+        return self._permissions(ROOT_USER, request.resource)
 
     def get_permissions_for_principal(
         self, request: wire.auth.GetPermissionsForPrincipalRequest, _context: object
     ) -> wire.auth.GetPermissionsResponse:
-        """Only root has any."""
-        return _permissions_of_root() if request.principal == ROOT_USER else wire.auth.GetPermissionsResponse()
+        require(request, "resource")
+        return self._permissions(request.principal, request.resource)
+
+    def _permissions(self, user: str, resource: wire.auth.Resource) -> wire.auth.GetPermissionsResponse:
+        roles, numbers = self._access.permissions(user, _kind(resource), resource.name)
+        return wire.auth.GetPermissionsResponse(permissions=numbers, roles=roles)
 
     def get_roles_for_permission(
-        self, _request: wire.auth.GetRolesForPermissionRequest, _context: object
+        self, request: wire.auth.GetRolesForPermissionRequest, _context: object
     ) -> wire.auth.GetRolesForPermissionResponse:
-        number = wire.auth.ResourceType.Value
-        cluster, project, repo = number("CLUSTER"), number("PROJECT"), number("REPO")
-        role = wire.auth.Role(
-            name=ROLE,
-            permissions=_every_permission(),
-            can_be_bound_to=[cluster],
-            returned_for=[cluster, project, repo],
-        )
-        return wire.auth.GetRolesForPermissionResponse(roles=[role])
+        permission = wire.auth.Permission.Name(request.permission)
+        roles = [_role_message(name, role) for name, role in ROLES.items() if permission in role.permissions]
+        return wire.auth.GetRolesForPermissionResponse(roles=roles)
 
     def get_role_binding(
         self, request: wire.auth.GetRoleBindingRequest, _context: object
     ) -> wire.auth.GetRoleBindingResponse:
-        """Only the cluster has bindings, nothing below it."""
-        is_cluster = request.resource.type == wire.auth.ResourceType.Value("CLUSTER")
-        entries = {ROOT_USER: wire.auth.Roles(roles={ROLE: True})} if is_cluster else {}
+        """The roles on this resource alone; none for a resource that does not exist."""
+        require(request, "resource")
+        try:
+            bindings = self._access.bindings(_kind(request.resource), request.resource.name)
+        except NotFoundError:
+            bindings = {}
+        entries = {user: wire.auth.Roles(roles=dict.fromkeys(roles, True)) for user, roles in bindings.items()}
         return wire.auth.GetRoleBindingResponse(binding=wire.auth.RoleBinding(entries=entries))
 
     def get_groups(self, _request: wire.auth.GetGroupsRequest, _context: object) -> wire.auth.GetGroupsResponse:
@@ -108,9 +112,15 @@ def _refuse(_request: wire.Message, _context: object) -> NoReturn:
     raise AuthNotActivatedError
 
 
-def _permissions_of_root() -> wire.auth.GetPermissionsResponse:
-    return wire.auth.GetPermissionsResponse(permissions=_every_permission(), roles=[ROLE])
+def _kind(resource: wire.auth.Resource) -> str:
+    return wire.auth.ResourceType.Name(resource.type)
 
 
-def _every_permission() -> list[int]:
-    return [number for number in wire.auth.Permission.values() if number]
+def _role_message(name: str, role: Role) -> wire.auth.Role:
+    kinds: dict[str, int] = dict(wire.auth.ResourceType.items())
+    return wire.auth.Role(
+        name=name,
+        permissions=role.numbers,
+        can_be_bound_to=[kinds[kind] for kind in role.bound_to],
+        returned_for=[kinds[kind] for kind in role.returned_for],
+    )

@@ -76,7 +76,7 @@ class Branches:
             row = store.branches.find(connection, branch)
             head_id = self._new_head(txn, branch, row, upstream, head)
             if row is None or head is not None or head_id != row.head:
-                branch_id = store.branches.set_head(connection, repo_id, branch.name, head_id, txn.now)
+                branch_id = store.branches.set_head(connection, repo_id, branch.name, head_id, txn.now, author=txn.author)
                 txn.changed_branches.append(branch_id)
             else:
                 branch_id = row.id
@@ -102,7 +102,8 @@ class Branches:
             repo_id = store.repos.get(connection, source.repo).id
             if source.repo not in empty:
                 empty[source.repo] = commits.insert(connection, txn, source, None, (), origin=Origin.AUTO, finished=True)
-            ids[store.branches.set_head(connection, repo_id, source.name, empty[source.repo], txn.now)] = None
+            head = empty[source.repo]
+            ids[store.branches.set_head(connection, repo_id, source.name, head, txn.now, author=txn.author)] = None
         return list(ids)
 
     def _new_head(
@@ -149,7 +150,7 @@ class Branches:
                 continue
             made = commits.heads(connection, upstream)
             commit_id = commits.insert(connection, txn, row.branch, row.head, made, origin=Origin.AUTO)
-            store.branches.set_head(connection, row.repo_id, row.name, commit_id, txn.now)
+            store.branches.set_head(connection, row.repo_id, row.name, commit_id, txn.now, author=txn.author)
 
     def _is_spout(self, upstream: list[int]) -> bool:
         """Whether a branch depends on a pipeline's spec alone: a spout makes its commits itself."""

@@ -67,7 +67,7 @@ class Commits:
             upstream = heads(connection, store.branches.direct_upstream(connection, row.id)) if row else []
             parent_id = parent_row.id if parent_row is not None else None
             commit_id = insert(connection, txn, branch, parent_id, upstream, origin=Origin.USER, description=description)
-            branch_id = store.branches.set_head(connection, repo_id, branch.name, commit_id, txn.now)
+            branch_id = store.branches.set_head(connection, repo_id, branch.name, commit_id, txn.now, author=txn.author)
             txn.changed_branches.append(branch_id)
             return branch.repo.commit(txn.id)
 
@@ -276,6 +276,7 @@ def insert(
         parent,
         origin=origin,
         description=description,
+        created_by=txn.author,
         started=txn.now,
         finished=txn.now if finished else 0,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from threading import Event
 from typing import TypeVar
 
 from minipdk.common.home import Home
+from minipdk.services.pachyderm import callers
 from minipdk.services.pachyderm.pfs import store
 from minipdk.services.pachyderm.pfs.branches import Branches
 from minipdk.services.pachyderm.pfs.cache import Cache
@@ -44,7 +46,7 @@ class Pfs:
     def __init__(self, home: Home) -> None:
         self.db = Database(home.database("pachyderm"), MIGRATIONS)
         content = ContentStore(self.db, BlobStore(home.folder("blobs")))
-        transactions = Transactions(self.db)
+        transactions = Transactions(self.db, partial(callers.username, auth=bool(home.session_token)))
         transactions.before_commit = self._before_commit
         self.state = State(self.db, content, transactions, Hooks())
         self.projects = Projects(self.state)

@@ -2,7 +2,7 @@
 
 The SDK sends a Repo without a name to mean none. In most messages that counts as unset. In a Commit it does not, as in
 pachd: ``Commit(branch=branch)`` names a commit of a repo that does not exist, even though its branch has one.
-Responses leave ``commit.branch`` out, like pachd's.
+Responses leave ``commit.branch`` out, like pachd's, except in a commit's provenance, subvenance and children.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from minipdk.services.pachyderm.pfs.model import (
     Commit,
     CommitInfo,
     FileInfo,
+    LinkedCommit,
     PathRange,
     ProjectInfo,
     Repo,
@@ -26,6 +27,9 @@ from minipdk.services.pachyderm.pfs.model import (
     Trigger,
     is_commit_id,
 )
+
+DEFAULT_DATUM = "default"
+"""The datum of every file that no job has written."""
 
 
 def repo_from(message: wire.pfs.Repo) -> Repo:
@@ -72,7 +76,7 @@ def optional_commit(message: wire.Message, field: str) -> Commit | None:
 
 
 def file_from(message: wire.pfs.File) -> tuple[Commit, str]:
-    if message.datum and message.datum != "default":
+    if message.datum and message.datum != DEFAULT_DATUM:
         raise UnsupportedError("File.datum")
     return commit_from(message.commit), message.path
 
@@ -137,16 +141,18 @@ def commit_message(commit: Commit) -> wire.pfs.Commit:
     return wire.pfs.Commit(repo=repo_message(commit.repo), id=commit.id)
 
 
-def project_info_message(info: ProjectInfo) -> wire.pfs.ProjectInfo:
+def project_info_message(info: ProjectInfo, auth_info: wire.pfs.AuthInfo | None) -> wire.pfs.ProjectInfo:
     return wire.pfs.ProjectInfo(
         project=wire.pfs.Project(name=info.name),
         description=info.description,
         created_at=timestamp(info.created),
+        created_by=info.created_by,
         metadata=info.metadata,
+        auth_info=auth_info,
     )
 
 
-def repo_info_message(info: RepoInfo, *, details: bool = False) -> wire.pfs.RepoInfo:
+def repo_info_message(info: RepoInfo, auth_info: wire.pfs.AuthInfo | None, *, details: bool = False) -> wire.pfs.RepoInfo:
     message = wire.pfs.RepoInfo(
         repo=repo_message(info.repo),
         created=timestamp(info.created),
@@ -154,6 +160,7 @@ def repo_info_message(info: RepoInfo, *, details: bool = False) -> wire.pfs.Repo
         description=info.description,
         branches=[branch_message(branch) for branch in info.branches],
         metadata=info.metadata,
+        auth_info=auth_info,
     )
     if details:
         message.details.size_bytes = info.size
@@ -168,6 +175,7 @@ def branch_info_message(info: BranchInfo) -> wire.pfs.BranchInfo:
         subvenance=[branch_message(branch) for branch in info.subvenance],
         direct_provenance=[branch_message(branch) for branch in info.direct_provenance],
         created_at=timestamp(info.created),
+        created_by=info.created_by,
         updated_at=timestamp(info.updated),
         metadata=info.metadata,
     )
@@ -178,19 +186,27 @@ def branch_info_message(info: BranchInfo) -> wire.pfs.BranchInfo:
     return message
 
 
-def commit_info_message(info: CommitInfo) -> wire.pfs.CommitInfo:
+def linked_commit_message(link: LinkedCommit) -> wire.pfs.Commit:
+    message = commit_message(link.commit)
+    message.branch.CopyFrom(branch_message(link.branch))
+    return message
+
+
+def commit_info_message(info: CommitInfo, *, is_listed: bool = False) -> wire.pfs.CommitInfo:
+    """Only in a list of commits has it an upper bound of the size, as pachd computes it for nothing else."""
     message = wire.pfs.CommitInfo(
         commit=commit_message(info.commit),
         origin=wire.pfs.CommitOrigin(kind=int(info.origin)),
         description=info.description,
-        child_commits=[commit_message(commit) for commit in info.children],
+        child_commits=[linked_commit_message(link) for link in info.children],
         started=timestamp(info.started),
-        direct_provenance=[commit_message(commit) for commit in info.direct_provenance],
-        direct_subvenance=[commit_message(commit) for commit in info.direct_subvenance],
+        direct_provenance=[linked_commit_message(link) for link in info.direct_provenance],
+        direct_subvenance=[linked_commit_message(link) for link in info.direct_subvenance],
         error=info.error,
-        size_bytes_upper_bound=info.size,
+        size_bytes_upper_bound=info.size if is_listed else 0,
         metadata=info.metadata,
         created_at=timestamp(info.created),
+        created_by=info.created_by,
         updated_at=timestamp(info.updated),
     )
     if info.parent:
@@ -203,10 +219,11 @@ def commit_info_message(info: CommitInfo) -> wire.pfs.CommitInfo:
     return message
 
 
-def file_info_message(info: FileInfo) -> wire.pfs.FileInfo:
+def file_info_message(info: FileInfo, datum: str = "") -> wire.pfs.FileInfo:
+    """``datum`` is the datum that wrote the file, if it is known."""
     kinds = wire.pfs.FileType
     message = wire.pfs.FileInfo(
-        file=wire.pfs.File(commit=commit_message(info.commit), path=info.path),
+        file=wire.pfs.File(commit=commit_message(info.commit), path=info.path, datum="" if info.is_dir else datum),
         file_type=kinds.DIR if info.is_dir else kinds.FILE,
         size_bytes=info.size,
         hash=info.hash,

@@ -86,9 +86,12 @@ class Commit:
 
 @dataclass(frozen=True)
 class ProjectInfo:
+    """``created_by``: the user who made it, here and below; empty if nobody was asked to log in."""
+
     name: str
     description: str
     created: int
+    created_by: str
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -99,6 +102,7 @@ class RepoInfo:
     repo: Repo
     description: str
     created: int
+    created_by: str
     branches: tuple[Branch, ...]
     size: int
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -131,10 +135,19 @@ class BranchInfo:
     provenance: tuple[Branch, ...]
     subvenance: tuple[Branch, ...]
     created: int
+    created_by: str
     updated: int
     trigger: Trigger | None = None
     never: tuple[Branch, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LinkedCommit:
+    """A commit in another one's description, and the branch that it was made on."""
+
+    commit: Commit
+    branch: Branch
 
 
 @dataclass(frozen=True)
@@ -154,10 +167,11 @@ class CommitInfo:
     error: str
     size: int
     parent: Commit | None
-    children: tuple[Commit, ...]
-    direct_provenance: tuple[Commit, ...]
-    direct_subvenance: tuple[Commit, ...]
+    children: tuple[LinkedCommit, ...]
+    direct_provenance: tuple[LinkedCommit, ...]
+    direct_subvenance: tuple[LinkedCommit, ...]
     created: int
+    created_by: str
     updated: int
     metadata: Mapping[str, str] = field(default_factory=dict)
 

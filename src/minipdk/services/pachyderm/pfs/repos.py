@@ -26,7 +26,7 @@ class Projects:
     def __init__(self, state: State) -> None:
         self._state = state
         with state.transactions.begin():
-            store.projects.insert(state.connection, DEFAULT_PROJECT, "", time.time_ns())
+            store.projects.insert(state.connection, DEFAULT_PROJECT, "", time.time_ns(), "")
 
     def create(self, name: str, description: str = "", *, update: bool = False) -> None:
         validate_project_name(name)
@@ -38,7 +38,7 @@ class Projects:
             elif store.projects.find(connection, name) is not None:
                 raise AlreadyExistsError(f"project {name} already exists")
             else:
-                store.projects.insert(connection, name, description, txn.now)
+                store.projects.insert(connection, name, description, txn.now, txn.author)
 
     def inspect(self, name: str) -> ProjectInfo:
         info = store.projects.find(self._state.connection, name)
@@ -82,7 +82,7 @@ class Repos:
                     raise NotFoundError(
                         f"cannot create a system repo without a corresponding 'user' repo: repo {base} not found"
                     )
-                store.repos.insert(connection, repo, description, txn.now)
+                store.repos.insert(connection, repo, description, txn.now, txn.author)
             elif not update:
                 raise AlreadyExistsError(f"repo {repo} already exists")
             else:
@@ -93,11 +93,11 @@ class Repos:
         return store.repos.info(connection, store.repos.get(connection, repo))
 
     def all(self, repo_type: str = "", projects: Sequence[str] = ()) -> list[RepoInfo]:
-        """Newest first. ``repo_type`` and ``projects`` limit the list if they are not empty."""
+        """In order of projects and names. ``repo_type`` and ``projects`` limit the list if they are not empty."""
         connection = self._state.connection
         return [
             store.repos.info(connection, row)
-            for row in store.repos.newest_first(connection)
+            for row in store.repos.by_name(connection)
             if repo_type in ("", row.type) and (not projects or row.project in projects)
         ]
 

@@ -27,10 +27,14 @@ class _RehearsedError(Exception):
 
 @dataclass
 class Transaction:
-    """``id`` is the global id of every commit made in it, ``now`` its time in nanoseconds since 1970."""
+    """``id`` is the global id of every commit made in it, ``now`` its time in nanoseconds since 1970.
+
+    ``author`` is the user who made everything that is made in it; empty without authentication.
+    """
 
     id: str
     now: int
+    author: str = ""
     changed_branches: list[int] = field(default_factory=list)
     created_commits: list[int] = field(default_factory=list)
     finished_commits: list[int] = field(default_factory=list)
@@ -46,10 +50,10 @@ class Transaction:
 
 
 class Transactions:
-    """Opens transactions and lets threads wait for their effects."""
+    """Opens transactions and lets threads wait for their effects. ``author`` names the user of the calling thread."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, author: Callable[[], str]) -> None:
+        self._database, self._author = database, author
         self._current = threading.local()
         self._committed = threading.Condition()
         self._version = 0
@@ -69,7 +73,7 @@ class Transactions:
         try:
             with self._database.transaction():
                 self._last = max(time.time_ns(), self._last + 1)  # times order the commits, so each is later than the last
-                transaction = Transaction(commit_set or uuid.uuid4().hex, self._last)
+                transaction = Transaction(commit_set or uuid.uuid4().hex, self._last, self._author())
                 self._current.transaction = transaction
                 try:
                     yield transaction

@@ -147,7 +147,7 @@ class Triggers:
 
 def _move(connection: sqlite3.Connection, txn: Transaction, branch_id: int, head: int) -> None:
     row = store.branches.by_id(connection, branch_id)
-    store.branches.set_head(connection, row.repo_id, row.name, head, txn.now)
+    store.branches.set_head(connection, row.repo_id, row.name, head, txn.now, author=txn.author)
     txn.changed_branches.append(branch_id)
 
 

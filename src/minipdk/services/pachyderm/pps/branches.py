@@ -57,7 +57,7 @@ def connect(pfs: Pfs, info: wire.pps.PipelineInfo) -> None:
     never = [inputs.branch_of(leaf.pfs) for leaf in leaves if leaf.HasField("pfs") and leaf.pfs.propagation_spec.never]
     if has_meta(info):
         meta = Repo(key.project, key.pipeline, META)
-        pfs.create_repo(meta, description=f"Meta repo for pipeline {key}.", update=True)
+        pfs.create_repo(meta, description=f"Meta repo for pipeline {key.pipeline}", update=True)
     for branch in written(info):
         if info.type == SPOUT and branch in pfs.inspect_repo(branch.repo).branches:
             close_open_commit(pfs, branch, error=LEFT_OPEN)

@@ -34,7 +34,7 @@ class Globber:
     def __init__(self, pfs: Pfs, output: Commit | None = None) -> None:
         self._pfs = pfs
         self._provenance = (
-            [pfs.inspect_commit(commit) for commit in pfs.inspect_commit(output).direct_provenance] if output else None
+            [pfs.inspect_commit(link.commit) for link in pfs.inspect_commit(output).direct_provenance] if output else None
         )
 
     def __call__(self, pfs_input: wire.pps.PfsInput) -> Iterator[DatumInput]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError
 from minipdk.services.pachyderm.pfs import Pfs
-from minipdk.services.pachyderm.pps.model import Key
+from minipdk.services.pachyderm.pps.model import Key, StoredDefaults
 from minipdk.services.pachyderm.pps.pipelines import Pipelines
 from minipdk.services.pachyderm.pps.spec import parsing
 from minipdk.services.pachyderm.pps.store import CLUSTER, Store
@@ -17,11 +17,11 @@ class Defaults:
     def __init__(self, store: Store, pfs: Pfs, pipelines: Pipelines) -> None:
         self._store, self._pfs, self._pipelines = store, pfs, pipelines
 
-    def get(self, project: str = CLUSTER) -> tuple[str, int]:
-        """The JSON as it was set, and the time of that (ns since 1970; 0: never)."""
+    def get(self, project: str = CLUSTER) -> StoredDefaults:
+        """The defaults as they were set. Raises NotFoundError for a missing project."""
         if project:
             self._pfs.inspect_project(project)
-        return self._store.defaults(project)
+        return self._store.defaults(project) or StoredDefaults("{}")
 
     def set(self, json: str, project: str, *, regenerate: bool, reprocess: bool, dry_run: bool) -> list[wire.pps.Pipeline]:
         """Set defaults; with ``regenerate`` pipelines whose effective spec changes are updated. Returns these pipelines."""
@@ -29,7 +29,7 @@ class Defaults:
             self._pfs.inspect_project(project)
         self._validate(json, "project_defaults_json" if project else "cluster_defaults_json")
         with self._pfs.transaction(rehearsal=dry_run) as txn:
-            self._store.set_defaults(json, txn.now, project)
+            self._store.set_defaults(StoredDefaults(json, txn.now, txn.author), project)
             affected = self._affected(project) if regenerate else []
             if not dry_run:
                 for info in affected:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, Commit, FileInfo
@@ -115,3 +115,11 @@ class StoredDatum:
     hash: str
     state: int
     fileset: str | None
+
+
+class StoredDefaults(NamedTuple):
+    """Defaults for pipelines: JSON as it was set, when (ns since 1970; 0: never) and by whom."""
+
+    json: str
+    created: int = 0
+    created_by: str = ""

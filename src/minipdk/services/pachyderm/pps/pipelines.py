@@ -92,7 +92,8 @@ class Pipelines:
         return effective, request
 
     def _defaults(self, project: str) -> parsing.Json:
-        return parsing.parse_object(self._store.defaults(project)[0], "the defaults")
+        defaults = self._store.defaults(project)
+        return parsing.parse_object(defaults.json, "the defaults") if defaults is not None else {}
 
     def create(self, user_json: str, *, update: bool, reprocess: bool, dry_run: bool) -> str:
         """Create or update a pipeline from the JSON of a CreatePipelineRequest; returns the effective spec as JSON."""
@@ -157,9 +158,11 @@ class Pipelines:
             details.salt = uuid.uuid4().hex
         if old is None:
             details.created_at.CopyFrom(details.updated_at)
+            details.created_by = txn.author
         else:
             info.version, info.stopped = old.version + 1, old.stopped
             details.created_at.CopyFrom(old.details.created_at)
+            details.created_by = old.details.created_by
             if not request.reprocess:
                 details.salt = old.details.salt
         return info

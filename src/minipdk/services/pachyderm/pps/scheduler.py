@@ -150,7 +150,7 @@ class Scheduler:
         key = Key.of_job(job.job)
         try:
             output = self._pfs.inspect_commit(messages.to_commit(job.output_commit))
-            upstream = [self._pfs.inspect_commit(commit) for commit in output.direct_provenance]
+            upstream = [self._pfs.inspect_commit(link.commit) for link in output.direct_provenance]
             if any(not info.finished for info in upstream):
                 if job.state == job_state("JOB_CREATED"):
                     self.jobs.advance(key, "JOB_STARTING")

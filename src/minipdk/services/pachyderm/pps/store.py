@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.pps.messages import datum_state, is_terminal
-from minipdk.services.pachyderm.pps.model import Key, StoredDatum
+from minipdk.services.pachyderm.pps.model import Key, StoredDatum, StoredDefaults
 from minipdk.storage import Database
 
 CLUSTER = ""
@@ -180,14 +180,14 @@ class Store:
 
     # Defaults
 
-    def defaults(self, project: str = CLUSTER) -> tuple[str, int]:
-        """The defaults of a project, or the cluster's, as JSON, and the time they were set (ns since 1970; 0: never)."""
-        rows = self._read("SELECT json, created_at FROM pps_defaults WHERE project = ?", project)
-        return (rows[0]["json"], rows[0]["created_at"]) if rows else ("{}", 0)
+    def defaults(self, project: str = CLUSTER) -> StoredDefaults | None:
+        """The defaults of a project, or the cluster's; None if they were never set."""
+        rows = self._read("SELECT json, created_at, created_by FROM pps_defaults WHERE project = ?", project)
+        return StoredDefaults(*rows[0]) if rows else None
 
-    def set_defaults(self, json: str, now: int, project: str = CLUSTER) -> None:
+    def set_defaults(self, defaults: StoredDefaults, project: str = CLUSTER) -> None:
         self._write(
-            "INSERT INTO pps_defaults VALUES (?, ?, ?) "
-            "ON CONFLICT (project) DO UPDATE SET json = excluded.json, created_at = excluded.created_at",
-            *(project, json, now),
+            "INSERT INTO pps_defaults (project, json, created_at, created_by) VALUES (?, ?, ?, ?) ON CONFLICT (project) "
+            "DO UPDATE SET json = excluded.json, created_at = excluded.created_at, created_by = excluded.created_by",
+            *(project, *defaults),
         )

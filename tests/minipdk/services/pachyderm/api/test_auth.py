@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import grpc
 import pytest
 from botocore.exceptions import ClientError
 from pachyderm_sdk import Client
-from pachyderm_sdk.api import auth, pfs
+from pachyderm_sdk.api import auth, pfs, pps
 from pachyderm_sdk.config import ConfigFile
 from pachyderm_sdk.constants import AUTH_TOKEN_ENV
 from pachyderm_sdk.errors import AuthServiceNotActivated
@@ -38,13 +39,88 @@ class TestWithAuthentication:
         answer = client.auth.authorize(resource=CLUSTER, permissions=permissions)
         assert (answer.authorized, answer.satisfied, answer.missing) == (True, permissions, [])
         assert set(permissions) < set(client.auth.get_permissions(resource=CLUSTER).permissions)
-        assert client.auth.get_permissions_for_principal(resource=CLUSTER, principal="user:ada").permissions == []
-        assert client.auth.get_role_binding(resource=CLUSTER).binding.entries["pach:root"].roles == {"clusterAdmin": True}
-        repo = auth.Resource(type=auth.ResourceType.REPO, name="default/any")
-        assert client.auth.get_role_binding(resource=repo).binding.entries == {}
+
+    def test_roles_are_bound_when_something_is_made(self, client: Client) -> None:
+        """As pachd binds them, to the user who made the project or repo."""
+        project = pfs.Project(name=f"project-{uuid.uuid4().hex[:8]}")
+        client.pfs.create_project(project=project)
+        repo = pfs.Repo(name="r", type="user", project=project)
+        client.pfs.create_repo(repo=repo)
+
+        def bound(kind: auth.ResourceType, name: str) -> dict[str, list[str]]:
+            entries = client.auth.get_role_binding(resource=auth.Resource(type=kind, name=name)).binding.entries
+            return {user: list(roles.roles) for user, roles in entries.items()}
+
+        kinds = auth.ResourceType
+        assert bound(kinds.CLUSTER, "") == {
+            "pach:root": ["clusterAdmin"],
+            "internal:auth-server": ["clusterAdmin"],
+            "allClusterUsers": ["projectCreator"],
+        }
+        assert bound(kinds.PROJECT, project.name) == {"pach:root": ["projectOwner"]}
+        assert bound(kinds.PROJECT, "default") == {"allClusterUsers": ["projectWriter"]}
+        assert bound(kinds.REPO, f"{project.name}/r") == {"pach:root": ["repoOwner"]}
+        assert bound(kinds.REPO, f"{project.name}/nope") == {}
+
+        owner = client.auth.get_permissions(resource=auth.Resource(type=kinds.REPO, name=f"{project.name}/r"))
+        assert owner.roles == ["clusterAdmin", "projectOwner", "repoOwner"]
+        for info in (client.pfs.inspect_repo(repo=repo), *client.pfs.list_repo(projects=[project])):
+            assert (info.auth_info.roles, info.auth_info.permissions) == (owner.roles, owner.permissions)
+        assert client.pfs.inspect_project(project=project).auth_info.roles == ["clusterAdmin", "projectOwner"]
+        listed = {info.project.name: info.auth_info.roles for info in client.pfs.list_project()}
+        assert listed[project.name] == ["clusterAdmin", "projectOwner"]
+        assert listed["default"] == ["clusterAdmin", "projectWriter"]
+
+    def test_other_users_have_the_roles_of_all_users(self, client: Client) -> None:
+        answer = client.auth.get_permissions_for_principal(resource=CLUSTER, principal="user:ada")
+        assert (answer.roles, answer.permissions) == (["projectCreator"], [auth.Permission.PROJECT_CREATE])
+
+    def test_a_spec_repo_may_be_read_by_all(self, client: Client) -> None:
+        bench = Workbench(client)
+        pipeline = bench.pipeline(bench.repo(), "true")
+        spec = client.pfs.inspect_repo(repo=pfs.Repo(name=pipeline.name, type="spec", project=pipeline.project))
+        assert spec.auth_info.roles == ["clusterAdmin", "repoOwner", "repoReader"]
+
+    def test_a_resource_must_be_named_and_exist(self, client: Client) -> None:
+        missing = auth.Resource(type=auth.ResourceType.REPO, name="default/nope")
+        words = "no role binding exists for REPO default/nope"
+        assert failure(lambda: client.auth.get_permissions(resource=missing)) == (grpc.StatusCode.UNKNOWN, words)
+        for call in (client.auth.get_permissions, client.auth.get_role_binding):
+            code, words = failure(call)
+            assert code == grpc.StatusCode.INVALID_ARGUMENT
+            assert words.endswith("Request.Resource: value is required")
+
+    def test_the_roles_with_a_permission(self, client: Client) -> None:
         roles = client.auth.get_roles_for_permission(permission=auth.Permission.REPO_READ).roles
-        assert [role.name for role in roles] == ["clusterAdmin"]
-        assert auth.Permission.REPO_READ in roles[0].permissions
+        names = {"clusterAdmin", "projectOwner", "repoOwner", "repoReader", "repoWriter"}
+        assert {role.name for role in roles} == names
+        assert all(auth.Permission.REPO_READ in role.permissions for role in roles)
+
+    def test_everything_says_who_made_it(self, home: Home, client: Client) -> None:
+        project = pfs.Project(name=f"project-{uuid.uuid4().hex[:8]}")
+        client.pfs.create_project(project=project)
+        assert client.pfs.inspect_project(project=project).created_by == "pach:root"
+        client.pps.set_project_defaults(project=project, project_defaults_json="{}")
+        assert client.pps.get_project_defaults(project=project).created_by == "pach:root"
+        bench = Workbench(client)
+        source = new_repo(client)
+        put(client, pfs.Branch(repo=source, name="master"), a=b"1")
+        pipeline = bench.pipeline(source.name, "true")
+        assert bench.client.pps.inspect_pipeline(pipeline=pipeline, details=True).details.created_by == "pach:root"
+        commits = list(client.pfs.list_commit(repo=source))
+        members = list(client.pfs.inspect_commit_set(commit_set=pfs.CommitSet(id=bench.job(pipeline).job.id)))
+        assert {info.created_by for info in (*commits, *members, *client.pfs.list_branch(repo=source))} == {"pach:root"}
+
+    def test_what_a_spout_commits_is_the_pipelines(self, home: Home, client: Client) -> None:
+        bench = Workbench(client)
+        spout = pps.Pipeline(name=f"spout-{uuid.uuid4().hex[:8]}", project=pfs.Project(name="default"))
+        spec = {"pipeline": {"name": spout.name}, "spout": {}, "transform": {"image": "none", "cmd": ["true"]}}
+        bench.client.pps.create_pipeline_v2(create_pipeline_request_json=json.dumps(spec))
+        token = callers.issue(home.token, callers.Caller("default", spout.name))
+        branch = pfs.Branch(name="master", repo=pfs.Repo(name=spout.name, type="user", project=spout.project))
+        commit = put(connect(home, token), branch, a=b"1")
+        assert client.pfs.inspect_commit(commit=commit).created_by == f"pipeline:default/{spout.name}"
+        assert client.pfs.inspect_branch(branch=branch).created_by == "pach:root"
 
     def test_a_pipelines_token_has_its_name(self, home: Home, client: Client) -> None:
         token = callers.issue(home.token, callers.Caller("default", "spout"))
@@ -101,7 +177,9 @@ class TestWithoutAuthentication:
     def test_calls_need_no_token_and_do_not_look_at_one(self, open_home: Home, stranger: Client) -> None:
         commit = put(stranger, pfs.Branch(repo=new_repo(stranger), name="master"), a=b"1")
         with_token = Client(host=HOST, port=open_home.port("pachd"), auth_token="of another cluster")
-        assert with_token.pfs.inspect_commit(commit=commit).details.size_bytes == 1
+        info = with_token.pfs.inspect_commit(commit=commit)
+        assert (info.details.size_bytes, info.created_by) == (1, "")
+        assert stranger.pfs.inspect_repo(repo=commit.repo).auth_info == pfs.AuthInfo()
 
     def test_every_call_about_users_fails_without_authentication(self, open_home: Home, stranger: Client) -> None:
         with pytest.raises(AuthServiceNotActivated):

@@ -36,6 +36,10 @@ def named(commits: Any) -> list[str]:
     return [commit.repo.name for commit in commits]
 
 
+def with_branch(commit: pfs.Commit, branch: pfs.Branch) -> pfs.Commit:
+    return pfs.Commit(id=commit.id, repo=commit.repo, branch=branch)
+
+
 class TestCreating:
     def test_a_source_branch_begins_with_an_empty_finished_commit(self, client: Client, master: pfs.Branch) -> None:
         client.pfs.create_branch(branch=master)
@@ -49,7 +53,16 @@ class TestCreating:
         derived = new_branch(client, master)
         info = client.pfs.inspect_commit(commit=head(derived))
         assert not is_finished(info)
-        assert info.direct_provenance == [client.pfs.inspect_commit(commit=head(master)).commit]
+        source = client.pfs.inspect_commit(commit=head(master))
+        assert info.direct_provenance == [with_branch(source.commit, master)]
+        assert source.direct_subvenance == [with_branch(info.commit, derived)]
+
+    def test_commits_name_the_branches_of_their_children(self, client: Client, master: pfs.Branch) -> None:
+        """Provenance, subvenance and children have their branch and its repo; no other commit in an answer has."""
+        first, second = put(client, master, a=b"1"), put(client, master, a=b"2")
+        info = client.pfs.inspect_commit(commit=first)
+        assert info.child_commits == [with_branch(second, master)]
+        assert client.pfs.inspect_commit(commit=second).parent_commit.branch == pfs.Branch()
 
     def test_missing_branches_of_the_provenance_are_made(self, client: Client, master: pfs.Branch) -> None:
         new_branch(client, master)

@@ -64,7 +64,9 @@ def test_finishing_a_commit_twice_is_refused(client: Client, master: pfs.Branch)
 def test_a_finished_commit_knows_its_times_and_size(client: Client, master: pfs.Branch) -> None:
     info = client.pfs.inspect_commit(commit=put(client, master, a=b"123", b=b"45"))
     assert info.started <= info.finishing <= info.finished
-    assert info.details.size_bytes == info.size_bytes_upper_bound == 5
+    assert info.details.size_bytes == 5
+    assert info.size_bytes_upper_bound == 0, "only lists have it"
+    assert [listed.size_bytes_upper_bound for listed in client.pfs.list_commit(repo=master.repo)] == [5]
 
 
 def test_finishing_may_change_the_description(client: Client, master: pfs.Branch) -> None:

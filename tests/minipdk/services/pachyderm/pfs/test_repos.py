@@ -98,7 +98,7 @@ def test_repos_are_listed_by_type_project_and_page(client: Client, project: pfs.
     def names(**options: object) -> list[str]:
         return [f"{info.repo.name}.{info.repo.type}" for info in client.pfs.list_repo(projects=[project], **options)]
 
-    assert names(type="user") == ["b.user", "a.user", "c.user"]
+    assert names(type="user") == ["a.user", "b.user", "c.user"]
     assert names(type="spec") == ["a.spec"]
     assert names(page=pfs.RepoPage(page_size=2, page_index=1)) == ["b.user", "c.user"]
 

@@ -57,7 +57,7 @@ class CommitCalls(Calls):
             raise PachydermError("cannot use 'Reverse' while also using 'From' or 'To'")
         infos = self._pfs.commits.line(to, since) if to else self._pfs.commits.all(repo, reverse=request.reverse)
         listed = (info for info in infos if _is_listed(info, request))
-        return map(commit_info_message, first(request.number, listed))
+        return (commit_info_message(info, is_listed=True) for info in first(request.number, listed))
 
     def subscribe_commit(
         self, request: wire.pfs.SubscribeCommitRequest, context: grpc.ServicerContext

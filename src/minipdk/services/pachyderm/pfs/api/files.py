@@ -11,13 +11,14 @@ from minipdk.services.pachyderm.pfs.api.base import Calls
 from minipdk.services.pachyderm.pfs.api.modify_file import LargeAddition, Modification, read_changes
 from minipdk.services.pachyderm.pfs.content import CHUNK
 from minipdk.services.pachyderm.pfs.messages import (
+    DEFAULT_DATUM,
     branch_from,
     commit_from,
     file_from,
     file_info_message,
     range_from,
 )
-from minipdk.services.pachyderm.pfs.model import Branch, Change, Commit, Entry, PathRange, is_commit_id
+from minipdk.services.pachyderm.pfs.model import Branch, Change, Commit, Entry, FileInfo, PathRange, Repo, is_commit_id
 
 
 class FileCalls(Calls):
@@ -76,7 +77,7 @@ class FileCalls(Calls):
             raise NotFoundError(f"file {path} not found in repo {tree.commit.repo} at commit {tree.commit.id}")
         below = (entry for match in _outermost(top, matches) for entry in self._pfs.files.below(tree, match))
         entries = (entry for entry in below if self._pfs.files.is_within(tree, entry, within))
-        return _messages(self._tar(entries))
+        return _bytes_messages(self._tar(entries))
 
     def _tar(self, entries: Iterable[Entry]) -> Iterator[bytes]:
         for entry in entries:
@@ -93,23 +94,23 @@ class FileCalls(Calls):
     # Listing
 
     def inspect_file(self, request: wire.pfs.InspectFileRequest, _context: object) -> wire.pfs.FileInfo:
-        return file_info_message(self._pfs.files.inspect(*file_from(request.file)))
+        return next(self._messages([self._pfs.files.inspect(*file_from(request.file))]))
 
     def list_file(self, request: wire.pfs.ListFileRequest, _context: object) -> Iterator[wire.pfs.FileInfo]:
         commit, path = file_from(request.file)
         marker = request.pagination_marker.path
         infos = self._pfs.files.children(commit, path, marker=marker, number=request.number, reverse=request.reverse)
-        return map(file_info_message, infos)
+        return self._messages(infos)
 
     def walk_file(self, request: wire.pfs.WalkFileRequest, _context: object) -> Iterator[wire.pfs.FileInfo]:
         commit, path = file_from(request.file)
         marker = request.pagination_marker.path
         infos = self._pfs.files.walk(commit, path, marker=marker, number=request.number, reverse=request.reverse)
-        return map(file_info_message, infos)
+        return self._messages(infos)
 
     def glob_file(self, request: wire.pfs.GlobFileRequest, _context: object) -> Iterator[wire.pfs.FileInfo]:
         within = range_from(request.path_range)
-        return map(file_info_message, self._pfs.files.glob(commit_from(request.commit), request.pattern, within))
+        return self._messages(self._pfs.files.glob(commit_from(request.commit), request.pattern, within))
 
     def diff_file(self, request: wire.pfs.DiffFileRequest, _context: object) -> Iterator[wire.pfs.DiffFileResponse]:
         if request.shallow:
@@ -124,9 +125,18 @@ class FileCalls(Calls):
             before, old_path = self._pfs.inspect_commit(new).parent, new_path
         for new_info, old_info in self._pfs.files.diff(new, new_path, before, old_path):
             yield wire.pfs.DiffFileResponse(
-                new_file=file_info_message(new_info) if new_info else None,
-                old_file=file_info_message(old_info) if old_info else None,
+                new_file=next(self._messages([new_info])) if new_info else None,
+                old_file=next(self._messages([old_info])) if old_info else None,
             )
+
+    def _messages(self, infos: Iterable[FileInfo]) -> Iterator[wire.pfs.FileInfo]:
+        """The datum of a job's output is not known, so it is left out."""
+        datums: dict[Repo, str] = {}
+        for info in infos:
+            repo = info.commit.repo
+            if repo not in datums:
+                datums[repo] = "" if self._pfs.state.hooks.is_transform_repo(repo) else DEFAULT_DATUM
+            yield file_info_message(info, datums[repo])
 
 
 def _written_commit(message: wire.pfs.Commit) -> tuple[Commit, Branch | None]:
@@ -160,7 +170,7 @@ def _outermost(first: Entry, others: Iterable[Entry]) -> Iterator[Entry]:
             yield entry
 
 
-def _messages(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _bytes_messages(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The bytes in BytesValue messages of about 2 MiB."""
     pending: list[bytes] = []
     size = 0

@@ -14,7 +14,7 @@ from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pfs import paths
 from minipdk.services.pachyderm.pfs.content import ContentWriter
 from minipdk.services.pachyderm.pfs.files.urls import fetch
-from minipdk.services.pachyderm.pfs.messages import file_from
+from minipdk.services.pachyderm.pfs.messages import DEFAULT_DATUM, file_from
 from minipdk.services.pachyderm.pfs.model import Change, Copy, Delete, Put
 
 LARGE = 1 << 20
@@ -156,5 +156,5 @@ def _copied(copy: wire.pfs.CopyFile) -> Change:
 
 
 def _refuse_datum(datum: str) -> None:
-    if datum and datum != "default":
+    if datum and datum != DEFAULT_DATUM:
         raise UnsupportedError("writing under a datum's name")

@@ -8,7 +8,7 @@ from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermError
 from minipdk.services.pachyderm.pfs.api.base import Calls, require
 from minipdk.services.pachyderm.pfs.messages import project_info_message, repo_from, repo_info_message, repo_message
-from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, RepoInfo
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, ProjectInfo, RepoInfo
 
 
 class RepoCalls(Calls):
@@ -21,18 +21,21 @@ class RepoCalls(Calls):
 
     def inspect_project(self, request: wire.pfs.InspectProjectRequest, _context: object) -> wire.pfs.ProjectInfo:
         require(request, "project")
-        return project_info_message(self._pfs.projects.inspect(request.project.name))
+        return self._project_message(self._pfs.projects.inspect(request.project.name))
+
+    def _project_message(self, info: ProjectInfo) -> wire.pfs.ProjectInfo:
+        return project_info_message(info, self._auth_info(info))
 
     def inspect_project_v2(
         self, request: wire.pfs.InspectProjectV2Request, _context: object
     ) -> wire.pfs.InspectProjectV2Response:
         info = self._pfs.projects.inspect(request.project.name)
         return wire.pfs.InspectProjectV2Response(
-            info=project_info_message(info), defaults_json=self._project_defaults(info.name)
+            info=self._project_message(info), defaults_json=self._project_defaults(info.name)
         )
 
     def list_project(self, _request: wire.pfs.ListProjectRequest, _context: object) -> Iterator[wire.pfs.ProjectInfo]:
-        return map(project_info_message, self._pfs.projects.all())
+        return map(self._project_message, self._pfs.projects.all())
 
     def delete_project(self, request: wire.pfs.DeleteProjectRequest, _context: object) -> wire.Empty:
         """``force`` changes nothing: it would leave repos without a project, so a project with repos is refused."""
@@ -46,11 +49,13 @@ class RepoCalls(Calls):
         return wire.Empty()
 
     def inspect_repo(self, request: wire.pfs.InspectRepoRequest, _context: object) -> wire.pfs.RepoInfo:
-        return repo_info_message(self._pfs.inspect_repo(repo_from(request.repo)), details=True)
+        info = self._pfs.inspect_repo(repo_from(request.repo))
+        return repo_info_message(info, self._auth_info(info), details=True)
 
     def list_repo(self, request: wire.pfs.ListRepoRequest, _context: object) -> Iterator[wire.pfs.RepoInfo]:
         infos = self._pfs.list_repos(request.type, [project.name for project in request.projects])
-        return map(repo_info_message, _page(infos, request.page) if request.HasField("page") else infos)
+        listed = _page(infos, request.page) if request.HasField("page") else infos
+        return (repo_info_message(info, self._auth_info(info)) for info in listed)
 
     def delete_repo(self, request: wire.pfs.DeleteRepoRequest, _context: object) -> wire.pfs.DeleteRepoResponse:
         if not request.repo.name:
@@ -95,5 +100,4 @@ def _page(infos: list[RepoInfo], page: wire.pfs.RepoPage) -> list[RepoInfo]:
         raise PachydermError(f"cannot make page order bys for ordering {page.order}")
     if page.page_size <= 0 or page.page_index < 0:
         raise PachydermError("page size must be positive and page index must not be negative")
-    in_order = sorted(infos, key=lambda info: info.repo)
-    return in_order[page.page_size * page.page_index :][: page.page_size]
+    return infos[page.page_size * page.page_index :][: page.page_size]

@@ -12,7 +12,7 @@ from minipdk.services.pachyderm.pfs.model import Branch, BranchInfo, Repo
 from minipdk.services.pachyderm.pfs.store import commits, provenance, repos, triggers
 
 _SELECT = (
-    "SELECT b.id, b.repo, b.name, b.head, b.created, b.updated, b.metadata, r.project, r.name, r.type"
+    "SELECT b.id, b.repo, b.name, b.head, b.created, b.created_by, b.updated, b.metadata, r.project, r.name, r.type"
     " FROM branches b JOIN repos r ON r.id = b.repo "
 )
 
@@ -25,6 +25,7 @@ class BranchRow(NamedTuple):
     name: str
     head: int
     created: int
+    created_by: str
     updated: int
     metadata: str
     project: str
@@ -106,12 +107,12 @@ def out_of_step(connection: sqlite3.Connection) -> list[tuple[int, int]]:
     return [(row["downstream"], row["upstream"]) for row in rows]
 
 
-def set_head(connection: sqlite3.Connection, repo_id: int, name: str, commit_id: int, now: int) -> int:
-    """Point a branch at a commit, and create the branch if it is missing: its row id."""
+def set_head(connection: sqlite3.Connection, repo_id: int, name: str, commit_id: int, now: int, *, author: str) -> int:
+    """Point a branch at a commit, and let ``author`` create the branch if it is missing: its row id."""
     connection.execute(
-        "INSERT INTO branches (repo, name, head, created, updated) VALUES (?1, ?2, ?3, ?4, ?4)"
+        "INSERT INTO branches (repo, name, head, created, created_by, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?4)"
         " ON CONFLICT (repo, name) DO UPDATE SET head = ?3, updated = ?4",
-        (repo_id, name, commit_id, now),
+        (repo_id, name, commit_id, now, author),
     )
     row = connection.execute("SELECT id FROM branches WHERE repo = ? AND name = ?", (repo_id, name)).fetchone()
     return int(row["id"])
@@ -153,6 +154,7 @@ def info(connection: sqlite3.Connection, row: BranchRow) -> BranchInfo:
         provenance=handles(upstream(connection, row.id)),
         subvenance=handles(downstream(connection, row.id)),
         created=row.created,
+        created_by=row.created_by,
         updated=row.updated,
         trigger=trigger.trigger if trigger is not None else None,
         never=handles(_ids(connection, "SELECT upstream FROM branch_never WHERE downstream = ?", row.id)),

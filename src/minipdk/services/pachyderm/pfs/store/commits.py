@@ -7,12 +7,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from minipdk.services.pachyderm.pfs.model import Branch, Commit, CommitInfo, Origin, Repo
+from minipdk.services.pachyderm.pfs.model import Branch, Commit, CommitInfo, LinkedCommit, Origin, Repo
 from minipdk.services.pachyderm.pfs.store import provenance
 
 _SELECT = (
     "SELECT c.id, c.repo, c.commit_set, c.branch, c.parent, c.origin, c.description, c.started, c.finishing, c.finished,"
-    " c.error, c.size, c.updated, c.own_layer, c.metadata, r.project, r.name, r.type"
+    " c.error, c.size, c.created_by, c.updated, c.own_layer, c.metadata, r.project, r.name, r.type"
     " FROM commits c JOIN repos r ON r.id = c.repo "
 )
 _UPSTREAM_OF_SET = _SELECT + (  # noqa: S608 (constants of this module)
@@ -38,6 +38,7 @@ class CommitRow(NamedTuple):
     finished: int
     error: str
     size: int
+    created_by: str
     updated: int
     own_layer: int | None
     metadata: str
@@ -48,6 +49,11 @@ class CommitRow(NamedTuple):
     @property
     def commit(self) -> Commit:
         return Commit(Repo(self.project, self.repo_name, self.repo_type), self.set_id)
+
+    @property
+    def linked(self) -> LinkedCommit:
+        commit = self.commit
+        return LinkedCommit(commit, commit.repo.branch(self.branch))
 
 
 def find(connection: sqlite3.Connection, repo: Repo, commit_id: str) -> CommitRow | None:
@@ -134,18 +140,19 @@ def info(connection: sqlite3.Connection, row: CommitRow) -> CommitInfo:
         error=row.error,
         size=row.size,
         parent=by_id(connection, row.parent).commit if row.parent else None,
-        children=tuple(child.commit for child in children(connection, row.id)),
+        children=tuple(child.linked for child in children(connection, row.id)),
         direct_provenance=_linked(connection, "p.downstream = ?", "p.upstream", row.id),
         direct_subvenance=_linked(connection, "p.upstream = ?", "p.downstream", row.id),
         created=row.started,
+        created_by=row.created_by,
         updated=row.updated,
         metadata=json.loads(row.metadata),
     )
 
 
-def _linked(connection: sqlite3.Connection, condition: str, other: str, row_id: int) -> tuple[Commit, ...]:
+def _linked(connection: sqlite3.Connection, condition: str, other: str, row_id: int) -> tuple[LinkedCommit, ...]:
     query = _SELECT + f"JOIN commit_provenance p ON {other} = c.id WHERE {condition} ORDER BY c.id"
-    return tuple(CommitRow._make(row).commit for row in connection.execute(query, (row_id,)).fetchall())
+    return tuple(CommitRow._make(row).linked for row in connection.execute(query, (row_id,)).fetchall())
 
 
 def insert(
@@ -157,15 +164,16 @@ def insert(
     *,
     origin: Origin,
     description: str,
+    created_by: str,
     started: int,
     finished: int,
 ) -> int | None:
     """Add a commit: its row id, or None if the repo has a commit of this set already."""
     try:
         return connection.execute(
-            "INSERT INTO commits (repo, commit_set, branch, parent, origin, description, started, updated,"
-            " finishing, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?8)",
-            (repo_id, set_id, branch.name, parent, origin, description, started, finished),
+            "INSERT INTO commits (repo, commit_set, branch, parent, origin, description, created_by, started, updated,"
+            " finishing, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?9)",
+            (repo_id, set_id, branch.name, parent, origin, description, created_by, started, finished),
         ).lastrowid
     except sqlite3.IntegrityError:
         return None

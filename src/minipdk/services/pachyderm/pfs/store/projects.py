@@ -7,7 +7,7 @@ import sqlite3
 
 from minipdk.services.pachyderm.pfs.model import ProjectInfo
 
-_SELECT = "SELECT name, description, created, metadata FROM projects "
+_SELECT = "SELECT name, description, created, created_by, metadata FROM projects "
 
 
 def find(connection: sqlite3.Connection, name: str) -> ProjectInfo | None:
@@ -19,10 +19,11 @@ def newest_first(connection: sqlite3.Connection) -> list[ProjectInfo]:
     return [_info(row) for row in connection.execute(_SELECT + "ORDER BY rowid DESC").fetchall()]
 
 
-def insert(connection: sqlite3.Connection, name: str, description: str, created: int) -> None:
+def insert(connection: sqlite3.Connection, name: str, description: str, created: int, created_by: str) -> None:
     """Add a project; an existing one stays as it is."""
     connection.execute(
-        "INSERT OR IGNORE INTO projects (name, description, created) VALUES (?, ?, ?)", (name, description, created)
+        "INSERT OR IGNORE INTO projects (name, description, created, created_by) VALUES (?, ?, ?, ?)",
+        (name, description, created, created_by),
     )
 
 
@@ -35,4 +36,5 @@ def delete(connection: sqlite3.Connection, name: str) -> None:
 
 
 def _info(row: sqlite3.Row) -> ProjectInfo:
-    return ProjectInfo(row["name"], row["description"], row["created"], json.loads(row["metadata"]))
+    name, description, created, created_by, metadata = row
+    return ProjectInfo(name, description, created, created_by, json.loads(metadata))

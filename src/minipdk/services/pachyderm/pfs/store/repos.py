@@ -9,7 +9,7 @@ from typing import NamedTuple
 from minipdk.services.pachyderm.errors import NotFoundError
 from minipdk.services.pachyderm.pfs.model import Repo, RepoInfo
 
-_SELECT = "SELECT id, project, name, type, description, created, metadata FROM repos "
+_SELECT = "SELECT id, project, name, type, description, created, created_by, metadata FROM repos "
 _SIZE = (
     "WITH RECURSIVE line(id, parent, finished, error, size, depth) AS ("
     " SELECT c.id, c.parent, c.finished, c.error, c.size, 0 FROM branches b JOIN commits c ON c.id = b.head"
@@ -29,6 +29,7 @@ class RepoRow(NamedTuple):
     type: str
     description: str
     created: int
+    created_by: str
     metadata: str
 
     @property
@@ -50,8 +51,9 @@ def get(connection: sqlite3.Connection, repo: Repo) -> RepoRow:
     return row
 
 
-def newest_first(connection: sqlite3.Connection) -> list[RepoRow]:
-    return list(map(RepoRow._make, connection.execute(_SELECT + "ORDER BY id DESC").fetchall()))
+def by_name(connection: sqlite3.Connection) -> list[RepoRow]:
+    """By project and name; a pipeline's repos in the order in which they were made."""
+    return list(map(RepoRow._make, connection.execute(_SELECT + "ORDER BY project, name, id").fetchall()))
 
 
 def of_project(connection: sqlite3.Connection, project: str) -> list[RepoRow]:
@@ -65,10 +67,10 @@ def same_name(connection: sqlite3.Connection, repo: Repo) -> list[RepoRow]:
     return list(map(RepoRow._make, rows))
 
 
-def insert(connection: sqlite3.Connection, repo: Repo, description: str, created: int) -> None:
+def insert(connection: sqlite3.Connection, repo: Repo, description: str, created: int, created_by: str) -> None:
     connection.execute(
-        "INSERT INTO repos (project, name, type, description, created) VALUES (?, ?, ?, ?, ?)",
-        (repo.project, repo.name, repo.type, description, created),
+        "INSERT INTO repos (project, name, type, description, created, created_by) VALUES (?, ?, ?, ?, ?, ?)",
+        (repo.project, repo.name, repo.type, description, created, created_by),
     )
 
 
@@ -87,6 +89,7 @@ def info(connection: sqlite3.Connection, row: RepoRow) -> RepoInfo:
         repo=row.repo,
         description=row.description,
         created=row.created,
+        created_by=row.created_by,
         branches=tuple(row.repo.branch(name) for (name,) in names),
         size=size["size"] if size else 0,
         metadata=json.loads(row.metadata),

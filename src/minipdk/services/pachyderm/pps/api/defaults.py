@@ -12,7 +12,7 @@ class DefaultsCalls(Calls):
     def get_cluster_defaults(
         self, _request: wire.pps.GetClusterDefaultsRequest, _context: object
     ) -> wire.pps.GetClusterDefaultsResponse:
-        return wire.pps.GetClusterDefaultsResponse(cluster_defaults_json=self._pps.defaults.get()[0])
+        return wire.pps.GetClusterDefaultsResponse(cluster_defaults_json=self._pps.defaults.get().json)
 
     def set_cluster_defaults(
         self, request: wire.pps.SetClusterDefaultsRequest, _context: object
@@ -29,10 +29,10 @@ class DefaultsCalls(Calls):
     def get_project_defaults(
         self, request: wire.pps.GetProjectDefaultsRequest, _context: object
     ) -> wire.pps.GetProjectDefaultsResponse:
-        json, created = self._pps.defaults.get(request.project.name or DEFAULT_PROJECT)
-        response = wire.pps.GetProjectDefaultsResponse(project_defaults_json=json)
-        if created:
-            messages.set_time(response.created_at, created)
+        defaults = self._pps.defaults.get(request.project.name or DEFAULT_PROJECT)
+        response = wire.pps.GetProjectDefaultsResponse(project_defaults_json=defaults.json, created_by=defaults.created_by)
+        if defaults.created:
+            messages.set_time(response.created_at, defaults.created)
         return response
 
     def set_project_defaults(

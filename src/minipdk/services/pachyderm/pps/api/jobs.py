@@ -72,7 +72,7 @@ class JobCalls(Calls):
 
     def _provenance(self, info: wire.pps.JobInfo) -> set[Commit]:
         """The commits that the commits of a job's commit set were made from."""
-        return {commit for upstream in self._pps.pfs.commit_set(info.job.id) for commit in upstream.direct_provenance}
+        return {link.commit for member in self._pps.pfs.commit_set(info.job.id) for link in member.direct_provenance}
 
     def subscribe_job(
         self, request: wire.pps.SubscribeJobRequest, context: grpc.ServicerContext
