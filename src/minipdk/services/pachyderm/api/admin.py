@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+import grpc
+
 from minipdk.common.home import Home
-from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm import callers, wire
+from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
 
 VERSION = (2, 12, 2)
@@ -18,13 +21,62 @@ class AdminServicer:
 
     def __init__(self, home: Home, pfs: Pfs, metadata: Callable[[], Mapping[str, str]]) -> None:
         self._id = home.identity.cluster_id.replace("-", "")
-        self._pfs, self._metadata = pfs, metadata
+        self._token, self._pfs, self._metadata = home.session_token, pfs, metadata
 
-    def inspect_cluster(self, request: wire.admin.InspectClusterRequest, _context: object) -> wire.admin.ClusterInfo:
-        """Fails with NOT_FOUND when the client's current project does not exist."""
-        if request.current_project.name:
-            self._pfs.inspect_project(request.current_project.name)
-        return wire.admin.ClusterInfo(id=self._id, deployment_id=self._id, warnings_ok=True, metadata=self._metadata())
+    def inspect_cluster(
+        self, request: wire.admin.InspectClusterRequest, context: grpc.ServicerContext
+    ) -> wire.admin.ClusterInfo:
+        """The vendor's pachctl asks this before every command, and prints the warnings."""
+        warnings = [_version_warning(request.client_version if request.HasField("client_version") else None)]
+        if request.current_project.name and self._is_signed_in(context):
+            warnings.append(self._project_warning(request.current_project.name))
+        return wire.admin.ClusterInfo(
+            id=self._id,
+            deployment_id=self._id,
+            warnings_ok=True,
+            warnings=[warning for warning in warnings if warning],
+            metadata=self._metadata(),
+        )
+
+    def _is_signed_in(self, context: grpc.ServicerContext) -> bool:
+        """Whether the caller may know which projects exist: this call is answered before a user has logged in."""
+        tokens = [str(value).encode() for key, value in context.invocation_metadata() if key == "authn-token"]
+        is_root = any(hmac.compare_digest(token, self._token.encode()) for token in tokens)
+        return not self._token or is_root or callers.current.get() is not None
+
+    def _project_warning(self, name: str) -> str:
+        try:
+            self._pfs.inspect_project(name)
+        except NotFoundError as error:
+            return (
+                f'WARNING: Could not inspect project "{name}": error getting project "{name}": get project by name: {error}'
+            )
+        return ""
+
+
+def _version_warning(client: wire.version.Version | None) -> str:
+    """Why a client may not fit this server, as pachd's ``versionpb.IsCompatible`` decides; "" if it does."""
+    if client is None:
+        return (
+            "WARNING: The client used to connect to Pachyderm did not send its version, which means that it is likely "
+            "too old.  Please upgrade it."
+        )
+    version = (client.major, client.minor, client.micro)
+    if not any(version):  # a development build
+        return ""
+    if client.additional:
+        return (
+            "WARNING: The client used to connect to Pachyderm is a pre-release version not compatible with the server; "
+            f"please use a released version compatible with v{'.'.join(map(str, VERSION))}."
+        )
+    if version[:2] < VERSION[:2]:
+        return "WARNING: The client used to connect to Pachyderm is much older than the server; please upgrade the client."
+    if version[:2] > VERSION[:2]:
+        return (
+            "WARNING: The client used to connect to Pachyderm is much newer than the server; please use a version of the "
+            "client that matches the server."
+        )
+    return ""
 
 
 class VersionServicer:

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pachyderm_sdk import Client
-from pachyderm_sdk.api import admin, pfs, pps
+from pachyderm_sdk.api import pfs, pps
 from tests.conftest import ServiceProcess
 from tests.minipdk.services.pachyderm.conftest import connect, failures
 
@@ -174,15 +174,6 @@ class TestServer:
         cluster = stranger.admin.inspect_cluster()
         assert cluster.id == cluster.deployment_id == home.identity.cluster_id.replace("-", "")
         assert cluster.warnings_ok
-
-    def test_a_client_whose_project_is_gone_gets_an_error_immediately(self, client: Client) -> None:
-        ask = client._channel.unary_unary(
-            "/admin_v2.API/InspectCluster",
-            request_serializer=bytes,
-            response_deserializer=admin.ClusterInfo.FromString,
-        )
-        with pytest.raises(grpc.RpcError, match='project "nowhere" not found'):
-            ask(admin.InspectClusterRequest(current_project=pfs.Project(name="nowhere")))
 
     def test_a_client_with_the_token_is_root(self, client: Client) -> None:
         assert client.auth.who_am_i().username == "pach:root"
