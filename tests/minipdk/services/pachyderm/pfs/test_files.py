@@ -356,9 +356,15 @@ class TestGlobbing:
     def test_patterns(self, client: Client, tree: pfs.Commit, pattern: str, matches: list[str]) -> None:
         assert paths(client.pfs.glob_file(commit=tree, pattern=pattern)) == matches
 
-    @pytest.mark.parametrize("pattern", ["/a[", "/{a", "/(a", "/a)"])
-    def test_a_pattern_that_is_not_well_formed(self, client: Client, tree: pfs.Commit, pattern: str) -> None:
-        with refused("is not well formed"):
+    @pytest.mark.parametrize(
+        ("pattern", "fault"),
+        [
+            *((text, "unexpected end of input") for text in ("/[", "/a[", "/[!]", "/{a", "/(a", "/a\\")),
+            ("/a)", r"unexpected '\)'"),
+        ],
+    )
+    def test_a_pattern_that_is_not_well_formed(self, client: Client, tree: pfs.Commit, pattern: str, fault: str) -> None:
+        with refused(f"is not well formed: {fault}"):
             list(client.pfs.glob_file(commit=tree, pattern=pattern))
 
 

@@ -13,6 +13,7 @@ from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import paths
 
 _EXTENDED = "@+*?!"
+INCOMPLETE = "unexpected end of input"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def compile_glob(pattern: str) -> Glob:
     parser = _Parser(cleaned)
     try:
         regex = re.compile(parser.parse())
-    except (re.error, IndexError, ValueError) as error:
+    except (re.error, ValueError) as error:
         raise PachydermError(f'glob "{pattern}" is not well formed: {error}') from None
     special = paths.GLOB_CHARACTERS.search(cleaned)
     prefix = cleaned[: special.start()] if special else cleaned
@@ -69,6 +70,13 @@ class _Parser:
         if self._at < len(self._pattern):
             raise ValueError(f"unexpected {self._pattern[self._at]!r}")
         return text
+
+    def _end(self, closing: str, start: int) -> int:
+        """Where ``closing`` is, at or after ``start``. Raises ValueError."""
+        at = self._pattern.find(closing, start)
+        if at < 0:
+            raise ValueError(INCOMPLETE)
+        return at
 
     def _peek(self, ahead: int = 0) -> str:
         return self._pattern[self._at + ahead : self._at + ahead + 1]
@@ -101,14 +109,16 @@ class _Parser:
         if character == "[":
             return self._class()
         if character == "\\":
-            character, self._at = self._pattern[self._at], self._at + 1
+            character, self._at = self._peek(), self._at + 1
+            if not character:
+                raise ValueError(INCOMPLETE)
         elif character in "]})":
             raise ValueError(f"unexpected {character!r}")
         return re.escape(character)
 
     def _class(self) -> str:
         negated = self._peek() in ("!", "^") and bool(self._peek())
-        end = self._pattern.index("]", self._at + negated + 1)
+        end = self._end("]", self._at + negated + 1)
         members = self._pattern[self._at + negated : end]
         self._at = end + 1
         escaped = re.sub(r"([\\\[\]^&~|])", r"\\\1", members)
@@ -121,7 +131,7 @@ class _Parser:
             self._at += 1
             arms.append(self._sequence(separator + close, capture=capture))
         if self._peek() != close:
-            raise ValueError(f"no closing {close!r}")
+            raise ValueError(f"unexpected {self._peek()!r}" if self._peek() else INCOMPLETE)
         if "/" in self._pattern[start : self._at]:
             self.crosses = True
         self._at += 1
