@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import grpc
 from pachyderm_sdk import Client, constants
@@ -22,6 +23,7 @@ from pachyderm_sdk.api.worker import WorkerStub
 from pachctl import config, output
 from pachctl.errors import PachctlError
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _GZIP = 2  # grpc.Compression.Gzip
 _BRANCH = re.compile(r"[a-zA-Z0-9_-]+")
 _ID = re.compile(r"[0-9a-f]{12}4[0-9a-f]{19}")
@@ -53,6 +55,8 @@ def target() -> Target:
         if not override:
             raise
         return Target("PACHD_ADDRESS", config.qualify(override), is_override=True)
+    if not context and not override:
+        raise config.ConfigError(f"pachctl config error: the active context {name!r} has no address; {config.REMEDY}")
     forwarded = (context.get("port_forwarders") or {}).get("pachd", config.DEFAULT_PORT)
     address = override or context.get("pachd_address") or f"grpc://localhost:{forwarded}"
     try:
@@ -75,6 +79,8 @@ def connect(transaction: str | None = None, *, compress: bool = False) -> Client
     ``compress`` gzips outgoing data: the SDK has no parameter for it, but reads its channels' options from a list.
     """
     at = target()
+    if urlsplit(at.address).hostname in LOOPBACK:  # as in Go, whose clients never use a proxy for it
+        constants.GRPC_CHANNEL_OPTIONS.append(("grpc.enable_http_proxy", 0))
     if compress:
         constants.GRPC_CHANNEL_OPTIONS.append(("grpc.default_compression_algorithm", _GZIP))
     return Client.from_pachd_address(at.address, auth_token=at.token, root_certs=at.certificates, transaction_id=transaction)

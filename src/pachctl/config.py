@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import uuid
 from pathlib import Path
@@ -19,6 +20,11 @@ from pachctl.errors import PachctlError
 
 DEFAULT_PORT = 30650
 SPOUT_CONFIG = Path("/pachctl/config.json")
+FIRST = "default"
+"""The context of a new configuration."""
+REMEDY = "set one with: pachctl config set active-context <context>, or pachctl connect <address>"
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f]")  # urlsplit drops some
+_NOT_IN_HOSTS = re.compile(r"[^\w.:%-]")
 SECURE = {"grpc": False, "http": False, "grpcs": True, "https": True}
 
 Document = dict[str, Any]
@@ -37,16 +43,18 @@ def path() -> Path:
 
 
 def load() -> Document:
-    """The configuration; a new one, with no context, if there is no file."""
+    """The configuration; without a file a new one with the empty context ``default``, as the vendor's binary makes it."""
     file = path()
     try:
-        text = file.read_text()
+        text = file.read_text("utf-8-sig")
     except FileNotFoundError:
         text = ""
     except OSError as error:
         raise ConfigError(f"could not read the config {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"could not parse config json at {file}: it is not text in UTF-8") from error
     try:
-        document = json.loads(text) if text.strip() else {}
+        document = json.loads(text) if text.strip() else {"v2": {"active_context": FIRST, "contexts": {FIRST: {}}}}
     except ValueError as error:
         raise ConfigError(f"could not parse config json at {file}: {error}") from error
     if not isinstance(document, dict) or not isinstance(document.setdefault("v2", {}), dict):
@@ -87,17 +95,30 @@ def context(document: Document, name: str) -> Context:
 
 def active(document: Document) -> tuple[str, Context]:
     """The name and the content of the context that commands use."""
-    remedy = "set one with: pachctl config set active-context <context>, or pachctl connect <address>"
     if named := os.environ.get("PACH_CONTEXT"):
         if named not in contexts(document):
             raise ConfigError(f"pachctl config error: PACH_CONTEXT refers to a context ({named!r}) that does not exist")
         return named, contexts(document)[named]
     name = document["v2"]["active_context"]
     if not name:
-        raise ConfigError(f"pachctl config error: no active context configured; {remedy}")
+        raise ConfigError(f"pachctl config error: no active context configured; {REMEDY}")
     if name not in contexts(document):
-        raise ConfigError(f"pachctl config error: the active context is {name!r}, but there is no such context; {remedy}")
+        raise ConfigError(f"pachctl config error: the active context is {name!r}, but there is no such context; {REMEDY}")
     return name, contexts(document)[name]
+
+
+def signed_in(document: Document, address: str) -> str:
+    """The name of a context that has this qualified address and a session token, if possible the active one; else empty."""
+    names = [name for name, context in contexts(document).items() if context.get("session_token")]
+    names.sort(key=lambda name: name != document["v2"]["active_context"])
+    return next((name for name in names if _address(contexts(document)[name]) == address), "")
+
+
+def _address(context: Context) -> str:
+    try:
+        return qualify(context["pachd_address"])
+    except (KeyError, TypeError, ConfigError):
+        return ""
 
 
 def chosen(document: Document) -> str:
@@ -145,5 +166,9 @@ def qualify(address: str) -> str:
             raise ConfigError(f"pachd address {address!r} should not include {what}")
     if not parts.hostname:
         raise ConfigError(f"pachd address {address!r} names no host")
+    if invalid := _BLANK.search(address) or _NOT_IN_HOSTS.search(parts.hostname):
+        raise ConfigError(
+            f"could not parse pachd address {address!r}: invalid character {json.dumps(invalid[0])} in host name"
+        )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{'grpcs' if SECURE[parts.scheme] else 'grpc'}://{host}:{port}"

@@ -28,11 +28,14 @@ def connect(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", show_default=False)],
     alias: Annotated[str, typer.Option(help="The context's name [default: the address].", show_default=False)] = "",
 ) -> None:
-    """Use the cluster at ADDRESS (HOST:PORT) from now on."""
-    document, name = config.load(), alias or address
-    if name not in config.contexts(document):
-        qualified = config.qualify(address)
-        config.contexts(document)[name] = {"pachd_address": qualified}
+    """Use the cluster at ADDRESS (HOST:PORT) from now on, logged in if a context of this address is."""
+    document, name, qualified = config.load(), alias or address, config.qualify(address)
+    contexts, known = config.contexts(document), config.signed_in(document, qualified)
+    if known and not alias:
+        name = known
+    elif name not in contexts:
+        login = {key: value for key, value in contexts.get(known, {}).items() if key in ("session_token", "server_cas")}
+        contexts[name] = {"pachd_address": qualified, **login}
         output.line(f"New context '{name}' created, will connect to Pachyderm at {qualified}")
     document["v2"]["active_context"] = name
     config.save(document)
@@ -57,7 +60,8 @@ def set_active_context(name: Name) -> None:
 @get.command("active-enterprise-context")
 def get_active_enterprise_context() -> None:
     """Show the context of the enterprise server."""
-    output.line(config.load()["v2"].get("active_enterprise_context") or "NONE")
+    document = config.load()
+    output.line(document["v2"].get("active_enterprise_context") or config.chosen(document) or "NONE")
 
 
 @set_.command("active-enterprise-context")
