@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from minipdk.common.environment import exemptions, proxies
 from minipdk.common.home import Home
 from minipdk.common.ports import HOST
 from minipdk.sandbox import host, ownership_layer, rootfs
@@ -174,6 +175,7 @@ def _environment(home: Home, spec: ContainerSpec) -> dict[str, str]:
         "PIP_CONFIG_FILE": f"{PRIVATE}/pip.conf",
         "APT_CONFIG": f"{PRIVATE}/apt.conf",
         **passed,
+        **(exemptions(os.environ) if proxies(os.environ) else {}),
         **spec.image.config.env,
         "KUBERNETES_SERVICE_HOST": HOST,
         "KUBERNETES_SERVICE_PORT": port,
