@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from minipdk.common import origins, service
-from minipdk.common.ports import HOST
+from minipdk.common.ports import HOST, listener
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep an idle connection, so that none is closed as it is used again
@@ -76,5 +76,5 @@ def serve(app: ASGIApp, port: int, *, certificate: Path | None = None, key: Path
         server.should_exit = True
 
     threading.Thread(target=stop_when_told, daemon=True).start()
-    server.run()
+    server.run([listener(port)])
     service.stopping.set()

@@ -51,8 +51,8 @@ def _ingress(folder: Path, port: int, limits: Limits) -> Config:
         "request_headers_timeout": seconds(HEADERS_TIMEOUT),
         "access_log": [_failures_log()],
     }
-    # A second Envoy on this port must fail, not share it.
-    return {**_listener("ingress", address(port), manager), "enable_reuse_port": False}
+    # The cluster holds this port; the lock of the process prevents a second Envoy on it.
+    return {**_listener("ingress", address(port), manager), "enable_reuse_port": True}
 
 
 def _version(folder: Path) -> Config:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minipdk.common.home import Home
-from minipdk.common.ports import any_free
+from minipdk.common.ports import reserved
 from minipdk.controller.objects import Object
 from minipdk.services.node.probes import probed_ports
 
@@ -46,7 +46,7 @@ def services(home: Home, pod: Object) -> set[int]:
 
 
 def moved(container: Object) -> dict[int, int]:
-    """Free ports of this machine for the HTTP and the gRPC port of a container that shares its network."""
+    """Reserved ports of this machine for the HTTP and the gRPC port of a container that shares its network."""
     http, grpc = request_ports(container)
     ports = [PORT if http is None else http, GRPC_PORT if grpc is None else grpc]
-    return dict(zip(ports, any_free(len(ports)), strict=True))
+    return dict(zip(ports, reserved(len(ports)), strict=True))

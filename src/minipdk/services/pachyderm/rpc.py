@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import grpc
 
-from minipdk.common.ports import HOST
+from minipdk.common.ports import HOST, PortError
 from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.errors import (
     BadTokenError,
@@ -85,7 +85,7 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
                 ("grpc.max_send_message_length", MAX_MESSAGE),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", 1),  # the cluster holds the port
                 ("grpc.http2.bdp_probe", 0),  # it would buffer ever more of a large file, faster than it can be stored
             ],
         )
@@ -100,7 +100,7 @@ class Server:
         except RuntimeError:
             bound = 0
         if bound != port:
-            raise OSError(f"cannot listen on {HOST}:{port}: is another pachd running there?")
+            raise PortError(f"cannot listen on {HOST}:{port}: another program has this port")
 
     def start(self) -> None:
         self._grpc.start()

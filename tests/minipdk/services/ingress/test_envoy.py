@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.minipdk.services.ingress.conftest import HOST, Ingress, echo, predict
 
 from minipdk import doctor
 from minipdk.common.home import Home
-from minipdk.common.ports import is_listening
+from minipdk.common.ports import hold, is_listening
 from minipdk.controller.routes import Routes, Traffic
 from minipdk.services.ingress import envoy as envoy_process
 from minipdk.services.ingress.bootstrap import ADMIN_SOCKET
@@ -102,10 +103,19 @@ asyncio.run(main())
     wait_for(lambda: not is_listening(port), what="Envoy to end")
 
 
-async def test_an_envoy_that_cannot_start_is_an_error_that_says_so(ingress: Ingress, tmp_path: Path) -> None:
-    with pytest.raises(GatewayError, match=r"Envoy 1\.40\.0 ends at once, with status 1"):
-        async with gateway(Routes(), tmp_path / "second", ingress.port):
+async def test_an_envoy_that_cannot_start_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(GatewayError, match=r"Envoy 1\.40\.0 ends at once"):
+        async with gateway(Routes(), tmp_path / "second", taken.getsockname()[1]):
             pass
+
+
+async def test_envoy_shares_the_port_that_its_cluster_holds(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    held = hold(port)
+    assert held is not None
+    with held:
+        async with gateway(Routes(), tmp_path / "first", port):
+            assert is_listening(port)
 
 
 @pytest.mark.parametrize("program", ["#!/bin/sh\necho GLIBC_2.31 not found >&2; exit 1\n", None])
