@@ -111,6 +111,12 @@ class LocalServer:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port for the server to bind within a minute: until then the kernel gives it to no other that asks for any port.
+
+    The reason is a connection that has just ended there (TIME_WAIT). A server that sets SO_REUSEADDR can bind it.
+    """
+    with socket.create_server((HOST, 0)) as reserving, socket.create_connection(reserving.getsockname()) as client:
+        accepted, _ = reserving.accept()
+        accepted.close()
+        client.recv(1)
+        return int(reserving.getsockname()[1])

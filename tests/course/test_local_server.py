@@ -37,6 +37,15 @@ def test_a_local_server_that_is_started_again_takes_the_place_of_the_first(tmp_p
     third.stop()
 
 
+def test_the_port_of_a_local_server_is_kept_for_it(tmp_path: Path) -> None:
+    (tmp_path / "serve.py").write_text(
+        f"import socket\nothers = [socket.create_server(('', 0)) for _ in range(500)]\n{LISTENS}"
+    )
+    server = LocalServer(f"{sys.executable} serve.py", tmp_path)
+    assert server.ready, server.log
+    server.stop()
+
+
 def test_a_local_server_that_never_answers_is_given_up_after_a_while(tmp_path: Path) -> None:
     server = LocalServer("sleep 600", tmp_path, seconds=0.1)
     assert (server.ready, server.ended) == (False, False)
