@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
@@ -17,8 +18,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+import grpc
 import pytest
 from hypothesis import HealthCheck, settings
+from pachyderm_sdk.api.admin import ClusterInfo
 from xdist.scheduler import LoadScopeScheduling
 
 from minipdk.cluster.services import PROCESSES, VENDOR_PORTS
@@ -101,10 +104,12 @@ Workers that run tests side by side have separate ports.
 """
 
 
+_candidates = iter(random.sample(SERVICE_PORTS, len(SERVICE_PORTS)))
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    candidates = random.sample(SERVICE_PORTS, len(SERVICE_PORTS))
-    return list(islice(filter(is_free, candidates), count))
+    """Ports that nothing listens on now. None is given twice: two services may start later."""
+    return list(islice(filter(is_free, _candidates), count))
 
 
 def new_home(path: Path) -> Home:
@@ -182,6 +187,22 @@ def run_service() -> Iterator[Callable[..., ServiceProcess]]:
             return service
 
         yield start
+
+
+@pytest.fixture
+def pachd_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """``pachd_of(cluster_id)`` is the address of a server that answers InspectCluster with this id, as pachd does."""
+
+    def start(cluster_id: str) -> str:
+        answer = grpc.unary_unary_rpc_method_handler(lambda _request, _context: bytes(ClusterInfo(id=cluster_id)))
+        server = grpc.server(ThreadPoolExecutor(1))
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("admin_v2.API", {"InspectCluster": answer})])
+        address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        server.start()
+        request.addfinalizer(lambda: server.stop(0).wait())
+        return f"grpc://{address}"
+
+    return start
 
 
 REPOSITORY = Path(__file__).parents[1]

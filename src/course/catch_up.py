@@ -24,10 +24,12 @@ KERNEL = Config(
 def catch_up(profile_name: str, *, before: int) -> Profile:
     """Load the profile and run each notebook before number ``before`` that has not done its work on the cluster.
 
-    Returns the profile. Finished work is left alone, so a second call costs a few look-ups.
+    Returns the profile. Finished work is left alone, so a second call costs a few look-ups. Raises ProfileError when another
+    cluster answers than the profile's.
     """
     profile = load(profile_name)
     hints.install()
+    profile.compare_cluster()
     for number, done in _DONE.items():
         if number < before and not done(profile):
             notebook = next((profile.root / "notebooks").glob(f"{number:02d}_*.ipynb"))

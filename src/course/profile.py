@@ -1,21 +1,25 @@
 """A profile: the dotenv file of variables through which the vendors' clients find a cluster.
 
-``embedded`` is written by `minipdk env --format dotenv`; ``cluster`` is filled in by an instructor from
+``embedded`` is written whenever the embedded cluster starts; ``cluster`` is filled in by an instructor from
 ``profiles/cluster.env.example``. Loading one puts its variables into the environment, where `pachctl`, `det`, `kubectl`
-and the Python clients look for them.
+and the Python clients look for them, and exempts a cluster on this machine from the environment's proxies.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+
+from course import hints
 
 if TYPE_CHECKING:
     from determined.experimental import Determined
@@ -35,6 +39,11 @@ REQUIRED = (
     "COURSE_GIT_URL",
 )
 FILES = ("PACH_CONFIG", "KUBECONFIG")
+CLUSTER_ID = "PACHD_CLUSTER_ID"
+"""The variable that says which cluster the profile is of, as `pachctl inspect cluster` shows it; it may be left out."""
+LOOPBACK = ("127.0.0.1", "localhost")
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+ANSWER_SECONDS = 10.0
 
 
 class ProfileError(Exception):
@@ -88,6 +97,35 @@ class Profile:
         config.load_kube_config(self["KUBECONFIG"])
         return client.CoreV1Api()
 
+    def compare_cluster(self) -> None:
+        """Compare the cluster that answers with the profile's, if that names one. Raises ProfileError when they differ.
+
+        A cluster on this machine can have other ports after a start, and another cluster the former ones.
+        """
+        from grpc import RpcError
+        from pachyderm_sdk.api.admin import ClusterInfo, InspectClusterRequest
+
+        address, expected = self["PACHD_ADDRESS"], self.variables.get(CLUSTER_ID)
+        if not expected:
+            return
+        channel = self.pachyderm._channel  # its generated calls take no deadline
+        inspect = channel.unary_unary("/admin_v2.API/InspectCluster", bytes, ClusterInfo.FromString)
+        try:
+            answering = inspect(InspectClusterRequest(), timeout=ANSWER_SECONDS).id
+        except (RpcError, ConnectionError) as error:
+            raise ProfileError(f"Pachyderm does not answer at PACHD_ADDRESS, {address}: {hints.START}") from error
+        if answering != expected:
+            raise ProfileError(
+                f"another cluster answers at PACHD_ADDRESS, {address}: its id is {answering} and the profile's "
+                f"{CLUSTER_ID} is {expected}. {self._remedy}"
+            )
+
+    @property
+    def _remedy(self) -> str:
+        if self.name == "embedded":
+            return "Run `make setup`, which starts the embedded cluster and writes the profile again"
+        return "Correct the profile, or leave the id out"
+
     @property
     def s3_endpoint(self) -> str:
         """Where predictors reach Pachyderm's S3 gateway: PACH_S3_ENDPOINT, else pachd's host on the vendor's port."""
@@ -108,16 +146,49 @@ def load(name: str = "embedded", root: Path | None = None) -> Profile:
     path = Path(name) if name.endswith(".env") else root / "profiles" / f"{name}.env"
     if not path.exists():
         raise ProfileError(_missing(name, path))
-    variables = {key: value or "" for key, value in dotenv_values(path).items()}
+    variables = {key: value or "" for key, value in dotenv_values(stream=StringIO(_text(path))).items()}
     if missing := [key for key in REQUIRED if key not in variables or (not variables[key] and key != "DET_PASS")]:
         raise ProfileError(f"{path} does not set {', '.join(missing)}: profiles/cluster.env.example explains each")
     for key in FILES:
         variables[key] = str(Path(variables[key]).expanduser())
         if not Path(variables[key]).exists():
             raise ProfileError(f"{key} in {path} names {variables[key]}, which is not there")
-    os.environ.update(variables)
+    os.environ.update(variables | _exemptions(variables))
     _find_commands()
     return Profile(name, root, variables)
+
+
+def _text(path: Path) -> str:
+    """A profile's text, with or without a byte order mark; editors of Windows also save UTF-16. Raises ProfileError."""
+    try:
+        data = path.read_bytes()
+        text = data.decode("utf-16" if data.startswith(UTF16) else "utf-8-sig")
+    except OSError as error:
+        raise ProfileError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{path} is not text in UTF-8: save it with this encoding") from error
+    if "\0" in text:
+        raise ProfileError(f"{path} is not text in UTF-8: save it with this encoding")
+    return text
+
+
+def _exemptions(variables: dict[str, str]) -> dict[str, str]:
+    """The variables that name the hosts to reach without a proxy: the environment's, the profile's, and a local cluster's.
+
+    Clients read either spelling of no_proxy; gRPC ignores it where no_grpc_proxy is set.
+    """
+    local = ",".join(LOOPBACK) if urlsplit(variables["PACHD_ADDRESS"]).hostname in LOOPBACK else ""
+    sources = (os.environ, variables)
+    general = _joined(*(source.get("no_proxy") or source.get("NO_PROXY", "") for source in sources), local)
+    special = _joined(*(source.get("no_grpc_proxy", "") for source in sources))
+    both = {"no_proxy": general, "NO_PROXY": general}
+    return both | {"no_grpc_proxy": _joined(special, local)} if special else both
+
+
+def _joined(*lists: str) -> str:
+    """The hosts of all ``lists``, each once."""
+    hosts = (host.strip() for hosts in lists for host in hosts.split(","))
+    return ",".join(dict.fromkeys(filter(None, hosts)))
 
 
 def _find_commands() -> None:
@@ -137,7 +208,7 @@ def find_root() -> Path:
 
 def _missing(name: str, path: Path) -> str:
     if name == "embedded":
-        return f"{path} is not there: run `make setup` (or `minipdk env --format dotenv > profiles/embedded.env`)"
+        return f"{path} is not there: run `make setup` (or `minipdk start --profile profiles/embedded.env`)"
     if name == "cluster":
         return f"{path} is not there: copy profiles/cluster.env.example to profiles/cluster.env and fill it in"
     if path.name == name or "/" in name:

@@ -38,6 +38,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         profile = load(arguments.profile)
+        profile.compare_cluster()
         notebooks = find_notebooks(arguments.notebooks, profile.root)
     except (ProfileError, LabError) as error:
         sys.exit(f"course: {error}")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from minipdk.common.home import Home, write_private
 from minipdk.common.service import Port, Service
+
+CONTEXT = "minipdk"
 
 
 def pachd_address(home: Home) -> str:
@@ -18,6 +21,11 @@ def s3_endpoint(home: Home) -> str:
     return home.url("s3")
 
 
+def cluster_id(home: Home) -> str:
+    """The cluster's id as pachd answers it."""
+    return home.identity.cluster_id.replace("-", "")
+
+
 def pach_config(home: Home) -> Path:
     """The file that PACH_CONFIG names: pachyderm_sdk and pachctl read the address and the token from it."""
     return home.path / "pachctl.json"
@@ -26,6 +34,7 @@ def pach_config(home: Home) -> Path:
 def variables(home: Home) -> dict[str, str]:
     return {
         "PACHD_ADDRESS": pachd_address(home),
+        "PACHD_CLUSTER_ID": cluster_id(home),
         "PACH_CONFIG": str(pach_config(home)),
         "PACH_S3_ENDPOINT": s3_endpoint(home),
     }
@@ -37,20 +46,36 @@ def addresses(home: Home) -> Iterator[tuple[str, str]]:
 
 
 def write_client_files(home: Home) -> None:
-    context = {"pachd_address": pachd_address(home), "project": "default"}
+    """Write this cluster's context and make it active. Other contexts stay, and what users have set in this one.
+
+    An empty cluster, new or reset, has neither the project nor the transaction that was set.
+    """
+    config = _config(home)
+    contexts = config["v2"]["contexts"]
+    kept = contexts.get(CONTEXT, {}) if home.database("pachyderm").exists() else {}
+    context = {"project": "default", **kept, "pachd_address": pachd_address(home)}
+    context.pop("session_token", None)
     if home.session_token:
         context["session_token"] = home.session_token
-    config = {
-        "user_id": home.identity.cluster_id.replace("-", ""),
-        "v2": {"active_context": "minipdk", "contexts": {"minipdk": context}, "metrics": False},
-    }
+    contexts[CONTEXT] = context
+    config["v2"]["active_context"] = CONTEXT
     write_private(pach_config(home), json.dumps(config, indent=2) + "\n")
+
+
+def _config(home: Home) -> dict[str, Any]:
+    """The config as users have left it; a new one if it is missing or damaged."""
+    new = {"user_id": cluster_id(home), "v2": {"active_context": CONTEXT, "contexts": {}, "metrics": False}}
+    try:
+        config = json.loads(pach_config(home).read_text())
+        return config if isinstance(config["v2"]["contexts"], dict) else new
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return new
 
 
 SERVICE = Service(
     name="pachyderm",
     title="Pachyderm",
-    ports=(Port("pachd", 30650), Port("s3", 30600)),
+    ports=(Port("pachd", 30650, "grpc"), Port("s3", 30600)),
     folders=("blobs",),
     variables=variables,
     addresses=addresses,

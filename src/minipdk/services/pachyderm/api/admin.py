@@ -12,6 +12,7 @@ from minipdk.common.home import Home
 from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
+from minipdk.services.pachyderm.service import cluster_id
 
 VERSION = (2, 12, 2)
 
@@ -20,7 +21,7 @@ class AdminServicer:
     """admin_v2.API."""
 
     def __init__(self, home: Home, pfs: Pfs, metadata: Callable[[], Mapping[str, str]]) -> None:
-        self._id = home.identity.cluster_id.replace("-", "")
+        self._id = cluster_id(home)
         self._token, self._pfs, self._metadata = home.session_token, pfs, metadata
 
     def inspect_cluster(
