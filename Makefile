@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export MINIPDK_HOME ?= $(CURDIR)/.minipdk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Another Python's packages and start-up files stay out of this environment's.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE
 # A notebook's `!` forks only to run a command; gRPC's own fork handlers break about one in ten of these.
 export GRPC_ENABLE_FORK_SUPPORT := 0
 
@@ -40,8 +42,7 @@ setup: cluster  ## Environment, sample data, images, cluster and profile; skips 
 
 cluster: environment
 	@echo "Starting the cluster in $(MINIPDK_HOME) ..."
-	@$(BIN)/minipdk start --course-git-url "file://$(CURDIR)"
-	@umask 077 && $(BIN)/minipdk env --format dotenv > profiles/embedded.env
+	@$(BIN)/minipdk start --course-git-url "file://$(CURDIR)" --profile profiles/embedded.env
 
 environment: $(VENV)/.installed
 
@@ -99,6 +100,10 @@ bench: tools course  ## Run the course, then measure; prints medians and ratios
 	done
 
 clean:  ## Undo the set-up: stop the cluster; remove it, the environment, the profile and generated files
-	@if [ -x $(BIN)/minipdk ] && [ -f "$(MINIPDK_HOME)/cluster.json" ]; then $(BIN)/minipdk reset --yes; fi
-	@rm -rf $(VENV) "$(MINIPDK_HOME)" build profiles/embedded.env src/*.egg-info sample-data/data_part*.csv .*_cache .hypothesis
+	@if [ ! -e "$(MINIPDK_HOME)" ]; then :; \
+	elif ! grep -qs '"cluster_id"' "$(MINIPDK_HOME)/cluster.json"; then \
+		echo "$(MINIPDK_HOME) is not a cluster's folder: nothing was removed. Choose the cluster with MINIPDK_HOME"; exit 1; \
+	elif [ -x $(BIN)/minipdk ]; then $(BIN)/minipdk delete --yes; \
+	else rm -rf "$(MINIPDK_HOME)"; fi
+	@rm -rf $(VENV) build profiles/embedded.env src/*.egg-info sample-data/data_part*.csv .*_cache .hypothesis
 	@find src tests containers labs solutions sample-data -name __pycache__ -prune -exec rm -rf {} +

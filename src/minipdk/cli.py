@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from minipdk import __version__, cluster
-from minipdk.cluster.home import create, default_path
+from minipdk.cluster.home import create, default_path, is_home
+from minipdk.cluster.profile import dotenv
+from minipdk.cluster.profile import file as profile_file
 from minipdk.common.home import Home, HomeError, load
 
 app = typer.Typer(
@@ -51,7 +53,7 @@ def main() -> None:
     from minipdk.sandbox.errors import SandboxError
 
     try:
-        app()
+        app(prog_name="minipdk")
     except (HomeError, cluster.ClusterError, ImageError, SandboxError) as error:
         fail(str(error))
 
@@ -75,21 +77,21 @@ def start(
         bool | None,
         typer.Option("--auth/--no-auth", help="Whether Pachyderm asks for a token [default: as before, else yes]."),
     ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(help="A file for the variables of `minipdk env`: this and every later start writes it.")
+    ] = None,
 ) -> None:
     """Start the cluster, or find it running; returns when every service answers. A cluster keeps its settings."""
     path = home or default_path()
-    pools = [name.strip() for name in resource_pools.split(",") if name.strip()]
-    known = load(path) if (path / "cluster.json").exists() else None
+    known = load(path) if is_home(path) else None
     git_url = course_git_url or ("" if known and known.identity.course_git_url else _repository_here())
-    if known and cluster.is_running(known):
-        has = known.identity
-        requested = (pools or has.resource_pools, git_url or has.course_git_url, has.auth if auth is None else auth)
-        if requested != (has.resource_pools, has.course_git_url, has.auth):
-            fail("the cluster is running: `minipdk stop` first, then start it with the new settings")
+    pools = tuple(name.strip() for name in resource_pools.split(",") if name.strip())
     began = time.monotonic()
-    opened = cluster.start(create(path, resource_pools=pools or None, course_git_url=git_url, auth=auth))
+    started = cluster.start(path, cluster.Settings(pools, git_url, auth, profile.absolute() if profile else None))
+    opened = started.home
     console.print(f"[green]The cluster is ready[/green] ({time.monotonic() - began:.1f} s) at {opened.path}")
     console.print(_addresses(opened))
+    _print_changes(started)
     if known and opened.identity.auth != known.identity.auth:
         console.print("Secrets that hold a Pachyderm token were made for the old setting: create them again.")
     console.print('Next: [bold]eval "$(minipdk env)"[/bold], then open notebooks/01_connect.ipynb with `make lab`.')
@@ -107,8 +109,7 @@ def status(home: HomeOption = None) -> None:
         table.add_column(title)
     for running in cluster.status(opened):
         ports = ", ".join(f"{name} {opened.port(name)}" for name in running.process.ports)
-        state = "ready" if running.ready else "starting"
-        table.add_row(running.process.name, state, str(running.pid or "-"), str(running.restarts), ports)
+        table.add_row(running.process.name, running.state, str(running.pid or "-"), str(running.restarts), ports)
     console.print(table)
     _print_service_tables(opened)
 
@@ -134,6 +135,19 @@ def reset(
 
 
 @app.command()
+def delete(
+    home: HomeOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the cluster and remove its folder with everything in it, and the profile that it wrote."""
+    opened = _open(home)
+    if not yes:
+        typer.confirm(f"Remove the cluster at {opened.path}, its data, credentials and images?", abort=True)
+    cluster.delete(opened)
+    console.print(f"The cluster at {opened.path} is gone.")
+
+
+@app.command()
 def env(
     home: HomeOption = None,
     output: Annotated[Format, typer.Option("--format", help="How to print the variables.")] = Format.shell,
@@ -143,9 +157,11 @@ def env(
     if output is Format.json:
         typer.echo(json.dumps(variables, indent=2))
         return
-    prefix = "export " if output is Format.shell else ""
+    if output is Format.dotenv:
+        typer.echo(dotenv(variables), nl=False)
+        return
     for name, value in variables.items():
-        typer.echo(f"{prefix}{name}={shlex.quote(value) if output is Format.shell else value}")
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
@@ -267,13 +283,25 @@ def _open(home: Path | None) -> Home:
 def _open_or_create(home: Path | None) -> Home:
     """The cluster's folder, created if it is missing: checking a machine and building images need no running cluster."""
     path = home or default_path()
-    return load(path) if (path / "cluster.json").exists() else create(path)
+    return load(path) if is_home(path) else create(path)
 
 
 def _repository_here() -> str:
     """The file:// URL of the Git repository around the current folder; empty outside of one."""
     git = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
     return f"file://{git.stdout.strip()}" if git.returncode == 0 else ""
+
+
+def _print_changes(started: cluster.Started) -> None:
+    """Which ports moved, and where the addresses are that no longer hold."""
+    if started.moved:
+        moves = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in started.moved.items())
+        console.print(f"Ports that others have taken moved: {moves}. Terminals and notebooks load the addresses again.")
+    path = profile_file(started.home)
+    if started.unwritten:
+        console.print(f"[yellow]The profile is not up to date[/yellow]: {started.unwritten}")
+    elif path is not None:
+        console.print(f"Profile: {path}")
 
 
 def _print_service_tables(home: Home) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from minipdk import cluster
+from minipdk.cluster import profile
+from minipdk.common.environment import exemptions, proxies
 from minipdk.common.home import Home
 from minipdk.common.service import Check
 from minipdk.sandbox.checks import probe
+from minipdk.services.pachyderm.inspection import answering
 
 GIB = 1 << 30
 LEAST_DISK, LEAST_MEMORY = 2 * GIB, 4 * GIB
@@ -27,6 +31,8 @@ def examine(home: Home) -> list[Check]:
         _disk(home.path),
         _memory(),
         _private(home.path),
+        *_proxies(),
+        *_addresses(home),
         *_services(home),
     ]
 
@@ -63,8 +69,35 @@ def _services(home: Home) -> list[Check]:
         Check(
             status.process.title,
             status.ready,
-            f"process {status.pid}, restarted {status.restarts} times" if status.pid else "down",
+            f"{status.state}, process {status.pid}, restarted {status.restarts} times" if status.pid else status.state,
             f"minipdk logs {status.process.name}",
         )
         for status in cluster.status(home)
     ]
+
+
+def _addresses(home: Home) -> Iterator[Check]:
+    """Whether this cluster answers at the addresses that the profile and this terminal have."""
+    if path := profile.file(home):
+        yield from _owner(home, f"profile {path}", profile.values(path), "minipdk start", needed=True)
+    yield from _owner(home, "this terminal", os.environ, 'eval "$(minipdk env)"', needed=False)
+
+
+def _owner(home: Home, subject: str, variables: Mapping[str, str | None], remedy: str, *, needed: bool) -> Iterator[Check]:
+    address, own = variables.get("PACHD_ADDRESS"), profile.environment(home)
+    if not address:
+        return
+    found = answering(address)
+    if found and found != own[profile.ID]:
+        yield Check(subject, False, f"another cluster ({found}) answers at its PACHD_ADDRESS, {address}", remedy, needed)
+    elif cluster.is_running(home):
+        current = profile.is_current(home, variables)
+        detail = "has the addresses of this cluster" if current else "does not have the addresses of this cluster"
+        yield Check(subject, current, detail, remedy, needed=False)
+
+
+def _proxies() -> Iterator[Check]:
+    if named := proxies(os.environ):
+        exempt = all(os.environ.get(name) == value for name, value in exemptions(os.environ).items())
+        detail = f"{', '.join(named)}: the cluster's addresses are {'' if exempt else 'not '}exempt (no_proxy)"
+        yield Check("proxy", exempt, detail, 'eval "$(minipdk env)"', needed=False)

@@ -29,7 +29,7 @@ def start_to_ready() -> None:
         home = new_home(Path(folder) / "home")
         for _ in range(STARTS):
             began = time.perf_counter()
-            home = cluster.start(home)
+            home = cluster.start(home.path).home
             seconds.append(time.perf_counter() - began)
             cluster.stop(home)
     print(f"start to ready: median {statistics.median(seconds):.2f} s, first {seconds[0]:.2f} s, of {STARTS}")

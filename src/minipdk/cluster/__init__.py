@@ -5,7 +5,8 @@ stops and inspects a cluster, whose processes the `supervisor` keeps running; `c
 controllers share; `profile` holds the variables that clients read.
 """
 
-from minipdk.cluster.lifecycle import ClusterError, ProcessStatus, is_running, reset, start, status, stop
+from minipdk.cluster.home import Settings
+from minipdk.cluster.lifecycle import ClusterError, ProcessStatus, Started, delete, is_running, reset, start, status, stop
 from minipdk.cluster.profile import environment
 from minipdk.cluster.services import PROCESSES, SERVICES
 from minipdk.cluster.supervisor import supervisor_pid
@@ -15,6 +16,9 @@ __all__ = [
     "SERVICES",
     "ClusterError",
     "ProcessStatus",
+    "Settings",
+    "Started",
+    "delete",
     "environment",
     "is_running",
     "reset",

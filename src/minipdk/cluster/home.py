@@ -1,19 +1,46 @@
-"""Create a cluster's folder, or open an existing one: its place, identity, ports and credentials."""
+"""Create a cluster's folder, or open an existing one: its place, identity, settings and credentials."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
 import string
 import uuid
-from itertools import count
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minipdk.cluster.services import VENDOR_PORTS
 from minipdk.common.home import Home, HomeError, Identity, load, private_dir, save
-from minipdk.common.ports import first_free
 
 TOKEN_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a cluster is to be like; an empty value leaves it as it is.
+
+    A new cluster has the resource pool ``default`` and asks for Pachyderm's token. ``profile`` is a file that each start
+    writes again.
+    """
+
+    resource_pools: tuple[str, ...] = ()
+    course_git_url: str = ""
+    auth: bool | None = None
+    profile: Path | None = None
+
+    def applied(self, path: Path, identity: Identity) -> Identity:
+        """``identity``, of the cluster at ``path``, with these settings."""
+        return replace(
+            identity,
+            resource_pools=list(self.resource_pools) or identity.resource_pools,
+            course_git_url=self.course_git_url or identity.course_git_url,
+            auth=identity.auth if self.auth is None else self.auth,
+            # relative: a clone and the cluster in it may be moved together
+            profile=os.path.relpath(self.profile, path) if self.profile else identity.profile,
+        )
 
 
 def default_path() -> Path:
@@ -26,42 +53,50 @@ def default_path() -> Path:
         return Path(named).expanduser().absolute()
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / ".minipdk" / "cluster.json").exists():
+        if is_home(folder / ".minipdk"):
             return folder / ".minipdk"
     return Path.home() / ".minipdk"
 
 
-def create(
-    path: Path, *, resource_pools: list[str] | None = None, course_git_url: str = "", auth: bool | None = None
-) -> Home:
-    """Make a new cluster's folder at ``path``, or open the existing one with the settings given.
+def is_home(path: Path) -> bool:
+    """Whether there is a cluster's folder at ``path``."""
+    return (path / "cluster.json").exists()
 
-    A new cluster's Pachyderm requires its token unless ``auth`` is False. Raises HomeError when the folder holds something
-    else.
+
+def create(path: Path, settings: Settings | None = None) -> Home:
+    """Make a new cluster's folder at ``path``, or open the existing one with these settings.
+
+    Raises HomeError when the folder holds something else.
     """
-    if (path / "cluster.json").exists():
-        old = load(path).identity
-        identity = Identity(
-            cluster_id=old.cluster_id,
-            token=old.token,
-            ports=old.ports,
-            resource_pools=resource_pools or old.resource_pools,
-            course_git_url=course_git_url or old.course_git_url,
-            auth=old.auth if auth is None else auth,
-        )
-    else:
-        if path.is_dir() and any(path.iterdir()):
-            raise HomeError(f"{path} is not empty and not a minipdk home: choose another folder with --home")
-        private_dir(path)
-        identity = Identity(
-            cluster_id=str(uuid.uuid4()),
-            token=new_token(),
-            ports=choose_ports({}),
-            resource_pools=resource_pools or ["default"],
-            course_git_url=course_git_url,
-            auth=auth is not False,
-        )
-    return save(path, identity)
+    with locked(path):
+        return prepare(path, settings or Settings())
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One command at a time may create, start or stop the cluster at ``path``, which is made if nothing is there."""
+    try:
+        folder = os.open(private_dir(path), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise HomeError(f"{path} cannot be a cluster's folder ({reason}): choose another with --home") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def prepare(path: Path, settings: Settings) -> Home:
+    """`create`, for a caller that has locked ``path``. A new cluster has the vendors' ports until it starts."""
+    if is_home(path):
+        before = load(path).identity
+        identity = settings.applied(path, before)
+        return Home(path, before) if identity == before else save(path, identity)
+    if any(path.iterdir()):
+        raise HomeError(f"{path} is not empty and not a minipdk home: choose another folder with --home")
+    new = Identity(cluster_id=str(uuid.uuid4()), token=new_token(), ports=dict(VENDOR_PORTS))
+    return save(path, settings.applied(path, new))
 
 
 def new_token() -> str:
@@ -70,14 +105,3 @@ def new_token() -> str:
         token = "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(TOKEN_LENGTH))
         if any(map(str.islower, token)) and any(map(str.isupper, token)) and any(map(str.isdigit, token)):
             return token
-
-
-def choose_ports(preferred: dict[str, int]) -> dict[str, int]:
-    """A free loopback port for each port of the services: the preferred or the vendor's own, else the next free one."""
-    chosen: dict[str, int] = {}
-    for name, vendor_port in VENDOR_PORTS.items():
-        candidates = (port for port in count(preferred.get(name, vendor_port)) if port not in chosen.values())
-        port = first_free(candidates)
-        assert port is not None, "count() does not end"
-        chosen[name] = port
-    return chosen

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
+from minipdk.common import readiness
 from minipdk.common.home import Home
+from minipdk.common.readiness import State
 from minipdk.common.service import CONTROLLERS, Service
 from minipdk.services.determined.service import SERVICE as DETERMINED
 from minipdk.services.ingress.service import SERVICE as INGRESS
@@ -43,8 +45,10 @@ class Process:
         """The module to run it with: a service's own server, or the host of controllers."""
         return "minipdk.cluster.controllers" if self.name == CONTROLLERS else f"minipdk.services.{self.name}.server"
 
-    def is_ready(self, home: Home) -> bool:
-        return all(service.is_ready(home) for service in self.services)
+    def state(self, home: Home, pid: int) -> State:
+        """How it is; the supervisor runs it as process ``pid``, or 0 while it does not run."""
+        ports = [(port.scheme, home.port(port.name)) for service in self.services for port in service.ports]
+        return readiness.state(home, self.name, pid, ports)
 
 
 PROCESSES = tuple(

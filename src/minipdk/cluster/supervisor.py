@@ -1,7 +1,8 @@
 """The supervisor: starts each process of the cluster, restarts one that dies, and ends them all on SIGTERM.
 
 The pauses between restarts grow, so that a service that cannot start does not spin. Processes die with their supervisor:
-half a cluster is never left over.
+half a cluster is never left over. It has inherited the sockets that hold the cluster's ports, and keeps them open: a service
+that starts again finds its port free.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from minipdk.common.home import Home, write_private
 STOP_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, HEALTHY_AFTER = 0.1, 5.0, 10.0
 STATE_FILE = "services.json"
-"""In the folder ``run``: the process id and the count of restarts of each process that runs."""
+"""In the folder ``run``: the process id and the count of restarts of each process that runs; gone after an orderly end."""
 
 
 def supervisor_pid(home: Home) -> int | None:
@@ -112,3 +113,4 @@ class _Supervisor:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        (self._home.folder("run") / STATE_FILE).unlink()

@@ -14,7 +14,7 @@ alone. Two clusters are two folders. The layout::
     shared_fs/        Determined's checkpoint storage, /determined_shared_fs in a trial
     logs/<service>.log
     logs/pods/<namespace>/<pod>/<container>.log
-    run/              pid files; run/envoy holds the ingress's configuration
+    run/              locks, sockets; run/envoy holds the ingress's configuration
 
 `minipdk.cluster.home` makes such a folder.
 """
@@ -40,8 +40,9 @@ class Identity:
     """The settings that a cluster is created with and keeps for life.
 
     ``token`` is the one secret: Pachyderm's session token, Determined's password, the Kubernetes bearer token and both
-    halves of the S3 credentials. ``ports`` maps the names of the services' ports to TCP ports on loopback. Without ``auth``
-    Pachyderm asks for no token, and nothing that its clients read holds one.
+    halves of the S3 credentials. ``ports`` maps the names of the services' ports to TCP ports on loopback, as of the last
+    start. Without ``auth`` Pachyderm asks for no token, and nothing that its clients read holds one. ``profile`` is the
+    path, relative to the cluster's folder, of the profile that each start writes; empty for none.
     """
 
     cluster_id: str
@@ -50,6 +51,7 @@ class Identity:
     resource_pools: list[str] = field(default_factory=lambda: ["default"])
     course_git_url: str = ""
     auth: bool = True
+    profile: str = ""
 
 
 @dataclass(frozen=True)

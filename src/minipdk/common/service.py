@@ -28,8 +28,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minipdk.common.home import Home, HomeError, load
-from minipdk.common.ports import is_listening
+from minipdk.common.ports import PortError
 from minipdk.common.processes import die_with_parent
+from minipdk.common.readiness import naming_itself
 
 CONTROLLERS = "serving"
 """The process that all controllers share."""
@@ -46,10 +47,14 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Port:
-    """A TCP port on loopback: its key in cluster.json, and the vendor's number, which is taken when it is free."""
+    """A TCP port on loopback: its key in cluster.json, and the vendor's number, which is taken when it is free.
+
+    ``scheme`` is its protocol: http, https or grpc.
+    """
 
     name: str
     number: int
+    scheme: str = "http"
 
 
 @dataclass(frozen=True)
@@ -102,10 +107,6 @@ class Service:
     checks: Callable[[], Iterable[Check]] = lambda: ()
     tables: Callable[[Home], Iterable[Table]] = lambda _home: ()
 
-    def is_ready(self, home: Home) -> bool:
-        """Whether each of its ports answers: a service binds them last."""
-        return all(is_listening(home.port(port.name)) for port in self.ports)
-
 
 def run(name: str, serve: Callable[[Home], None]) -> None:
     """Be the process ``name`` of the home given by --home, until SIGTERM. A service dies with its supervisor."""
@@ -123,9 +124,9 @@ def run(name: str, serve: Callable[[Home], None]) -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         home = load(arguments.home)
-        with _claimed(home, name):
+        with _claimed(home, name), naming_itself(home, name):
             serve(home)
-    except (StartError, HomeError) as error:
+    except (StartError, HomeError, PortError) as error:
         sys.exit(str(error))
 
 

@@ -9,25 +9,42 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import pytest
+from dotenv import dotenv_values
 from tests.conftest import new_home, wait_for
 
 from minipdk import cli, cluster
+from minipdk.common import readiness
 from minipdk.common.home import Home, load, save
-from minipdk.common.ports import is_listening
+from minipdk.common.ports import HOST, hold, is_listening
+from minipdk.common.readiness import State
 from minipdk.services.ingress import counts
 
-MINIPDK = Path(sys.executable).with_name("minipdk")
+
+def minipdk(
+    home: Home, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "minipdk", *arguments, "--home", str(home.path)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
 
 
-def minipdk(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([MINIPDK, *arguments, "--home", home.path], capture_output=True, text=True)
+@pytest.fixture(scope="session")
+def another_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with modules of the names of packages that the command and its services use; they cannot be imported."""
+    folder = tmp_path_factory.mktemp("packages")
+    for name in ("typer", "rich", "grpc", "uvicorn", "starlette", "envoy", "yaml"):
+        (folder / f"{name}.py").write_text("raise ImportError('of another Python')")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -81,30 +98,87 @@ def test_a_service_that_is_killed_comes_back(running: Home, service: str) -> Non
     wait_for(lambda: all(process.ready for process in cluster.status(running)), what="every service to answer")
 
 
-def test_services_die_with_their_supervisor(tmp_path: Path) -> None:
-    home = new_home(tmp_path / "home")
-    home = cluster.start(home)
+def test_a_suspended_process_is_not_ready(running: Home) -> None:
+    suspended = [psutil.Process(process.pid) for process in cluster.status(running)]
+    suspended[-1] = next(child for child in suspended[-1].children() if child.name() == "envoy")  # it has the ingress's port
+    for process in suspended:
+        process.suspend()
+    began = time.monotonic()
+    states = [process.state for process in cluster.status(running)]
+    assert time.monotonic() - began < 20 * readiness.SECONDS
+    for process in suspended:
+        process.resume()
+    assert states == [State.SILENT] * len(cluster.PROCESSES)
+    wait_for(lambda: all(process.ready for process in cluster.status(running)), what="every service to answer")
+
+
+def test_the_ports_of_a_cluster_are_its_own_while_it_runs(running: Home) -> None:
+    victim = pid_of(running, "pachyderm")
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: pid_of(running, "pachyderm") != victim, what="the service to be down")
+    assert [hold(port) for port in running.identity.ports.values()] == [None] * 5
+    wait_for(lambda: all(process.ready for process in cluster.status(running)), what="every service to answer")
+
+
+def test_services_die_with_their_supervisor_and_start_again_on_their_ports(tmp_path: Path) -> None:
+    home = cluster.start(new_home(tmp_path / "home").path).home
     supervisor = cluster.supervisor_pid(home)
     assert supervisor is not None
     os.kill(supervisor, signal.SIGKILL)
+    again = cluster.start(home.path)
+    assert again.home == home
+    assert not again.moved
+    assert all(process.restarts == 0 for process in cluster.status(home))
+    os.kill(cluster.supervisor_pid(home) or 0, signal.SIGKILL)
     wait_for(lambda: not any(is_listening(port) for port in home.identity.ports.values()), what="every port to close")
     assert not cluster.is_running(home)
-    cluster.start(home)
-    assert cluster.stop(home)
 
 
-def test_two_clusters_run_side_by_side_and_a_taken_port_moves(running: Home, tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir()
-    other = save(tmp_path / "home", running.identity)
-    with socket.socket():
-        started = cluster.start(other)
+def test_clusters_that_start_at_once_have_ports_of_their_own(running: Home, tmp_path: Path) -> None:
+    """All want the ports of the one that runs. One is started twice, from two terminals."""
+    paths = [tmp_path / name for name in ("one", "two", "three")]
+    for path in paths:
+        path.mkdir()
+        save(path, replace(running.identity, cluster_id=path.name))
+    with ThreadPoolExecutor(4) as terminals:
+        homes = [started.home for started in terminals.map(cluster.start, [*paths, paths[0]])]
     try:
-        assert not set(started.identity.ports.values()) & set(running.identity.ports.values())
-        assert all(process.ready for process in cluster.status(started))
-        assert all(process.ready for process in cluster.status(running))
-        assert load(other.path).identity.ports == started.identity.ports
+        assert homes.pop() == homes[0]
+        ports = [port for home in (running, *homes) for port in home.identity.ports.values()]
+        assert len(set(ports)) == len(ports) == 20
+        processes = [process for home in (running, *homes) for process in cluster.status(home)]
+        assert all(process.ready for process in processes)
+        assert not any(process.restarts for home in homes for process in cluster.status(home))
+        assert [load(path) for path in paths] == homes
     finally:
-        cluster.stop(started)
+        for home in homes:
+            cluster.stop(home)
+
+
+def test_a_cluster_whose_ports_others_took_says_where_it_moved_and_writes_its_files_again(
+    tmp_path: Path, another_python: Path
+) -> None:
+    """In an environment that has another Python's packages and a proxy that nothing answers."""
+    home, profile = new_home(tmp_path / "home"), tmp_path / "profile.env"
+    environment = {"PYTHONPATH": str(another_python), "http_proxy": "http://127.0.0.1:1"}
+    before = home.identity.ports
+    with ExitStack() as strangers:
+        for port in before.values():
+            strangers.enter_context(socket.create_server((HOST, port)))
+        started = minipdk(home, "start", "--profile", str(profile), environment=environment)
+    assert started.returncode == 0, started.stderr
+    home = load(home.path)
+    try:
+        for name, port in home.identity.ports.items():
+            assert port != before[name]
+            assert f"{name} {before[name]} -> {port}" in started.stdout
+        assert dotenv_values(profile) == cluster.environment(home)
+        assert profile.stat().st_mode & 0o777 == 0o600
+        for file in ("pachctl.json", "kubeconfig"):
+            text = (home.path / file).read_text()
+            assert home.url("pachd", "grpc") in text or home.url("kubernetes", "https") in text
+    finally:
+        cluster.stop(home)
 
 
 def test_a_service_that_cannot_start_is_named_with_its_reason_and_nothing_is_left_running(tmp_path: Path) -> None:
@@ -150,7 +224,7 @@ def test_reset_forgets_everything_but_identity_and_images(tmp_path: Path) -> Non
 
 
 def test_what_is_not_there_is_said_in_one_line_with_the_mend(tmp_path: Path, running: Home) -> None:
-    nowhere = subprocess.run([MINIPDK, "stop", "--home", tmp_path / "nowhere"], capture_output=True, text=True)
+    nowhere = minipdk(Home(tmp_path / "nowhere", running.identity), "stop")
     assert nowhere.returncode == 1
     assert nowhere.stderr == (
         f"minipdk: there is no cluster at {tmp_path}/nowhere: create one with `minipdk start --home {tmp_path}/nowhere`\n"

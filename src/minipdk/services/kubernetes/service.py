@@ -31,7 +31,7 @@ def write_client_files(home: Home) -> None:
 SERVICE = Service(
     name="kubernetes",
     title="Kubernetes API",
-    ports=(Port("kubernetes", 6443),),
+    ports=(Port("kubernetes", 6443, "https"),),
     folders=("volumes",),
     variables=lambda home: {"KUBECONFIG": str(kubeconfig(home))},
     addresses=addresses,

@@ -212,8 +212,8 @@ class TestWithoutAuthentication:
 def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Home]:
     """``started(auth=...)``: the files that a start writes, without the services."""
     for name in ("_spawn_supervisor", "_wait_until_ready"):
-        monkeypatch.setattr(lifecycle, name, lambda _home: None)
-    return lambda **settings: lifecycle.start(homes.create(tmp_path / "home", **settings))
+        monkeypatch.setattr(lifecycle, name, lambda *_: None)
+    return lambda **settings: lifecycle.start(tmp_path / "home", homes.Settings(**settings)).home
 
 
 def test_a_cluster_keeps_its_setting_and_its_config_holds_a_token_only_if_one_is_asked_for(
