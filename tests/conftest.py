@@ -33,6 +33,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Value = TypeVar("Value")
 
+REPOSITORY = Path(__file__).parents[1]
+
 SLOW = (
     "notebooks/",
     "services/kserve/test_inference_service.py",
@@ -119,6 +121,16 @@ def new_home(path: Path) -> Home:
     return save(path, Identity(cluster_id="00000000-0000-4000-8000-000000000000", token="test-token", ports=ports))
 
 
+def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM, *, seconds: float = 20) -> int:
+    """End ``process`` by a signal, or kill it if that does not help; returns its status."""
+    process.send_signal(number)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
 def _is_closed(port: int) -> bool:
     return not is_listening(port)
 
@@ -161,12 +173,7 @@ class ServiceProcess:
 
     def stop(self) -> None:
         assert self.process is not None
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +212,6 @@ def pachd_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
     return start
 
 
-REPOSITORY = Path(__file__).parents[1]
 SCRIPT_FOLDERS = tuple(str(REPOSITORY / name) for name in ("containers", "labs", "sample-data", "solutions"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from tests.conftest import free_ports, wait_for
+from tests.conftest import end, free_ports, wait_for
 from tests.notebooks.conftest import ROOT
 
 
@@ -35,4 +35,4 @@ def test_every_notebook_and_lab_is_in_the_file_browser_of_make_lab(tmp_path: Pat
                 assert notebooks
                 assert [path for path in notebooks if not is_there(path)] == []
         finally:
-            server.terminate()
+            end(server, seconds=60)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from tests.conftest import end
 
 from minipdk.common.home import Home
 from minipdk.common.ports import HOST
@@ -86,8 +87,7 @@ class Pachctl:
             try:
                 yield process.stdout
             finally:
-                process.send_signal(signal.SIGINT)
-                status = process.wait(60)
+                status = end(process, signal.SIGINT, seconds=60)
             assert status == 130
 
     def file(self, name: str, content: str) -> str:

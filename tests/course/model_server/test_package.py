@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.conftest import free_ports, wait_for
+from tests.conftest import end, free_ports, wait_for
 
 from course.model_server import FRAMEWORKS, render
 
@@ -112,10 +112,11 @@ def served(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         except requests.ConnectionError:
             return False
 
-    wait_for(answers, what="the server to answer")
-    yield address
-    process.terminate()
-    process.wait(60)
+    try:
+        wait_for(answers, what="the server to answer")
+        yield address
+    finally:
+        end(process, seconds=60)
 
 
 def ask(address: str, model: str, flower: list[float]) -> list[int]:

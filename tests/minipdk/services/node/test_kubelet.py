@@ -367,10 +367,12 @@ def test_following_logs_goes_on_over_a_restart(machine: Machine) -> None:
     command = ["kubectl", "--namespace", "models", "logs", "-f", "talking"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
-        assert following.stdout.readline() == "run 0\n"
-        (machine.shared / "end-0").touch()
-        assert following.stdout.readline() == "run 1\n"
-        following.terminate()
+        try:
+            assert following.stdout.readline() == "run 0\n"
+            (machine.shared / "end-0").touch()
+            assert following.stdout.readline() == "run 1\n"
+        finally:
+            following.kill()
     machine.delete("talking")
 
 
