@@ -5,6 +5,7 @@ Its role is that of config.json in the OCI runtime specification.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterable
@@ -131,6 +132,8 @@ def _files(home: Home, spec: ContainerSpec) -> list[dict[str, Any]]:
         {"path": f"{PRIVATE}/hosts", "content": _hosts(), "target": "/etc/hosts"},
         {"path": f"{PRIVATE}/resolv.conf", "content": _text("/etc/resolv.conf"), "target": "/etc/resolv.conf"},
     ]
+    if repository := _course_repository(home):
+        files.append({"path": f"{PRIVATE}/gitconfig", "content": _git_config(repository)})
     if "dpkg" in host.view().overlays:  # apt checks that it has dropped its privileges, and there is only one user
         files.append({"path": f"{PRIVATE}/apt.conf", "content": 'APT::Sandbox::User "root";\n'})
     if home.ca_certificate.exists():
@@ -138,6 +141,13 @@ def _files(home: Home, spec: ContainerSpec) -> list[dict[str, Any]]:
     if pip_config := "\n".join(filter(None, map(_text, _pip_config_files()))):
         files.append({"path": f"{PRIVATE}/pip.conf", "content": pip_config})
     return files
+
+
+def _git_config(repository: str) -> str:
+    """Git's system configuration: the machine's, and trust in the course's ``repository``, which may be another user's."""
+    folders = dict.fromkeys((repository, repository.removesuffix("/.git")))
+    trusted = "".join(f"\tdirectory = {json.dumps(folder, ensure_ascii=False)}\n" for folder in folders)
+    return f"[include]\n\tpath = /etc/gitconfig\n[safe]\n{trusted}"
 
 
 def _hosts() -> str:
@@ -174,6 +184,7 @@ def _environment(home: Home, spec: ContainerSpec) -> dict[str, str]:
         "PIP_ROOT_USER_ACTION": "ignore",
         "PIP_CONFIG_FILE": f"{PRIVATE}/pip.conf",
         "APT_CONFIG": f"{PRIVATE}/apt.conf",
+        "GIT_CONFIG_SYSTEM": f"{PRIVATE}/gitconfig",
         **passed,
         **(exemptions(os.environ) if proxies(os.environ) else {}),
         **spec.image.config.env,

@@ -182,15 +182,33 @@ def test_the_working_folder_is_made(run: Run) -> None:
     assert run("pwd", working_dir="/some/where") == (0, "/some/where")
 
 
-def test_the_course_s_git_repository_can_be_cloned_and_shows_nothing_else(tmp_path: Path, run: Run, home: Home) -> None:
-    checkout = tmp_path / "course"
+def git_repository(folder: Path) -> None:
     identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-    subprocess.run(["git", "init", "-q", checkout], check=True)
-    subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "first"], cwd=checkout, check=True)
+    subprocess.run(["git", "init", "-q", folder], check=True)
+    subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "first"], cwd=folder, check=True)
+
+
+@pytest.mark.parametrize("name", ["course", "a b/é", "C# 100%41"], ids=["plain", "non-ASCII", "URL characters"])
+def test_the_course_s_git_repository_can_be_cloned_and_shows_nothing_else(
+    name: str, tmp_path: Path, run: Run, home: Home
+) -> None:
+    checkout = tmp_path / name
+    git_repository(checkout)
     (checkout / "untracked").touch()
-    course = Home(home.path, replace(home.identity, course_git_url=f"file://{checkout}"))
-    clone = f"git clone -q file://{checkout} /tmp/c && git -C /tmp/c log --format=%s; ls {checkout}"
+    url = checkout.as_uri()
+    course = Home(home.path, replace(home.identity, course_git_url=url))
+    clone = f"git clone -q {url} /tmp/c && git -C /tmp/c log --format=%s; ls '{checkout}'"
     assert run(clone, cluster=course) == (0, "first")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+def test_the_course_s_git_repository_may_belong_to_another_user(tmp_path: Path, run: Run, home: Home) -> None:
+    checkout = tmp_path / "course"
+    git_repository(checkout)
+    for path in (checkout, *checkout.rglob("*")):
+        os.chown(path, 12345, 12345)
+    course = Home(home.path, replace(home.identity, course_git_url=checkout.as_uri()))
+    assert run(f"git clone -q {checkout.as_uri()} /tmp/c && git -C /tmp/c log --format=%s", cluster=course) == (0, "first")
 
 
 HOST_SETTINGS = (
