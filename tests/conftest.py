@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -95,6 +97,17 @@ def wait_for(condition: Callable[[], Value | None], *, seconds: float = 120, wha
             pytest.fail(f"{what}: still not true after {seconds} s")
         time.sleep(0.02)
     return value
+
+
+def wheel(module: str, content: str, version: str = "1.0", tag: str = "py3-none-any") -> tuple[str, bytes]:
+    """The file name and the bytes of a wheel of ``module``, which no index has, so that pip needs none."""
+    buffer, info = io.BytesIO(), f"{module}-{version}.dist-info"
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(f"{module}/__init__.py", content)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {module}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return f"{module}-{version}-{tag}.whl", buffer.getvalue()
 
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tests.conftest import wheel
 from tests.minipdk.images.conftest import Build, Run
 
 from minipdk.images import ImageStore
@@ -21,8 +22,10 @@ def test_an_image_has_its_files_environment_command_and_working_folder(build: Bu
     assert image.config.working_dir == "/srv/app"
 
 
-def test_run_adds_a_package_to_the_environment_and_to_no_other_image(build: Build, run: Run) -> None:
-    image = build("RUN pip install -q --no-deps six==1.16.0")
+def test_run_adds_a_package_to_the_environment_and_to_no_other_image(build: Build, run: Run, context: Path) -> None:
+    name, content = wheel("six", "__version__ = '1.16.0'", "1.16.0")
+    (context / name).write_bytes(content)
+    image = build(f"COPY {name} /\nRUN pip install -q --no-index --no-deps /{name}")
     version = "python -c 'import six; print(six.__version__)'"
     assert run(image, version) == "1.16.0"
     assert run(build("RUN true", name="other"), version) == "1.17.0"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.conftest import wheel
 from tests.minipdk.sandbox.conftest import BASE, Run
 
 from minipdk import sandbox
@@ -54,9 +55,12 @@ def test_each_container_starts_from_the_same_root(run: Run) -> None:
     assert run("ls /tmp/one; ls /usr/one")[1].splitlines() == [missing("/tmp/one"), missing("/usr/one")]
 
 
-def test_pip_install_stays_in_the_container(run: Run) -> None:
+def test_pip_install_stays_in_the_container(run: Run, tmp_path: Path) -> None:
     before = packages()
-    status, output = run("pip install -q --no-deps six==1.16.0 && python -c 'import six; print(six.__version__)'")
+    name, content = wheel("six", "__version__ = '1.16.0'", "1.16.0")
+    (tmp_path / name).write_bytes(content)
+    install = f"pip install -q --no-index --no-deps /wheels/{name} && python -c 'import six; print(six.__version__)'"
+    status, output = run(install, mounts=[sandbox.Mount(tmp_path, "/wheels")])
     assert (status, output.splitlines()[-1]) == (0, "1.16.0")
     assert packages() == before
 

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import io
-import zipfile
 
+from tests.conftest import wheel
 from tests.minipdk.services.determined.conftest import Cluster, finish
 
-
-def wheel() -> bytes:
-    """A package that nothing else installs."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("minipdk_hooked/__init__.py", "VALUE = 'from the hook'\n")
-        info = "minipdk_hooked-1.0.dist-info"
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: minipdk-hooked\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
-    return buffer.getvalue()
-
-
-WHEEL = "minipdk_hooked-1.0-py3-none-any.whl"
-INSTALL = f"pip install --quiet --no-index --no-deps --disable-pip-version-check ./{WHEEL}\n"
+NAME, CONTENT = wheel("minipdk_hooked", "VALUE = 'from the hook'\n")
+INSTALL = f"pip install --quiet --no-index --no-deps --disable-pip-version-check ./{NAME}\n"
 SCRIPT = "import minipdk_hooked; print(minipdk_hooked.VALUE)"
 
 
 def test_packages_that_the_hook_installs_are_private_to_the_trial(cluster: Cluster) -> None:
-    files: dict[str, str | bytes] = {"startup-hook.sh": INSTALL, WHEEL: wheel(), "main.py": SCRIPT}
+    files: dict[str, str | bytes] = {"startup-hook.sh": INSTALL, NAME: CONTENT, "main.py": SCRIPT}
     experiment = cluster.submit(files, entrypoint="python3 main.py")
     assert finish(experiment) == "COMPLETED", cluster.logs(experiment)
     assert "from the hook" in cluster.logs(experiment)
