@@ -35,6 +35,7 @@ lab: setup  ## Set up, then open JupyterLab on the first notebook
 setup: cluster  ## Environment, sample data, images, cluster and profile; skips the parts that are up to date
 	@echo "Generating the sample data ..."
 	@$(BIN)/python sample-data/generate.py
+	@$(BIN)/minipdk image pull
 	@images="$$($(BIN)/python -m course.labs images)" && echo "$$images" | while read -r folder tag; do \
 		echo "Building the image $$tag from $$folder ..."; \
 		$(BIN)/minipdk image build "$$folder" -t "$$tag" </dev/null || exit 1; \
@@ -42,7 +43,8 @@ setup: cluster  ## Environment, sample data, images, cluster and profile; skips 
 
 cluster: environment
 	@echo "Starting the cluster in $(MINIPDK_HOME) ..."
-	@$(BIN)/minipdk start --course-git-url "file://$(CURDIR)" --profile profiles/embedded.env
+	@$(BIN)/minipdk start --course-git-url "$$($(BIN)/python -c 'from pathlib import Path; print(Path.cwd().as_uri())')" \
+		--profile profiles/embedded.env
 
 environment: $(VENV)/.installed
 

@@ -36,6 +36,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 Value = TypeVar("Value")
 
 REPOSITORY = Path(__file__).parents[1]
+SETUP_LAYERS = Path(os.environ.get("MINIPDK_HOME") or REPOSITORY / ".minipdk") / "images" / "layers"
 
 SLOW = (
     "notebooks/",
@@ -132,6 +133,14 @@ def new_home(path: Path) -> Home:
     path.mkdir(mode=0o700, parents=True)
     ports = dict(zip(VENDOR_PORTS, free_ports(len(VENDOR_PORTS)), strict=True))
     return save(path, Identity(cluster_id="00000000-0000-4000-8000-000000000000", token="test-token", ports=ports))
+
+
+def share_images(home: Home) -> None:
+    """Let builds in ``home`` use the layers that `make setup` has made, so that they need no package index."""
+    layers = home.folder("images") / "layers"
+    layers.mkdir(mode=0o700)
+    for layer in SETUP_LAYERS.glob("*"):
+        (layers / layer.name).symlink_to(layer)
 
 
 def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM, *, seconds: float = 20) -> int:

@@ -210,6 +210,23 @@ def image_build(
     console.print(f"Built [bold]{image.name}[/bold]")
 
 
+@image_app.command("pull")
+def image_pull(
+    names: Annotated[list[str] | None, typer.Argument(help="Images that come with minipdk [default: all].")] = None,
+    home: HomeOption = None,
+) -> None:
+    """Build the images that come with minipdk, in place of fetching them from a registry as a real node does."""
+    from minipdk.images import ImageStore
+
+    store = ImageStore(_open_or_create(home))
+    for name in names or cluster.IMAGES:
+        source = cluster.IMAGES.get(name)
+        if source is None:
+            fail(f"{name} does not come with minipdk: choose from {', '.join(cluster.IMAGES)}, or build it")
+        console.print(f"Building the image {name} ...")
+        store.build(source.context, name, dockerfile=source.dockerfile, arguments=source.arguments, progress=_show_step)
+
+
 @image_app.command("run", context_settings={"allow_interspersed_args": False})
 def image_run(
     image: Annotated[str, typer.Argument(help="The image's name, NAME[:TAG].")],
@@ -289,7 +306,7 @@ def _open_or_create(home: Path | None) -> Home:
 def _repository_here() -> str:
     """The file:// URL of the Git repository around the current folder; empty outside of one."""
     git = subprocess.run(["git", "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=False)
-    return f"file://{git.stdout.strip()}" if git.returncode == 0 else ""
+    return Path(git.stdout.removesuffix("\n")).as_uri() if git.returncode == 0 else ""
 
 
 def _print_changes(started: cluster.Started) -> None:

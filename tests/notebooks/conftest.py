@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from course.labs import load
+from minipdk.common import home as homes
+from tests.conftest import share_images
 
 ROOT = Path(__file__).parents[2]
 MINIPDK = str(Path(sys.executable).with_name("minipdk"))
@@ -36,7 +38,7 @@ class CourseCluster:
         return result.stdout
 
     def start(self) -> None:
-        self.minipdk("start", "--course-git-url", f"file://{ROOT}")
+        self.minipdk("start", "--course-git-url", ROOT.as_uri())
         self.profile.write_text(self.minipdk("env", "--format", "dotenv"))
 
     def reset(self) -> None:
@@ -97,6 +99,8 @@ def course_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CourseC
     prepared.mkdir(parents=True)
     cluster = CourseCluster(folder / "home", folder / "profile.env", prepared)
     cluster.start()
+    share_images(homes.load(cluster.home))
+    cluster.minipdk("image", "pull")
     for image in load(ROOT).images:
         cluster.minipdk("image", "build", str(ROOT / image.folder), "-t", image.tag)
     yield cluster

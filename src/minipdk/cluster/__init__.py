@@ -8,10 +8,11 @@ controllers share; `profile` holds the variables that clients read.
 from minipdk.cluster.home import Settings
 from minipdk.cluster.lifecycle import ClusterError, ProcessStatus, Started, delete, is_running, reset, start, status, stop
 from minipdk.cluster.profile import environment
-from minipdk.cluster.services import PROCESSES, SERVICES
+from minipdk.cluster.services import IMAGES, PROCESSES, SERVICES
 from minipdk.cluster.supervisor import supervisor_pid
 
 __all__ = [
+    "IMAGES",
     "PROCESSES",
     "SERVICES",
     "ClusterError",

@@ -13,7 +13,7 @@ from importlib import import_module
 
 import aiohttp
 
-from minipdk.cluster.services import SERVICES
+from minipdk.cluster.services import IMAGES, SERVICES
 from minipdk.common import service
 from minipdk.common.home import Home
 from minipdk.controller.api import connect
@@ -38,7 +38,6 @@ async def _serve(home: Home) -> None:
 
 async def _run(home: Home) -> None:
     """Run the controllers until cancelled, or until one fails."""
-    images = {name: source for declared in SERVICES for name, source in declared.images.items()}
     names = [declared.name for declared in SERVICES if declared.process == service.CONTROLLERS]
     servers = [import_module(f"minipdk.services.{name}.server") for name in names]
     try:
@@ -48,7 +47,7 @@ async def _run(home: Home) -> None:
             asyncio.TaskGroup() as tasks,
             AsyncExitStack() as controllers,
         ):
-            workspace = Workspace(home, api, http, tasks, images)
+            workspace = Workspace(home, api, http, tasks, IMAGES)
             for server in servers:
                 await controllers.enter_async_context(server.running(workspace))
             await asyncio.get_running_loop().create_future()

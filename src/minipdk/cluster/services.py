@@ -24,6 +24,9 @@ SERVICES = (KUBERNETES, PACHYDERM, DETERMINED, INGRESS, NODE, KSERVE)
 VENDOR_PORTS = {port.name: port.number for service in SERVICES for port in service.ports}
 """The vendors' number of each port, by the name that the service declares."""
 
+IMAGES = {name: source for service in SERVICES for name, source in service.images.items()}
+"""The images that come with minipdk, by name."""
+
 
 @dataclass(frozen=True)
 class Process:

@@ -78,7 +78,10 @@ class Table:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """An image that comes with minipdk and is built on first use: its build context, Dockerfile and build arguments."""
+    """An image that comes with minipdk, built by `minipdk image pull` or on first use.
+
+    It has a build context, a Dockerfile and build arguments.
+    """
 
     context: Path
     dockerfile: Path

@@ -1,4 +1,4 @@
-"""The images of Pods, from the cluster's store. An image that comes with minipdk is built on first use."""
+"""The images of Pods, from the cluster's store. An image that comes with minipdk is built when it is missing."""
 
 from __future__ import annotations
 

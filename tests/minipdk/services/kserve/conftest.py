@@ -27,7 +27,7 @@ from kserve import (
     V1beta1TorchServeSpec,
 )
 from kubernetes import client as k8s
-from tests.conftest import ServiceProcess, new_home, wait_for
+from tests.conftest import ServiceProcess, new_home, share_images, wait_for
 
 from minipdk.common.home import Home
 from minipdk.images import Image, ImageStore
@@ -286,7 +286,9 @@ def web() -> Iterator[FakeWeb]:
 @pytest.fixture(scope="session")
 def image_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The home whose image store all tests of KServe share, so that each serving image is built once."""
-    return new_home(tmp_path_factory.mktemp("images") / "home")
+    home = new_home(tmp_path_factory.mktemp("images") / "home")
+    share_images(home)
+    return home
 
 
 @pytest.fixture(scope="module")

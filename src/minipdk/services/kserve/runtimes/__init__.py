@@ -1,7 +1,8 @@
 """The serving runtimes that come with the cluster: their ClusterServingRuntime manifests, and the images these name.
 
-A manifest is ``<name>.yaml``. The node builds an image on first use, from a Dockerfile in a folder here and the programs in
-`minipdk.services.kserve.predictors`; the model servers share a Dockerfile, with a list of requirements for each.
+A manifest is ``<name>.yaml``. `minipdk image pull` builds the images, or the node does on first use, from a Dockerfile in a
+folder here and the programs in `minipdk.services.kserve.predictors`; the model servers share a Dockerfile, with a list of
+requirements for each.
 """
 
 from __future__ import annotations

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from tests.minipdk.services.kserve.conftest import build_image
 
 from minipdk.common.home import Home
+from minipdk.images import ImageStore
 from minipdk.sandbox import PIPE, STDOUT, ContainerSpec, start
 from minipdk.services.kserve.runtimes import CONTEXT, FOLDER, IMAGES, MODEL_SERVERS, manifests
 
@@ -34,6 +38,24 @@ def test_an_image_that_is_built_is_found_and_built_again_only_after_a_change(ima
     first = build_image(image_home, name)
     assert build_image(image_home, name, lines.append) == first
     assert " ---> Using cache" in lines
+
+
+def pull(home: Home, *names: str) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).with_name("minipdk"), "image", "pull", *names, "--home", home.path]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_a_pull_makes_every_image_that_comes_with_minipdk(image_home: Home) -> None:
+    done = pull(image_home)
+    assert done.returncode == 0, done.stderr
+    assert {image.name for image in ImageStore(image_home).list()} >= IMAGES.keys()
+    assert [name for name in IMAGES if f"Building the image {name} ..." not in done.stdout] == []
+
+
+def test_a_pull_of_another_image_names_the_ones_that_there_are(image_home: Home) -> None:
+    done = pull(image_home, "nowhere:1.0")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("minipdk: nowhere:1.0 does not come with minipdk: choose from kserve/storage-initializer")
 
 
 def test_every_image_that_a_runtime_names_comes_with_minipdk() -> None:
