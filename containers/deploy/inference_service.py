@@ -89,12 +89,28 @@ def create_or_replace(client: KServeClient, service: V1beta1InferenceService) ->
 
 
 def wait_until_ready(client: KServeClient, name: str, namespace: str) -> None:
-    """Return once the service's predictor is ready."""
+    """Return once the service's predictor is ready. Raises DeploymentError with the reason when its revision has failed."""
     while not client.is_isvc_ready(name, namespace=namespace):
+        if reason := failure(client.get(name, namespace=namespace)):
+            raise DeploymentError(f"the InferenceService {namespace}/{name} cannot become ready: {reason}")
         print(f"The InferenceService {namespace}/{name} is not ready yet")
         time.sleep(POLL_SECONDS)
     status: dict[str, Any] = client.get(name, namespace=namespace).get("status", {})
     print(f"The InferenceService {namespace}/{name} is ready at {status.get('url', '')}")
+
+
+def failure(service: dict[str, Any]) -> str:
+    """The reason for which the newest revision has failed or KServe refuses the spec; empty while it may become ready."""
+    status = service.get("status", {})
+    if status.get("observedGeneration") not in (None, service["metadata"].get("generation")):
+        return ""
+    for condition in status.get("conditions", []):
+        if (condition["type"], condition["status"]) == ("PredictorConfigurationReady", "False"):
+            return str(condition.get("message") or condition.get("reason"))
+    model = status.get("modelStatus", {})
+    if model.get("transitionStatus") == "InvalidSpec":
+        return str(model.get("lastFailureInfo", {}).get("message"))
+    return ""
 
 
 def _exists(client: KServeClient, name: str, namespace: str) -> bool:

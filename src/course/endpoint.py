@@ -1,4 +1,4 @@
-"""Ask the churn endpoint: the request that notebook 05 writes out, for the notebooks after it."""
+"""Ask the churn endpoint, with the request that notebook 05 writes out, and find out why an endpoint has failed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,40 @@ from course.profile import Profile
 SERVICE = "customer-churn"
 MODEL = "customer-churn"
 TIMEOUT_SECONDS = 30
+NOT_FOUND = 404
+
+
+class EndpointError(RuntimeError):
+    """An InferenceService does not exist or cannot become ready; the message has the reason and the next command."""
+
+
+def failure(service: dict[str, Any]) -> str:
+    """The reason for which the newest revision of ``service`` has failed; empty while it is ready or may become so.
+
+    Knative sets the condition of a Configuration to False only when its newest revision has failed, and KServe sets the
+    transition to InvalidSpec when it refuses the spec. A model that could not be fetched yet
+    (BlockedByFailedLoad) is fetched again.
+    """
+    status = service.get("status", {})
+    if status.get("observedGeneration") not in (None, service["metadata"].get("generation")):
+        return ""
+    conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
+    configuration, model = conditions.get("PredictorConfigurationReady", {}), status.get("modelStatus", {})
+    if configuration.get("status") == "False":
+        return str(configuration.get("message") or configuration.get("reason") or "the predictor's revision failed")
+    if model.get("transitionStatus") == "InvalidSpec":
+        return str(model.get("lastFailureInfo", {}).get("message") or "KServe refuses the spec")
+    return ""
+
+
+def find(profile: Profile, name: str = SERVICE) -> dict[str, Any] | None:
+    """The InferenceService ``name``; None if there is none. Other errors of the API server are raised as they are."""
+    try:
+        return dict(profile.kserve.get(name, namespace=profile["KSERVE_NAMESPACE"]))
+    except RuntimeError as error:  # KServeClient raises it for every status, from the ApiException that has the status
+        if getattr(error.__context__, "status", None) != NOT_FOUND:
+            raise
+        return None
 
 
 def hostname(profile: Profile, name: str = SERVICE) -> str:

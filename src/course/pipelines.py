@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from course.catch_up import PROJECT
+from course.endpoint import EndpointError, failure, find
 from course.progress import wait_for
 
 if TYPE_CHECKING:
@@ -99,17 +100,25 @@ def files(profile: Profile, repo: str, commit: str = "master") -> list[str]:
 
 
 def wait_for_endpoint(profile: Profile, name: str, *, version: str = "", seconds: float = 300) -> dict[str, Any]:
-    """Wait until the InferenceService ``name`` is ready and serves model ``version`` (any, if empty); return it."""
+    """Wait until the InferenceService ``name`` is ready and serves model ``version`` (any, if empty); return it.
+
+    Raises EndpointError with the reason as soon as it cannot become ready, or if there is no such service.
+    """
+    namespace = profile["KSERVE_NAMESPACE"]
 
     def look() -> tuple[bool, str, dict[str, Any]]:
-        service: dict[str, Any] = profile.kserve.get(name, namespace=profile["KSERVE_NAMESPACE"])
+        service = find(profile, name)
+        if service is None:
+            raise EndpointError(f"there is no InferenceService {name} in the namespace {namespace}")
         status = service.get("status", {})
         conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
         ready = conditions.get("Ready", {})
         fresh = status.get("observedGeneration") in (None, service["metadata"].get("generation"))
         serves = not version or service["metadata"].get("annotations", {}).get("pach_id") == version
-        failure = status.get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
-        state = ready.get("message") or failure or ready.get("reason") or "not ready yet"
+        if serves and (reason := failure(service)):
+            raise EndpointError(f"{name} cannot become ready: {reason} (more: kubectl describe isvc {name} -n {namespace})")
+        failed = status.get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
+        state = ready.get("message") or failed or ready.get("reason") or "not ready yet"
         return ready.get("status") == "True" and fresh and serves, state, service
 
     return wait_for(f"endpoint {name}", look, seconds=seconds)

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+import course
 from course.labs import load
+from course.profile import REQUIRED
 from minipdk.common import home as homes
 from tests.conftest import share_images
 
@@ -105,3 +107,12 @@ def course_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CourseC
         cluster.minipdk("image", "build", str(ROOT / image.folder), "-t", image.tag)
     yield cluster
     cluster.minipdk("stop")
+
+
+@pytest.fixture
+def profile(course_cluster: CourseCluster, monkeypatch: pytest.MonkeyPatch) -> course.Profile:
+    """The profile of the cluster, for this process."""
+    for name in REQUIRED:
+        monkeypatch.setenv(name, "")  # restored afterwards: loading the profile sets them
+    monkeypatch.chdir(course_cluster.prepared)
+    return course.load(str(course_cluster.profile))

@@ -216,7 +216,7 @@ class Checks:
         hint = f"its STORAGE_URI is {uri}: finish step 11, then run the cell above again"
         check("the service is to serve 0003", uri == f"{BUCKET}/0003", hint)
         pod = self._endpoint.wait_until_broken()
-        check("the new revision's container has failed", pod, "")
+        check("the new revision's container has failed", pod, "it is ready: is there a model in 0003?")
         check("0002 goes on answering", self._endpoint.predict(OVERLAPPING) == [1], "was it promoted?")
 
     @step

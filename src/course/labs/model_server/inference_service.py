@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from course import Profile
+from course import Profile, endpoint
 from course.checks import CheckError
 from course.endpoint import hostname
 from course.progress import wait_for
@@ -24,10 +24,7 @@ class Endpoint:
 
     def find(self) -> dict[str, Any] | None:
         """The object, if it is there."""
-        try:
-            return dict(self._profile.kserve.get(self._name, namespace=self._namespace))
-        except RuntimeError:  # KServeClient raises it if there is no such service
-            return None
+        return endpoint.find(self._profile, self._name)
 
     def get(self) -> dict[str, Any]:
         """The object. Raises CheckError if it is not there."""
@@ -70,20 +67,10 @@ class Endpoint:
 
         def look() -> tuple[bool, str, str]:
             service = self.get()
-            status = service.get("status", {})
-            conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
-            seen = status.get("observedGeneration") == service["metadata"]["generation"]
-            newest, state = conditions.get("PredictorConfigurationReady", {}), status.get("modelStatus", {})
-            if seen and newest.get("status") == "False":
-                return True, "", newest.get("message", newest.get("reason", ""))
-            if (
-                seen
-                and conditions.get("Ready", {}).get("status") == "True"
-                and state.get("transitionStatus", "UpToDate") == "UpToDate"
-            ):
-                return True, "", ""
-            messages = (condition["message"] for condition in conditions.values() if condition.get("message"))
-            return False, next(messages, "starting"), ""
+            failure = endpoint.failure(service)
+            conditions = service.get("status", {}).get("conditions", [])
+            messages = (condition["message"] for condition in conditions if condition.get("message"))
+            return bool(failure) or _is_ready(service), next(messages, "starting"), failure
 
         return wait_for(self._name, look)
 
@@ -91,13 +78,22 @@ class Endpoint:
         return list(self._profile.kubernetes.list_namespaced_pod(self._namespace, label_selector=self.label).items)
 
     def wait_until_broken(self) -> str:
-        """Wait until the server in one of its Pods has failed; return the Pod's name."""
+        """Wait until the server in one of its Pods has failed; return the Pod's name, or "" if the new revision is ready."""
 
         def look() -> tuple[bool, str, str]:
             failed = [pod.metadata.name for pod in self._pods() if _has_failed(pod)]
-            return bool(failed), "the new revision is starting", "".join(failed[:1])
+            settled = bool(failed) or _is_ready(self.get())
+            return settled, "the new revision is starting", "".join(failed[:1])
 
         return wait_for(self._name, look)
+
+
+def _is_ready(service: dict[str, Any]) -> bool:
+    """Whether the newest generation of ``service`` is ready and its roll-out complete."""
+    status = service.get("status", {})
+    ready = any((condition["type"], condition["status"]) == ("Ready", "True") for condition in status.get("conditions", []))
+    up_to_date = status.get("modelStatus", {}).get("transitionStatus", "UpToDate") == "UpToDate"
+    return ready and up_to_date and status.get("observedGeneration") == service["metadata"]["generation"]
 
 
 def storage_uri(predictor: Mapping[str, Any]) -> str:
