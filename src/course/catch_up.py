@@ -38,12 +38,17 @@ def catch_up(profile_name: str, *, before: int) -> Profile:
     return profile
 
 
+def executed_copy(notebook: Path, profile: Profile) -> Path:
+    """The path of the copy that `execute` makes of ``notebook``."""
+    return profile.root / "build" / notebook.resolve().parent.name / notebook.name
+
+
 def execute(notebook: Path, profile: Profile) -> Path:
     """Execute ``notebook`` with papermill; return the executed copy, in build/ below the name of the notebook's folder."""
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    target = profile.root / "build" / notebook.resolve().parent.name / notebook.name
+    target = executed_copy(notebook, profile)
     target.parent.mkdir(parents=True, exist_ok=True)
     papermill.execute_notebook(
         notebook,

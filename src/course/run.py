@@ -13,12 +13,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import nbformat
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from course import endpoint
-from course.catch_up import execute
+from course.catch_up import execute, executed_copy
 from course.labs import Lab, LabError
 from course.labs import load as load_labs
 from course.profile import Profile, ProfileError, load
@@ -70,6 +71,7 @@ def _solution(lab: Lab) -> str:
 
 def run_all(notebooks: list[Path], profile: Profile) -> list[Path]:
     """Execute ``notebooks`` in order with a progress bar; exit with the failing cell's message when one fails."""
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
     copies = []
@@ -81,12 +83,33 @@ def run_all(notebooks: list[Path], profile: Profile) -> list[Path]:
             began = time.monotonic()
             try:
                 copies.append(execute(notebook, profile))
-            except PapermillExecutionError as error:
+            except (PapermillExecutionError, DeadKernelError, KeyboardInterrupt) as error:
                 progress.stop()
-                sys.exit(f"course: {notebook.name}, cell {error.exec_count}: {error.ename}: {error.evalue}")
+                sys.exit(f"course: {notebook.name}, {last_cell(executed_copy(notebook, profile))}: {reason(error)}")
             progress.console.print(f"  {notebook.name}  {time.monotonic() - began:.1f} s")
             progress.advance(task)
     return copies
+
+
+def last_cell(copy: Path) -> str:
+    """The last cell that ran in the executed ``copy``: its number among the notebook's code cells, and its first line."""
+    code = [cell for cell in nbformat.read(copy, as_version=4).cells if cell.cell_type == "code"]
+    code = [cell for cell in code if "injected-parameters" not in cell.metadata.get("tags", [])]
+    started = [number for number, cell in enumerate(code, start=1) if cell.metadata.get("papermill", {}).get("start_time")]
+    if not started:
+        return "before its first cell"
+    return f"cell {started[-1]} ({code[started[-1] - 1].source.strip().partition(chr(10))[0]})"
+
+
+def reason(error: BaseException) -> str:
+    """Why a notebook ended early, in one line."""
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(error, PapermillExecutionError):
+        return f"{error.ename}: {error.evalue}"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return "its kernel was killed: is there enough memory? (`dmesg` names processes that were killed for it)"
 
 
 def show_predictions(profile: Profile) -> None:
