@@ -17,16 +17,18 @@ WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 8)))
 .PHONY: help setup environment tools cluster course iris model-server lab labs test test-quick check format lock bench notebooks clean
 
 help:  ## List these commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@echo; echo "For maintainers:"
+	@grep -hE '^[a-z-]+:.*##m ' $(MAKEFILE_LIST) | sed -E 's/:.*##m /\t/' | expand -t 16
 
 course: setup  ## From a bare clone to a churn prediction: set up, then run notebooks 01-07
 	@$(BIN)/python -m course.run
 
 iris: setup  ## Set up, then run the solution of "Iris: a pipeline in eleven steps"
-	@$(BIN)/python -m course.run iris-pipeline
+	@$(BIN)/python -m course.run iris-pipeline $(if $(START_OVER),--start-over)
 
 model-server: setup  ## Set up, then run the solution of "A model server of your own"
-	@$(BIN)/python -m course.run model-server
+	@$(BIN)/python -m course.run model-server $(if $(START_OVER),--start-over)
 
 lab: setup  ## Set up, then open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) \
@@ -63,40 +65,39 @@ $(VENV)/.tools: $(VENV)/.installed requirements/test.lock
 	@$(BIN)/python requirements/install.py --test
 	@touch $@
 
-test: tools  ## The whole test suite, notebooks included
+test: tools  ##m The whole test suite, notebooks included
 	@$(BIN)/python sample-data/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) $(PYTEST_OPTIONS)
 
-test-quick: tools  ## The tests without notebooks, soaks and image builds, for work in progress
+test-quick: tools  ##m The tests without notebooks, soaks and image builds, for work in progress
 	@$(BIN)/python sample-data/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) -m "not slow" $(PYTEST_OPTIONS)
 
-check: tools  ## Format, lint, types, layering and plain English
+check: tools  ##m Format, lint, types, layering and plain English
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.repository.language
 
-format: tools  ## Format the code
+format: tools  ##m Format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-lock: tools  ## Write requirements/*.lock from requirements.txt and requirements/test.txt; `make lock UPGRADE=1` renews versions
+lock: tools  ##m Write requirements/*.lock from requirements.txt and requirements/test.txt; `make lock UPGRADE=1` renews versions
 	@$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
-notebooks: setup  ## Run the notebooks on an emptied cluster and store their outputs in them, to be committed
-	@$(BIN)/minipdk reset --yes
-	@$(BIN)/minipdk start
+notebooks: setup  ##m Run the notebooks on an empty cluster and store their outputs in them, to be committed
 	@$(BIN)/python -m course.run --store
 	@$(BIN)/python -m course.run --store $$($(BIN)/python -m course.labs solutions)
 	@$(MAKE) --no-print-directory labs
 
-labs: environment  ## Generate labs/ from solutions/, over the answers in it; to be committed
+labs: environment  ##m Generate labs/ from solutions/, to be committed; OVERWRITE=1 replaces answers in it
+	@$(if $(OVERWRITE),,$(BIN)/python -m course.labs unchanged)
 	@$(BIN)/python -m course.model_server sklearn solutions/model-server/packages/sklearn --marked
-	@$(BIN)/python -m course.labs
+	@$(BIN)/python -m course.labs $(if $(OVERWRITE),--overwrite)
 
-bench: tools course  ## Run the course, then measure; prints medians and ratios
+bench: tools course  ##m Run the course, then measure; prints medians and ratios
 	@for script in $(basename $(notdir $(wildcard tests/benchmarks/[a-z]*.py))); do \
 		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script || exit 1; \
 	done

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from course import endpoint
 from course.catch_up import execute, executed_copy
-from course.labs import Lab, LabError
+from course.labs import Lab, LabError, work
 from course.labs import load as load_labs
 from course.profile import Profile, ProfileError, load
 from course.store import store_outputs
@@ -35,16 +35,22 @@ def main() -> None:
         "notebooks", nargs="*", help="labs, whose solutions run, or paths of notebooks [default: notebooks/*.ipynb]"
     )
     parser.add_argument("--store", action="store_true", help="write the outputs into the notebooks themselves")
+    parser.add_argument("--start-over", action="store_true", help="run a lab's solution over other work in its project")
     parser.add_argument("--profile", default="embedded", help="profiles/NAME.env [default: embedded]")
     arguments = parser.parse_args()
     try:
         profile = load(arguments.profile)
         profile.compare_cluster()
         notebooks = find_notebooks(arguments.notebooks, profile.root)
-    except (ProfileError, LabError) as error:
+        labs = [load_labs(profile.root).lab(name) for name in arguments.notebooks if not name.endswith(".ipynb")]
+        if not arguments.start_over:
+            check_work(profile, labs, storing=arguments.store and not arguments.notebooks)
+    except (ProfileError, LabError, work.WorkError) as error:
         sys.exit(f"course: {error}")
     began = time.monotonic()
     copies = run_all(notebooks, profile)
+    for lab in labs:
+        work.record_run(profile, lab)
     if arguments.store:
         for copy, notebook in zip(copies, notebooks, strict=True):
             store_outputs(copy, notebook)
@@ -67,6 +73,14 @@ def _solution(lab: Lab) -> str:
     if not lab.notebook:
         raise LabError(f"the lab {lab.name} has no notebook yet: its solution is the folder {lab.solution}")
     return lab.solution
+
+
+def check_work(profile: Profile, labs: list[Lab], *, storing: bool) -> None:
+    """Raise WorkError if the run would destroy work in a project of ``labs``, or if ``storing`` with a cluster in use."""
+    if storing:
+        work.check_cluster(profile)
+    for lab in labs:
+        work.check_project(profile, lab)
 
 
 def run_all(notebooks: list[Path], profile: Profile) -> list[Path]:

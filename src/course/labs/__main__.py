@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from course.labs import Index, LabError, load
+from course.labs import Index, LabError, load, work
 from course.labs.generator import MarkerError, replace_labs
 from course.labs.readme import with_table
 from course.profile import ProfileError, find_root
@@ -18,17 +18,24 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=["generate", "images", "solutions"],
+        choices=["generate", "unchanged", "images", "solutions"],
         default="generate",
-        help="generate labs/ [default], print each image's folder and name, or print the labs with a solution to run",
+        help="generate labs/ [default], fail if generated files have changes that are not in Git, print each image's folder "
+        "and name, or print the labs with a solution to run",
     )
-    action = parser.parse_args(arguments).action
+    parser.add_argument("--overwrite", action="store_true", help="generate labs/ over answers that are not in Git")
+    chosen = parser.parse_args(arguments)
+    action = chosen.action
     try:
         root = find_root()
         index = load(root)
+        if action == "unchanged":
+            work.check_files(root)
         if action == "generate":
+            if not chosen.overwrite:
+                work.check_files(root, ("labs",))
             generate(root, index)
-    except (LabError, MarkerError, ProfileError) as error:
+    except (LabError, MarkerError, ProfileError, work.WorkError) as error:
         sys.exit(f"course.labs: {error}")
     if action == "images":
         print(*(f"{image.folder} {image.tag}" for image in index.images), sep="\n")  # noqa: T201

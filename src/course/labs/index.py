@@ -37,6 +37,7 @@ class Lab:
     solution: str
     notebook: str = ""
     target: str = ""
+    project: str = ""
     images: tuple[Image, ...] = field(default=())
 
 

@@ -112,7 +112,7 @@ def test_the_makefile_has_a_target_for_every_lab_with_a_solution_to_run() -> Non
     makefile = (ROOT / "Makefile").read_text()
     for lab in load(ROOT).runnable:
         rule = f'{lab.target}: setup  ## Set up, then run the solution of "{lab.title}"\n'
-        assert f"\n{rule}\t@$(BIN)/python -m course.run {lab.name}\n" in makefile
+        assert f"\n{rule}\t@$(BIN)/python -m course.run {lab.name} $(if $(START_OVER),--start-over)\n" in makefile
 
 
 def test_the_readme_lists_every_lab() -> None:
