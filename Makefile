@@ -7,14 +7,20 @@ export MINIPDK_HOME ?= $(CURDIR)/.minipdk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Another Python's packages and start-up files stay out of this environment's.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE
+# Files are UTF-8, whatever the locale.
+export PYTHONUTF8 := 1
 # A notebook's `!` forks only to run a command; gRPC's own fork handlers break about one in ten of these.
 export GRPC_ENABLE_FORK_SUPPORT := 0
 
 # One worker more than cores, because many tests wait for a cluster's own pauses; each worker needs about 1 GiB of memory.
 WORKERS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 8)))
 
+# The build of torch: `make setup TORCH=gpu` asks for the CUDA build, and its environment stays with it.
+TORCH ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
+INSTALLED := $(VENV)/.installed-$(TORCH)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup environment tools cluster course iris model-server lab labs test test-quick check format lock bench notebooks clean
+.PHONY: help setup environment cluster course iris model-server lab labs test test-quick check format lock bench notebooks clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,43 +54,39 @@ cluster: environment
 	@$(BIN)/minipdk start --course-git-url "$$($(BIN)/python -c 'from pathlib import Path; print(Path.cwd().as_uri())')" \
 		--profile profiles/embedded.env
 
-environment: $(VENV)/.installed
+environment: $(INSTALLED)
 
-$(VENV)/.installed: requirements/course.lock requirements/cpu.lock requirements/gpu.lock requirements/install.py pyproject.toml
+$(INSTALLED): requirements/course.lock requirements/test.lock requirements/$(TORCH).lock requirements/overrides.txt \
+		requirements/install.py pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: install Python 3.11 or run make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Making the Python environment $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python requirements/install.py
+	@rm -f $(VENV)/.installed-*
+	@$(BIN)/python requirements/install.py --torch $(TORCH)
 	@# Without this JupyterLab offers to fetch its news, in a pop-up over the first notebook.
 	@$(BIN)/jupyter labextension disable "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1
 	@touch $@
 
-tools: $(VENV)/.tools
-
-$(VENV)/.tools: $(VENV)/.installed requirements/test.lock
-	@$(BIN)/python requirements/install.py --test
-	@touch $@
-
-test: tools  ##m The whole test suite, notebooks included
+test: environment  ##m The whole test suite, notebooks included
 	@$(BIN)/python sample-data/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) $(PYTEST_OPTIONS)
 
-test-quick: tools  ##m The tests without notebooks, soaks and image builds, for work in progress
+test-quick: environment  ##m The tests without notebooks, soaks and image builds, for work in progress
 	@$(BIN)/python sample-data/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) -m "not slow" $(PYTEST_OPTIONS)
 
-check: tools  ##m Format, lint, types, layering and plain English
+check: environment  ##m Format, lint, types, layering and plain English
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.repository.language
 
-format: tools  ##m Format the code
+format: environment  ##m Format the code
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-lock: tools  ##m Write requirements/*.lock from requirements.txt and requirements/test.txt; `make lock UPGRADE=1` renews versions
+lock: environment  ##m Write requirements/*.lock from requirements.txt and requirements/test.txt; `make lock UPGRADE=1` renews versions
 	@$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
 notebooks: setup  ##m Run the notebooks on an empty cluster and store their outputs in them, to be committed
@@ -97,7 +99,7 @@ labs: environment  ##m Generate labs/ from solutions/, to be committed; OVERWRIT
 	@$(BIN)/python -m course.model_server sklearn solutions/model-server/packages/sklearn --marked
 	@$(BIN)/python -m course.labs $(if $(OVERWRITE),--overwrite)
 
-bench: tools course  ##m Run the course, then measure; prints medians and ratios
+bench: course  ##m Run the course, then measure; prints medians and ratios
 	@for script in $(basename $(notdir $(wildcard tests/benchmarks/[a-z]*.py))); do \
 		echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.$$script || exit 1; \
 	done

@@ -1,29 +1,37 @@
 """Install the locked packages into this Python's environment and show progress: ``python requirements/install.py``.
 
-Each file that pip downloads must have a hash of the lock. torch exists in two builds (see `lock.py`): the CPU build is tried
-first, because the other one brings 2 to 3 GB of GPU libraries. pip runs with ``--no-deps``: the locks are complete, and the
-CUDA build's libraries are in a lock that is installed only with that build. ``pip check`` confirms the result.
+Each file that pip downloads must have a hash of the lock. torch comes in two builds, each with a lock (see `lock.py`): the
+CPU build, unless ``--torch gpu`` asks for the CUDA build and its libraries. pip runs with ``--no-deps``: the locks are
+complete. ``pip check`` confirms the result.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+"""PyTorch's own index of CPU builds, for when pip's indexes have none: PyPI has only CUDA builds for Linux."""
+GIB = 1 << 30
+LEAST_DISK = {"cpu": 4 * GIB, "gpu": 9 * GIB}
+"""The disk space that an installation takes, pip's temporary files and cache included."""
 PAUSE = 5.0
 """Seconds between two lines of progress."""
+NOT_FOUND = "No matching distribution found"
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 
 
@@ -71,7 +79,12 @@ def pip(*arguments: str, total: int = 1) -> None:
     """Run pip and print its progress every few seconds. Raises PipError."""
     progress = Progress(total)
     started = time.monotonic()
-    with subprocess.Popen([*PIP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    command = [*PIP, *arguments]
+    # Under LC_ALL=C setuptools cannot write the path of a clone that has non-ASCII letters.
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", env=environment
+    ) as process:
         reader = threading.Thread(target=_read, args=(process, progress))
         reader.start()
         while reader.is_alive():
@@ -93,45 +106,86 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def install(*locks: str) -> None:
-    """Install the packages of the lock files ``locks``."""
+def install(*locks: str, options: Sequence[str] = ()) -> None:
+    """Install the packages of the lock files ``locks``, with further ``options`` of pip."""
     paths = [FOLDER / f"{lock}.lock" for lock in locks]
     total = sum(len(re.findall(r"^[a-z0-9]", path.read_text(), re.M)) for path in paths)
     files = [option for path in paths for option in ("-r", str(path))]
-    pip("install", "--require-hashes", "--no-deps", "--progress-bar=off", *files, total=total)
+    pip("install", "--require-hashes", "--no-deps", "--progress-bar=off", *options, *files, total=total)
 
 
-def needs_gpu_libraries() -> bool:
-    """Whether the installed torch is a CUDA build for this machine."""
-    from packaging.requirements import Requirement
+def install_torch(build: str) -> None:
+    """Install the ``build`` of torch, cpu or gpu. Raises PipError, with the remedies if no index has the CPU build."""
+    if build == "gpu":
+        say("Installing torch's CUDA build and its GPU libraries (3 GB) ...")
+        install("gpu")
+        return
+    say("Installing torch's CPU build ...")
+    try:
+        install("cpu")
+    except PipError as error:
+        if NOT_FOUND not in str(error):
+            raise
+        say(f"pip's indexes do not have it: looking in {CPU_INDEX} ...")
+        _install_from_pytorch()
 
-    requirements = [Requirement(line) for line in metadata.requires("torch") or ()]
-    return any(
-        requirement.name.startswith("nvidia-") and (not requirement.marker or requirement.marker.evaluate({"extra": ""}))
-        for requirement in requirements
-    )
+
+def _install_from_pytorch() -> None:
+    try:
+        install("cpu", options=["--retries=2", "--index-url", CPU_INDEX])
+    except PipError as error:
+        if NOT_FOUND not in str(error):
+            raise
+        raise PipError(
+            f"neither pip's indexes nor {CPU_INDEX} have torch's CPU build for this machine, or they cannot be reached.\n"
+            "Name a mirror that has it in pip's configuration (PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS), or run\n"
+            "`make setup TORCH=gpu`, which installs PyPI's CUDA build with its GPU libraries (3 GB)."
+        ) from None
+
+
+def make_links_relative() -> None:
+    """Let the course's .pth file name src/ relative to itself.
+
+    Python 3.11 decodes such files in the locale's encoding: under LC_ALL=C it finds no folder with non-ASCII letters.
+    """
+    for link in SITE_PACKAGES.glob("__editable__.pdk_course-*.pth"):
+        link.write_text(os.path.relpath(ROOT / "src", SITE_PACKAGES) + "\n", encoding="ascii")
+
+
+def overridden() -> dict[str, str]:
+    """The pins of overrides.txt, by package."""
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (FOLDER / "overrides.txt").read_text(), re.M))
+
+
+def accept_overrides(site_packages: Path) -> None:
+    """Let installed packages accept any version of the overridden ones, so that pip keeps these when it builds images."""
+    names = "|".join(overridden())
+    for path in site_packages.glob("*.dist-info/METADATA"):
+        text = path.read_text(encoding="utf-8")
+        accepting = re.sub(rf"^(Requires-Dist: (?:{names}))\b[ (<>=!~0-9.,)]*(?=;|$)", r"\1", text, flags=re.M)
+        if accepting != text:
+            path.write_text(accepting, encoding="utf-8")
+
+
+def check_disk(build: str) -> None:
+    """End with a sentence if the disk cannot take the packages."""
+    free, needed = shutil.disk_usage(ROOT).free, LEAST_DISK[build]
+    if free < needed and not any(SITE_PACKAGES.glob("torch-*.dist-info")):
+        sys.exit(f"the environment needs {needed // GIB} GiB of disk space, and {ROOT} has {free / GIB:.1f} GiB left")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--test", action="store_true", help="install the test and lint tools, into the course's environment")
-    if parser.parse_args().test:
-        say("Installing the test and lint tools ...")
-        install("test")
-        return
-    say("Looking for torch's CPU build ...")
-    try:
-        install("cpu")
-    except PipError:
-        say("pip finds only PyPI's build, which brings GPU libraries (2 to 3 GB). To install the CPU build instead, add")
-        say("PyTorch's index of CPU builds to pip's configuration (PIP_EXTRA_INDEX_URL) and run this command again.")
-    say("Installing the locked packages of the course (once, two to five minutes) ...")
-    install("course")
-    if needs_gpu_libraries():
-        say("Installing the GPU libraries of torch's CUDA build ...")
-        install("gpu")
+    parser.add_argument("--torch", choices=LEAST_DISK, default="cpu", help="the build of torch [default: cpu]")
+    build = parser.parse_args().torch
+    check_disk(build)
+    install_torch(build)
+    say("Installing the locked packages of the course and its tests (once, two to five minutes) ...")
+    install("course", "test")
+    accept_overrides(SITE_PACKAGES)
     say("Installing the course itself ...")
     pip("install", "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+    make_links_relative()
     pip("check")
 
 

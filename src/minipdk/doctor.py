@@ -49,7 +49,8 @@ def _program(name: str, purpose: str, *, needed: bool) -> Check:
 
 def _disk(path: Path) -> Check:
     free = shutil.disk_usage(path).free
-    return Check("disk space", free >= LEAST_DISK, f"{free / GIB:.1f} GiB free", "free at least 2 GiB or use --home")
+    remedy = "a cluster needs 2 GiB beside its environment: free some or use --home"
+    return Check("disk space", free >= LEAST_DISK, f"{free / GIB:.1f} GiB free", remedy)
 
 
 def _memory() -> Check:
