@@ -21,6 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+GIT = ("git", "-c", f"safe.directory={ROOT}")
+"""Git, for a clone that may be another user's, as in a container job."""
+
 WORDS = 10_000
 LONGEST_SUBJECT = 72
 FOLDERS = ("src", "tests", "docs", "notebooks", "solutions", "containers", "pipelines", "sample-data")
@@ -124,7 +127,7 @@ def bindings(path: Path) -> Counter[str]:
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", *FOLDERS, *FILES], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run([*GIT, "ls-files", *FOLDERS, *FILES], cwd=ROOT, capture_output=True, text=True, check=True)
     kinds = {".py", ".md", ".ipynb", ".sh", ".toml", ".yaml", ".yml"}
     paths = [ROOT / name for name in listed.stdout.splitlines() if ROOT / name != Path(__file__)]  # the table above
     return [path for path in paths if path.is_file() and (path.suffix in kinds or path.name in ("Makefile", "Dockerfile"))]
@@ -148,10 +151,10 @@ def count_words(paths: list[Path]) -> int:
 
 def long_subjects() -> list[str]:
     """The commit subjects since the branch left main, or of main since its remote's, that are too long."""
-    base = subprocess.run(["git", "rev-parse", "-q", "--verify", "origin/main"], cwd=ROOT, capture_output=True, text=True)
+    base = subprocess.run([*GIT, "rev-parse", "-q", "--verify", "origin/main"], cwd=ROOT, capture_output=True, text=True)
     if base.returncode:
         return []
-    log = subprocess.run(["git", "log", "--format=%s", "origin/main..HEAD"], cwd=ROOT, capture_output=True, text=True)
+    log = subprocess.run([*GIT, "log", "--format=%s", "origin/main..HEAD"], cwd=ROOT, capture_output=True, text=True)
     return [subject for subject in log.stdout.splitlines() if len(subject) > LONGEST_SUBJECT]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from tests.repository.language import GIT
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -41,7 +42,7 @@ def anchors(page: Path) -> set[str]:
 
 def tracked_folders() -> set[str]:
     """The folders of the repository and of src/minipdk that git tracks, two levels deep each."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run([*GIT, "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     folders = {parent.as_posix() for line in listed.splitlines() for parent in Path(line).parents} - {"."}
     return {folder for folder in folders if folder.count("/") < (4 if folder.startswith("src/minipdk/") else 2)}
 
