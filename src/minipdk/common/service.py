@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -36,6 +37,7 @@ CONTROLLERS = "serving"
 """The process that all controllers share."""
 
 CLAIM_SECONDS = 5.0
+OPEN_FILES = 1 << 16
 
 stopping = threading.Event()
 """Set by SIGTERM or SIGINT. A service that waits for anything else waits for this too."""
@@ -122,6 +124,7 @@ def run(name: str, serve: Callable[[Home], None]) -> None:
     )
     if arguments.supervisor and not die_with_parent(arguments.supervisor):
         sys.exit("the supervisor has ended")
+    _allow_many_connections()
     signal.pthread_sigmask(signal.SIG_SETMASK, set())  # the supervisor blocks some and children inherit that
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -131,6 +134,12 @@ def run(name: str, serve: Callable[[Home], None]) -> None:
             serve(home)
     except (StartError, HomeError, PortError) as error:
         sys.exit(str(error))
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files, which is 1024 by default in a login session, as far as the system allows."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, OPEN_FILES)), most))
 
 
 @contextlib.contextmanager

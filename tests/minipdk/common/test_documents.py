@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from minipdk.common.documents import DEEPEST, MOST_VALUES, DocumentError, check_json, check_yaml, read_json
 
 values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5)),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda nested: st.one_of(st.lists(nested, max_size=4), st.dictionaries(st.text(max_size=3), nested, max_size=4)),
     max_leaves=12,
 )

@@ -23,6 +23,9 @@ from minipdk.services.determined.model import (
 )
 from minipdk.services.determined.store import Store
 
+LARGEST_STEPS = 1 << 31
+"""Steps are 32-bit numbers in Determined's messages."""
+
 
 class Checkpoints:
     def __init__(self, store: Store, metrics: Metrics) -> None:
@@ -42,8 +45,8 @@ class Checkpoints:
         except ValueError:
             raise InvalidArgumentError(f"uuid: {uuid!r} is not a UUID") from None
         steps = metadata.get("steps_completed")
-        if not isinstance(steps, int):
-            raise InvalidArgumentError("metadata.steps_completed is required and must be a number")
+        if not isinstance(steps, int) or isinstance(steps, bool) or not 0 <= steps < LARGEST_STEPS:
+            raise InvalidArgumentError("metadata.steps_completed is required and must be a number of batches")
         self._store.checkpoints.save(
             Checkpoint(
                 uuid=uuid,

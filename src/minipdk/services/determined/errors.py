@@ -9,7 +9,9 @@
     ├── UnauthenticatedError     401  no token, or one that this master did not issue or that has expired
     ├── PermissionDeniedError    403  a wrong user name or password, or an action for administrators
     ├── NotFoundError            404  the noun does not exist
+    ├── StalledBodyError         408  the body stopped coming
     ├── AlreadyExistsError       409  the name is taken
+    ├── TooLargeError            413  the body is larger than Determined's clients send
     └── UnsupportedError         501  Determined has it, this master does not
 
 A response has Determined's shape: ``{"error": {"code": <gRPC code>, "reason": <its name>, "error": <message>}}``.
@@ -59,8 +61,16 @@ class NotFoundError(MasterError):
     status, code, reason = 404, 5, "NotFound"
 
 
+class StalledBodyError(MasterError):
+    status, code, reason = 408, 4, "DeadlineExceeded"
+
+
 class AlreadyExistsError(MasterError):
     status, code, reason = 409, 6, "AlreadyExists"
+
+
+class TooLargeError(MasterError):
+    status, code, reason = 413, 8, "ResourceExhausted"
 
 
 class UnsupportedError(MasterError):

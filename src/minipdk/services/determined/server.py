@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from minipdk.common import service, web
+from minipdk.common import service
 from minipdk.common.home import Home
+from minipdk.common.web.server import serve as serve_http
 from minipdk.services.determined.api import ENDPOINTS, OPEN
-from minipdk.services.determined.api.http import application
+from minipdk.services.determined.api.http import application, policy
 from minipdk.services.determined.master import Master
 from minipdk.services.determined.service import SERVICE
 
@@ -33,7 +34,8 @@ def serve(home: Home) -> None:
         yield
         master.stop()
 
-    web.serve(application(master.parts, ENDPOINTS, OPEN, lifespan=lifespan), home.port("determined"))
+    app = application(master.parts, ENDPOINTS, lifespan=lifespan)
+    serve_http(app, home.port("determined"), policy(master.users, OPEN))
 
 
 if __name__ == "__main__":

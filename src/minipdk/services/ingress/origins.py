@@ -1,4 +1,4 @@
-"""`minipdk.common.origins` in Lua, for Envoy: it refuses an unsafe request that a web page of another origin made."""
+"""`minipdk.common.web.origins` in Lua, for Envoy: it refuses an unsafe request that a web page of another origin made."""
 
 from __future__ import annotations
 

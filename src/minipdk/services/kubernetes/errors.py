@@ -8,6 +8,7 @@
     |-- UnknownPathError           404 (plain text)  no such resource or version, answered as an API server does
     |-- MethodNotAllowedError      405 MethodNotAllowed       the resource does not have this verb
     |-- NotAcceptableError         406 NotAcceptable          none of the Accept header's types can be produced
+    |-- StalledBodyError           408 Timeout                the body stopped coming
     |-- AlreadyExistsError         409 AlreadyExists          the name is taken
     |-- ConflictError              409 Conflict               the object has changed since it was read
     |-- ApplyConflictError         409 Conflict               another manager owns an applied field
@@ -110,6 +111,10 @@ class NotAcceptableError(ApiError):
 
     def __init__(self, accepted: Sequence[str]) -> None:
         super().__init__(f"only the following media types are accepted: {', '.join(accepted)}")
+
+
+class StalledBodyError(ApiError):
+    code, reason = 408, "Timeout"
 
 
 class AlreadyExistsError(ApiError):

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from minipdk.common import service, web
+from minipdk.common import service
 from minipdk.common.home import Home
+from minipdk.common.web.server import serve as serve_http
 from minipdk.services.kubernetes.api.app import Api
 from minipdk.services.kubernetes.bootstrap import furnish_cluster
 from minipdk.services.kubernetes.certificates import ensure_tls, server_certificate, server_key
@@ -41,7 +42,7 @@ def serve(home: Home) -> None:
 
     app = api.app(lifespan=stop_watches)
     port = home.port("kubernetes")
-    web.serve(app, port, certificate=server_certificate(home), key=server_key(home))
+    serve_http(app, port, api.policy(), certificate=server_certificate(home), key=server_key(home))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import functools
 
-from minipdk.common import service, web
+from minipdk.common import service
 from minipdk.common.home import Home
+from minipdk.common.web.server import serve as serve_http
 from minipdk.services.pachyderm import callers, rpc
 from minipdk.services.pachyderm.api.admin import AdminServicer, EnterpriseServicer, LicenseServicer, VersionServicer
 from minipdk.services.pachyderm.api.auth import AuthServicer, InactiveServicer
@@ -19,7 +20,7 @@ from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
 from minipdk.services.pachyderm.pps.api.servicer import PpsServicer
 from minipdk.services.pachyderm.pps.system import Pps
 from minipdk.services.pachyderm.roles import Access
-from minipdk.services.pachyderm.s3.api import gateway
+from minipdk.services.pachyderm.s3.api.gateway import Gateway
 from minipdk.services.pachyderm.s3.chunk_urls import ChunkUrls
 from minipdk.services.pachyderm.service import SERVICE
 
@@ -45,7 +46,8 @@ def serve(home: Home) -> None:
     pfs.garbage.start()
     server.start()
     try:
-        web.serve(gateway.application(home, pfs, pps.s3_view, chunk_urls.route), home.port("s3"))
+        gateway = Gateway(home, pfs, pps.s3_view)
+        serve_http(gateway.application(chunk_urls.route), home.port("s3"), gateway.policy())
     finally:
         pps.stop()
         pfs.triggers.stop()

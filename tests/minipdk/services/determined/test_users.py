@@ -69,7 +69,7 @@ def test_only_an_administrator_adds_users(cluster: Cluster) -> None:
 @pytest.mark.parametrize("call", ["GET /api/v1/templates", "PUT /api/v1/models", "POST /api/v1/notebooks", "GET /proxy/x"])
 def test_unsupported_call_is_refused_by_name(cluster: Cluster, call: str) -> None:
     method, path = call.split()
-    answer = requests.request(method, cluster.url + path)
+    answer = requests.request(method, cluster.url + path, headers={"Authorization": f"Bearer {cluster.session().token}"})
     assert answer.status_code == 501
     assert answer.json()["error"] == {"code": 12, "reason": "Unimplemented", "error": f"{call} is not supported by minipdk"}
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.conftest import free_ports
 from tests.minipdk.services.ingress.conftest import HOST, LIMITS, NAME, Ingress, echo, never, serving
 
-from minipdk.common import origins
+from minipdk.common.web import origins
 from minipdk.controller.routes import Backend, Traffic
 
 pytestmark = pytest.mark.anyio
@@ -141,7 +141,7 @@ ORIGINS = st.one_of(st.none(), st.just("null"), st.builds("{}://{}".format, st.s
 
 
 async def test_the_rule_for_other_origins_is_that_of_every_server(ingress: Ingress) -> None:
-    """The same requests pass and fail here, in Lua, as `minipdk.common.origins` says."""
+    """The same requests pass and fail here, in Lua, as `minipdk.common.web.origins` says."""
 
     async def ask(method: str, host: str, origin: str | None, site: str | None) -> None:
         given = {"Host": host, "Origin": origin, "Sec-Fetch-Site": site}

@@ -106,12 +106,11 @@ def start_run(call: Call, trials: Trials, experiments: Experiments) -> Json:
 
 def report_metrics(call: Call, trials: Trials, metrics: Metrics) -> Json:
     report = call.body.get("metrics") or {}
-    run_id = report.get("trialRunId")
     metrics.report(
         trials.get(call.id()).id,
-        run_id=run_id if isinstance(run_id, int) else 0,
+        run_id=report.get("trialRunId") or 0,
         group=call.required("group", str),
-        steps=int(report.get("stepsCompleted") or 0),
+        steps=report.get("stepsCompleted") or 0,
         metrics=report.get("metrics") or {},
         report_time=report.get("reportTime"),
     )
@@ -120,7 +119,7 @@ def report_metrics(call: Call, trials: Trials, metrics: Metrics) -> Json:
 
 def report_progress(call: Call, trials: Trials) -> Json:
     progress = call.body.get("progress")
-    if not isinstance(progress, int | float) or not 0 <= progress <= 1:
+    if progress is None or not 0 <= progress <= 1:
         raise InvalidArgumentError(f"progress: {progress!r} must be a number from 0 to 1")
     trials.report_progress(call.id(), progress)
     return {}

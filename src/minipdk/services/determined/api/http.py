@@ -18,18 +18,37 @@ from typing import Any, TypeVar, get_type_hints
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from minipdk.services.determined.api.fields import check
-from minipdk.services.determined.errors import InvalidArgumentError, MasterError, UnauthenticatedError, UnsupportedError
+from minipdk.common.documents import DocumentError, read_json
+from minipdk.common.web import Limits, Policy, RefusedError
+from minipdk.services.determined.api.fields import INT32, check, whole_number
+from minipdk.services.determined.errors import (
+    InvalidArgumentError,
+    MasterError,
+    PermissionDeniedError,
+    StalledBodyError,
+    TooLargeError,
+    UnauthenticatedError,
+    UnsupportedError,
+)
 from minipdk.services.determined.model import Caller, Json
 from minipdk.services.determined.users import Users
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+MAX_BODY = 128 << 20
+"""MAX_HTTP_REQUEST_SIZE of Determined's clients: a model definition of 95 MiB in base64."""
+REFUSALS: dict[int, type[MasterError]] = {
+    400: InvalidArgumentError,
+    403: PermissionDeniedError,
+    408: StalledBodyError,
+    413: TooLargeError,
+}
 
 
 @dataclass(frozen=True)
@@ -50,10 +69,7 @@ class Call:
 
     def id(self, name: str = "id") -> int:
         """The integer that the path names ``name``."""
-        try:
-            return int(self.path[name])
-        except ValueError:
-            raise InvalidArgumentError(f"{name}: {self.path[name]!r} is not a number") from None
+        return whole_number(name, self.path[name], INT32)
 
     def text(self, *names: str) -> str | None:
         """The query parameter, under any of its spellings."""
@@ -70,17 +86,11 @@ class Call:
 
     def number(self, name: str, default: int = 0) -> int:
         value = self.text(name)
-        try:
-            return default if value is None else int(value)
-        except ValueError:
-            raise InvalidArgumentError(f"{name}: {value!r} is not a number") from None
+        return default if value is None else whole_number(name, value, INT32)
 
     def numbers(self, name: str) -> list[int]:
         """A query parameter that may be given several times."""
-        try:
-            return [int(value) for value in self.texts(name)]
-        except ValueError:
-            raise InvalidArgumentError(f"{name}: {self.texts(name)!r} are not all numbers") from None
+        return [whole_number(name, value, INT32) for value in self.texts(name)]
 
     @property
     def descending(self) -> bool:
@@ -99,18 +109,26 @@ Endpoint = tuple[str, str, Handler]
 """The method, the path and the handler."""
 
 
-def application(
-    parts: Iterable[object], endpoints: Iterable[Endpoint], open_paths: frozenset[str], **options: Any
-) -> Starlette:
-    """The ASGI application over the ``parts`` of a master. ``open_paths`` need no token."""
+def application(parts: Iterable[object], endpoints: Iterable[Endpoint], **options: Any) -> Starlette:
+    """The ASGI application over the ``parts`` of a master, behind its `policy`."""
     by_type = {type(part): part for part in parts}
-    users = by_type[Users]
-    assert isinstance(users, Users)
-    routes = [
-        Route(path, _endpoint(_bind(handler, by_type), None if path in open_paths else users), methods=[method])
-        for method, path, handler in endpoints
-    ]
+    routes = [Route(path, _endpoint(_bind(handler, by_type), path), methods=[method]) for method, path, handler in endpoints]
     return Starlette(routes=[*routes, Route("/{path:path}", _Unsupported())], **options)
+
+
+def policy(users: Users, open_paths: frozenset[str]) -> Policy:
+    """The rules of the master's port. ``open_paths`` need no token."""
+
+    async def authenticate(connection: HTTPConnection) -> bool:
+        if connection.scope["path"] in open_paths:
+            return False
+        try:
+            connection.state.caller = await run_in_threadpool(users.authenticate, _token(connection))
+        except MasterError as error:
+            raise RefusedError(_failure(error)) from None
+        return True
+
+    return Policy(Limits(body=MAX_BODY), authenticate, lambda status, reason: _failure(REFUSALS[status](reason)))
 
 
 def _bind(handler: Handler, parts: dict[type[object], object]) -> Callable[[Call], Any]:
@@ -168,18 +186,18 @@ class _Unsupported:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         error = UnsupportedError(f"{scope['method']} {scope['path']}")
-        await JSONResponse(error.body(), error.status)(scope, receive, send)
+        await _failure(error)(scope, receive, send)
 
 
-def _endpoint(handler: Callable[[Call], Any], users: Users | None) -> Callable[[Request], Any]:
-    """The endpoint that calls ``handler``, after authentication by ``users`` if they are given."""
+def _endpoint(handler: Callable[[Call], Any], path: str) -> Callable[[Request], Any]:
+    """The endpoint at ``path`` that calls ``handler``."""
 
     is_async = inspect.iscoroutinefunction(handler)
 
     async def answer(request: Request) -> Response:
         try:
-            body = await _body(request)
-            caller = users.authenticate(_token(request)) if users else None
+            body = await _body(request, path)
+            caller = getattr(request.state, "caller", None)
             call = Call(caller, body, request.path_params, request.query_params, request)
             if is_async:
                 response: Response = await handler(call)
@@ -187,33 +205,44 @@ def _endpoint(handler: Callable[[Call], Any], users: Users | None) -> Callable[[
             result = await run_in_threadpool(handler, call)
             return result if isinstance(result, Response) else JSONResponse(result)
         except MasterError as error:
-            return JSONResponse(error.body(), error.status)
+            return _failure(error)
+        except ClientDisconnect:
+            return Response(status_code=499)
         except Exception as error:
             log.exception("%s %s failed", request.method, request.url.path)
-            return JSONResponse(MasterError(f"internal error: {error!r}").body(), 500)
+            return _failure(MasterError(f"internal error: {error!r}"))
 
     return answer
 
 
-async def _body(request: Request) -> Json:
+async def _body(request: Request, path: str) -> Json:
     raw = await request.body()
     if not raw or request.method == "GET":
         return {}
-    try:
-        body = json.loads(raw)
-    except ValueError as error:
-        raise InvalidArgumentError(f"the request body is not JSON: {error}") from None
+    body = await run_in_threadpool(_parsed, raw)
     if isinstance(body, str):
         # The password of POST /users/{id}/password is a bare JSON string.
         return {"": body}
     if not isinstance(body, dict):
         raise InvalidArgumentError("the request body must be a JSON object")
-    return check(body)
+    return check(body, path)
 
 
-def _token(request: Request) -> str:
-    header = request.headers.get("grpc-metadata-x-allocation-token") or request.headers.get("authorization", "")
+def _parsed(raw: bytes) -> Any:
+    try:
+        return read_json(raw)
+    except DocumentError as error:
+        raise InvalidArgumentError(f"the request body is not JSON: {error}") from None
+
+
+def _token(connection: HTTPConnection) -> str:
+    headers = connection.headers
+    header = headers.get("grpc-metadata-x-allocation-token") or headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise UnauthenticatedError("invalid credentials")
+        raise UnauthenticatedError("token missing")
     return token
+
+
+def _failure(error: MasterError) -> JSONResponse:
+    return JSONResponse(error.body(), error.status)

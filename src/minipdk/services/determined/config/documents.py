@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from minipdk.common.documents import check_yaml
 from minipdk.services.determined.errors import ConfigError
 
 TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
@@ -49,6 +50,7 @@ for _tag, _pattern, _first in RESOLUTIONS:
 def parse_yaml(text: str) -> dict[str, Any]:
     """The configuration as a mapping. Raises ConfigError, with line and column, when it is not YAML or not a mapping."""
     try:
+        check_yaml(text)
         with closing(_Loader(text)) as loader:
             value = loader.get_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:

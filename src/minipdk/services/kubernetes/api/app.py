@@ -11,13 +11,14 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Lifespan
 
 from minipdk.common.home import Home
 from minipdk.common.merge_patch import merge_patch
+from minipdk.common.web import Limits, Policy, RefusedError
 from minipdk.services.kubernetes import bootstrap
 from minipdk.services.kubernetes.api import discovery, logs
 from minipdk.services.kubernetes.api.authentication import Authenticator, User
@@ -37,8 +38,10 @@ from minipdk.services.kubernetes.api.reviews import review
 from minipdk.services.kubernetes.errors import (
     ApiError,
     BadRequestError,
+    ForbiddenError,
     MethodNotAllowedError,
     NotSupportedError,
+    StalledBodyError,
     TooLargeError,
     UnknownPathError,
 )
@@ -58,6 +61,7 @@ DELETE_OPTIONS = "V1DeleteOptions"
 PART_MODELS = {"token": "AuthenticationV1TokenRequest", "binding": "V1Binding"}
 """The vendor's models of the bodies that are posted to subresources."""
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+REFUSALS = {400: BadRequestError, 403: ForbiddenError, 408: StalledBodyError}
 
 log = logging.getLogger(__name__)
 
@@ -80,23 +84,34 @@ class Api:
         ]
         return Starlette(routes=routes, lifespan=lifespan)
 
+    def policy(self) -> Policy:
+        """Everyone may read the version and the health of the server; all else needs a token."""
+        return Policy(Limits(body=LARGEST_BODY), self._authenticate, _refusal)
+
+    async def _authenticate(self, connection: HTTPConnection) -> bool:
+        if (connection.url.path.rstrip("/") or "/") in discovery.PUBLIC:
+            return False
+        try:
+            connection.state.user = await self._user(connection)
+        except ApiError as error:
+            raise RefusedError(_status(error)) from None
+        return True
+
     def stop(self) -> None:
         """End the watches, so that the server can stop."""
         self._stopping.set()
         self._registry.store.wake()
 
     def _guarded(self, handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        """``handle`` for users with a token. Every failure is answered with a Status, which clients understand."""
+        """``handle``, with every failure answered by a Status, which clients understand."""
 
         async def guarded(request: Request) -> Response:
             try:
-                if (request.url.path.rstrip("/") or "/") not in discovery.PUBLIC:
-                    request.state.user = await self._user(request)
                 return await handle(request)
             except UnknownPathError as error:
                 return PlainTextResponse(f"{error.message}\n", 404)
             except ApiError as error:
-                return _json(failure(error), error.code)
+                return _status(error)
             except ClientDisconnect:
                 return Response(status_code=499)
             except Exception as error:
@@ -105,9 +120,9 @@ class Api:
 
         return guarded
 
-    async def _user(self, request: Request) -> User:
-        user = await run_in_threadpool(self._authenticator.user, request.headers.get("authorization", ""))
-        if any(name.startswith("impersonate-") for name in request.headers):
+    async def _user(self, connection: HTTPConnection) -> User:
+        user = await run_in_threadpool(self._authenticator.user, connection.headers.get("authorization", ""))
+        if any(name.startswith("impersonate-") for name in connection.headers):
             raise NotSupportedError("impersonation", "there are no roles, so every user with a token may do everything")
         return user
 
@@ -121,7 +136,7 @@ class Api:
         if request.method == "GET":
             return await self._read(request, target)
         need_verb(request.method, target)
-        body = await _body(request)
+        body = await request.body()
         form = negotiate(request.headers.get("accept", ""), request.query_params)
         agent, applies = request.headers.get("user-agent", ""), _content_type(request) == APPLY_PATCH
         options = write_options(request.method, request.query_params, agent, applies=applies)
@@ -268,13 +283,14 @@ async def _unknown(_: Request) -> Response:
     raise UnknownPathError
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise TooLargeError(f"the request body is larger than the limit of {LARGEST_BODY} bytes")
-    return bytes(body)
+def _refusal(status: int, reason: str) -> Response:
+    if status == 413:
+        return _status(TooLargeError(f"Request entity too large: limit is {LARGEST_BODY}"))
+    return _status(REFUSALS[status](reason))
+
+
+def _status(error: ApiError) -> Response:
+    return _json(failure(error), error.code)
 
 
 def _json(answer: Any, code: int = 200) -> Response:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from minipdk.common.documents import DocumentError, check_yaml, read_json
 from minipdk.services.kubernetes.errors import BadRequestError, UnsupportedMediaTypeError
 from minipdk.services.kubernetes.model import Object
-from minipdk.services.kubernetes.registry.bodies import check_depth
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
 DOCUMENTS = (JSON, YAML, PROTOBUF)
-MOST_VALUES = 2_000_000
-"""Of a YAML body with every alias expanded; without aliases no body is large enough for so many."""
 
 
 def read_body(
@@ -35,9 +33,7 @@ def read_body(
 
         return decode(body)
     is_yaml = kind in (YAML, APPLY_PATCH) and not body.lstrip().startswith(b"{")
-    document = _read_yaml(body, duplicates) if is_yaml else _read_json(body, duplicates)
-    check_depth(document)
-    return document
+    return _read_yaml(body, duplicates) if is_yaml else _read_json(body, duplicates)
 
 
 def _read_json(body: bytes, duplicates: list[str]) -> Any:
@@ -51,10 +47,8 @@ def _read_json(body: bytes, duplicates: list[str]) -> Any:
         return built
 
     try:
-        document = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=build)
-        if b"\\ud" in body.lower():  # an escape that may be half a character, which cannot be stored
-            json.dumps(document, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
+        document = read_json(body, pairs=build)
+    except DocumentError as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     for built, names in with_duplicates:
         duplicates.extend(f'duplicate field "{path}{name}"' for path in _paths_to(document, built) for name in names)
@@ -88,26 +82,15 @@ def _read_yaml(body: bytes, duplicates: list[str]) -> Any:
         return yaml.CSafeLoader.construct_mapping(loader, node, deep=deep)
 
     try:
+        check_yaml(body)
         # dates stay strings, as in the API's own YAML
         changes = {"yaml_implicit_resolvers": _resolvers_without_dates(yaml), "construct_mapping": build}
         loader = type("_Loader", (yaml.CSafeLoader,), changes)
         document = yaml.load(body, loader)  # noqa: S506  # a safe loader
-        if _count_values(document, {}) > MOST_VALUES:
-            raise ValueError("document contains excessive aliasing")
         # through JSON, which has no bytes, sets or dates, and whose names are strings: 1 becomes "1"
         return json.loads(json.dumps(document, allow_nan=False, ensure_ascii=False).encode())
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise BadRequestError(f"error converting YAML to JSON: {error}") from error
-
-
-def _count_values(document: Any, counted: dict[int, int]) -> int:
-    """The number of values in the document with every alias expanded; ``counted`` caches them by identity."""
-    if not isinstance(document, dict | list):
-        return 1
-    if id(document) not in counted:
-        inner = document.values() if isinstance(document, dict) else document
-        counted[id(document)] = 1 + sum(_count_values(value, counted) for value in inner)
-    return counted[id(document)]
 
 
 def _resolvers_without_dates(yaml: Any) -> dict[str, Any]:
@@ -116,7 +99,3 @@ def _resolvers_without_dates(yaml: Any) -> dict[str, Any]:
         key: [resolver for resolver in listed if resolver[0] != "tag:yaml.org,2002:timestamp"]
         for key, listed in resolvers.items()
     }
-
-
-def _refuse_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON value")

@@ -6,10 +6,10 @@ Rules: https://kubernetes.io/docs/reference/using-api/api-concepts/.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from minipdk.common.documents import read_json
 from minipdk.services.kubernetes.api.queries import check_dry_run, is_set, number, signed, values
 from minipdk.services.kubernetes.errors import (
     BadRequestError,
@@ -143,7 +143,7 @@ def _check_version_match(query: Mapping[str, str]) -> Iterator[Cause]:
 def _read_continue_token(token: str) -> tuple[tuple[str, str], int]:
     """The place of the last object on the former page and the list's version, from `watches.continue_token`."""
     try:
-        namespace, name, version = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        namespace, name, version = read_json(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return (str(namespace), str(name)), int(version)
     except (ValueError, TypeError) as error:
         raise BadRequestError("continue key is not valid: begin the list again without it") from error

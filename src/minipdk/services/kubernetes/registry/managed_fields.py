@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from minipdk.common.documents import read_json
 from minipdk.services.kubernetes.errors import ApplyConflictError, BadRequestError, Cause, invalid_value
 from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.services.kubernetes.registry.patches import PRIMITIVE_SETS, merge_key, union
@@ -124,7 +125,7 @@ def _client_side_applied(resource: Resource, live: Object) -> set[Path]:
     """The fields of kubectl's last client-side apply, which it may take over when it changes to server-side apply."""
     text = ((live.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED, "")
     try:
-        applied = json.loads(text)
+        applied = read_json(text.encode())
     except ValueError:
         return set()
     return set(flatten(resource, applied)) if isinstance(applied, dict) else set()

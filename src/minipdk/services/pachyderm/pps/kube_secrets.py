@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from minipdk.common.documents import read_json
 from minipdk.common.home import Home
 from minipdk.common.names import PathSegmentError, url_path
 from minipdk.services.pachyderm import wire
@@ -36,7 +36,7 @@ class Secrets:
     def create(self, file: bytes) -> None:
         """Create the Secret in ``file`` (JSON), labelled as created through Pachyderm."""
         try:
-            secret = json.loads(file)
+            secret = read_json(file)
         except ValueError as error:
             raise PachydermError(f"failed to unmarshal secret: {error}") from None
         if (

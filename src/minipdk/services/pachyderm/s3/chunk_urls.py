@@ -20,18 +20,18 @@ from minipdk.services.pachyderm.s3 import messages
 from minipdk.services.pachyderm.s3.errors import S3Error
 
 SECONDS = 1800  # the longest time for which a file set can be renewed
-_PREFIX = ".chunks"  # no bucket's name, because a branch has a name
+PREFIX = ".chunks"  # no bucket's name, because a branch has a name
 
 
 class ChunkUrls:
     def __init__(self, home: Home, pfs: Pfs) -> None:
         self._endpoint, self._secret, self._pfs = home.url("s3"), home.token, pfs
-        self.route = Route(f"/{_PREFIX}/{{digest}}/{{size}}/{{expires}}/{{signature}}", self._answer, methods=["GET"])
+        self.route = Route(f"/{PREFIX}/{{digest}}/{{size}}/{{expires}}/{{signature}}", self._answer, methods=["GET"])
 
     def url(self, part: Part) -> str:
         """The address of the bytes of ``part`` for the next `SECONDS`, while some file has the part."""
         signed = (part.digest.hex(), str(part.size), str(int(time.time()) + SECONDS))
-        return "/".join((self._endpoint, _PREFIX, *signed, self._signature(*signed)))
+        return "/".join((self._endpoint, PREFIX, *signed, self._signature(*signed)))
 
     def _signature(self, digest: str, size: str, expires: str) -> str:
         return hmac.digest(self._secret.encode(), f"chunk {digest} {size} {expires}".encode(), "sha256").hex()

@@ -4,6 +4,7 @@ S3Error
 |- 400 AuthorizationHeaderMalformed, AuthorizationQueryParametersError                     `signatures`
 |- 403 AccessDenied, InvalidAccessKeyId, SignatureDoesNotMatch, RequestTimeTooSkewed      `signatures`
 |- 400 BadDigest, InvalidDigest, XAmzContentSHA256Mismatch, IncompleteBody, 411 MissingContentLength      `payload`
+|- 400 RequestTimeout, EntityTooLarge                  the body stopped coming, or is larger than an object can be
 |- 400 MalformedXML, MaxMessageLengthExceeded      a document that cannot be parsed
 |- 400 InvalidArgument, InvalidDelimiter, InvalidBucketName
 |- 400 InvalidFilePath                  a key that PFS does not allow, or that is below a file (the vendor's code)
@@ -19,6 +20,8 @@ S3Error
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 
 class S3Error(Exception):
@@ -47,3 +50,12 @@ def output_branch(why: str) -> S3Error:
 
 def not_implemented(what: str) -> S3Error:
     return S3Error(501, "NotImplemented", f"{what} is not supported by minipdk's S3 gateway: use pachctl or the SDK")
+
+
+REFUSALS: dict[int, Callable[[str], S3Error]] = {
+    400: lambda reason: S3Error(400, "InvalidRequest", reason),
+    403: lambda reason: S3Error(403, "AccessDenied", reason),
+    408: lambda reason: S3Error(400, "RequestTimeout", reason),
+    413: lambda reason: S3Error(400, "EntityTooLarge", reason),
+}
+"""S3's errors for requests that are refused before the gateway sees them, by their HTTP status."""

@@ -7,6 +7,7 @@ A body is read once, piece by piece, and every check is made before the iteratio
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Iterator
 
@@ -29,18 +30,27 @@ class Body:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._first = b""
         self.exhausted = request.method in ("GET", "HEAD")
 
+    async def begin(self) -> None:
+        """Wait for the first bytes. A client that waits for permission to send them must first be seen to be allowed to."""
+        if "expect" not in self._request.headers:
+            self._first = await self._gather(1)
+
     def pieces(self) -> Iterator[bytes]:
+        if self._first:
+            first, self._first = self._first, b""
+            yield first
         while not self.exhausted:
             if piece := anyio.from_thread.run(self._gather):
                 yield piece
 
-    async def _gather(self) -> bytes:
-        """The next MiB or so, without going back to the thread for each packet."""
+    async def _gather(self, least: int = _PIECE) -> bytes:
+        """The next MiB or so (``least``), without going back to the thread for each packet."""
         pieces: list[bytes] = []
         size = 0
-        while size < _PIECE and not self.exhausted:
+        while size < least and not self.exhausted:
             message = await self._request.receive()
             if message["type"] == "http.disconnect":
                 raise S3Error(400, "IncompleteBody", "the client went away before the body had ended")
@@ -49,19 +59,16 @@ class Body:
             self.exhausted = not message.get("more_body", False)
         return b"".join(pieces)
 
-    def drain(self) -> bool:
-        """Read the rest, if it is small. Whether the connection can serve another request."""
-        if not self.exhausted and "expect" in self._request.headers:
-            return False  # the client waits for permission to send it, and will not get it
+    def drain(self) -> None:
+        """Read the rest, if it is small, so that the connection can serve another request."""
+        if "expect" in self._request.headers:
+            return  # the client waits for permission to send it, and will not get it
         size = 0
-        try:
+        with contextlib.suppress(S3Error):
             for piece in self.pieces():
                 size += len(piece)
                 if size > _UNREAD:
-                    return False
-        except S3Error:
-            return False
-        return True
+                    return
 
 
 class Payload:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tests.minipdk.services.determined.conftest import configuration
 
 from minipdk.common.home import Home
+from minipdk.common.web.guard import Guard
 from minipdk.services.determined.api import ENDPOINTS, OPEN
-from minipdk.services.determined.api.http import application
+from minipdk.services.determined.api.http import application, policy
 from minipdk.services.determined.master import Master
 from minipdk.services.determined.users import client_hash
 
@@ -98,16 +99,19 @@ QUERIES = [
 ]
 REFUSALS = {400, 401, 403, 404, 409, 501}
 
-scalars = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(allow_nan=False), st.text(max_size=8))
+integers = st.one_of(st.integers(-3, 3), st.sampled_from([2**31, 2**63, -(2**63), 10**400]))
+scalars = st.one_of(st.none(), st.booleans(), integers, st.floats(allow_nan=False), st.text(max_size=8))
 values = st.recursive(
     st.one_of(scalars, st.sampled_from(["1", "Uncategorized", "[", "name: x", "STATE_COMPLETED", "metadata"])),
     lambda nested: st.one_of(st.lists(nested, max_size=2), st.dictionaries(st.sampled_from(FIELDS), nested, max_size=3)),
     max_leaves=5,
 )
 bodies = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
-query_values = st.sampled_from(["", "1", "-1", "x", "true", "SORT_BY_ID", "ORDER_BY_DESC", "("])
+query_values = st.sampled_from(
+    ["", "1", "-1", "x", "99999999999", "9223372036854775808", "1_0", "true", "SORT_BY_ID", "ORDER_BY_DESC", "("]
+)
 queries = st.dictionaries(st.sampled_from(QUERIES), query_values, max_size=3)
-names = st.sampled_from(["1", "2", "0", "-1", "x", "1e3", "%00", "a b", "model"])
+names = st.sampled_from(["1", "2", "0", "-1", "x", "1e3", "%00", "a b", "model", "99999999999", "9223372036854775808"])
 
 
 class Client:
@@ -116,8 +120,9 @@ class Client:
     def __init__(self, master: Master, password: str) -> None:
         token, _ = master.users.login("admin", client_hash(password), is_hashed=True)
         self._runner = asyncio.Runner()
+        app = Guard(application(master.parts, ENDPOINTS), policy(master.users, OPEN))
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(application(master.parts, ENDPOINTS, OPEN), raise_app_exceptions=False),
+            transport=httpx.ASGITransport(app, raise_app_exceptions=False),
             base_url="http://localhost",
             headers={"Authorization": f"Bearer {token}"},
         )

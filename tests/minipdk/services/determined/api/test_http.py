@@ -18,8 +18,6 @@ from minipdk.services.determined.master import Master
 from minipdk.services.determined.registry import Registry
 from minipdk.services.determined.workspaces import Workspaces
 
-OPEN = frozenset({"/x"})
-
 
 def call(**query: str) -> Call:
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""})
@@ -43,7 +41,7 @@ def test_handler_gets_the_parts_that_it_names(master: Master) -> None:
     def handler(call: Call, workspaces: Workspaces, registry: Registry) -> dict[str, Any]:
         return {"workspaces": [workspace.name for workspace in workspaces.all()], "models": registry.all()}
 
-    answer = get(application(master.parts, [("GET", "/x", handler)], OPEN), "/x")
+    answer = get(application(master.parts, [("GET", "/x", handler)]), "/x")
     assert answer.json() == {"workspaces": ["Uncategorized"], "models": []}
 
 
@@ -54,7 +52,7 @@ def test_handler_with_an_unknown_part_fails_when_the_application_is_made(master:
     with pytest.raises(
         TypeError, match=r"handler asks for starlette\.applications\.Starlette, which is no part of the master"
     ):
-        application(master.parts, [("GET", "/x", handler)], OPEN)
+        application(master.parts, [("GET", "/x", handler)])
 
 
 def test_refusal_and_failure_of_a_handler_have_determineds_shape(master: Master) -> None:
@@ -64,7 +62,7 @@ def test_refusal_and_failure_of_a_handler_have_determineds_shape(master: Master)
     def failing(call: Call) -> dict[str, Any]:
         raise ZeroDivisionError("oops")
 
-    app = application(master.parts, [("GET", "/x", refusing), ("GET", "/y", failing)], OPEN | {"/y"})
+    app = application(master.parts, [("GET", "/x", refusing), ("GET", "/y", failing)])
     refused, failed = get(app, "/x"), get(app, "/y")
     assert (refused.status_code, refused.json()["error"]["reason"]) == (404, "NotFound")
     assert (failed.status_code, failed.json()["error"]["reason"]) == (500, "Internal")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator
 
+from minipdk.common.documents import read_json
 from minipdk.services.kubernetes.errors import BadRequestError, Cause, forbidden, invalid_value, required
 from minipdk.services.kubernetes.kinds.columns import AGE, NAME, count, text
 from minipdk.services.kubernetes.kinds.validation import MAX_DATA, data_keys, unchanged
@@ -77,7 +77,7 @@ def immutable_data(old: Object, new: Object) -> Iterator[Cause]:
 
 def _validate_docker_config(key: str, encoded: str) -> Iterator[Cause]:
     try:
-        json.loads(base64.b64decode(encoded))
+        read_json(base64.b64decode(encoded))
     except ValueError as error:
         yield invalid_value(f"data[{key}]", "<secret contents redacted>", str(error))
 

@@ -8,11 +8,11 @@ not in seconds is refused with the field's path.
 from __future__ import annotations
 
 import difflib
-import json
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 
+from minipdk.common.documents import read_json
 from minipdk.common.merge_patch import merge_patch
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError
@@ -38,7 +38,7 @@ REQUEST, DEFAULTS = "CreatePipelineRequest", "ClusterDefaults"
 def parse_object(text: str, title: str) -> Json:
     """``text`` as a JSON object. Raises InvalidRequestError with ``title`` and the line otherwise."""
     try:
-        value = json.loads(text or "{}", object_pairs_hook=_without_duplicates)
+        value = read_json((text or "{}").encode(), pairs=_without_duplicates)
     except ValueError as error:
         raise InvalidRequestError(f"{title} is not JSON: {error}") from None
     if not isinstance(value, dict):

@@ -6,10 +6,10 @@ mounts. Anything else in the patch is refused by name.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from minipdk.common.documents import read_json
 from minipdk.services.pachyderm.errors import InvalidRequestError, UnsupportedError
 from minipdk.services.pachyderm.pps.spec.parsing import Json
 
@@ -47,7 +47,7 @@ def parse(patch: str) -> list[HostMount]:
 
 def _operations(patch: str) -> list[Json]:
     try:
-        operations = json.loads(patch)
+        operations = read_json(patch.encode())
     except ValueError as error:
         raise InvalidRequestError(f"malformed PodPatch: {error}") from None
     if not isinstance(operations, list):
