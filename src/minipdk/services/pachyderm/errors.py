@@ -11,6 +11,7 @@ PachydermError                       UNKNOWN: pachd's code for errors without a 
 |- BadTokenError                     UNAUTHENTICATED   a token of another cluster
 |- AuthActivatedError                UNIMPLEMENTED     "the auth service is already activated"
 |- AuthNotActivatedError             UNIMPLEMENTED     any call about users where authentication is off
+|- TooManyCallsError                 RESOURCE_EXHAUSTED  so many calls wait that no other can
 |- CancelledError                    CANCELLED         the client went away in the middle of its stream
 `- UnsupportedError                  UNIMPLEMENTED     "... is not supported by minipdk"
 
@@ -93,6 +94,10 @@ class UnsupportedError(PachydermError):
 
     def __init__(self, thing: str) -> None:
         super().__init__(f"{thing} is not supported by minipdk")
+
+
+class TooManyCallsError(PachydermError):
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class CancelledError(PachydermError):

@@ -1,14 +1,15 @@
 """Passes gRPC calls to the objects that answer them, and returns failures as statuses.
 
 A servicer is any object whose methods are named like the SDK's (``inspect_repo``) and take ``(request, context)``: they
-return one message, or yield several if the call streams; a client's stream arrives as an iterator. A call without a method
-answers UNIMPLEMENTED.
+return one message, or yield several if the call streams; a client's stream arrives as an iterator. A method that may wait is
+a generator (`waiting`). A call without a method answers UNIMPLEMENTED.
 """
 
 from __future__ import annotations
 
 import hmac
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from minipdk.services.pachyderm.errors import (
     PachydermError,
     UnsupportedError,
 )
+from minipdk.services.pachyderm.waiting import Steps, WaitingCalls, may_wait
 
 T = TypeVar("T")
 Answer = Callable[[Any, grpc.ServicerContext], object]
@@ -32,8 +34,16 @@ Answer = Callable[[Any, grpc.ServicerContext], object]
 
 logger = logging.getLogger(__name__)
 
-MAX_MESSAGE = 64 << 20  # the SDK sends messages of 19 MiB
-THREADS = 256  # a call that waits or subscribes occupies one
+MAX_MESSAGE = 20 << 20
+"""pachd's own limit, MaxMsgSize; the SDK sends messages of 19 MiB."""
+MAX_ANSWER = 64 << 20
+THREADS = 64
+STREAMS = 192
+"""Threads for calls whose client sends a stream, which it may stop to send at any time."""
+STRANGERS = 4
+"""Threads for calls without a token. Each may buffer one message."""
+STRANGER_SECONDS = 10.0
+HANDSHAKE_MS, IDLE_MS = 10_000, 300_000
 OPEN_TO_ALL = frozenset(
     {
         "/admin_v2.API/InspectCluster",
@@ -77,24 +87,18 @@ class Server:
         parsers: Mapping[str, Callable[[bytes], object]] = MappingProxyType({}),
         identify: Callable[[str], callers.Caller | None] = lambda _: None,
     ) -> None:
-        self._token, self._identify = token, identify
-        self._parsers = parsers
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="rpc")
         self._grpc = grpc.server(
-            self._pool,
+            ThreadPoolExecutor(THREADS, thread_name_prefix="rpc"),
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
-                ("grpc.max_send_message_length", MAX_MESSAGE),
+                ("grpc.max_send_message_length", MAX_ANSWER),
                 ("grpc.so_reuseport", 1),  # the cluster holds the port
                 ("grpc.http2.bdp_probe", 0),  # it would buffer ever more of a large file, faster than it can be stored
+                ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+                ("grpc.max_connection_idle_ms", IDLE_MS),  # clients connect again when they make a call
             ],
         )
-        handlers: dict[str, dict[str, grpc.RpcMethodHandler]] = {}
-        for call in wire.rpcs():
-            answer = getattr(servicers.get(call.package), call.name, None) or _unsupported(call)
-            handlers.setdefault(call.service, {})[call.method] = self._handler(call, answer)
-        for service, methods in handlers.items():
-            self._grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
+        self._grpc.add_generic_rpc_handlers((Router(token, servicers, parsers, identify),))
         try:
             bound = self._grpc.add_insecure_port(f"{HOST}:{port}")
         except RuntimeError:
@@ -109,45 +113,138 @@ class Server:
         """Let calls in progress end within ``grace`` seconds, then cancel them."""
         self._grpc.stop(grace).wait()
 
-    def _handler(self, call: wire.Rpc, answer: Answer) -> grpc.RpcMethodHandler:
-        guarded = self._stream(call, answer) if call.server_streams else self._unary(call, answer)
-        return _HANDLERS[call.client_streams, call.server_streams](
-            guarded,
-            request_deserializer=self._parsers.get(call.path) or wire.message_class(call.request).FromString,
-            response_serializer=_serialized,
-        )
 
-    def _unary(self, call: wire.Rpc, answer: Answer) -> Answer:
-        def handle(request: object, context: grpc.ServicerContext) -> object:
-            try:
-                self._authenticate(call, context)
-                return answer(whole(cast("Iterator[object]", request), context) if call.client_streams else request, context)
-            except Exception as error:
-                _abort(call, error, context)
-                return None  # it raises
+class Router(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
+    """Finds the handler of a call, after its caller was authenticated by its metadata.
 
-        return handle
+    No message of a refused call is read, and such a call never waits for one. A call without a token, which pachd answers
+    for everyone, has few threads and little time, so that nobody but its like can be kept waiting.
+    """
 
-    def _stream(self, call: wire.Rpc, answer: Answer) -> Callable[[object, grpc.ServicerContext], Iterator[object]]:
-        def handle(request: object, context: grpc.ServicerContext) -> Iterator[object]:
-            try:
-                self._authenticate(call, context)
-                yield from cast("Iterator[object]", answer(request, context))
-            except Exception as error:
-                _abort(call, error, context)
+    def __init__(
+        self,
+        token: str,
+        servicers: Mapping[str, object],
+        parsers: Mapping[str, Callable[[bytes], object]],
+        identify: Callable[[str], callers.Caller | None],
+    ) -> None:
+        self._token, self._identify = token, identify
+        self._waiting = WaitingCalls()
+        self._streams = ThreadPoolExecutor(STREAMS, thread_name_prefix="rpc stream")
+        self._strangers = ThreadPoolExecutor(STRANGERS, thread_name_prefix="rpc stranger")
+        self._handlers: dict[str, grpc.RpcMethodHandler] = {}
+        self._open_handlers: dict[str, grpc.RpcMethodHandler] = {}
+        for call in wire.rpcs():
+            answer = getattr(servicers.get(call.package), call.name, None) or _unsupported(call)
+            parse = parsers.get(call.path) or wire.message_class(call.request).FromString
+            self._handlers[call.path] = self._handler(call, answer, parse)
+            if call.path in OPEN_TO_ALL:
+                self._open_handlers[call.path] = self._open_handler(call, answer, parse)
 
-        return handle
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Called by the thread that takes calls, in the call's context."""
+        path = details.method
+        if path not in self._handlers:
+            return None
+        tokens = [str(value) for key, value in details.invocation_metadata if key == "authn-token"]
+        try:
+            known = self._is_known(tokens[0] if tokens else "", open_to_all=path in OPEN_TO_ALL)
+        except PachydermError as error:
+            return _refusing(error)
+        return self._handlers[path] if known else self._open_handlers[path]
 
-    def _authenticate(self, call: wire.Rpc, context: grpc.ServicerContext) -> None:
-        tokens = [value for key, value in context.invocation_metadata() if key == "authn-token"]
-        caller = self._identify(str(tokens[0])) if tokens else None
+    def _is_known(self, token: str, *, open_to_all: bool) -> bool:
+        """Whether the caller is known, whom it notes. Raises NotSignedInError or BadTokenError."""
+        caller = self._identify(token) if token else None
         callers.current.set(caller)
-        if caller is not None or not self._token or call.path in OPEN_TO_ALL:
-            return
-        if not tokens or not tokens[0]:
-            raise NotSignedInError
-        if not hmac.compare_digest(str(tokens[0]).encode(), self._token.encode()):
-            raise BadTokenError
+        if caller is not None or not self._token:
+            return True
+        if hmac.compare_digest(token.encode(), self._token.encode()):
+            return True
+        if open_to_all:
+            return False
+        raise BadTokenError if token else NotSignedInError
+
+    def _handler(self, call: wire.Rpc, answer: Answer, parse: Callable[[bytes], object]) -> grpc.RpcMethodHandler:
+        if may_wait(answer):
+            # One response, or a stream of one: they are the same on the wire.
+            return grpc.unary_stream_rpc_method_handler(self._waits(call, answer), parse, _serialized)
+        guarded: Any = _stream(call, answer) if call.server_streams else _unary(call, answer)
+        if call.client_streams:
+            guarded.experimental_thread_pool = self._streams
+        return _HANDLERS[call.client_streams, call.server_streams](guarded, parse, _serialized)
+
+    def _open_handler(self, call: wire.Rpc, answer: Answer, parse: Callable[[bytes], object]) -> grpc.RpcMethodHandler:
+        """The handler of a call of one message by anybody. It is a stream, so that the wait for the message can end."""
+        answered = _unary(call, answer)
+
+        def handle(requests: Iterator[object], context: grpc.ServicerContext) -> object:
+            patience = threading.Timer(STRANGER_SECONDS, context.cancel)
+            patience.start()
+            try:
+                request = next(requests)
+            except StopIteration:
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{call.path} requires exactly one request message.")
+            finally:
+                patience.cancel()
+            return answered(request, context)
+
+        handle.experimental_thread_pool = self._strangers  # type: ignore[attr-defined]
+        return grpc.stream_unary_rpc_method_handler(handle, parse, _serialized)
+
+    def _waits(self, call: wire.Rpc, answer: Answer) -> Callable[..., None]:
+        def handle(request: object, context: grpc.ServicerContext, send: Callable[[object], None]) -> None:
+            steps = cast("Steps[object]", answer(request, context))
+            self._waiting.start(steps, _Answers(call, context, send), context.add_callback)
+
+        handle.experimental_non_blocking = True  # type: ignore[attr-defined]  # grpc: the call ends with `send(None)`
+        return handle
+
+
+class _Answers:
+    """Sends the responses to a call, and its status, from any thread."""
+
+    def __init__(self, call: wire.Rpc, context: grpc.ServicerContext, send: Callable[[object], None]) -> None:
+        self._call, self._context = call, context
+        self.send = send
+
+    def end(self, error: Exception | None) -> None:
+        if error is not None:
+            code, details = _status(self._call, error, self._context)
+            self._context.set_code(code)
+            self._context.set_details(details)
+        self.send(None)
+
+
+def _unary(call: wire.Rpc, answer: Answer) -> Answer:
+    def handle(request: object, context: grpc.ServicerContext) -> object:
+        try:
+            return answer(whole(cast("Iterator[object]", request), context) if call.client_streams else request, context)
+        except Exception as error:
+            context.abort(*_status(call, error, context))
+            return None  # it raises
+
+    return handle
+
+
+def _stream(call: wire.Rpc, answer: Answer) -> Callable[[object, grpc.ServicerContext], Iterator[object]]:
+    def handle(request: object, context: grpc.ServicerContext) -> Iterator[object]:
+        try:
+            yield from cast("Iterator[object]", answer(request, context))
+        except Exception as error:
+            context.abort(*_status(call, error, context))
+
+    return handle
+
+
+def _refusing(error: PachydermError) -> grpc.RpcMethodHandler:
+    """A handler that reads nothing."""
+
+    def refuse(_requests: object, context: grpc.ServicerContext) -> NoReturn:
+        context.abort(error.code, str(error))
+        raise AssertionError  # abort raises
+
+    return grpc.stream_unary_rpc_method_handler(refuse)
 
 
 def whole(requests: Iterator[T], context: Context) -> Iterator[T]:
@@ -173,11 +270,11 @@ def _unsupported(call: wire.Rpc) -> Answer:
     return refuse
 
 
-def _abort(call: wire.Rpc, error: Exception, context: grpc.ServicerContext) -> None:
-    """End the call with the failure's status: raises, as grpc's abort does."""
+def _status(call: wire.Rpc, error: Exception, context: grpc.ServicerContext) -> tuple[grpc.StatusCode, str]:
+    """The status with which a call fails."""
     if isinstance(error, PachydermError):
-        context.abort(error.code, str(error))
+        return error.code, str(error)
     if isinstance(error, grpc.RpcError) or not context.is_active():  # the client has gone away
-        context.abort(grpc.StatusCode.CANCELLED, "the call was cancelled")
+        return grpc.StatusCode.CANCELLED, "the call was cancelled"
     logger.error("%s failed", call.path, exc_info=error)
-    context.abort(grpc.StatusCode.INTERNAL, f"{call.service}.{call.method}: {type(error).__name__}: {error}")
+    return grpc.StatusCode.INTERNAL, f"{call.service}.{call.method}: {type(error).__name__}: {error}"

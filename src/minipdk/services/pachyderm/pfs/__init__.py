@@ -38,10 +38,11 @@ The interface that PPS builds on (all blocking, safe from any thread)::
     pfs.inspect_commit(commit) -> CommitInfo     # .commit .branch .parent .origin .started .finishing .finished .error
                                                  # .direct_provenance .size; commit.id may be a branch name, an ancestry
                                                  # expression (master^2, master.1), or any commit set's id (alias)
-    pfs.wait_commit(commit, CommitState.FINISHED, stop=None) -> CommitInfo
+    pfs.commits.wait(commit, CommitState.FINISHED)  # in a call that may wait (`waiting`): info = yield from ...
     pfs.commit_set(id) -> list[CommitInfo]       # provenance first; members only, without aliases
     pfs.wait(predicate, stop=None, timeout=None) # value of predicate() once it is true; called again after each commit
                                                  # of a transaction; None when `stop` (an Event) is set or time is up
+    pfs.until(predicate)                         # the same in a call that may wait: value = yield from ...
 
     pfs.files.glob(commit, "/*") -> Iterator[FileInfo]   # .path (directories end in "/") .is_dir .size .hash (bytes)
     pfs.files.glob_captures(commit, pattern) -> Iterator[tuple[FileInfo, list[str]]]

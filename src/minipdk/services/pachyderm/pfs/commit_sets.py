@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from threading import Event
 
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import commits, store
@@ -15,6 +14,7 @@ from minipdk.services.pachyderm.pfs.commits import Commits
 from minipdk.services.pachyderm.pfs.model import SPEC, Commit, CommitInfo, CommitState, Origin
 from minipdk.services.pachyderm.pfs.store.commits import CommitRow
 from minipdk.services.pachyderm.pfs.transactions import State, Transaction
+from minipdk.services.pachyderm.waiting import Steps
 
 
 class CommitSets:
@@ -32,13 +32,13 @@ class CommitSets:
             rows = [*store.commits.upstream_of_set(connection, set_id), *rows]
         return [store.commits.info(connection, row) for row in _provenance_first(connection, rows)]
 
-    def wait(self, set_id: str, stop: Event) -> Iterator[CommitInfo]:
+    def wait(self, set_id: str) -> Steps[CommitInfo]:
         """The same commits, each once it is finished; the finished ones come first."""
         infos = self.inspect(set_id)
         yield from (info for info in infos if info.finished)
         for info in infos:
             if not info.finished:
-                yield self._commits.wait(info.commit, CommitState.FINISHED, stop)
+                yield (yield from self._commits.wait(info.commit, CommitState.FINISHED))
 
     def all(self, project: str | None) -> Iterator[tuple[str, list[CommitInfo]]]:
         """Every set with a commit in ``project`` (in any if None), newest first."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from threading import Event
 
 from minipdk.services.pachyderm.errors import BaseCommitNotFinishedError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import commit_references, store, trees
@@ -25,6 +24,7 @@ from minipdk.services.pachyderm.pfs.model import (
 )
 from minipdk.services.pachyderm.pfs.store.commits import CommitRow
 from minipdk.services.pachyderm.pfs.transactions import State, Transaction
+from minipdk.services.pachyderm.waiting import Steps, Wait
 
 
 class Commits:
@@ -185,20 +185,20 @@ class Commits:
 
     # Waiting and listing
 
-    def wait(self, commit: Commit, state: CommitState, stop: Event | None = None) -> CommitInfo:
-        """The commit once it is in ``state``, or as it is when ``stop`` is set."""
-        connection, row = self._state.connection, self.pick(commit)
+    def wait(self, commit: Commit, state: CommitState) -> Wait[CommitInfo]:
+        """The commit once it is in ``state``."""
+        row = self.pick(commit)
         handle = row.commit
         if not row.finished and state is not CommitState.STARTED:
             is_here = state >= CommitState.FINISHING
-            awaited = [row.id] if is_here else store.commits.direct_upstream(connection, row.id)
+            awaited = [row.id] if is_here else store.commits.direct_upstream(self._state.connection, row.id)
 
             def is_reached() -> bool:
                 rows = (self._existing(row_id, handle) for row_id in awaited)
                 return all(row.finishing if state is CommitState.FINISHING else row.finished for row in rows)
 
-            self._state.transactions.wait(is_reached, stop)
-        return store.commits.info(connection, self._existing(row.id, handle))
+            yield from self._state.transactions.until(is_reached)
+        return store.commits.info(self._state.connection, self._existing(row.id, handle))
 
     def _existing(self, row_id: int, handle: Commit) -> CommitRow:
         row = store.commits.find_by_id(self._state.connection, row_id)
@@ -234,10 +234,8 @@ class Commits:
         for row_id in near[: limit or None]:
             yield store.commits.info(connection, store.commits.by_id(connection, row_id))
 
-    def subscribe(
-        self, repo: Repo, branch: str, state: CommitState, stop: Event, since: Commit | None = None
-    ) -> Iterator[CommitInfo]:
-        """Every commit of the repo, oldest first, then each new one once it is in ``state``, until ``stop``."""
+    def subscribe(self, repo: Repo, branch: str, state: CommitState, since: Commit | None = None) -> Steps[CommitInfo]:
+        """Every commit of the repo, oldest first, then each new one, once it is in ``state``."""
         repo_id = store.repos.get(self._state.connection, repo).id
         skipped = self.pick(since).id if since else None
         last = 0
@@ -245,15 +243,12 @@ class Commits:
         def newer() -> list[int]:
             return store.commits.newer(self._state.connection, repo_id, last, branch)
 
-        while not stop.is_set():
-            for row_id in self._state.transactions.wait(newer, stop) or []:
+        while True:
+            for row_id in (yield from self._state.transactions.until(newer)):
                 last = row_id
                 row = store.commits.find_by_id(self._state.connection, row_id)
-                if row is None or row_id == skipped:
-                    continue
-                info = self.wait(row.commit, state, stop)
-                if not stop.is_set():
-                    yield info
+                if row is not None and row_id != skipped:
+                    yield (yield from self.wait(row.commit, state))
 
 
 def insert(

@@ -24,7 +24,6 @@ from minipdk.services.pachyderm.pfs.model import (
     BranchInfo,
     Commit,
     CommitInfo,
-    CommitState,
     Contents,
     ProjectInfo,
     Repo,
@@ -35,6 +34,7 @@ from minipdk.services.pachyderm.pfs.repos import Projects, Repos
 from minipdk.services.pachyderm.pfs.transactions import CommitHook, Hooks, State, Transaction, Transactions
 from minipdk.services.pachyderm.pfs.triggers import Triggers
 from minipdk.services.pachyderm.schema import MIGRATIONS
+from minipdk.services.pachyderm.waiting import Wait
 from minipdk.storage import BlobStore, Database
 
 T = TypeVar("T")
@@ -149,8 +149,8 @@ class Pfs:
     def inspect_commit(self, commit: Commit) -> CommitInfo:
         return self.commits.inspect(commit)
 
-    def wait_commit(self, commit: Commit, state: CommitState, stop: Event | None = None) -> CommitInfo:
-        return self.commits.wait(commit, state, stop)
+    def until(self, predicate: Callable[[], T]) -> Wait[T]:
+        return self.state.transactions.until(predicate)
 
     def commit_set(self, set_id: str) -> list[CommitInfo]:
         return self.commit_sets.inspect(set_id, aliases=False)

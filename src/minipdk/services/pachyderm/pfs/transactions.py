@@ -1,4 +1,4 @@
-"""Transactions: one commit set, one database transaction, propagation at its end, and waking the threads that wait.
+"""Transactions: one commit set, one database transaction, propagation at its end, and waking all who wait.
 
 A transaction's changes become visible and durable together, or not at all.
 """
@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from minipdk.services.pachyderm.pfs.content import ContentStore
 from minipdk.services.pachyderm.pfs.model import Branch, Commit, CommitInfo, Repo
+from minipdk.services.pachyderm.waiting import Signal, Wait, until
 from minipdk.storage import Database
 
 T = TypeVar("T")
@@ -50,13 +51,14 @@ class Transaction:
 
 
 class Transactions:
-    """Opens transactions and lets threads wait for their effects. ``author`` names the user of the calling thread."""
+    """Opens transactions, and lets threads and calls wait for them. ``author`` names the user of the calling thread."""
 
     def __init__(self, database: Database, author: Callable[[], str]) -> None:
         self._database, self._author = database, author
         self._current = threading.local()
         self._committed = threading.Condition()
         self._version = 0
+        self._signal = Signal()
         self._last = 0
         self.before_commit: Callable[[Transaction], None] = lambda _: None
 
@@ -88,15 +90,20 @@ class Transactions:
         transaction.run_after()
 
     def wake(self) -> None:
-        """Make every waiting thread check its predicate again."""
+        """Make every thread and every call that waits check its predicate again."""
         with self._committed:
             self._version += 1
             self._committed.notify_all()
+        self._signal.give()
+
+    def until(self, predicate: Callable[[], T]) -> Wait[T]:
+        """The first true value of ``predicate``, called again after each transaction; for calls (`waiting`)."""
+        return until(self._signal, predicate)
 
     def wait(
         self, predicate: Callable[[], T], stop: threading.Event | None = None, timeout: float | None = None
     ) -> T | None:
-        """The first true value of ``predicate``, called again after each transaction.
+        """The first true value of ``predicate``, called again after each transaction; for threads.
 
         None when ``stop`` is set or ``timeout`` seconds have passed. Call `wake` after setting ``stop``; without that, it is
         noticed within a second.

@@ -20,11 +20,11 @@ from pathlib import Path
 
 from minipdk.common.home import Home
 from minipdk.services.pachyderm.pps.model import Datum, Key
+from minipdk.services.pachyderm.waiting import Signal, Steps
 
 USER, WORKER, MASTER = "user", "worker", "master"
 """Who wrote a line: user code, the worker that ran it, or the master that distributes a job's datums."""
 MAX_LINE = 1 << 16
-POLL_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,11 @@ class Logs:
 
     def __init__(self, home: Home) -> None:
         self._root = home.folder("logs") / "pipelines"
-        self._grown = threading.Condition()
-        self._generation = 0
+        self._grown = Signal()
 
     def job(self, key: Key) -> JobLog:
         """Where a job's lines go."""
-        return JobLog(self._path(key), self._notify)
+        return JobLog(self._path(key), self._grown.give)
 
     def delete_pipeline(self, key: Key) -> None:
         shutil.rmtree(self._folder(key), ignore_errors=True)
@@ -83,32 +82,18 @@ class Logs:
         matches = sorted((line for line in written if lines.allows(line)), key=lambda line: line.ts)
         return iter(_last(matches, tail) if tail > 0 else matches)
 
-    def follow(self, key: Key, lines: Filter, stop: threading.Event, tail: int = 0) -> Iterator[Line]:
-        """As `read`, then every new line as it is written, until ``stop`` is set and `wake` called."""
+    def follow(self, key: Key, lines: Filter, tail: int = 0) -> Steps[Line]:
+        """As `read`, then every new line as it is written."""
         tailers: dict[Path, _Tailer] = {}
         first = True
-        while not stop.is_set():
-            generation = self._generation
+        while True:
             for tailer in self._tailers(key, lines):
                 tailers.setdefault(tailer.path, tailer)
             written = sorted((line for tailer in tailers.values() for line in tailer.read()), key=lambda line: line.ts)
             matches = [line for line in written if lines.allows(line)]
             yield from _last(matches, tail) if first and tail > 0 else matches
             first = False
-            self._wait_for_more(generation, stop)
-
-    def _wait_for_more(self, seen: int, stop: threading.Event) -> None:
-        with self._grown:
-            self._grown.wait_for(lambda: self._generation != seen or stop.is_set(), POLL_S)
-
-    def wake(self) -> None:
-        """Let followers check whether they have been stopped."""
-        self._notify()
-
-    def _notify(self) -> None:
-        with self._grown:
-            self._generation += 1
-            self._grown.notify_all()
+            yield self._grown
 
     def _folder(self, key: Key) -> Path:
         return self._root / key.project / key.pipeline

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event
-
-import grpc
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError
@@ -29,18 +26,6 @@ class Calls:
         self._pfs = pfs
         self._project_defaults = project_defaults
         self._auth_info = auth_info
-
-    def _stop(self, context: grpc.ServicerContext) -> Event:
-        """An event that is set when the client has gone or the server stops."""
-        stop = Event()
-
-        def stop_waiting() -> None:
-            stop.set()
-            self._pfs.wake()
-
-        if not context.add_callback(stop_waiting):
-            stop.set()
-        return stop
 
 
 def require(request: wire.Message, *fields: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import grpc
-
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import CommitNotFinishedError, InvalidRequestError, PachydermError
 from minipdk.services.pachyderm.pagination import first
@@ -20,6 +18,7 @@ from minipdk.services.pachyderm.pfs.messages import (
     repo_from,
 )
 from minipdk.services.pachyderm.pfs.model import Commit, CommitInfo, CommitState
+from minipdk.services.pachyderm.waiting import Signal, Steps, each, waits
 
 
 class CommitCalls(Calls):
@@ -39,12 +38,14 @@ class CommitCalls(Calls):
         self._pfs.clear_commit(commit_from(request.commit))
         return wire.Empty()
 
-    def inspect_commit(self, request: wire.pfs.InspectCommitRequest, context: grpc.ServicerContext) -> wire.pfs.CommitInfo:
+    @waits
+    def inspect_commit(self, request: wire.pfs.InspectCommitRequest, _context: object) -> Steps[wire.pfs.CommitInfo]:
         commit = commit_from(request.commit)
         state = _state(request.wait)
         if state is CommitState.STARTED:
-            return commit_info_message(self._pfs.inspect_commit(commit))
-        return commit_info_message(self._pfs.wait_commit(commit, state, self._stop(context)))
+            yield commit_info_message(self._pfs.inspect_commit(commit))
+        else:
+            yield commit_info_message((yield from self._pfs.commits.wait(commit, state)))
 
     def list_commit(self, request: wire.pfs.ListCommitRequest, _context: object) -> Iterator[wire.pfs.CommitInfo]:
         repo = repo_from(request.repo) if request.repo.name else None
@@ -59,16 +60,16 @@ class CommitCalls(Calls):
         listed = (info for info in infos if _is_listed(info, request))
         return (commit_info_message(info, is_listed=True) for info in first(request.number, listed))
 
-    def subscribe_commit(
-        self, request: wire.pfs.SubscribeCommitRequest, context: grpc.ServicerContext
-    ) -> Iterator[wire.pfs.CommitInfo]:
+    @waits
+    def subscribe_commit(self, request: wire.pfs.SubscribeCommitRequest, _context: object) -> Steps[wire.pfs.CommitInfo]:
         repo, since = repo_from(request.repo), optional_commit(request, "from")
         if since is not None and since.repo != repo:
             raise PachydermError(f"the `from` commit needs to be from repo {repo}")
-        state = _state(request.state)
-        for info in self._pfs.commits.subscribe(repo, request.branch, state, self._stop(context), since):
-            if _has_origin(info, request):
-                yield commit_info_message(info)
+        for step in self._pfs.commits.subscribe(repo, request.branch, _state(request.state), since):
+            if isinstance(step, Signal):
+                yield step
+            elif _has_origin(step, request):
+                yield commit_info_message(step)
 
     def squash_commit(self, request: wire.pfs.SquashCommitRequest, _context: object) -> wire.pfs.SquashCommitResponse:
         self._pfs.commit_sets.squash_commit(commit_from(request.commit), recursive=request.recursive)
@@ -117,15 +118,11 @@ class CommitCalls(Calls):
 
     # Commit sets
 
-    def inspect_commit_set(
-        self, request: wire.pfs.InspectCommitSetRequest, context: grpc.ServicerContext
-    ) -> Iterator[wire.pfs.CommitInfo]:
+    @waits
+    def inspect_commit_set(self, request: wire.pfs.InspectCommitSetRequest, _context: object) -> Steps[wire.pfs.CommitInfo]:
         require(request, "commit_set")
-        set_id = request.commit_set.id
-        if request.wait:
-            yield from map(commit_info_message, self._pfs.commit_sets.wait(set_id, self._stop(context)))
-        else:
-            yield from map(commit_info_message, self._pfs.commit_sets.inspect(set_id))
+        sets, set_id = self._pfs.commit_sets, request.commit_set.id
+        yield from each(commit_info_message, sets.wait(set_id) if request.wait else sets.inspect(set_id))
 
     def list_commit_set(self, request: wire.pfs.ListCommitSetRequest, _context: object) -> Iterator[wire.pfs.CommitSetInfo]:
         project = request.project.name if request.project.name else None

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
-
-import grpc
+from collections.abc import Iterator
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pagination import first
 from minipdk.services.pachyderm.pfs.model import Commit
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.api.requests import Calls, client_gone, job_key, listed_projects
+from minipdk.services.pachyderm.pps.api.requests import Calls, job_key, listed_projects
 from minipdk.services.pachyderm.pps.model import Key
-
-T = TypeVar("T")
+from minipdk.services.pachyderm.waiting import Steps, Wait, waits
 
 
 class JobCalls(Calls):
@@ -23,12 +19,13 @@ class JobCalls(Calls):
 
     # Jobs
 
-    def inspect_job(self, request: wire.pps.InspectJobRequest, context: grpc.ServicerContext) -> wire.pps.JobInfo:
+    @waits
+    def inspect_job(self, request: wire.pps.InspectJobRequest, _context: object) -> Steps[wire.pps.JobInfo]:
         key = job_key(request.job)
         info = self._pps.jobs.get(key)
         if request.wait:
-            info = self._finished(key, context) or info
-        return self._answer(info, details=request.details)
+            info = yield from self._finished(key)
+        yield self._answer(info, details=request.details)
 
     def _existing(self, key: Key) -> wire.pps.JobInfo:
         """A job that existed when the wait began."""
@@ -37,13 +34,11 @@ class JobCalls(Calls):
         except NotFoundError:
             raise PachydermError(f"job {key.id} was deleted") from None
 
-    def _finished(self, key: Key, context: grpc.ServicerContext) -> wire.pps.JobInfo | None:
-        """The job once it is terminal; None when the client has gone away."""
-        return self._wait(context, lambda: _if_terminal(self._existing(key)))
-
-    def _wait(self, context: grpc.ServicerContext, predicate: Callable[[], T]) -> T | None:
-        """The value of ``predicate`` once true; None when the client has gone away."""
-        return self._pps.pfs.wait(predicate, stop=client_gone(context))
+    def _finished(self, key: Key) -> Wait[wire.pps.JobInfo]:
+        """The job once it is terminal."""
+        info: wire.pps.JobInfo | None = yield from self._pps.pfs.until(lambda: _if_terminal(self._existing(key)))
+        assert info is not None
+        return info
 
     def _answer(self, info: wire.pps.JobInfo, *, details: bool) -> wire.pps.JobInfo:
         """A JobInfo as clients see it: without its token, and with ``details`` if they ask for them."""
@@ -74,17 +69,19 @@ class JobCalls(Calls):
         """The commits that the commits of a job's commit set were made from."""
         return {link.commit for member in self._pps.pfs.commit_set(info.job.id) for link in member.direct_provenance}
 
-    def subscribe_job(
-        self, request: wire.pps.SubscribeJobRequest, context: grpc.ServicerContext
-    ) -> Iterator[wire.pps.JobInfo]:
+    @waits
+    def subscribe_job(self, request: wire.pps.SubscribeJobRequest, _context: object) -> Steps[wire.pps.JobInfo]:
         """Every open job of a pipeline once, as it appears, until the client goes away."""
         if not request.pipeline.name:
             raise PachydermError("pipeline must be specified")
         key = Key.of(request.pipeline)
         seen: set[str] = set()
-        while context.is_active():
-            fresh = self._wait(context, lambda: [job for job in self._pps.store.open_jobs(key) if job.job.id not in seen])
-            for info in fresh or []:
+
+        def fresh() -> list[wire.pps.JobInfo]:
+            return [job for job in self._pps.store.open_jobs(key) if job.job.id not in seen]
+
+        while True:
+            for info in (yield from self._pps.pfs.until(fresh)):
                 seen.add(info.job.id)
                 yield self._answer(info, details=request.details)
 
@@ -100,12 +97,11 @@ class JobCalls(Calls):
 
     # Job sets
 
-    def inspect_job_set(
-        self, request: wire.pps.InspectJobSetRequest, context: grpc.ServicerContext
-    ) -> Iterator[wire.pps.JobInfo]:
+    @waits
+    def inspect_job_set(self, request: wire.pps.InspectJobSetRequest, _context: object) -> Steps[wire.pps.JobInfo]:
         for info in list(self._pps.store.job_set(request.job_set.id)):
-            finished = self._finished(Key.of_job(info.job), context) if request.wait else None
-            yield self._answer(finished or info, details=request.details)
+            finished = (yield from self._finished(Key.of_job(info.job))) if request.wait else info
+            yield self._answer(finished, details=request.details)
 
     def list_job_set(self, request: wire.pps.ListJobSetRequest, _context: object) -> Iterator[wire.pps.JobSetInfo]:
         projects = listed_projects(request)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-
-import grpc
+from functools import partial
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import NotFoundError, PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pps import messages
-from minipdk.services.pachyderm.pps.api.requests import Calls, client_gone, job_key
+from minipdk.services.pachyderm.pps.api.requests import Calls, job_key
 from minipdk.services.pachyderm.pps.logs import MASTER, USER, Filter, Line
 from minipdk.services.pachyderm.pps.model import Key
+from minipdk.services.pachyderm.waiting import Steps, each, waits
 
 DEFAULT_SINCE_NS = 24 * 3600 * messages.NANOSECONDS
 
@@ -20,19 +20,16 @@ DEFAULT_SINCE_NS = 24 * 3600 * messages.NANOSECONDS
 class LogCalls(Calls):
     """The lines of pipelines and of pachd."""
 
-    def get_logs(self, request: wire.pps.GetLogsRequest, context: grpc.ServicerContext) -> Iterator[wire.pps.LogMessage]:
+    @waits
+    def get_logs(self, request: wire.pps.GetLogsRequest, _context: object) -> Steps[wire.pps.LogMessage]:
         if not request.pipeline.name and not request.job.id:
             if request.data_filters or request.datum.id:
                 raise PachydermError("must specify the Job or Pipeline that the datum is from to get logs for it")
             yield from self._pachd_logs(request)
             return
         key, lines = self._log_filter(request)
-        if not request.follow:
-            yield from (_log_message(key, line) for line in self._pps.logs.read(key, lines, request.tail))
-            return
-        stop = client_gone(context, self._pps.logs.wake)
-        for line in self._pps.logs.follow(key, lines, stop, request.tail):
-            yield _log_message(key, line)
+        read = self._pps.logs.follow if request.follow else self._pps.logs.read
+        yield from each(partial(_log_message, key), read(key, lines, request.tail))
 
     def _log_filter(self, request: wire.pps.GetLogsRequest) -> tuple[Key, Filter]:
         since = time.time_ns() - DEFAULT_SINCE_NS

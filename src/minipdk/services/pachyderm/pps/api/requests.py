@@ -1,12 +1,9 @@
-"""Shared by the calls: the keys that requests name, their filters, and noticing that a client has gone away."""
+"""Shared by the calls: the keys that requests name and their filters."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
-
-import grpc
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
@@ -52,16 +49,3 @@ def listed_projects(request: ListRequest) -> set[str]:
     if request.jq_filter:
         raise UnsupportedError("jq_filter")
     return {project.name or DEFAULT_PROJECT for project in request.projects}
-
-
-def client_gone(context: grpc.ServicerContext, then: Callable[[], None] = lambda: None) -> threading.Event:
-    """An event that is set, and ``then`` called, when the client has gone away."""
-    event = threading.Event()
-
-    def set_event() -> None:
-        event.set()
-        then()
-
-    if not context.add_callback(set_event):
-        event.set()
-    return event
