@@ -101,14 +101,15 @@ def _router() -> Config:
 
 
 def _failures_log() -> Config:
-    """A line in the service's log for each request that got no answer from a predictor."""
+    """A line in the service's log for each request that got no answer from a predictor; none for idle connections."""
+    a_request = {"header_filter": {"header": {"name": ":method", "present_match": True}}}
     line = (
         "%START_TIME% %REQ(:METHOD)% %REQ(:AUTHORITY)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% "
         "%RESPONSE_CODE_DETAILS% %UPSTREAM_HOST%\n"
     )
     return {
         "name": "envoy.access_loggers.stderr",
-        "filter": {"response_flag_filter": {}},
+        "filter": {"and_filter": {"filters": [{"response_flag_filter": {}}, a_request]}},
         "typed_config": {
             "@type": f"{TYPE}.extensions.access_loggers.stream.v3.StderrAccessLog",
             "log_format": {"text_format_source": {"inline_string": line}},
