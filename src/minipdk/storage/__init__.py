@@ -5,5 +5,6 @@
 
 from minipdk.storage.blobs import BlobStore
 from minipdk.storage.database import Database
+from minipdk.storage.pairing import pair
 
-__all__ = ["BlobStore", "Database"]
+__all__ = ["BlobStore", "Database", "pair"]

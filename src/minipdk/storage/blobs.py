@@ -17,7 +17,7 @@ class BlobStore:
     """Blobs below ``root``, shared by every thread of a service; no other process writes there."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._incoming = root / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
         for cut_off in self._incoming.iterdir():
@@ -43,7 +43,7 @@ class BlobStore:
 
     def sync(self, digests: Iterable[str]) -> None:
         """Put the names of these blobs on disk: a rename is not, until its folder is synced."""
-        for folder in {self._root, *(self.path(digest).parent for digest in digests)}:
+        for folder in {self.root, *(self.path(digest).parent for digest in digests)}:
             sync_folder(folder)
 
     def open(self, digest: str) -> BinaryIO:
@@ -52,16 +52,19 @@ class BlobStore:
 
     def path(self, digest: str) -> Path:
         """The path of the blob with this SHA-256, whether or not it is there."""
-        return self._root / digest[:2] / digest
+        return self.root / digest[:2] / digest
+
+    def is_empty(self) -> bool:
+        return next(self.digests(), None) is None
 
     def digests(self) -> Iterator[str]:
         """The name of every blob."""
-        for folder in sorted(self._root.glob("??")):
+        for folder in sorted(self.root.glob("??")):
             yield from sorted(blob.name for blob in folder.iterdir())
 
     def set_aside(self, digest: str) -> bool:
         """Move a damaged blob into the folder ``damaged``; False if there is no such blob."""
-        damaged = self._root / "damaged"
+        damaged = self.root / "damaged"
         damaged.mkdir(exist_ok=True, mode=0o700)
         try:
             self.path(digest).replace(damaged / digest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,7 @@ class StorageError(StartError):
 
     StorageError
     ├── NewerDatabaseError     a newer version of minipdk made it
+    ├── StrangeDatabaseError   it does not know the files beside it (`pairing`)
     ├── DamagedDatabaseError   the file is no SQLite database, or no version of minipdk made its tables
     └── UnusableDatabaseError  the file cannot be read or written: permissions, a full or read-only disk, another process
     """
@@ -64,7 +66,8 @@ class Database:
     """
 
     def __init__(self, path: Path, steps: Sequence[Step]) -> None:
-        self._path = path
+        self.path = path
+        self._exists = False
         self._local = threading.local()
         self._writer = threading.RLock()
         try:
@@ -74,6 +77,18 @@ class Database:
             if (explained := _explained(path, error)) is None:
                 raise
             raise explained from error
+        self._exists = True
+
+    @property
+    def identity(self) -> int:
+        """A number that is chosen when the database is made; 0 for one that minipdk 1.1 or earlier made."""
+        identity: int = self.connection().execute("PRAGMA application_id").fetchone()[0]
+        return identity
+
+    @identity.setter
+    def identity(self, identity: int) -> None:
+        with self.transaction() as connection:
+            connection.execute(f"PRAGMA application_id = {identity}")
 
     def _migrate(self, steps: Sequence[Step]) -> None:
         # A step that rebuilds a table drops the old one, which would delete or detach the rows that refer to it. The setting
@@ -83,12 +98,14 @@ class Database:
             version = self._version()  # another process may have been quicker
             if version > len(steps):
                 raise NewerDatabaseError(
-                    f"{self._path} has version {version} of its schema and this minipdk knows {len(steps)}: "
+                    f"{self.path} has version {version} of its schema and this minipdk knows {len(steps)}: "
                     "install the newer minipdk that made it, or let `minipdk reset` forget the data"
                 )
             if version == 0 and connection.execute(_DEFINITIONS).fetchone():
                 self._adopt(steps[0])
                 version = 1
+            if version == 0:
+                connection.execute(f"PRAGMA application_id = {new_identity()}")
             if 0 < version < len(steps):
                 self._copy_beside(version)
             for step in steps[version:]:
@@ -110,7 +127,7 @@ class Database:
         existing = dict(self.connection().execute(_DEFINITIONS).fetchall())
         if changed := [name for name, sql in expected.items() if existing.get(name, sql) != sql]:
             raise DamagedDatabaseError(
-                f"{self._path} was made by minipdk before 1.0.0 ({', '.join(changed)} differ): "
+                f"{self.path} was made by minipdk before 1.0.0 ({', '.join(changed)} differ): "
                 "let `minipdk reset` forget the data"
             )
         _apply(first, self.connection())  # makes tables that 1.0.0 had not come to when it was killed
@@ -120,12 +137,12 @@ class Database:
 
         The copy has its name only once it is complete and on disk.
         """
-        copy = self._path.with_suffix(f".v{version}.db")
+        copy = self.path.with_suffix(f".v{version}.db")
         partial = copy.with_name(f"{copy.name}.partial")
-        log.info("%s has version %d of its schema: copying it to %s before migrating it", self._path, version, copy.name)
+        log.info("%s has version %d of its schema: copying it to %s before migrating it", self.path, version, copy.name)
         partial.unlink(missing_ok=True)
         partial.touch(mode=0o600)
-        with closing(sqlite3.connect(partial)) as target, closing(sqlite3.connect(self._path)) as source:
+        with closing(sqlite3.connect(partial)) as target, closing(sqlite3.connect(self.path)) as source:
             target.execute("PRAGMA journal_mode = MEMORY")  # a journal that a killed process left could spoil the next copy
             source.backup(target)
         partial.replace(copy)
@@ -135,11 +152,14 @@ class Database:
         """This thread's connection, for reading. Rows can be indexed by column name."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+            mode = "rw" if self._exists else "rwc"  # a database that is lost while the service runs is not made again
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None
+            )
             connection.row_factory = sqlite3.Row
             connection.executescript(
                 "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
+                "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216;"
             )
             self._local.connection = connection
         return connection
@@ -175,6 +195,11 @@ class Database:
             yield connection
         finally:
             _roll_back(connection)
+
+
+def new_identity() -> int:
+    """A random number that fits into a database's header (``PRAGMA application_id``), never 0."""
+    return secrets.randbelow((1 << 31) - 1) + 1
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from minipdk.services.kubernetes.errors import ExpiredError, TooLargeVersionError
 from minipdk.services.kubernetes.model import Object, Resource
-from minipdk.storage import Database
+from minipdk.storage import Database, pair
 
 REMEMBERED, PRUNE_EVERY = 5000, 500
 REMEMBERED_BYTES, PRUNE_EVERY_BYTES = 32 << 20, 8 << 20
@@ -73,6 +73,10 @@ class ObjectStore:
         self._listeners: set[Callable[[], None]] = set()
         self._lock = threading.Lock()
         self._unpruned = 0
+
+    def pair(self, folder: Path) -> None:
+        """Make sure that the folders below the namespaces' in ``folder`` belong to claims of this store. StorageError."""
+        pair(self._database, folder, lambda: any(folder.glob("*/*")))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -26,6 +26,8 @@ class Volumes:
 
     def __init__(self, store: ObjectStore, folder: Path) -> None:
         self._store, self._folder = store, folder
+        folder.mkdir(exist_ok=True, mode=0o700)
+        store.pair(folder)
 
     def provide(self, claim: Object) -> None:
         """Make the volume of a new claim, within the transaction that stores the claim."""

@@ -35,7 +35,7 @@ from minipdk.services.pachyderm.pfs.transactions import CommitHook, Hooks, State
 from minipdk.services.pachyderm.pfs.triggers import Triggers
 from minipdk.services.pachyderm.schema import MIGRATIONS
 from minipdk.services.pachyderm.waiting import Wait
-from minipdk.storage import BlobStore, Database
+from minipdk.storage import BlobStore, Database, pair
 
 T = TypeVar("T")
 
@@ -45,7 +45,9 @@ class Pfs:
 
     def __init__(self, home: Home) -> None:
         self.db = Database(home.database("pachyderm"), MIGRATIONS)
-        content = ContentStore(self.db, BlobStore(home.folder("blobs")))
+        blobs = BlobStore(home.folder("blobs"))
+        pair(self.db, blobs.root, lambda: not blobs.is_empty())
+        content = ContentStore(self.db, blobs)
         transactions = Transactions(self.db, partial(callers.username, auth=bool(home.session_token)))
         transactions.before_commit = self._before_commit
         self.state = State(self.db, content, transactions, Hooks())

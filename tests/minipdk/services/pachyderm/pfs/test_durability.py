@@ -95,3 +95,23 @@ def test_every_returned_put_is_there_after_the_kill(home: Home, pachd: ServicePr
     assert set(acknowledged) <= set(stored)
     assert all(number == size for number, size in stored.items())
     assert set(stored) <= {*acknowledged, acknowledged[-1] + 1}
+
+
+def test_a_lost_database_deletes_nothing(home: Home, pachd: ServiceProcess) -> None:
+    """Without it every stored content would be garbage: pachd refuses to start until it is back."""
+    client, big = connect(home), bytes(range(256)) * 10_000
+    commit = put(client, pfs.Branch(repo=new_repo(client), name="master"), big=big)
+    pachd.kill()
+    database = home.database("pachyderm")
+    kept = [path.rename(path.with_name(f"kept-{path.name}")) for path in database.parent.glob(f"{database.name}*")]
+    blobs = sorted(home.folder("blobs").glob("??/*"))
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=f"{database} does not know the files in {home.folder('blobs')}"):
+            pachd.start()
+        assert sorted(home.folder("blobs").glob("??/*")) == blobs
+    for path in database.parent.glob(f"{database.name}*"):
+        path.unlink()
+    for path in kept:
+        path.rename(path.with_name(path.name.removeprefix("kept-")))
+    pachd.start()
+    assert read(connect(home), commit, "/big") == big
