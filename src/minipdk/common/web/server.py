@@ -14,7 +14,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from minipdk.common.ports import HOST, listener
+from minipdk.common import ports
 from minipdk.common.web.connection import Connection
 from minipdk.common.web.guard import Guard
 from minipdk.common.web.listener import Listener
@@ -83,7 +83,7 @@ def serve(app: ASGIApp, port: int, policy: Policy, *, certificate: Path | None =
         server.should_exit = True
 
     threading.Thread(target=stop_when_told, daemon=True).start()
-    server.run([listener(port)])
+    server.run([ports.listener(port)])
     service.stopping.set()
 
 
@@ -93,7 +93,7 @@ def bind(port: int, *, shared: bool = False) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
-        listening.bind((HOST, port))
+        listening.bind((ports.HOST, port))
     except OSError:
         listening.close()
         raise

@@ -41,7 +41,7 @@ def test_an_image_that_is_built_is_found_and_built_again_only_after_a_change(ima
 
 
 def pull(home: Home, *names: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("minipdk"), "image", "pull", *names, "--home", home.path]
+    command = [str(Path(sys.executable).with_name("minipdk")), "image", "pull", *names, "--home", str(home.path)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
