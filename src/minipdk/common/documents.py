@@ -106,7 +106,7 @@ class _YamlBounds:
 
     def _expand(self, alias: str | None) -> None:
         if any(anchor == alias for anchor, _ in self._open):
-            raise DocumentError(f"the value of &{alias} contains itself")
+            raise DocumentError(f"found unconstructable recursive node &{alias}")
         self._values += self._sizes.get(alias or "", 1)
 
 

@@ -92,8 +92,8 @@ def aliases(levels: int, form: str = "[{}]") -> str:
         ("{a: " * 60_000, "nested more than"),
         ("\n".join("  " * depth + "a:" for depth in range(300)), "nested more than"),
         ("- " * 60_000 + "x", "nested more than"),
-        ("&a [1, *a]", "contains itself"),
-        ("a: &a {b: {c: *a}}", "contains itself"),
+        ("&a [1, *a]", "recursive node"),
+        ("a: &a {b: {c: *a}}", "recursive node"),
     ],
     ids=["aliases", "merged aliases", "lists", "mappings", "blocks", "block lists", "recursion", "deep recursion"],
 )
