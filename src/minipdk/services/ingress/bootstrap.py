@@ -12,7 +12,9 @@ BOOTSTRAP = "bootstrap.json"
 ADMIN_SOCKET, VERSION_SOCKET = "admin.sock", "version.sock"
 """Relative to Envoy's folder, because the path of a socket must be short."""
 DOWNSTREAM_IDLE = 75.0  # longer than clients keep an idle connection, so that none is closed as it is used again
-HEADERS_TIMEOUT = 60.0
+HEADERS_TIMEOUT = 10.0
+HTTP2 = {"max_concurrent_streams": 1000, "initial_stream_window_size": 1 << 16, "initial_connection_window_size": 1 << 20}
+"""As Envoy advises for an edge: https://www.envoyproxy.io/docs/envoy/v1.40.0/configuration/best_practices/edge"""
 NOT_LIMITED = {"ignore_global_conn_limit": True}
 
 
@@ -47,6 +49,7 @@ def _ingress(folder: Path, port: int, limits: Limits) -> Config:
         "generate_request_id": False,
         "server_header_transformation": "PASS_THROUGH",
         "http_protocol_options": {"accept_http_10": True},
+        "http2_protocol_options": HTTP2,
         "common_http_protocol_options": {"idle_timeout": seconds(DOWNSTREAM_IDLE)},
         "request_headers_timeout": seconds(HEADERS_TIMEOUT),
         "access_log": [_failures_log()],

@@ -12,6 +12,8 @@ from minipdk.services.pachyderm import wire
 
 CHUNK = 1 << 16
 BACKLOG = 128
+MOST_CONNECTIONS = 256
+"""At a time. Two threads carry each; others are closed."""
 
 
 @contextlib.contextmanager
@@ -33,26 +35,34 @@ def open_port(service: wire.pps.Service | None) -> Iterator[None]:
 
 
 def _serve(listening: socket.socket, internal: int) -> None:
+    free = threading.BoundedSemaphore(MOST_CONNECTIONS)
     while True:
         try:
             client, _ = listening.accept()
         except OSError:
             return
-        try:
-            inside = socket.create_connection((HOST, internal))
-        except OSError:
-            client.close()  # user code does not listen yet
+        if not free.acquire(blocking=False):
+            client.close()
             continue
-        threading.Thread(target=_carry, args=(client, inside), name="service connection", daemon=True).start()
+        threading.Thread(target=_carry, args=(client, internal, free), name="service connection", daemon=True).start()
 
 
-def _carry(client: socket.socket, inside: socket.socket) -> None:
+def _carry(client: socket.socket, internal: int, free: threading.BoundedSemaphore) -> None:
     """Forward the bytes of both sides of a connection, until both have ended."""
-    with client, inside:
-        back = threading.Thread(target=_copy, args=(inside, client), name="service connection, back", daemon=True)
-        back.start()
-        _copy(client, inside)
-        back.join()
+    try:
+        with client, socket.create_connection((HOST, internal)) as inside:
+            _exchange(client, inside)
+    except OSError:
+        pass  # user code does not listen yet
+    finally:
+        free.release()
+
+
+def _exchange(client: socket.socket, inside: socket.socket) -> None:
+    back = threading.Thread(target=_copy, args=(inside, client), name="service connection, back", daemon=True)
+    back.start()
+    _copy(client, inside)
+    back.join()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
