@@ -13,7 +13,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 IDLE, SLOW_HEADS, SLOW_BODIES, LARGE, MANY_FIELDS = 500, 50, 50, 4, 4
-PAUSE, SLOW = 0.5, 0.5
+PAUSE, SLOW = 2.0, 0.5
 """Seconds before a connection that has ended is opened again, and between two bytes of a slow one."""
 POST = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 """At Determined's master everybody may send it, so that its body is read."""

@@ -1,20 +1,28 @@
-"""ASGI middleware before kserve's application: a limit for bodies, their type, and a short path for v1 predictions."""
+"""The rules of a model server's port, and ASGI middleware before kserve's application: the type of bodies, and a short path
+for v1 predictions.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import math
+import re
 from typing import Any
 
 import orjson
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.rest.v1_endpoints import V1Endpoints
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from minipdk.common.web import Limits, Policy
+from minipdk.common.web.policy import LOOPBACK_NAMES
 
 PREFIX, SUFFIX = "/v1/models/", ":predict"
 JSON_LENGTH = b"inference-header-content-length"  # of protocol v2's binary data: tensors follow the JSON
+LENGTH = re.compile(rb"[0-9]{1,18}")
+SERVICE_DOMAINS = (".example.com", ".svc.cluster.local")
 DEFAULT_TYPES = frozenset({b"", b"application/x-www-form-urlencoded"})
 
 
@@ -28,7 +36,10 @@ class JSONResponse(Response):
 
 
 class JsonByDefault:
-    """Treat a body as JSON when its Content-Type is absent, or the default of curl."""
+    """Treat a body as JSON when its Content-Type is absent, or the default of curl.
+
+    Before a body with binary tensors, check the length of its JSON, which kserve's own code takes for a number.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,47 +47,37 @@ class JsonByDefault:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
             names = {name: value for name, value in scope["headers"] if name in (b"content-type", JSON_LENGTH)}
-            if JSON_LENGTH not in names and names.get(b"content-type", b"") in DEFAULT_TYPES:
+            length = names.get(JSON_LENGTH)
+            if length is not None and not LENGTH.fullmatch(length):
+                await refusal(400, f"{JSON_LENGTH.decode()} is {length.decode('latin-1')!r}: it must be a number of bytes")(
+                    scope, receive, send
+                )
+                return
+            if length is None and names.get(b"content-type", b"") in DEFAULT_TYPES:
                 others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
                 scope = {**scope, "headers": [*others, (b"content-type", b"application/json")]}
         await self._app(scope, receive, send)
 
 
-class BodyLimit:
-    """Answer 413 to a body larger than ``max_body`` bytes, declared or streamed."""
+def refusal(status: int, reason: str) -> Response:
+    """An error in kserve's form."""
+    return JSONResponse({"error": reason}, status_code=status)
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
-        self._app, self._max_body = app, max_body
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        declared = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
-        if declared > self._max_body:
-            await self._refuse(scope, receive, send)
-            return
-        received = 0
+def policy(max_body: int) -> Policy:
+    """The rules of a model server's port: everybody may call, under a name of this machine or of an InferenceService.
 
-        async def limited_receive() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if received > self._max_body else message
+    The names of InferenceServices, by which the ingress calls, end in domains that nobody can own.
+    """
 
-        async def unless_refused(message: Message) -> None:
-            if received <= self._max_body:
-                await send(message)
+    async def anybody(_: HTTPConnection) -> bool:
+        return False
 
-        # A client that has gone gets no answer. One whose body was cut off here gets ours, not the application's.
-        with contextlib.suppress(ClientDisconnect):
-            await self._app(scope, limited_receive, unless_refused)
-        if received > self._max_body:
-            await self._refuse(scope, receive, send)
+    def is_served(name: str) -> bool:
+        return name in LOOPBACK_NAMES or name.endswith(SERVICE_DOMAINS)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = f"the request body is larger than the limit of {self._max_body} bytes"
-        await JSONResponse({"error": message}, status_code=413)(scope, receive, send)
+    limits = Limits(body=max_body, open_body=max_body, open_seconds=math.inf, unread=max_body)
+    return Policy(limits, anybody, refusal, is_served)
 
 
 class V1Predict:

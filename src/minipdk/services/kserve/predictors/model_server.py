@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import json
 import logging
@@ -24,13 +23,12 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import grpc
 import orjson
-import uvicorn
 import uvloop
 from fastapi.exceptions import RequestValidationError
 from kserve import InferRequest, Model, ModelRepository
@@ -47,12 +45,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .asgi import BodyLimit, JsonByDefault, JSONResponse, V1Predict
+from minipdk.common.ports import HOST
+from minipdk.common.web.server import HttpServer, bind
+
+from .asgi import JsonByDefault, JSONResponse, V1Predict, policy
 from .calls import Calls
 from .errors import AnswerError
 
-HOST = "127.0.0.1"
-KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps an idle connection, so that the ingress is always first to close it
+HANDSHAKE_MS = 10_000
 GRACE_SECONDS = 3600.0  # as long as a request may take: the kubelet decides when to kill the server
 MAX_BODY = 100 << 20
 SWITCH_SECONDS = 0.0005  # with Python's 5 ms the loop would wait that long for a thread that computes, and the reverse
@@ -169,14 +169,6 @@ class FixedModels(ModelRepositoryExtension):  # type: ignore[misc]  # kserve has
         raise NotImplementedError(f"unloading {model_name} by request is not supported by minipdk")
 
 
-class HttpServer(uvicorn.Server):
-    """uvicorn that leaves the signals to `serve`."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """The options that every model server takes. The node gives it its ports in the environment."""
     parser = argparse.ArgumentParser(description=description)
@@ -224,29 +216,39 @@ def serve(
     RESTServer(app, plane, extension, http_port).create_application()
     app.add_exception_handler(InvalidInput, _answer_invalid_input)
     app.add_exception_handler(RequestValidationError, _answer_invalid_tensors)
-    application = BodyLimit(JsonByDefault(V1Predict(app, plane)), max_body)
-    config = uvicorn.Config(
-        application,
-        HOST,
-        http_port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        lifespan="off",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-    )
+    http = HttpServer(JsonByDefault(V1Predict(app, plane)), policy(max_body), grace=None, lifespan="off")
+    try:
+        listening = bind(http_port, shared=workers > 1)
+    except OSError as error:
+        sys.exit(f"cannot listen on {HOST}:{http_port}: {error.strerror}")
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()  # the model stays: no later collection has to look through it, which takes hundreds of milliseconds
-    uvloop.run(_serve(HttpServer(config), InferenceServicer(plane, extension), grpc_port, max_body, workers > 1))
+    uvloop.run(_serve(http, listening, _grpc_server(plane, extension, grpc_port, max_body, shared=workers > 1)))
 
 
-async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, max_body: int, shared: bool) -> None:
-    lengths = [("grpc.max_receive_message_length", max_body), ("grpc.max_send_message_length", -1)]
-    sharing = [("grpc.so_reuseport", int(shared))]
-    server = grpc.aio.server(interceptors=(ErrorStatuses(),), options=lengths + sharing)
-    add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    server.add_insecure_port(f"{HOST}:{grpc_port}")
+def _grpc_server(
+    plane: DataPlane, extension: ModelRepositoryExtension, port: int, max_body: int, *, shared: bool
+) -> Callable[[], grpc.aio.Server]:
+    """Makes the gRPC server, inside the event loop."""
+    options = [
+        ("grpc.max_receive_message_length", max_body),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", int(shared)),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+    ]
+
+    def make() -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=(ErrorStatuses(),), options=options)
+        add_GRPCInferenceServiceServicer_to_server(InferenceServicer(plane, extension), server)
+        server.add_insecure_port(f"{HOST}:{port}")
+        return server
+
+    return make
+
+
+async def _serve(http: HttpServer, listening: socket.socket, make_grpc_server: Callable[[], grpc.aio.Server]) -> None:
+    server = make_grpc_server()
     await server.start()
     stopping: list[asyncio.Task[None]] = []
 
@@ -256,13 +258,6 @@ async def _serve(http: HttpServer, servicer: InferenceServicer, grpc_port: int, 
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    log.info("serving http://%s:%d and grpc://%s:%d", HOST, http.config.port, HOST, grpc_port)
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
-        try:
-            listener.bind((HOST, http.config.port))
-        except OSError as error:
-            sys.exit(f"cannot listen on {HOST}:{http.config.port}: {error.strerror}")
-        await http.serve([listener])
+    log.info("serving http://%s:%d", *listening.getsockname())
+    await http.serve([listening])
     await asyncio.gather(*stopping)

@@ -14,8 +14,8 @@ from minipdk.common.service import ImageSource
 from minipdk.controller.objects import Object
 
 FOLDER = Path(__file__).parent
-CONTEXT = FOLDER.parent
-"""The build context: the folder with `runtimes` and `predictors`."""
+CONTEXT = FOLDER.parents[2]
+"""The build context: the package minipdk, because the model servers share its HTTP server."""
 
 STORAGE_INITIALIZER_IMAGE = "kserve/storage-initializer:v0.21.0"
 MODEL_SERVERS = {

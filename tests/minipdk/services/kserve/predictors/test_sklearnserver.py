@@ -190,6 +190,22 @@ def test_tensors_that_the_model_cannot_take_are_400(iris: ModelServer, inputs: l
     assert (answer.status_code, message in answer.json()["error"]) == (400, True), answer.text
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("iris.models.example.com", 200), ("iris-predictor.models.svc.cluster.local", 200), ("evil.example", 403), ("[", 400)],
+)
+def test_only_names_of_this_machine_and_of_services_are_served(iris: ModelServer, host: str, status: int) -> None:
+    assert iris.http.get(f"{iris.url}/v2/health/ready", headers={"Host": host}, timeout=30).status_code == status
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "1e3", ""])
+def test_a_length_of_binary_tensors_that_is_no_number_is_400(iris: ModelServer, length: str) -> None:
+    headers = {"Inference-Header-Content-Length": length, "Content-Type": "application/octet-stream"}
+    answer = iris.http.post(f"{iris.url}/v2/models/iris/infer", b"{}", headers=headers, timeout=30)
+    assert (answer.status_code, "must be a number of bytes" in answer.json()["error"]) == (400, True)
+    assert iris.http.get(f"{iris.url}/v2/health/ready", timeout=30).ok
+
+
 def test_a_model_that_another_version_has_pickled_fails_by_itself_and_is_logged(
     start_model_server: StartModelServer, folder: Path
 ) -> None:
