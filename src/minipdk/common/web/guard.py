@@ -7,7 +7,6 @@ import contextlib
 from typing import Any
 
 from starlette.requests import ClientDisconnect, HTTPConnection
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minipdk.common.web import origins
@@ -150,8 +149,3 @@ def _closing(send: Send) -> Send:
 def _with_close(message: Message) -> dict[str, Any]:
     headers = [field for field in message.get("headers", ()) if field[0].lower() != b"connection"]
     return {**message, "headers": [*headers, CLOSE]}
-
-
-def plain(status: int, reason: str) -> Response:
-    """A refusal in plain text."""
-    return Response(reason + "\n", status, media_type="text/plain")
