@@ -166,7 +166,8 @@ def _pip_config_files() -> list[Path]:
     if named := os.environ.get("PIP_CONFIG_FILE"):
         return [Path(named)]
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return [next(filter(Path.is_file, (config / "pip/pip.conf", Path.home() / ".pip/pip.conf")), Path(os.devnull))]
+    files = (config / "pip/pip.conf", Path.home() / ".pip/pip.conf")
+    return [next(filter(os.path.isfile, files), Path(os.devnull))]  # also if the home folder cannot be entered
 
 
 def _environment(home: Home, spec: ContainerSpec) -> dict[str, str]:

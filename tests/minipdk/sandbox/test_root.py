@@ -65,6 +65,17 @@ def test_pip_install_stays_in_the_container(run: Run, tmp_path: Path) -> None:
     assert packages() == before
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
+def test_a_home_folder_that_cannot_be_entered_is_no_obstacle(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    monkeypatch.setenv("HOME", str(closed / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert run("echo started") == (0, "started")
+
+
 def test_processes_outside_are_invisible(run: Run) -> None:
     _, output = run("ls -d /proc/[0-9]*; echo $$")
     assert set(output.split()) <= {f"/proc/{number}" for number in range(1, 5)} | {"2"}
