@@ -57,7 +57,7 @@ _HINTS = {
     ("grpc", "UNAUTHENTICATED"): "Pachyderm refused the session token: `make setup` writes the profile again",
     ("determined", "MasterNotFound"): f"Determined does not answer at DET_MASTER: {START}; check the profile",
     ("determined", "Unauthenticated"): "Determined refused DET_USER and DET_PASS: check both in the profile",
-    ("determined", "Forbidden"): "Determined refused DET_USER and DET_PASS: check both in the profile",
+    ("determined", "Forbidden"): "Determined lets only the owner or an administrator do this, and only an active user",
     ("kubernetes", "Unauthorized"): "Kubernetes refused the token in KUBECONFIG: `make setup` writes the profile again",
     ("urllib3", "MaxRetryError"): f"nothing answers there: {START}; check the addresses in the profile",
     ("requests", "ConnectionError"): f"nothing answers there: {START}; check the addresses in the profile",

@@ -60,6 +60,10 @@ def other_nouns(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
             yield f"{method} {name}", cluster.determined.status(method, name, {})
 
 
+def interactive_tasks(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
+    yield from ((name, cluster.determined.status("POST", name, {})) for name in names)
+
+
 def workspace_settings(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
     for name in names:
         yield name, cluster.determined.status("POST", "/api/v1/workspaces", {"name": "refused", name: {"a": "b"}})
@@ -88,7 +92,8 @@ CHECKS: dict[str, Check] = {
     "more than one slot per trial (*)": slots,
     "a key that Determined does not have": unknown_key,
     "an experiment from a *, or *": kinds_of_experiment,
-    "templates, commands, notebooks, shells, TensorBoards, webhooks, groups and roles: *": other_nouns,
+    "templates, webhooks, groups and roles: *": other_nouns,
+    "starting commands, notebooks, shells and TensorBoards: *": interactive_tasks,
     "the workspace settings *": workspace_settings,
     "choosing runs by a *": run_filters,
     "moving a job with *": job_moves,

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from minipdk.services.determined import checkpoint_storage
-from minipdk.services.determined.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
+from minipdk.services.determined.errors import InvalidArgumentError, NotFoundError
 from minipdk.services.determined.metrics import Metrics
 from minipdk.services.determined.model import (
     TRAINING,
@@ -35,7 +35,7 @@ class Checkpoints:
     def get(self, uuid: str) -> Checkpoint:
         if checkpoint := self._store.checkpoints.get(uuid):
             return checkpoint
-        raise NotFoundError(f"checkpoint {uuid} not found")
+        raise NotFoundError(f"checkpoint '{uuid}' not found")
 
     def report(self, allocation: Allocation, message: Json) -> None:
         """Store a checkpoint that a trial has saved; a second report of the same checkpoint adds to the first."""
@@ -101,8 +101,56 @@ class Checkpoints:
         self._store.checkpoints.set_metadata(uuid, metadata)
         return self.get(uuid)
 
-    def set_resources(self, uuid: str, resources: Json) -> None:
-        """Record that a trial has removed some or all files of a checkpoint; ``resources`` are the remaining ones."""
+    def report_remaining(self, remaining: list[tuple[str, Json | None]]) -> None:
+        """Record that files of checkpoints were removed: for each uuid the remaining files, None for no change.
+
+        Raises InvalidArgumentError for a registered one, before anything is changed.
+        """
+        self._check_unregistered([uuid for uuid, _ in remaining], "patched")
+        for uuid, resources in remaining:
+            if resources is not None:
+                self._set_resources(uuid, resources)
+
+    def delete(self, uuids: list[str]) -> None:
+        """Mark checkpoints as deleted; `remove_deleted_files` removes their files. Registered ones are refused."""
+        self._check_unregistered(uuids, "deleted")
+        self.mark_deleted(uuids)
+
+    def mark_deleted(self, uuids: Iterable[str]) -> None:
+        self._store.checkpoints.mark_deleted(uuids)
+
+    def remove_files(self, uuids: list[str], globs: list[str]) -> None:
+        """Remove the files that match any of ``globs`` from checkpoints, and refresh their lists of files.
+
+        Raises InvalidArgumentError for a registered checkpoint and for a glob that is empty or leads out of it.
+        """
+        for glob in globs:
+            if not glob:
+                raise InvalidArgumentError("cannot have empty string glob")
+            if ".." in glob:
+                raise InvalidArgumentError(f"glob '{glob}' cannot contain '..'")
+        self._check_unregistered(uuids, "deleted")
+        for uuid in uuids:
+            folder = self.folder(self.get(uuid))
+            self._set_resources(uuid, checkpoint_storage.remove_matching(folder, globs))
+
+    def registrations(self, uuids: Iterable[str]) -> str:
+        """The checkpoints that are versions of models, each with the model and the version, in words."""
+        return ", ".join(
+            f"{uuid}, registered to {model} (model #{model_id}), version {version}"
+            for uuid in uuids
+            for model_id, model, version in self._store.checkpoints.registered_as(uuid)
+        )
+
+    def _check_unregistered(self, uuids: list[str], verb: str) -> None:
+        if missing := sorted(uuid for uuid in uuids if not self._store.checkpoints.get(uuid)):
+            raise NotFoundError(f"checkpoints '{', '.join(missing)}' not found")
+        if registered := self.registrations(uuids):
+            raise InvalidArgumentError(
+                f"this subset of checkpoints provided are in the model registry and cannot be {verb}: {registered}."
+            )
+
+    def _set_resources(self, uuid: str, resources: Json) -> None:
         before = self.get(uuid)
         if not resources:
             state: str = State.DELETED
@@ -111,26 +159,6 @@ class Checkpoints:
         else:
             state = before.state
         self._store.checkpoints.set_resources(uuid, {name: str(size) for name, size in resources.items()}, state)
-
-    def delete(self, uuids: list[str]) -> None:
-        """Mark checkpoints as deleted; `remove_deleted_files` removes their files. Registered ones are refused."""
-        for uuid in uuids:
-            self.get(uuid)
-            if registered := self._store.checkpoints.registered_as(uuid):
-                model, version = registered
-                raise FailedPreconditionError(
-                    f"checkpoint {uuid} is version {version} of the model {model!r}: delete that version first"
-                )
-        self.mark_deleted(uuids)
-
-    def mark_deleted(self, uuids: Iterable[str]) -> None:
-        self._store.checkpoints.mark_deleted(uuids)
-
-    def remove_files(self, uuids: list[str], globs: list[str]) -> None:
-        """Remove the files that match any of ``globs`` from checkpoints, and refresh their lists of files."""
-        for uuid in uuids:
-            folder = self.folder(self.get(uuid))
-            self.set_resources(uuid, checkpoint_storage.remove_matching(folder, globs))
 
     def expendable(self, experiment: Experiment) -> list[str]:
         """The checkpoints that the experiment's policy (``save_...``) does not keep. Registered ones are always kept."""

@@ -6,8 +6,8 @@
     ├── InvalidArgumentError     400  a value is wrong; the message names it and the allowed values
     │   └── ConfigError          400  the experiment configuration, each fault with its key's full path
     ├── FailedPreconditionError  400  right values in a wrong state (a running experiment cannot be deleted)
-    ├── UnauthenticatedError     401  no token, or one that this master did not issue or that has expired
-    ├── PermissionDeniedError    403  a wrong user name or password, or an action for administrators
+    ├── UnauthenticatedError     401  no token, one that this master did not issue or that has expired, a wrong password
+    ├── PermissionDeniedError    403  an inactive user, or an action for owners and administrators
     ├── NotFoundError            404  the noun does not exist
     ├── StalledBodyError         408  the body stopped coming
     ├── AlreadyExistsError       409  the name is taken

@@ -15,7 +15,7 @@ from minipdk.services.determined.checkpoint_storage import remove_tensorboard_fi
 from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.config.hyperparameters import draw_trials
 from minipdk.services.determined.config.names import random_name
-from minipdk.services.determined.errors import FailedPreconditionError, NotFoundError
+from minipdk.services.determined.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from minipdk.services.determined.metrics import Metrics
 from minipdk.services.determined.model import (
     DEFAULT_PRIORITY,
@@ -48,7 +48,7 @@ class Experiments:
     def get(self, experiment_id: int) -> Experiment:
         if experiment := self._store.experiments.get(experiment_id):
             return experiment
-        raise NotFoundError(f"experiment {experiment_id} not found")
+        raise NotFoundError(f"experiment '{experiment_id}' not found")
 
     def get_by_job(self, job_id: str | None) -> Experiment:
         if experiment := self._store.experiments.by_job(job_id or ""):
@@ -63,15 +63,10 @@ class Experiments:
             experiment,
             trials,
             allocation=next(allocations, None),
-            progress=_progress(experiment, trials),
             best_trial_id=best_trial_id,
             best_metric=best_metric,
             checkpoints=self._checkpoints.existing_of_experiment(experiment.id),
         )
-
-    def progress(self, experiment: Experiment) -> float:
-        """The mean progress of the experiment's trials, from 0 to 1."""
-        return _progress(experiment, self._trials.of_experiment(experiment.id))
 
     def definition(self, experiment: Experiment) -> bytes:
         """The archive of the experiment's model definition."""
@@ -125,7 +120,7 @@ class Experiments:
         if experiment.state not in (State.ACTIVE, State.PAUSED):
             verb = "paused" if paused else "activated"
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be {verb}: its state is {experiment.state}, not ACTIVE or PAUSED"
+                f"experiment {experiment_id} cannot be {verb}: its state is {experiment.state}: experiment in terminal state"
             )
         with self._store.transaction():
             self._store.experiments.update(experiment_id, state=State.PAUSED if paused else State.ACTIVE)
@@ -168,7 +163,8 @@ class Experiments:
                 state = State.ERROR
             else:
                 state = State.COMPLETED
-            self._store.experiments.update(experiment_id, state=state, end_time=now())
+            progress = 1 if state == State.COMPLETED else experiment.progress
+            self._store.experiments.update(experiment_id, state=state, end_time=now(), progress=progress)
             self._checkpoints.mark_deleted(self._checkpoints.expendable(experiment))
 
     def settle_all(self) -> None:
@@ -177,30 +173,55 @@ class Experiments:
             for experiment in self.all():
                 self.settle(experiment.id)
 
-    def continue_(self, experiment_id: int, config: Json) -> None:
-        """Let the one trial of an ended experiment continue from its latest checkpoint, under ``config``."""
-        experiment = self.get(experiment_id)
+    def check_continuable(self, experiment: Experiment) -> None:
+        """Raises FailedPreconditionError for an experiment that has not ended, or has nothing left to do."""
         if experiment.state not in TERMINAL:
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be continued: its state is {experiment.state}, it has not ended"
+                f"experiment {experiment.id} cannot be continued:"
+                f" experiment in non terminal state '{experiment.state}', try again later"
             )
-        trials = self._trials.of_experiment(experiment_id)
-        if len(trials) != 1:
-            raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be continued: it has {len(trials)} trials, only one can be"
-            )
+        if not self._unfinished(experiment):
+            raise FailedPreconditionError("experiment has been completed, cannot continue this experiment")
+
+    def continue_(self, experiment_id: int, config: Json) -> None:
+        """Let trials of an ended experiment go on from their latest checkpoints, under ``config``.
+
+        The one trial of the searcher single goes on with the configuration's hyperparameters, even if it was complete. Of a
+        search those go on that were not.
+        """
+        experiment = self.get(experiment_id)
+        self.check_continuable(experiment)
+        hparams: Json = {}
+        if experiment.searcher.name == "single":
+            [(hparams, _)] = draw_trials(config, config["reproducibility"]["experiment_seed"])
         with self._store.transaction():
             self._store.experiments.update(
-                experiment_id, state=State.ACTIVE, end_time=None, config=config, name=config["name"]
+                experiment_id,
+                state=State.ACTIVE,
+                end_time=None,
+                progress=0,
+                config=config,
+                name=config["name"],
+                resource_pool=config["resources"]["resource_pool"],
+                priority=priority(config),
             )
-            self._trials.reopen(trials[0].id)
+            for trial in self._unfinished(experiment):
+                self._trials.reopen(trial, hparams)
+
+    def _unfinished(self, experiment: Experiment) -> list[Trial]:
+        """The trials that a continued experiment runs again."""
+        trials = self._trials.of_experiment(experiment.id)
+        single = experiment.searcher.name == "single"
+        return [trial for trial in trials if single or trial.state != State.COMPLETED]
 
     def set_archived(self, experiment_id: int, archived: bool) -> None:
         experiment = self.get(experiment_id)
-        if archived and experiment.state not in TERMINAL:
+        if experiment.state not in TERMINAL:
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be archived: its state is {experiment.state}, it has not ended"
+                f"experiment {experiment_id}: its state is {experiment.state}: Experiment is not in terminal state."
             )
+        if experiment.archived == archived:
+            raise FailedPreconditionError(f"Experiment is {'already' if archived else 'not'} archived.")
         self._store.experiments.update(experiment_id, archived=archived)
 
     def delete(self, experiment_id: int) -> None:
@@ -208,9 +229,12 @@ class Experiments:
         experiment = self.get(experiment_id)
         if experiment.state not in TERMINAL:
             raise FailedPreconditionError(
-                f"experiment {experiment_id} cannot be deleted: its state is {experiment.state}: kill it first"
+                f"experiment {experiment_id}: kill it first: cannot delete experiment in STATE_{experiment.state} state"
             )
-        self._checkpoints.delete([checkpoint.uuid for checkpoint in self._checkpoints.of_experiment(experiment_id)])
+        uuids = [checkpoint.uuid for checkpoint in self._checkpoints.of_experiment(experiment_id)]
+        if registered := self._checkpoints.registrations(uuids):
+            raise InvalidArgumentError(f"{registered}: checkpoints are registered as model versions")
+        self._checkpoints.mark_deleted(uuids)
         self._checkpoints.remove_deleted_files()
         self.delete_tensorboard_files(experiment_id)
         self._store.experiments.delete(experiment_id)
@@ -283,10 +307,3 @@ class Experiments:
 def priority(config: Json) -> int:
     """The priority in the queue that a complete configuration asks for."""
     return int(config["resources"]["priority"] or DEFAULT_PRIORITY)
-
-
-def _progress(experiment: Experiment, trials: list[Trial]) -> float:
-    if experiment.state == State.COMPLETED:
-        return 1.0
-    done = [1.0 if trial.state in TERMINAL else trial.progress for trial in trials]
-    return sum(done) / len(done) if done else 0.0

@@ -28,6 +28,8 @@ from minipdk.services.determined.model import (
     User,
     Workspace,
 )
+from minipdk.services.determined.numbers import as_json
+from minipdk.services.determined.summaries import summarize
 
 UNCREATED_EXPERIMENT: Json = {
     **dict.fromkeys(("name", "description", "notes", "displayName", "username", "originalConfig", "jobId"), ""),
@@ -68,7 +70,7 @@ def user(record: User) -> Json:
         "modifiedAt": record.modified_at,
         "lastAuthAt": record.last_login_at,
         "remote": False,
-        "agentUserGroup": None,
+        "agentUserGroup": record.agent_user_group or None,
     }
 
 
@@ -121,7 +123,7 @@ def experiment(details: ExperimentDetails) -> Json:
         "hyperparameters": record.config["hyperparameters"],
         "startTime": record.start_time,
         "endTime": record.end_time,
-        "progress": details.progress,
+        "progress": as_json(record.progress),
         "jobId": record.job_id,
         "resourcePool": record.resource_pool,
         "searcherType": record.searcher.name,
@@ -131,7 +133,7 @@ def experiment(details: ExperimentDetails) -> Json:
         "forkedFrom": record.parent_id,
         "parentArchived": record.parent_archived,
         "bestTrialId": details.best_trial_id,
-        "bestTrialSearcherMetric": details.best_metric,
+        "bestTrialSearcherMetric": as_json(details.best_metric),
         "checkpointCount": len(details.checkpoints),
         "checkpointSize": str(sum(checkpoint.size for checkpoint in details.checkpoints)),
         "modelDefinitionSize": record.definition_size,
@@ -179,7 +181,7 @@ def trial(details: TrialDetails) -> Json:
         "endTime": record.end_time,
         "runnerState": record.runner_state or "UNSPECIFIED",
         "taskId": record.task_id,
-        "taskIds": [record.task_id],
+        "taskIds": record.task_ids,
         "totalBatchesProcessed": record.total_batches,
         "bestValidation": metrics_workload(details.best_validation),
         "latestValidation": metrics_workload(details.latest_validation),
@@ -194,29 +196,12 @@ def trial(details: TrialDetails) -> Json:
 
 
 def _summary(reports: list[MetricsReport]) -> Json:
-    """For each group and each numeric metric: count, sum, min, max, mean and last, as Determined's WebUI reads them."""
-    groups: dict[str, dict[str, list[float]]] = {}
+    """For each group the summary of its metrics."""
+    groups: dict[str, list[Json]] = {}
     for report in reports:
-        for name, value in report.average.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                groups.setdefault(report.metric_group, {}).setdefault(name, []).append(value)
+        groups.setdefault(report.metric_group, []).append(report.average)
     names = {TRAINING: "avg_metrics", VALIDATION: "validation_metrics"}
-    return {
-        names.get(group, group): {name: _statistics(values) for name, values in metrics.items()}
-        for group, metrics in groups.items()
-    }
-
-
-def _statistics(values: list[float]) -> Json:
-    return {
-        "count": len(values),
-        "sum": sum(values),
-        "min": min(values),
-        "max": max(values),
-        "mean": sum(values) / len(values),
-        "last": values[-1],
-        "type": "number",
-    }
+    return {names.get(group, group): summarize(averages) for group, averages in groups.items()}
 
 
 def metrics(report: MetricsReport | None) -> Json:
@@ -224,8 +209,9 @@ def metrics(report: MetricsReport | None) -> Json:
     return {"avgMetrics": report.average if report else {}, "batchMetrics": []}
 
 
-def _value(report: MetricsReport | None, metric: str) -> float | None:
-    return report.value(metric) if report else None
+def _value(report: MetricsReport | None, metric: str) -> float | str | None:
+    value: float | str | None = as_json(report.value(metric)) if report else None
+    return value
 
 
 def metrics_workload(report: MetricsReport | None, *, with_batches: bool = False) -> Json | None:
@@ -338,13 +324,13 @@ def allocation(record: Allocation) -> Json:
     }
 
 
-def task(record: Trial, allocations: list[Allocation]) -> Json:
+def task(record: Trial, task_id: str, allocations: list[Allocation]) -> Json:
     return {
-        "taskId": record.task_id,
+        "taskId": task_id,
         "taskType": "TASK_TYPE_TRIAL",
         "startTime": record.start_time,
         "endTime": record.end_time,
-        "allocations": [allocation(run) for run in allocations],
+        "allocations": [allocation(run) for run in allocations if run.task_id == task_id],
     }
 
 
@@ -403,7 +389,7 @@ def job(record: Job) -> Json:
         "allocatedSlots": record.allocated_slots,
         "priority": owner.priority,
         "weight": owner.config["resources"]["weight"],
-        "progress": record.progress,
+        "progress": as_json(owner.progress),
         "workspaceId": owner.workspace_id,
         "summary": {"state": "STATE_SCHEDULED" if record.running else "STATE_QUEUED", "jobsAhead": record.ahead},
     }
@@ -485,6 +471,9 @@ def master(cluster_id: str) -> Json:
         "clusterId": cluster_id,
         "clusterName": "minipdk",
         "masterId": cluster_id,
+        "branding": "determined",
+        "externalLoginUri": "",
+        "externalLogoutUri": "",
         "telemetryEnabled": False,
         "ssoProviders": [],
         "rbacEnabled": False,

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from minipdk.services.determined.numbers import as_float, is_number
+
 Json = dict[str, Any]
 
 AGENT = "local"
@@ -54,7 +56,10 @@ def now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """``password`` is a salted scrypt of the hash that clients send."""
+    """``password`` is a salted scrypt of the hash that clients send.
+
+    ``agent_user_group`` is empty or {agentUid, agentGid, agentUser, agentGroup}; it is only kept: trials run as the cluster.
+    """
 
     id: int
     username: str
@@ -64,6 +69,7 @@ class User:
     password: str = field(repr=False)
     modified_at: str
     last_login_at: str | None
+    agent_user_group: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,10 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """``config`` is complete; ``original_config`` is the submitted YAML; ``definition`` the model definition's digest."""
+    """``config`` is complete; ``original_config`` is the submitted YAML; ``definition`` the model definition's digest.
+
+    ``progress``, from 0 to 1, is that of the last report of a trial; an experiment that was COMPLETED has 1.
+    """
 
     id: int
     state: str
@@ -134,6 +143,7 @@ class Experiment:
     priority: int
     start_time: str
     end_time: str | None
+    progress: float
     username: str
     display_name: str
     project_name: str
@@ -158,14 +168,18 @@ class Searcher:
     metric: str
     smaller_is_better: bool
 
-    def rank(self, value: float) -> float:
-        """A number that is smaller for a better ``value`` of the metric."""
-        return value if self.smaller_is_better else -value
+    def rank(self, value: float) -> tuple[bool, float]:
+        """What is smaller for a better ``value`` of the metric; NaN is worse than every number."""
+        return math.isnan(value), value if self.smaller_is_better else -value
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """``run_id`` counts the trial's allocations; ``warm_start_checkpoint`` is the checkpoint that the first one loads."""
+    """``run_id`` counts the trial's allocations; ``warm_start_checkpoint`` is the checkpoint that the first one loads.
+
+    Each time that the experiment is continued, the trial begins another task; ``run_hparams`` are the hyperparameters that
+    its runs get from then on.
+    """
 
     id: int
     experiment_id: int
@@ -183,6 +197,13 @@ class Trial:
     total_batches: int
     start_time: str
     end_time: str | None
+    continuations: int
+    run_hparams: Json
+
+    @property
+    def task_ids(self) -> list[str]:
+        """The trial's tasks, the current one last."""
+        return [self.task_id, *(f"{self.task_id}-{number}" for number in range(1, self.continuations + 1))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +255,11 @@ class MetricsReport:
         return json.loads(self.batches_json) if self.batches_json else []
 
     def value(self, metric: str) -> float | None:
-        """The value of ``metric``, None when it is absent or not a finite number. Dots lead into nested metrics."""
+        """The value of ``metric``, also NaN and the infinities, None when it is no number. Dots lead into nested metrics."""
         value: Any = self.average
         for part in [metric] if metric in value else metric.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return None
-        return float(value)
+        return as_float(value) if is_number(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,12 +374,11 @@ class TrialDetails:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentDetails:
-    """An experiment with its trials. ``progress`` is from 0 to 1; ``allocation`` the first of its running ones."""
+    """An experiment with its trials; ``allocation`` is the first of its running ones."""
 
     experiment: Experiment
     trials: list[Trial]
     allocation: Allocation | None
-    progress: float
     best_trial_id: int | None
     best_metric: float | None
     checkpoints: list[Checkpoint]
@@ -389,7 +407,6 @@ class Job:
     """An experiment in the job queue, with the number of jobs ``ahead`` of it and the slots that it occupies."""
 
     experiment: Experiment
-    progress: float
     ahead: int
     running: bool
     allocated_slots: int

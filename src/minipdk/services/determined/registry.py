@@ -29,7 +29,7 @@ class Registry:
         models = self._store.models
         if model := models.get(name_or_id) if name_or_id.isdecimal() else models.by_name(name_or_id):
             return model
-        raise NotFoundError(f"model {name_or_id!r} not found")
+        raise NotFoundError(f'model "{name_or_id}" not found')
 
     def create(self, name: str, fields: Json, user_id: int, workspace_id: int) -> Model:
         """``fields``: any of description, notes, metadata, labels."""
@@ -81,7 +81,7 @@ class Registry:
     def version(self, model: Model, number: int) -> ModelVersion:
         if version := self._store.versions.get(model.id, number):
             return version
-        raise NotFoundError(f"version {number} of the model {model.name!r} not found")
+        raise NotFoundError(f'version {number} for model "{model.name}" not found')
 
     def details(self, model: Model, version: ModelVersion) -> ModelVersionDetails:
         checkpoint = self._checkpoints.details(self._checkpoints.get(version.checkpoint_uuid))
@@ -122,19 +122,25 @@ class Registry:
 
     def _check_free(self, name: str) -> None:
         if self._store.models.by_name(name):
-            raise AlreadyExistsError(f"model {name!r} already exists")
+            raise AlreadyExistsError(f"model {name!r} already exists: avoid names equal to other models (case-sensitive)")
 
 
 def _check_open(model: Model) -> None:
     if model.archived:
-        raise FailedPreconditionError(f"model {model.name!r} is archived: unarchive it first")
+        raise FailedPreconditionError(
+            f'unarchive it first: model "{model.name}" is archived and cannot have attributes updated'
+        )
 
 
 def _check_name(name: str) -> None:
-    if not name.strip() or "/" in name or "\\" in name or re.search(r"\s{2,}", name) or name.isdecimal():
-        raise InvalidArgumentError(
-            f"model name {name!r} must not be blank, hold a slash or consecutive spaces, or be only digits"
-        )
+    rules = (
+        (not name.strip(), "model names cannot be blank"),
+        ("/" in name or "\\" in name, "model names cannot have slashes"),
+        (re.search(r"\s{2,}", name), "model names cannot have excessive spacing"),
+        (name.isdecimal(), "model names cannot be only numbers"),
+    )
+    if words := next((words for broken, words in rules if broken), None):
+        raise InvalidArgumentError(f"{name!r}: {words}")
 
 
 def _chosen(changes: Json, *names: str) -> Json:

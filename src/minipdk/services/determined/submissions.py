@@ -70,14 +70,23 @@ class Submissions:
         )
 
     def check_continuation(self, experiment: Experiment, overrides: str) -> Json:
-        """The experiment's configuration with the settings of ``overrides`` (YAML) in it."""
-        original = configuration.parse_yaml(experiment.original_config)
-        config = self.complete(configuration.with_overrides(original, configuration.parse_yaml(overrides or "{}")))
-        before = experiment.config
-        if config["searcher"]["name"] != "single" or before["searcher"]["name"] != "single":
-            raise InvalidArgumentError("only an experiment with the searcher single can be continued")
-        config["reproducibility"] = before["reproducibility"]
-        config["name"] = config["name"] or before["name"]
+        """The experiment's configuration with the settings of ``overrides`` (YAML), which only a single trial may get."""
+        given, searcher = configuration.parse_yaml(overrides.strip() or "{}"), experiment.searcher.name
+        if given and searcher != "single":
+            raise InvalidArgumentError(
+                f"override config is provided and experiment is not single searcher, got '{searcher}' instead"
+            )
+        for noun in ("project", "workspace"):
+            if given.get(noun) is not None:
+                raise InvalidArgumentError(
+                    f"'{noun}' in override config cannot be specified,"
+                    f" use `det experiment move` first if you want to change the {noun}"
+                )
+        config = self.complete(configuration.with_overrides(experiment.config, given))
+        if searcher == "single" and config["searcher"]["name"] != "single":
+            raise InvalidArgumentError(
+                f"override config must have single searcher type got '{config['searcher']['name']}' instead"
+            )
         return config
 
     def reconfigure(self, experiment: Experiment, resources: Json, storage: Json) -> Json:
@@ -102,7 +111,7 @@ class Submissions:
             lambda: self._image_fault(config["environment"]["image"]["cpu"]),
             lambda: _folder_fault("checkpoint_storage.host_path", storage["host_path"]),
             *[
-                lambda i=i, mount=mount: _folder_fault(f"bind_mounts[{i}].host_path", mount["host_path"])
+                lambda i=i, mount=mount: _path_fault(f"bind_mounts[{i}].host_path", mount["host_path"])
                 for i, mount in enumerate(config["bind_mounts"])
             ],
             lambda: _grid_fault(config),
@@ -142,6 +151,10 @@ def _pool_fault(pool: str, pools: list[str]) -> str | None:
 
 def _folder_fault(path: str, folder: str) -> str | None:
     return None if Path(folder).is_dir() else f"{path}: {folder} is not a folder on this machine"
+
+
+def _path_fault(key: str, path: str) -> str | None:
+    return None if Path(path).exists() else f"{key}: {path} is not a file or folder on this machine"
 
 
 def _grid_fault(config: Json) -> str | None:

@@ -58,12 +58,17 @@ class Trials:
     def get(self, trial_id: int) -> Trial:
         if trial := self._store.trials.get(trial_id):
             return trial
-        raise NotFoundError(f"trial {trial_id} not found")
+        raise NotFoundError(f"trial '{trial_id}' not found")
 
     def get_by_task(self, task_id: str) -> Trial:
-        if trial := self._store.trials.by_task(task_id):
+        """The trial of any of its tasks."""
+        first, _, number = task_id.rpartition("-")
+        trial = self._store.trials.by_task(task_id)
+        if trial is None and number.isdecimal():
+            trial = self._store.trials.by_task(first)
+        if trial and task_id in trial.task_ids:
             return trial
-        raise NotFoundError(f"task {task_id} not found")
+        raise NotFoundError(f"task '{task_id}' not found")
 
     def of_experiment(self, experiment_id: int) -> list[Trial]:
         return self._store.trials.of_experiment(experiment_id)
@@ -85,7 +90,7 @@ class Trials:
     def allocation(self, allocation_id: str) -> Allocation:
         if allocation := self._store.allocations.get(allocation_id):
             return allocation
-        raise NotFoundError(f"allocation {allocation_id} not found")
+        raise NotFoundError(f"allocation '{allocation_id}' not found")
 
     def allocations(self, trial_id: int) -> list[Allocation]:
         return self._store.allocations.of_trial(trial_id)
@@ -130,13 +135,14 @@ class Trials:
         """Begin a run of the trial on ``slots``; returns the allocation and its session token."""
         trial = self.get(trial_id)
         number = trial.run_id + 1
-        allocation_id = f"{trial.task_id}.{number}"
+        task_id = trial.task_ids[-1]
+        allocation_id = f"{task_id}.{number}"
         with self._store.transaction():
             self._store.trials.update(trial_id, run_id=number, early_exit=None, runner_state="")
             self._store.allocations.add(
                 id=allocation_id,
                 trial_id=trial_id,
-                task_id=trial.task_id,
+                task_id=task_id,
                 container_id=str(uuid.uuid4()),
                 slots=slots,
                 state=State.STARTING,
@@ -179,10 +185,11 @@ class Trials:
                 state = State.CANCELED
             elif trial.early_exit or (code == 0 and not allocation.preempt_acknowledged):
                 state = State.COMPLETED
-            elif code > 0:
+            elif code > 0 and restarts < max_restarts:
                 restarts += 1
                 self._store.trials.update(trial_id, restarts=restarts)
-                state = State.ERROR if restarts > max_restarts else state
+            elif code > 0:
+                state = State.ERROR
             if state in TERMINAL:
                 self._end(trial_id, state)
         self._changes.notify(trial_topic(trial_id))
@@ -203,14 +210,28 @@ class Trials:
                 if self.get(allocation.trial_id).state in STOPPING:
                     self._end(allocation.trial_id, State.CANCELED)
 
-    def reopen(self, trial_id: int) -> None:
-        """Let an ended trial run again, with all its restarts (``det experiment continue``)."""
-        self._store.trials.update(trial_id, state=State.ACTIVE, restarts=0, end_time=None, early_exit=None)
+    def reopen(self, trial: Trial, hparams: Json) -> None:
+        """Let an ended trial run again, as a new task with all its restarts (``det experiment continue``).
+
+        Its runs get the hyperparameters ``hparams``, unless these are empty.
+        """
+        self._store.trials.update(
+            trial.id,
+            state=State.ACTIVE,
+            restarts=0,
+            end_time=None,
+            early_exit=None,
+            progress=0,
+            continuations=trial.continuations + 1,
+            run_hparams=hparams or trial.run_hparams,
+        )
 
     def report_progress(self, trial_id: int, progress: float) -> None:
         """``progress`` is from 0 to 1."""
-        self.get(trial_id)
-        self._store.trials.update(trial_id, progress=progress)
+        trial = self.get(trial_id)
+        with self._store.transaction():
+            self._store.trials.update(trial_id, progress=progress)
+            self._store.experiments.refresh_progress(trial.experiment_id)
 
     def set_runner_state(self, trial_id: int, state: str) -> None:
         self.get(trial_id)

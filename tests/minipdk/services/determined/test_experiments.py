@@ -114,9 +114,98 @@ def test_fork_inherits_the_files_of_its_parent(cluster: Cluster) -> None:
 def test_ended_experiment_continues_in_the_same_trial(cluster: Cluster) -> None:
     experiment = cluster.steps(2)
     finish(experiment)
+    [before] = experiment.list_trials()
     cluster.det("experiment", "continue", str(experiment.id), "--config", "hyperparameters.steps=4")
     assert finish(experiment) == "COMPLETED"
     assert "resumed at 2" in cluster.logs(experiment)
+    trial = cluster.session().get(f"api/v1/trials/{before.id}").json()["trial"]
+    assert (trial["totalBatchesProcessed"], trial["restarts"]) == (4, 0)
+    first, second = trial["taskIds"]
+    assert (trial["taskId"], second) == (first, f"{first}-1")
+    runs = cluster.session().get(f"api/v1/tasks/{second}").json()["task"]["allocations"]
+    assert [run["allocationId"] for run in runs] == [f"{second}.2"]
+    experiment.reload()
+    assert experiment.progress == 1
+    assert experiment.config["hyperparameters"]["steps"] == {"type": "const", "val": 4}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("project: p", "'project' in override config cannot be specified"),
+        ("workspace: w", "'workspace' in override config cannot be specified"),
+        ("searcher: {name: grid}", "override config must have single searcher type got 'grid' instead"),
+        ("max_restarts: many", "max_restarts: should be a valid integer"),
+    ],
+)
+def test_override_that_would_make_another_experiment_is_refused(cluster: Cluster, override: str, words: str) -> None:
+    experiment = cluster.steps(1)
+    finish(experiment)
+    with pytest.raises(errors.APIException, match=words):
+        cluster.session().post("api/v1/experiments/continue", json={"id": experiment.id, "overrideConfig": override})
+    assert state(experiment) == "COMPLETED"
+
+
+def test_continued_search_runs_only_the_trials_that_were_not_complete(cluster: Cluster) -> None:
+    script = "import determined as det, pathlib, sys\nsys.exit(det.get_cluster_info().trial.hparams['code'])\n"
+    experiment = cluster.submit(
+        {"main.py": script},
+        entrypoint="python3 main.py",
+        searcher={"name": "grid", "metric": "x"},
+        hyperparameters={"code": {"type": "categorical", "vals": [0, 3]}},
+    )
+    assert finish(experiment) == "COMPLETED"
+    body = {"id": experiment.id, "overrideConfig": "max_restarts: 1"}
+    with pytest.raises(errors.APIException, match="override config is provided and experiment is not single searcher"):
+        cluster.session().post("api/v1/experiments/continue", json=body)
+    cluster.det("experiment", "continue", str(experiment.id))
+    finish(experiment)
+    trials = cluster.session().get(f"api/v1/experiments/{experiment.id}/trials").json()["trials"]
+    assert sorted((trial["state"], len(trial["taskIds"])) for trial in trials) == [
+        ("STATE_COMPLETED", 1),
+        ("STATE_ERROR", 2),
+    ]
+
+
+@pytest.mark.parametrize(("code", "progress"), [(0, 1), (3, 0)])
+def test_progress_without_reports_is_all_or_nothing(cluster: Cluster, code: int, progress: float) -> None:
+    experiment = cluster.submit({}, entrypoint=f"sh -c 'exit {code}'")
+    finish(experiment)
+    experiment.reload()
+    assert experiment.progress == progress
+
+
+def test_progress_of_a_stopped_experiment_is_that_of_its_last_report(cluster: Cluster) -> None:
+    experiment = cluster.steps(1000, SLOW)
+    wait_for(lambda: reached(experiment, 2), what="the second step")
+    experiment.kill()
+    finish(experiment)
+    experiment.reload()
+    assert experiment.progress is not None
+    assert 0 < experiment.progress < 0.5
+
+
+def test_paused_experiment_is_not_in_the_job_queue(cluster: Cluster) -> None:
+    folder = cluster.write({}, configuration(entrypoint="true"))
+    cluster.det("experiment", "create", str(folder.with_suffix(".yaml")), str(folder), "--paused")
+    experiment = cluster.sdk.list_experiments()[-1]
+    queue = cluster.session().get("api/v1/job-queues-v2").json()
+    assert str(experiment.id) not in [job["full"]["entityId"] for job in queue["jobs"]]
+    assert queue["pagination"]["limit"] == 100
+    experiment.cancel()
+
+
+def test_experiment_is_archived_once_and_only_after_its_end(cluster: Cluster) -> None:
+    experiment = cluster.submit({}, entrypoint="sleep 600")
+    with pytest.raises(errors.APIException, match=r"Experiment is not in terminal state\."):
+        experiment.archive()
+    experiment.kill()
+    finish(experiment)
+    with pytest.raises(errors.APIException, match=r"Experiment is not archived\."):
+        experiment.unarchive()
+    experiment.archive()
+    with pytest.raises(errors.APIException, match=r"Experiment is already archived\."):
+        experiment.archive()
 
 
 def test_delete_removes_an_archived_experiment_and_its_files(cluster: Cluster) -> None:
@@ -130,7 +219,7 @@ def test_delete_removes_an_archived_experiment_and_its_files(cluster: Cluster) -
     assert experiment.archived
     cluster.det("experiment", "delete", str(experiment.id), "--yes")
     assert not files.exists()
-    with pytest.raises(errors.NotFoundException, match=f"experiment {experiment.id} not found"):
+    with pytest.raises(errors.NotFoundException, match=f"experiment '{experiment.id}' not found"):
         experiment.reload()
 
 

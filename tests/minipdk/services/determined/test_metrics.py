@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -87,10 +88,42 @@ def test_best_validation_is_the_earliest_of_equals(metrics: Metrics, trial_id: i
         ({"a": {"b": 2}}, 2.0),
         ({"a": 1}, None),
         ({"a": {"b": True}}, None),
-        ({"a.b": float("inf")}, None),
+        ({"a.b": "Infinity"}, math.inf),
         ({"a.b": "1"}, None),
     ],
 )
-def test_value_of_a_metric_is_a_finite_number_or_none(average: dict[str, Any], value: float | None) -> None:
+def test_value_of_a_metric_is_a_number_or_none(average: dict[str, Any], value: float | None) -> None:
     report = MetricsReport(1, 1, 1, "validation", 1, average, None, "", False)
     assert report.value("a.b") == value
+
+
+def test_special_numbers_are_stored_as_json_has_them(master: Master, metrics: Metrics, trial_id: int) -> None:
+    report(metrics, trial_id, 1, loss=float("-inf"), more={"list": [float("nan"), 2.0]})
+    [stored] = metrics.of_trial(trial_id)
+    assert stored.average == {"loss": "-Infinity", "more": {"list": ["NaN", 2]}}
+
+
+def test_best_validation_may_be_infinite_and_is_nan_only_without_a_number(metrics: Metrics, trial_id: int) -> None:
+    smaller, larger = (Searcher("single", "loss", smaller_is_better=smaller) for smaller in (True, False))
+    report(metrics, trial_id, 1, loss="NaN")
+    assert (best := metrics.best_validation(trial_id, smaller)) is not None
+    assert best.steps == 1
+    report(metrics, trial_id, 2, loss="-Infinity")
+    report(metrics, trial_id, 3, loss=5)
+    assert [found.steps for s in (smaller, larger) if (found := metrics.best_validation(trial_id, s))] == [2, 3]
+
+
+@pytest.mark.parametrize("value", ["one", True, [1], {"a": 1}, "NaN"])
+@pytest.mark.parametrize("name", ["epoch", "epochs"])
+def test_epoch_is_a_number(metrics: Metrics, trial_id: int, name: str, value: Any) -> None:
+    half: dict[str, Any] = {name: 0.5}
+    with pytest.raises(InvalidArgumentError, match=f"cannot add metric with non numeric '{name}' value got"):
+        report(metrics, trial_id, 1, **{name: value})
+    report(metrics, trial_id, 2, **half)
+
+
+@pytest.mark.parametrize("value", ["low", True, [1]])
+def test_searchers_metric_is_a_number(metrics: Metrics, trial_id: int, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="the searcher's metric 'loss' must be a number, not"):
+        report(metrics, trial_id, 1, loss=value)
+    report(metrics, trial_id, 1, other=value)

@@ -45,26 +45,57 @@ def test_texts_of_a_model_and_a_version_can_be_changed(cluster: Cluster, checkpo
 
 
 def test_registered_checkpoint_cannot_be_deleted(cluster: Cluster, checkpoint: Checkpoint) -> None:
-    cluster.sdk.create_model("keeper").register_version(checkpoint.uuid)
-    with pytest.raises(errors.APIException, match="delete that version first"):
+    model = cluster.sdk.create_model("keeper")
+    version = model.register_version(checkpoint.uuid)
+    words = f"{checkpoint.uuid}, registered to keeper \\(model #{model.model_id}\\), version {version.model_version}"
+    refused = f"this subset of checkpoints provided are in the model registry and cannot be {{}}: .*{words}"
+    with pytest.raises(errors.APIException, match=refused.format("deleted")):
         checkpoint.delete()
+    with pytest.raises(errors.APIException, match=refused.format("deleted")):
+        checkpoint.remove_files(["*"])
+    with pytest.raises(errors.APIException, match=refused.format("deleted")):
+        checkpoint.remove_files(["nothing*"])
+    body = {"checkpoints": [{"uuid": checkpoint.uuid, "resources": {"resources": {}}}]}
+    with pytest.raises(errors.APIException, match=refused.format("patched")):
+        cluster.session().patch("api/v1/checkpoints", json=body)
+    with pytest.raises(errors.APIException, match="checkpoints are registered as model versions"):
+        cluster.sdk.get_experiment(checkpoint.training.experiment_id).delete()
+    assert list((cluster.home.folder("shared_fs") / checkpoint.uuid).iterdir())
+    checkpoint.reload()
+    assert checkpoint.state is not None
+    assert checkpoint.state.name == "COMPLETED"
+
+
+@pytest.mark.parametrize("glob", ["", "../*"])
+def test_glob_cannot_leave_its_checkpoint(cluster: Cluster, checkpoint: Checkpoint, glob: str) -> None:
+    with pytest.raises(errors.APIException, match="glob"):
+        checkpoint.remove_files([glob])
 
 
 def test_archived_model_takes_no_versions(cluster: Cluster, checkpoint: Checkpoint) -> None:
     model = cluster.sdk.create_model("shelved")
     model.archive()
-    with pytest.raises(errors.APIException, match="model 'shelved' is archived: unarchive it first"):
+    with pytest.raises(errors.APIException, match='model "shelved" is archived and cannot have attributes updated'):
         model.register_version(checkpoint.uuid)
     model.unarchive()
     model.register_version(checkpoint.uuid)
     model.delete()
-    with pytest.raises(errors.NotFoundException, match="model 'shelved' not found"):
+    with pytest.raises(errors.NotFoundException, match='model "shelved" not found'):
         cluster.sdk.get_model("shelved")
 
 
-@pytest.mark.parametrize("name", ["", "  ", "42", "a/b", "a  b"])
-def test_name_that_no_request_could_address_is_refused(cluster: Cluster, name: str) -> None:
-    with pytest.raises(errors.APIException, match="must not be blank"):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "cannot be blank"),
+        ("  ", "cannot be blank"),
+        ("42", "cannot be only numbers"),
+        ("a/b", "cannot have slashes"),
+        ("a  b", "cannot have excessive spacing"),
+    ],
+)
+def test_name_that_no_request_could_address_is_refused(cluster: Cluster, name: str, words: str) -> None:
+    with pytest.raises(errors.APIException, match=f"model names {words}"):
         cluster.sdk.create_model(name)
 
 
@@ -76,7 +107,7 @@ def test_names_are_unique(cluster: Cluster) -> None:
 
 def test_unknown_checkpoint_is_not_registered(cluster: Cluster) -> None:
     model = cluster.sdk.create_model("empty")
-    with pytest.raises(errors.NotFoundException, match="checkpoint nowhere not found"):
+    with pytest.raises(errors.NotFoundException, match="checkpoint 'nowhere' not found"):
         model.register_version("nowhere")
     assert model.get_version() is None
 

@@ -1,8 +1,9 @@
 """The REST API: a module for each noun, which lists its endpoints as (method, path, handler).
 
 A handler parses the request, calls the parts of the master that it names as parameters, and returns the answer that
-`messages` makes of their records. `http` calls the handlers and answers any other path with 501; `fields` checks the types
-of the fields of a request's body.
+`messages` makes of their records. `routes` adds a refusal, with the name of the RPC, for every call of Determined's that has
+no handler; `http` calls the handlers and answers any other path with 501; `fields` checks the types of the fields of a
+request's body, and `filters` has the filters of lists.
 """
 
 from minipdk.services.determined.api import (
@@ -16,8 +17,9 @@ from minipdk.services.determined.api import (
     users,
     workspaces,
 )
+from minipdk.services.determined.api.routes import route_table
 
-ENDPOINTS = [
+SERVED = [
     *users.ENDPOINTS,
     *cluster.ENDPOINTS,
     *jobs.ENDPOINTS,
@@ -28,6 +30,7 @@ ENDPOINTS = [
     *models.ENDPOINTS,
     *harness.ENDPOINTS,
 ]
+ENDPOINTS = route_table(SERVED)
 
 OPEN = frozenset({"/info", "/api/v1/master", "/api/v1/auth/login"})
 """The paths that a client may call before it has logged in."""

@@ -13,6 +13,7 @@ from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
 from minipdk.services.determined.experiments import Experiments
 from minipdk.services.determined.model import Checkpoint, Json, Searcher
+from minipdk.services.determined.numbers import sortable
 from minipdk.services.determined.trials import Trials
 
 
@@ -48,9 +49,11 @@ def remove_files(call: Call, checkpoints: Checkpoints) -> Json:
 
 
 def report_removed_files(call: Call, checkpoints: Checkpoints) -> Json:
+    remaining: list[tuple[str, Json | None]] = []
     for checkpoint in call.required("checkpoints", list):
-        if checkpoint.get("resources") is not None:
-            checkpoints.set_resources(str(checkpoint.get("uuid")), checkpoint["resources"].get("resources") or {})
+        resources = checkpoint.get("resources")
+        remaining.append((str(checkpoint.get("uuid")), None if resources is None else resources.get("resources") or {}))
+    checkpoints.report_remaining(remaining)
     return {}
 
 
@@ -90,7 +93,7 @@ def _sorted(call: Call, checkpoints: Checkpoints, listed: list[Checkpoint], sear
             descending = not searcher.smaller_is_better
     if metric:
         name = metric
-        return sort(listed, lambda checkpoint: checkpoints.metric(checkpoint, name), reverse=descending)
+        return sort(listed, lambda checkpoint: sortable(checkpoints.metric(checkpoint, name)), reverse=descending)
     keys: dict[str, Callable[[Checkpoint], Any]] = {
         "SORT_BY_UUID": lambda checkpoint: checkpoint.uuid,
         "SORT_BY_TRIAL_ID": lambda checkpoint: checkpoint.trial_id,

@@ -7,12 +7,20 @@ from minipdk.services.determined import VERSION, messages
 from minipdk.services.determined.api.http import Call, Endpoint, paginate
 from minipdk.services.determined.errors import NotFoundError
 from minipdk.services.determined.model import AGENT, Json
+from minipdk.services.determined.permissions import Action, check
 from minipdk.services.determined.resource_manager.agents import Agents
 
 
 def info(_: Call, identity: Identity) -> Json:
     cluster_id = identity.cluster_id
-    return {"cluster_id": cluster_id, "cluster_name": "minipdk", "master_id": cluster_id, "version": VERSION}
+    return {
+        "cluster_id": cluster_id,
+        "cluster_name": "minipdk",
+        "master_id": cluster_id,
+        "version": VERSION,
+        "sso_providers": None,
+        "telemetry": {"enabled": False, "otel_enabled": False, "otel_endpoint": ""},
+    }
 
 
 def master(_: Call, identity: Identity) -> Json:
@@ -20,10 +28,11 @@ def master(_: Call, identity: Identity) -> Json:
 
 
 def telemetry(_: Call) -> Json:
-    return {"enabled": False}
+    return {"enabled": False, "segmentKey": ""}
 
 
-def cluster_message(_: Call) -> Json:
+def cluster_message(call: Call) -> Json:
+    check(call.user, Action.ADMINISTER)
     return {"clusterMessage": None}
 
 

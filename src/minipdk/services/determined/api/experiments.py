@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages, model_definition
+from minipdk.services.determined.api.filters import contains, owned
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, NotFoundError
 from minipdk.services.determined.experiments import Experiments, priority
 from minipdk.services.determined.model import Experiment, Json
+from minipdk.services.determined.numbers import as_json, sortable
+from minipdk.services.determined.permissions import Action, check
 from minipdk.services.determined.resource_manager.scheduler import Scheduler
 from minipdk.services.determined.submissions import Submissions
 from minipdk.services.determined.workspaces import Workspaces
@@ -38,6 +41,7 @@ def create(call: Call, submissions: Submissions, experiments: Experiments, sched
 
 def continue_(call: Call, submissions: Submissions, experiments: Experiments, scheduler: Scheduler) -> Json:
     experiment = experiments.get(call.required("id", int))
+    experiments.check_continuable(experiment)
     config = submissions.check_continuation(experiment, call.body.get("overrideConfig") or "")
     experiments.continue_(experiment.id, config)
     scheduler.wake()
@@ -70,7 +74,7 @@ def list_(call: Call, experiments: Experiments) -> Json:
         "PROJECT_ID": _by("projectId"),
         "CHECKPOINT_SIZE": lambda message: int(message["checkpointSize"]),
         "CHECKPOINT_COUNT": _by("checkpointCount"),
-        "SEARCHER_METRIC_VAL": _by("bestTrialSearcherMetric"),
+        "SEARCHER_METRIC_VAL": lambda message: sortable(message["bestTrialSearcherMetric"]),
     }
     page, pagination = paginate(ordered(shown, call, keys, "ID"), call)
     return {"experiments": page, "pagination": pagination}
@@ -129,6 +133,7 @@ def unarchive(call: Call, experiments: Experiments) -> Json:
 
 
 def delete(call: Call, experiments: Experiments) -> Json:
+    check(call.user, Action.DELETE_EXPERIMENT, experiments.get(call.id()).user_id)
     experiments.delete(call.id())
     return {}
 
@@ -173,14 +178,15 @@ def best_validation(call: Call, experiments: Experiments) -> Json:
     best = experiments.details(experiments.get(call.id())).best_metric
     if best is None:
         raise NotFoundError(f"experiment {call.id()} has no validation of its searcher metric yet")
-    return {"metric": best}
+    return {"metric": as_json(best)}
 
 
 def validation_history(call: Call, experiments: Experiments) -> Json:
     history = experiments.validation_history(experiments.get(call.id()))
     return {
         "validationHistory": [
-            {"trialId": report.trial_id, "endTime": report.end_time, "searcherMetric": value} for report, value in history
+            {"trialId": report.trial_id, "endTime": report.end_time, "searcherMetric": as_json(value)}
+            for report, value in history
         ]
     }
 
@@ -199,16 +205,14 @@ def _by(field: str) -> Callable[[Json], Any]:
 
 
 def _matches(call: Call, experiment: Experiment) -> bool:
-    name, description, archived = call.text("name"), call.text("description"), call.flag("archived")
-    ids, users, user_ids = call.texts("experimentIdFilter.incl"), call.texts("users"), call.texts("userIds")
+    archived, ids = call.flag("archived"), call.texts("experimentIdFilter.incl")
     return (
-        (not name or name.lower() in experiment.name.lower())
-        and (not description or description.lower() in experiment.description.lower())
+        contains(call.text("name"), experiment.name)
+        and contains(call.text("description"), experiment.description)
         and (archived is None or experiment.archived == archived)
         and (not ids or str(experiment.id) in ids)
         and set(call.texts("labels")) <= set(experiment.labels)
-        and (not users or experiment.username in users)
-        and (not user_ids or str(experiment.user_id) in user_ids)
+        and owned(call, experiment.username, experiment.user_id)
         and call.number("projectId") in (0, experiment.project_id)
         and _within(call, experiment.id)
     )

@@ -93,6 +93,8 @@ FRACTION = ("a number", _is_number_or_fraction)
 OBJECT = ("an object", _is_object)
 TEXTS = ("a list of text", _list_of(_is_text))
 
+AGENT_USER_GROUP = _object_of(agentUid=_is_number, agentGid=_is_number, agentUser=_is_text, agentGroup=_is_text)
+
 TYPES: dict[str, tuple[str, Check]] = {
     **dict.fromkeys(("name", "username", "password", "displayName", "description", "comment", "config", "key"), TEXT),
     **dict.fromkeys(("overrideConfig", "template", "workspaceName", "checkpointUuid", "group", "state", "reason"), TEXT),
@@ -109,8 +111,17 @@ TYPES: dict[str, tuple[str, Check]] = {
     "checkpointStorage": OBJECT,
     "user": (
         "a user",
-        _object_of(username=_is_text, displayName=_is_text, admin=_is_flag, active=_is_flag, remote=_is_flag),
+        _object_of(
+            username=_is_text,
+            displayName=_is_text,
+            admin=_is_flag,
+            active=_is_flag,
+            remote=_is_flag,
+            agentUserGroup=AGENT_USER_GROUP,
+        ),
     ),
+    "agentUserGroup": ("an agent's user and group", AGENT_USER_GROUP),
+    "settings": ("a list of settings", _list_of(_object_of(key=_is_text, storagePath=_is_text, value=_is_text))),
     "checkpoint": ("a checkpoint", _object_of(metadata=_is_object)),
     "checkpoints": (
         "a list of checkpoints",

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from starlette.datastructures import QueryParams
+
 from minipdk.common.home import Identity
 from minipdk.services.determined import messages
-from minipdk.services.determined.api.http import Call, Endpoint, paginate
+from minipdk.services.determined.api.http import Call, Endpoint, Handler, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
 from minipdk.services.determined.experiments import Experiments
 from minipdk.services.determined.model import Json
 from minipdk.services.determined.resource_manager.jobs import Jobs
 from minipdk.services.determined.resource_manager.scheduler import Scheduler
 from minipdk.services.determined.trials import Trials
+
+DEFAULT_LIMIT = 100
+"""The jobs of a page for which the client gives no limit."""
 
 
 def list_jobs(call: Call, jobs: Jobs) -> Json:
@@ -21,6 +28,8 @@ def list_jobs(call: Call, jobs: Jobs) -> Json:
         listed = [job for job in listed if job["summary"]["state"] in states]
     if call.descending:
         listed.reverse()
+    if not call.number("limit"):
+        call = replace(call, query=QueryParams({**call.query, "limit": DEFAULT_LIMIT}))
     page, pagination = paginate(listed, call)
     return {"jobs": page, "pagination": pagination}
 
@@ -66,11 +75,21 @@ def list_tasks(_: Call, jobs: Jobs) -> Json:
 
 def get_task(call: Call, trials: Trials) -> Json:
     trial = trials.get_by_task(call.path["taskId"])
-    return {"task": messages.task(trial, trials.allocations(trial.id))}
+    return {"task": messages.task(trial, call.path["taskId"], trials.allocations(trial.id))}
 
 
 def count_tasks(_: Call) -> Json:
     return {"commands": 0, "notebooks": 0, "shells": 0, "tensorboards": 0}
+
+
+def _none_of(noun: str) -> Handler:
+    """Commands, notebooks, shells and TensorBoards cannot be made here, so there is none to list."""
+
+    def list_none(call: Call) -> Json:
+        _, pagination = paginate([], call)
+        return {noun: [], "pagination": pagination}
+
+    return list_none
 
 
 ENDPOINTS: list[Endpoint] = [
@@ -81,4 +100,5 @@ ENDPOINTS: list[Endpoint] = [
     ("GET", "/api/v1/tasks", list_tasks),
     ("GET", "/api/v1/tasks/count", count_tasks),
     ("GET", "/api/v1/tasks/{taskId}", get_task),
+    *[("GET", f"/api/v1/{noun}", _none_of(noun)) for noun in ("commands", "notebooks", "shells", "tensorboards")],
 ]

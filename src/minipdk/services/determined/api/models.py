@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.filters import contains, owned
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.model import Json, Model, ModelVersion
+from minipdk.services.determined.permissions import Action, check
 from minipdk.services.determined.registry import Registry
 from minipdk.services.determined.workspaces import UNCATEGORIZED, Workspaces
 
@@ -57,6 +59,7 @@ def unarchive(call: Call, registry: Registry) -> Json:
 
 
 def delete(call: Call, registry: Registry) -> Json:
+    check(call.user, Action.DELETE_MODEL, registry.get(call.path["model"]).user_id)
     registry.delete(call.path["model"])
     return {}
 
@@ -100,6 +103,8 @@ def update_version(call: Call, registry: Registry) -> Json:
 
 
 def delete_version(call: Call, registry: Registry) -> Json:
+    model = registry.get(call.path["model"])
+    check(call.user, Action.DELETE_MODEL_VERSION, registry.version(model, call.id("version")).user_id, model.user_id)
     registry.delete_version(call.path["model"], call.id("version"))
     return {}
 
@@ -118,19 +123,16 @@ def _workspace_id(call: Call, workspaces: Workspaces) -> int:
 
 
 def _matches(call: Call, model: Model, workspace: str) -> bool:
-    name, description, archived = call.text("name"), call.text("description"), call.flag("archived")
-    in_ids, in_names = call.texts("workspaceIds"), call.texts("workspaceNames")
-    users, user_ids = call.texts("users"), call.texts("userIds")
+    archived, in_ids, in_names = call.flag("archived"), call.texts("workspaceIds"), call.texts("workspaceNames")
     return (
-        (not name or name.lower() in model.name.lower())
-        and (not description or description.lower() in model.description.lower())
+        contains(call.text("name"), model.name)
+        and contains(call.text("description"), model.description)
         and (archived is None or model.archived == archived)
         and call.number("id") in (0, model.id)
         and set(call.texts("labels")) <= set(model.labels)
         and (not in_ids or str(model.workspace_id) in in_ids)
         and (not in_names or workspace in in_names)
-        and (not users or model.username in users)
-        and (not user_ids or str(model.user_id) in user_ids)
+        and owned(call, model.username, model.user_id)
     )
 
 

@@ -15,6 +15,7 @@ from minipdk.services.determined.experiments import Experiments
 from minipdk.services.determined.logs import Logs, checked
 from minipdk.services.determined.metrics import Metrics
 from minipdk.services.determined.model import TRAINING, VALIDATION, Json, LogFilter, State, Trial
+from minipdk.services.determined.numbers import sortable
 from minipdk.services.determined.resource_manager.scheduler import Scheduler
 from minipdk.services.determined.trials import Trials
 
@@ -36,8 +37,8 @@ def list_(call: Call, trials: Trials, experiments: Experiments) -> Json:
         "START_TIME": lambda message: message["startTime"],
         "END_TIME": lambda message: message["endTime"],
         "STATE": lambda message: message["state"],
-        "BEST_VALIDATION_METRIC": lambda message: message["searcherMetricValue"],
-        "LATEST_VALIDATION_METRIC": lambda message: (
+        "BEST_VALIDATION_METRIC": lambda message: sortable(message["searcherMetricValue"]),
+        "LATEST_VALIDATION_METRIC": lambda message: sortable(
             (message["latestValidation"] or {}).get("metrics", {}).get("avgMetrics", {}).get(searcher.metric)
         ),
         "BATCHES_PROCESSED": lambda message: message["totalBatchesProcessed"],

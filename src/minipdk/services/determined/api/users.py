@@ -6,13 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.filters import contains
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
-from minipdk.services.determined.errors import InvalidArgumentError, PermissionDeniedError
+from minipdk.services.determined.errors import InvalidArgumentError
 from minipdk.services.determined.model import Json, User
+from minipdk.services.determined.permissions import Action, check
 from minipdk.services.determined.resource_manager.allocations import Allocations
 from minipdk.services.determined.users import Users, client_hash
 
-COLUMNS = {"username": "username", "admin": "admin", "active": "active", "displayName": "display_name"}
+COLUMNS = {
+    "username": "username",
+    "admin": "admin",
+    "active": "active",
+    "displayName": "display_name",
+    "agentUserGroup": "agent_user_group",
+}
 KEYS: dict[str, Callable[[User], Any]] = {
     "ID": lambda user: user.id,
     "USER_NAME": lambda user: user.username,
@@ -47,7 +55,7 @@ def list_users(call: Call, users: Users) -> Json:
         if (value := call.flag(field)) is not None:
             listed = [user for user in listed if getattr(user, field) == value]
     if name:
-        listed = [user for user in listed if name in user.username or name in user.display_name]
+        listed = [user for user in listed if contains(name, user.username) or contains(name, user.display_name)]
     page, pagination = paginate(ordered(listed, call, KEYS, "ID"), call)
     return {"users": [messages.user(user) for user in page], "pagination": pagination}
 
@@ -61,7 +69,7 @@ def get_user_by_username(call: Call, users: Users) -> Json:
 
 
 def create_user(call: Call, users: Users) -> Json:
-    _require_administrator(call)
+    check(call.user, Action.CREATE_USER)
     fields = call.required("user", dict)
     if fields.get("remote"):
         raise InvalidArgumentError("user.remote: this cluster has no identity provider")
@@ -71,34 +79,52 @@ def create_user(call: Call, users: Users) -> Json:
         active=bool(fields.get("active", True)),
         display_name=fields.get("displayName") or "",
         password_hash=_hash(call.body),
+        agent_user_group=fields.get("agentUserGroup") or {},
     )
     return {"user": messages.user(user)}
 
 
 def update_user(call: Call, users: Users) -> Json:
-    user_id, body = call.id("userId"), call.body
-    if user_id != call.user.user_id or body.keys() & {"admin", "active", "username"}:
-        _require_administrator(call)
+    user, body = users.get(call.id("userId")), call.body
+    if body.get("remote"):
+        raise InvalidArgumentError("remote: this cluster has no identity provider")
     changes = {column: body[field] for field, column in COLUMNS.items() if body.get(field) is not None}
+    if changes.keys() & {"admin", "active", "agent_user_group"}:
+        check(call.user, Action.UPDATE_USER)
+    if changes.get("username", user.username) != user.username:
+        check(call.user, Action.RENAME_USER, user.id)
+    if changes.get("display_name", user.display_name) != user.display_name:
+        check(call.user, Action.SET_DISPLAY_NAME, user.id)
     password = _hash(body) if body.get("password") is not None else None
-    return {"user": messages.user(users.update(user_id, changes, password))}
+    if password is not None:
+        check(call.user, Action.SET_PASSWORD, user.id)
+    return {"user": messages.user(users.update(user.id, changes, password))}
 
 
 def set_password(call: Call, users: Users) -> Json:
-    user_id = call.id("userId")
-    if user_id != call.user.user_id:
-        _require_administrator(call)
-    return {"user": messages.user(users.update(user_id, {}, call.required("", str)))}
+    """The body is the password itself."""
+    user = users.get(call.id("userId"))
+    check(call.user, Action.SET_PASSWORD, user.id)
+    return {"user": messages.user(users.update(user.id, {}, client_hash(call.required("", str))))}
+
+
+def get_settings(call: Call, users: Users) -> Json:
+    return {"settings": users.settings(call.user.user_id)}
+
+
+def set_settings(call: Call, users: Users) -> Json:
+    users.set_settings(call.user.user_id, call.body.get("settings") or [])
+    return {}
+
+
+def reset_settings(call: Call, users: Users) -> Json:
+    users.reset_settings(call.user.user_id)
+    return {}
 
 
 def _hash(body: Json) -> str:
     password = str(body.get("password") or "")
     return password if body.get("isHashed") else client_hash(password)
-
-
-def _require_administrator(call: Call) -> None:
-    if not call.user.admin:
-        raise PermissionDeniedError(f"user {call.user.username!r} is not an administrator: log in as admin")
 
 
 ENDPOINTS: list[Endpoint] = [
@@ -108,6 +134,9 @@ ENDPOINTS: list[Endpoint] = [
     ("GET", "/api/v1/me", me),
     ("GET", "/api/v1/users", list_users),
     ("POST", "/api/v1/users", create_user),
+    ("GET", "/api/v1/users/setting", get_settings),
+    ("POST", "/api/v1/users/setting", set_settings),
+    ("POST", "/api/v1/users/setting/reset", reset_settings),
     ("GET", "/api/v1/users/{userId}", get_user),
     ("PATCH", "/api/v1/users/{userId}", update_user),
     ("POST", "/api/v1/users/{userId}/password", set_password),

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.filters import matches, owned
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
 from minipdk.services.determined.model import Json, Project, Workspace
+from minipdk.services.determined.permissions import Action, check
 from minipdk.services.determined.workspaces import Workspaces
 
 KEYS: dict[str, Callable[[Workspace | Project], Any]] = {
@@ -29,8 +31,7 @@ UNSUPPORTED_SETTINGS = (
 
 def list_workspaces(call: Call, workspaces: Workspaces) -> Json:
     listed = [workspace for workspace in workspaces.all() if _matches(call, workspace)]
-    if name := call.text("nameCaseSensitive"):
-        listed = [workspace for workspace in listed if workspace.name == name]
+    listed = [workspace for workspace in listed if matches(call.text("nameCaseSensitive"), workspace.name, case=True)]
     page, pagination = paginate(ordered(listed, call, {**KEYS}, "ID"), call)
     return {"workspaces": [messages.workspace(workspace) for workspace in page], "pagination": pagination}
 
@@ -47,23 +48,27 @@ def create_workspace(call: Call, workspaces: Workspaces) -> Json:
 
 def update_workspace(call: Call, workspaces: Workspaces) -> Json:
     _refuse_unsupported(call)
-    workspace = workspaces.get(call.id())
-    if (name := call.body.get("name")) is not None:
+    workspace = workspaces.check_changeable(call.id())
+    if (name := call.body.get("name")) is not None and name != workspace.name:
+        check(call.user, Action.RENAME_WORKSPACE, workspace.user_id)
         workspace = workspaces.rename(call.id(), name)
     return {"workspace": messages.workspace(workspace), "namespaceBindings": {}}
 
 
 def delete_workspace(call: Call, workspaces: Workspaces) -> Json:
+    check(call.user, Action.DELETE_WORKSPACE, workspaces.get(call.id()).user_id)
     workspaces.delete(call.id())
     return {"completed": True}
 
 
 def archive_workspace(call: Call, workspaces: Workspaces) -> Json:
+    check(call.user, Action.ARCHIVE_WORKSPACE, workspaces.get(call.id()).user_id)
     workspaces.archive(call.id(), True)
     return {}
 
 
 def unarchive_workspace(call: Call, workspaces: Workspaces) -> Json:
+    check(call.user, Action.UNARCHIVE_WORKSPACE, workspaces.get(call.id()).user_id)
     workspaces.archive(call.id(), False)
     return {}
 
@@ -89,21 +94,39 @@ def create_project(call: Call, workspaces: Workspaces) -> Json:
 
 
 def update_project(call: Call, workspaces: Workspaces) -> Json:
-    changes = {field: call.body[field] for field in ("name", "description", "key") if call.body.get(field) is not None}
+    project = workspaces.project(call.id())
+    changes = {
+        field: call.body[field]
+        for field in ("name", "description", "key")
+        if call.body.get(field) not in (None, getattr(project, field))
+    }
+    if changes:
+        action = Action.SET_PROJECT_KEY if changes.keys() == {"key"} else Action.SET_PROJECT_NAME_OR_DESCRIPTION
+        _check_owner(call, action, workspaces)
     return {"project": messages.project(workspaces.update_project(call.id(), changes))}
 
 
+def move_project(call: Call, workspaces: Workspaces) -> Json:
+    project, workspace = workspaces.project(call.id()), workspaces.get(call.required("destinationWorkspaceId", int))
+    check(call.user, Action.MOVE_PROJECT, project.user_id)
+    workspaces.move_project(project, workspace)
+    return {}
+
+
 def delete_project(call: Call, workspaces: Workspaces) -> Json:
+    _check_owner(call, Action.DELETE_PROJECT, workspaces)
     workspaces.delete_project(call.id())
     return {"completed": True}
 
 
 def archive_project(call: Call, workspaces: Workspaces) -> Json:
+    _check_owner(call, Action.ARCHIVE_PROJECT, workspaces)
     workspaces.archive_project(call.id(), True)
     return {}
 
 
 def unarchive_project(call: Call, workspaces: Workspaces) -> Json:
+    _check_owner(call, Action.UNARCHIVE_PROJECT, workspaces)
     workspaces.archive_project(call.id(), False)
     return {}
 
@@ -124,12 +147,18 @@ def _note(note: Any) -> Json:
     return {"name": note.get("name") or "", "contents": note.get("contents") or ""}
 
 
+def _check_owner(call: Call, action: Action, workspaces: Workspaces) -> None:
+    """A project is changed by its owner and by the owner of its workspace."""
+    project = workspaces.project(call.id())
+    check(call.user, action, project.user_id, workspaces.get(project.workspace_id).user_id)
+
+
 def _matches(call: Call, noun: Workspace | Project) -> bool:
-    name, archived, users = call.text("name"), call.flag("archived"), call.texts("users")
+    archived = call.flag("archived")
     return (
-        (not name or name.lower() in noun.name.lower())
+        matches(call.text("name"), noun.name)
         and (archived is None or noun.archived == archived)
-        and (not users or noun.username in users)
+        and owned(call, noun.username, noun.user_id)
     )
 
 
@@ -153,6 +182,7 @@ ENDPOINTS: list[Endpoint] = [
     ("GET", "/api/v1/projects/{id}", get_project),
     ("PATCH", "/api/v1/projects/{id}", update_project),
     ("DELETE", "/api/v1/projects/{id}", delete_project),
+    ("POST", "/api/v1/projects/{id}/move", move_project),
     ("POST", "/api/v1/projects/{id}/archive", archive_project),
     ("POST", "/api/v1/projects/{id}/unarchive", unarchive_project),
     ("PUT", "/api/v1/projects/{id}/notes", set_notes),

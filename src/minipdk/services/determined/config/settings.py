@@ -406,16 +406,21 @@ class ExperimentConfig(Section):
         return list(dict.fromkeys(labels))
 
 
+LENGTHS = ("max_length", "min_validation_period", "min_checkpoint_period")
+"""Mappings with exactly one key."""
+
+
 def with_overrides(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """``settings`` with the values of ``overrides``: mappings are merged, every other value replaces.
 
-    This is no JSON merge patch (RFC 7386): a null replaces the value and so means the default, and ``max_length`` is
-    replaced as a whole, because a length has exactly one key.
+    This is no JSON merge patch (RFC 7386): a null replaces the value and so means the default. A length and the range of a
+    hyperparameter are replaced as a whole.
     """
     merged = dict(settings)
     for key, value in overrides.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = with_overrides(merged[key], value) if both and key != "max_length" else value
+        whole = key in LENGTHS or not both or (key != "checkpoint_storage" and "type" in {*value, *merged[key]})
+        merged[key] = value if whole else with_overrides(merged[key], value)
     return merged
 
 

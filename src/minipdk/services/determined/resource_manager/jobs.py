@@ -1,9 +1,9 @@
-"""The job queue: the experiments that have not ended, as the scheduler sees them."""
+"""The job queue: the experiments that run or wait for slots, as the scheduler sees them."""
 
 from __future__ import annotations
 
 from minipdk.services.determined.experiments import Experiments
-from minipdk.services.determined.model import TERMINAL, Allocation, Experiment, Job
+from minipdk.services.determined.model import TERMINAL, Allocation, Experiment, Job, State
 from minipdk.services.determined.resource_manager.scheduler import Scheduler
 from minipdk.services.determined.trials import Trials
 
@@ -19,12 +19,15 @@ class Jobs:
         slots: dict[int, int] = {}
         for run in list(self._scheduler.running.values()):
             slots[run.experiment_id] = slots.get(run.experiment_id, 0) + len(run.slots)
-        live = [experiment for experiment in self._experiments.all() if experiment.state not in TERMINAL]
+        live = [
+            experiment
+            for experiment in self._experiments.all()
+            if experiment.state not in TERMINAL and (experiment.state != State.PAUSED or experiment.id in slots)
+        ]
         live.sort(key=lambda experiment: (experiment.id not in slots, experiment.priority, experiment.id))
         return [
             Job(
                 experiment,
-                progress=self._experiments.progress(experiment),
                 ahead=ahead,
                 running=experiment.id in slots,
                 allocated_slots=slots.get(experiment.id, 0),

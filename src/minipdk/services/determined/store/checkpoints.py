@@ -63,11 +63,11 @@ class CheckpointTable(Table):
         """The checkpoints that versions of models refer to."""
         return {row["checkpoint_uuid"] for row in self._rows("SELECT checkpoint_uuid FROM model_versions")}
 
-    def registered_as(self, uuid: str) -> tuple[str, int] | None:
-        """A model and its version that refer to the checkpoint."""
-        row = self._row(
-            "SELECT models.name AS model, version FROM model_versions JOIN models ON models.id = model_id"
-            " WHERE checkpoint_uuid = ?",
+    def registered_as(self, uuid: str) -> list[tuple[int, str, int]]:
+        """The model's id and name and the version of each registration of the checkpoint."""
+        rows = self._rows(
+            "SELECT model_id, models.name AS model, version FROM model_versions JOIN models ON models.id = model_id"
+            " WHERE checkpoint_uuid = ? ORDER BY model_id, version",
             uuid,
         )
-        return (row["model"], row["version"]) if row else None
+        return [(row["model_id"], row["model"], row["version"]) for row in rows]

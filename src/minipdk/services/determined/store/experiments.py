@@ -36,6 +36,14 @@ class ExperimentTable(Table):
     def update(self, experiment_id: int, **values: Value) -> None:
         self._update("experiments", experiment_id, **values)
 
+    def refresh_progress(self, experiment_id: int) -> None:
+        """Set the progress to the mean of the trials', of which those that have ended count as complete."""
+        self._write(
+            "UPDATE experiments SET progress = (SELECT avg(CASE WHEN state IN ('COMPLETED', 'CANCELED', 'ERROR') THEN 1"
+            " ELSE progress END) FROM trials WHERE experiment_id = experiments.id) WHERE id = ?",
+            experiment_id,
+        )
+
     def delete(self, experiment_id: int) -> None:
         """Delete the experiment with its trials, metrics, logs, checkpoints and unshared model definition."""
         with self._database.transaction():

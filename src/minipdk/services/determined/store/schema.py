@@ -5,6 +5,21 @@ Columns named ``*_json`` contain JSON text. Times are RFC 3339 in UTC, so they s
 
 from __future__ import annotations
 
+import json
+import sqlite3
+
+from minipdk.services.determined.numbers import as_json
+
+
+def _special_numbers_as_text(connection: sqlite3.Connection) -> None:
+    """Replace NaN and the infinities in metrics, which are no JSON, by their texts."""
+    column = "SELECT id, {0} FROM metrics WHERE {0} LIKE '%NaN%' OR {0} LIKE '%Infinity%'"
+    for name in ("average_json", "batches_json"):
+        for row_id, text in connection.execute(column.format(name)).fetchall():
+            special = json.dumps(as_json(json.loads(text)), separators=(",", ":"))
+            connection.execute(f"UPDATE metrics SET {name} = ? WHERE id = ?", (special, row_id))  # noqa: S608
+
+
 MIGRATIONS = (
     """
 CREATE TABLE IF NOT EXISTS users (
@@ -66,6 +81,17 @@ CREATE TABLE IF NOT EXISTS model_versions (
     version INTEGER NOT NULL, checkpoint_uuid TEXT NOT NULL REFERENCES checkpoints (uuid), name TEXT NOT NULL,
     comment TEXT NOT NULL, notes TEXT NOT NULL, metadata_json TEXT NOT NULL, labels_json TEXT NOT NULL,
     user_id INTEGER NOT NULL, creation_time TEXT NOT NULL, last_updated_time TEXT NOT NULL, UNIQUE (model_id, version));
+""",
+    _special_numbers_as_text,
+    """
+ALTER TABLE users ADD COLUMN agent_user_group_json TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE user_settings (
+    user_id INTEGER NOT NULL REFERENCES users (id), storage_path TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (user_id, storage_path, key));
+ALTER TABLE experiments ADD COLUMN progress REAL NOT NULL DEFAULT 0;
+UPDATE experiments SET progress = 1 WHERE state = 'COMPLETED';
+ALTER TABLE trials ADD COLUMN continuations INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE trials ADD COLUMN run_hparams_json TEXT NOT NULL DEFAULT '{}';
 """,
 )
 """Step n leads from version n - 1 of the schema to version n; the first is that of minipdk 1.0.0. Never change a step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minipdk.services.determined.model import Caller, User
+from minipdk.services.determined.model import Caller, Json, User
 from minipdk.services.determined.store.records import Table, Value
 
 
@@ -26,6 +26,22 @@ class UserTable(Table):
             password=password,
             modified_at=modified_at,
         )
+
+    def settings(self, user_id: int) -> list[Json]:
+        rows = self._rows(
+            "SELECT storage_path, key, value FROM user_settings WHERE user_id = ? ORDER BY storage_path, key", user_id
+        )
+        return [{"storagePath": row["storage_path"], "key": row["key"], "value": row["value"]} for row in rows]
+
+    def set_setting(self, user_id: int, path: str, key: str, value: str) -> None:
+        """Keep the setting; an empty value forgets it."""
+        if value:
+            self._write("INSERT OR REPLACE INTO user_settings VALUES (?, ?, ?, ?)", user_id, path, key, value)
+        else:
+            self._write("DELETE FROM user_settings WHERE user_id = ? AND storage_path = ? AND key = ?", user_id, path, key)
+
+    def delete_settings(self, user_id: int) -> None:
+        self._write("DELETE FROM user_settings WHERE user_id = ?", user_id)
 
     def update(self, user_id: int, **values: Value) -> None:
         self._update("users", user_id, **values)

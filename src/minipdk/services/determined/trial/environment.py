@@ -44,6 +44,10 @@ class Environment:
             "info": self._info(),
         }
 
+    @property
+    def _hparams(self) -> Json:
+        return self.trial.run_hparams or self.trial.hparams
+
     def _variables(self) -> dict[str, str]:
         """The trial's variables: Determined's, then settings for one machine, then the configuration's."""
         config, token, username = self.experiment.config, self.session_token, self.experiment.username
@@ -70,7 +74,7 @@ class Environment:
             "DET_TRIAL_RUN_ID": str(self.trial.run_id),
             "DET_TRIAL_SEED": str(self.trial.seed),
             "DET_EXPERIMENT_CONFIG": _compact(config),
-            "DET_HPARAMS": _compact(self.trial.hparams),
+            "DET_HPARAMS": _compact(self._hparams),
             "DET_STEPS_COMPLETED": str(self.steps_completed),
             "PYTHONUNBUFFERED": "1",
             # One slot is one core: more threads would slow down every other trial and the cluster itself.
@@ -105,7 +109,7 @@ class Environment:
                 "trial_id": self.trial.id,
                 "experiment_id": self.experiment.id,
                 "trial_seed": self.trial.seed,
-                "hparams": self.trial.hparams,
+                "hparams": self._hparams,
                 "config": config,
                 "steps_completed": self.steps_completed,
                 "trial_run_id": self.trial.run_id,

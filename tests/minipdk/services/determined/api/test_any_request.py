@@ -16,7 +16,7 @@ from tests.minipdk.services.determined.conftest import configuration
 
 from minipdk.common.home import Home
 from minipdk.common.web.guard import Guard
-from minipdk.services.determined.api import ENDPOINTS, OPEN
+from minipdk.services.determined.api import ENDPOINTS, OPEN, SERVED
 from minipdk.services.determined.api.http import application, policy
 from minipdk.services.determined.master import Master
 from minipdk.services.determined.users import client_hash
@@ -71,6 +71,9 @@ FIELDS = [
     "path",
     "validateOnly",
     "overrideConfig",
+    "agentUserGroup",
+    "settings",
+    "destinationWorkspaceId",
     "comment",
 ]
 QUERIES = [
@@ -149,7 +152,7 @@ def client(home: Home) -> Iterator[Client]:
     client.close()
 
 
-@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in ENDPOINTS if "/auth/log" not in path])
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in SERVED if "/auth/log" not in path])
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=bodies, query=queries, name=names)
 def test_any_request_is_answered_or_refused_in_the_right_shape(

@@ -53,4 +53,4 @@ def test_commands_show_the_master_agent_slots_tasks_and_jobs(cluster: Cluster) -
     assert "default" in cluster.det("agent", "list")
     cluster.det("task", "list")
     cluster.det("job", "list")
-    assert "templates is not supported by minipdk" in cluster.det("template", "list", code=1)
+    assert "GetTemplates (GET /api/v1/templates) is not supported by minipdk" in cluster.det("template", "list", code=1)
