@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,15 +20,39 @@ FOLLOW_SECONDS = 10
 """How long a client that follows a log waits for a change before the master looks by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that a run printed on ``stdtype`` (stdout, stderr), and when it was read."""
+
+    time: str
+    stdtype: str
+    text: str
+
+
 class Logs:
     def __init__(self, store: Store, changes: Changes) -> None:
         self._store = store
         self._changes = changes
 
-    def append(self, trial_id: int, allocation_id: str, container_id: str, stdtype: str, lines: list[str]) -> None:
-        """Store ``lines``, printed on ``stdtype`` (stdout, stderr) just now."""
-        entries = [{"log": line, "stdtype": stdtype} for line in lines]
-        self.append_entries(trial_id, allocation_id, container_id, entries)
+    def append(self, trial_id: int, allocation_id: str, container_id: str, lines: list[Line]) -> None:
+        """Store ``lines`` that a run printed."""
+        self._store.logs.add(
+            [
+                (
+                    trial_id,
+                    allocation_id,
+                    container_id,
+                    line.time,
+                    _level(line.text),
+                    line.stdtype,
+                    "task",
+                    _rank(line.text),
+                    line.text,
+                )
+                for line in lines
+            ]
+        )
+        self._changes.notify(trial_topic(trial_id))
 
     def add_line(self, trial_id: int, allocation_id: str, level: str, message: str) -> None:
         """Add a line from the master to a trial's log."""

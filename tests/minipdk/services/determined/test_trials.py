@@ -140,6 +140,21 @@ def test_bind_mount_is_visible_and_a_missing_folder_is_refused(cluster: Cluster,
         cluster.submit({}, bind_mounts=[{**mount, "host_path": "/nowhere"}])
 
 
+def test_bind_mount_may_be_a_file_and_below_the_working_directory(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("mounted")
+    mounts = [
+        {"host_path": str(tmp_path), "container_path": "data/deep", "propagation": "rshared"},
+        {"host_path": str(tmp_path / "in.txt"), "container_path": "/etc/one.txt"},
+        {"host_path": str(tmp_path / "in.txt"), "container_path": "./here.txt", "read_only": True},
+    ]
+    script = "cat data/deep/in.txt /etc/one.txt here.txt && echo && echo done > data/deep/out.txt && ls"
+    experiment = cluster.submit({"own.txt": "mine"}, entrypoint=script, bind_mounts=mounts)
+    assert finish(experiment) == "COMPLETED", cluster.logs(experiment)
+    assert "|| mountedmountedmounted" in cluster.logs(experiment)
+    assert "|| own.txt" in cluster.logs(experiment)
+    assert (tmp_path / "out.txt").read_text() == "done\n"
+
+
 def test_metrics_of_any_group_and_metadata_are_stored(cluster: Cluster) -> None:
     script = (
         "import determined as det\nwith det.core.init() as c:\n"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import selectors
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from minipdk.common.home import Home
@@ -18,6 +16,8 @@ from minipdk.services.determined.errors import MasterError
 from minipdk.services.determined.experiments import Experiments
 from minipdk.services.determined.logs import Logs
 from minipdk.services.determined.model import State
+from minipdk.services.determined.resource_manager.output import PIPE_SIZE, Output
+from minipdk.services.determined.resource_manager.ports import TrialPorts
 from minipdk.services.determined.store import Store
 from minipdk.services.determined.submissions import Submissions
 from minipdk.services.determined.trial.environment import Environment
@@ -25,12 +25,6 @@ from minipdk.services.determined.trial.launcher import LOST, Launcher
 from minipdk.services.determined.trials import Ending, Trials
 
 log = logging.getLogger(__name__)
-GATHER_SECONDS = 0.05
-"""How much output is stored in one transaction."""
-DRAIN_SECONDS = 5
-"""How long to wait for the last output of a trial that has ended."""
-PIPE_SIZE = 1 << 20
-LONGEST_LINE = 1 << 20
 
 
 @dataclass
@@ -69,6 +63,7 @@ class Allocations:
         self._checkpoints = checkpoints
         self._submissions = submissions
         self._runs: dict[str, Run] = {}
+        self._ports = TrialPorts()
         self._launcher = Launcher(home, trials.mark_running, self._exited)
 
     def warm_up(self) -> None:
@@ -116,16 +111,19 @@ class Allocations:
 
     def _launch(self, run: Run, environment: Environment, on_end: Callable[[str], None]) -> None:
         archive = self._experiments.definition(environment.experiment)
-        self._runs[run.allocation_id] = run
-        (out_reader, out), (err_reader, err) = _wide_pipe(), _wide_pipe()
-        try:
-            self._launcher.start(environment.job(), archive, out, err)
-        finally:
-            os.close(out)
-            os.close(err)
-        output = _Output(self._logs, environment, run.exited)
+        with ExitStack() as failed, ExitStack() as handed_over:
+            self._runs[run.allocation_id] = run
+            failed.callback(self._forget, run)
+            (out_reader, out), (err_reader, err) = (_wide_pipe(failed, handed_over) for _ in range(2))
+            self._launcher.start(environment.job(self._ports.take(run.allocation_id)), archive, out, err)
+            failed.pop_all()
+        output = Output(self._logs, environment.allocation, run.exited)
         follow = (run, output, {out_reader: "stdout", err_reader: "stderr"}, on_end)
         threading.Thread(target=self._follow, args=follow, daemon=True, name="trial").start()
+
+    def _forget(self, run: Run) -> None:
+        self._runs.pop(run.allocation_id, None)
+        self._ports.release(run.allocation_id)
 
     def _give_up(self, run: Run, reason: str) -> None:
         with self._store.transaction():
@@ -139,7 +137,7 @@ class Allocations:
         run.exit_status = status
         run.exited.set()
 
-    def _follow(self, run: Run, output: _Output, pipes: dict[int, str], on_end: Callable[[str], None]) -> None:
+    def _follow(self, run: Run, output: Output, pipes: dict[int, str], on_end: Callable[[str], None]) -> None:
         """Store the run's output until it ends, then record its end."""
         try:
             output.store(pipes)
@@ -148,7 +146,7 @@ class Allocations:
         except Exception:
             log.exception("allocation %s", run.allocation_id)
         finally:
-            self._runs.pop(run.allocation_id, None)
+            self._forget(run)
             on_end(run.allocation_id)
 
     def _record(self, run: Run) -> None:
@@ -162,51 +160,14 @@ class Allocations:
         self._checkpoints.remove_deleted_files()
 
 
-class _Output:
-    """Stores the lines that a run prints."""
+def _wide_pipe(failed: ExitStack, handed_over: ExitStack) -> tuple[int, int]:
+    """A pipe that takes a burst of output without making the trial wait: (reading end, writing end).
 
-    def __init__(self, logs: Logs, environment: Environment, exited: threading.Event) -> None:
-        self._logs = logs
-        self._trial_id = environment.trial.id
-        self._allocation = environment.allocation
-        self._exited = exited
-
-    def store(self, pipes: dict[int, str]) -> None:
-        """Read the ``pipes`` (descriptor to stdout or stderr) until they end, and close them.
-
-        A process that outlives its run may keep them open: after `DRAIN_SECONDS` its output is lost.
-        """
-        partial = dict.fromkeys(pipes, b"")
-        deadline: float | None = None
-        with selectors.DefaultSelector() as selector:
-            for pipe in pipes:
-                selector.register(pipe, selectors.EVENT_READ)
-            while selector.get_map() and (deadline is None or time.monotonic() < deadline):
-                if deadline is None and self._exited.is_set():
-                    deadline = time.monotonic() + DRAIN_SECONDS
-                for key, _ in sorted(selector.select(timeout=1), key=lambda ready: ready[0].fd):
-                    data = os.read(key.fd, PIPE_SIZE)
-                    *lines, partial[key.fd] = (partial[key.fd] + data).split(b"\n")
-                    if len(partial[key.fd]) > LONGEST_LINE:
-                        lines, partial[key.fd] = [*lines, partial[key.fd]], b""
-                    if not data:
-                        selector.unregister(key.fd)
-                        lines += [partial[key.fd]] if partial[key.fd] else []
-                    self._append(pipes[key.fd], lines)
-                time.sleep(GATHER_SECONDS)
-        for pipe in pipes:
-            os.close(pipe)
-
-    def _append(self, stdtype: str, lines: list[bytes]) -> None:
-        # A carriage return repaints the line, as progress bars do: the text after the last one remains.
-        texts = [line.rstrip(b"\r").rsplit(b"\r", 1)[-1].decode(errors="replace") for line in lines]
-        if texts:
-            self._logs.append(self._trial_id, self._allocation.id, self._allocation.container_id, stdtype, texts)
-
-
-def _wide_pipe() -> tuple[int, int]:
-    """A pipe that takes a burst of output without making the trial wait: (reading end, writing end)."""
+    The reading end is closed with ``failed``, the writing end with ``handed_over``.
+    """
     reader, writer = os.pipe()
+    failed.callback(os.close, reader)
+    handed_over.callback(os.close, writer)
     with suppress(PermissionError):  # beyond the user's allowance for pipes; the usual size will do
         fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
     return reader, writer

@@ -7,6 +7,7 @@ Names and shapes come from determined 0.38.1: its harness reads them (determined
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,16 +30,19 @@ class Environment:
     latest_checkpoint: str | None
     steps_completed: int
 
-    def job(self) -> Json:
-        """The description that `minipdk.services.determined.trial.runner` works from."""
+    def job(self, ports: dict[str, int]) -> Json:
+        """The description that `minipdk.services.determined.trial.runner` works from; ``ports`` by their variables."""
         config = self.experiment.config
         storage = config["checkpoint_storage"]
-        binds = [[mount["host_path"], mount["container_path"], mount["read_only"]] for mount in config["bind_mounts"]]
+        binds = [
+            [mount["host_path"], posixpath.join(WORK_DIR, mount["container_path"]), mount["read_only"]]
+            for mount in config["bind_mounts"]
+        ]
         return {
             "allocation": self.allocation.id,
             "image": config["environment"]["image"]["cpu"],
             "entrypoint": config["entrypoint"],
-            "env": self._variables(),
+            "env": {**{name: str(port) for name, port in ports.items()}, **self._variables()},
             "mounts": [[storage["host_path"], SHARED_FS, False], *binds],
             "work_dir": WORK_DIR,
             "info": self._info(),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from minipdk.common.home import Home
@@ -45,15 +46,16 @@ class Launcher:
     def start(self, job: dict[str, Any], context: bytes, stdout: int, stderr: int) -> None:
         """Start the trial that ``job`` describes, writing to the descriptors ``stdout`` and ``stderr``."""
         allocation = job["allocation"]
-        described, packed = _memory_file(json.dumps(job).encode()), _memory_file(context)
-        try:
-            with self._lock:
-                self._jobs.add(allocation)
+        with ExitStack() as files, self._lock:
+            described, packed = _memory_file(files, json.dumps(job).encode()), _memory_file(files, context)
+            zygote = self._running_socket()
+            self._jobs.add(allocation)
+            try:
                 message = json.dumps({"start": allocation}).encode()
-                socket.send_fds(self._running_socket(), [message], [stdout, stderr, described, packed])
-        finally:
-            os.close(described)
-            os.close(packed)
+                socket.send_fds(zygote, [message], [stdout, stderr, described, packed])
+            except OSError:
+                self._jobs.discard(allocation)
+                raise
 
     def kill(self, allocation: str) -> None:
         """End everything in the trial's container."""
@@ -111,8 +113,10 @@ def _receive(zygote: socket.socket) -> bytes:
         return b""
 
 
-def _memory_file(content: bytes) -> int:
+def _memory_file(files: ExitStack, content: bytes) -> int:
+    """A descriptor of a file in memory, closed with ``files``."""
     descriptor = os.memfd_create("trial")
-    with os.fdopen(os.dup(descriptor), "wb") as file:
+    files.callback(os.close, descriptor)
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
         file.write(content)
     return descriptor

@@ -1,7 +1,9 @@
 """Runs a trial in its container, in the steps of Determined's entrypoint.sh: files, startup hook, entrypoint.
 
-This is a fork of the zygote. If the Python environment does not differ from the zygote's, the entrypoint runs in this very
-process (warm); else a new interpreter executes it (cold), which is slower and otherwise the same.
+This is a fork of the zygote. If there is no hook, and the Python environment does not differ from the zygote's, the
+entrypoint runs in this very process (warm); else a new interpreter executes it (cold), which is slower and otherwise the
+same. The shell that sources the hook becomes the entrypoint: it keeps the folder, the umask, the limits and the variables
+that the hook has set.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import random
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 import tarfile
 import threading
@@ -31,7 +32,7 @@ from minipdk.sandbox.errors import SandboxError
 Json = dict[str, Any]
 RUN = Path("/run/determined")
 HOOK = "startup-hook.sh"
-SOURCE_HOOK = f"set -e; set -x; source ./{HOOK}; {{ set +x; }} 2>/dev/null; env -0 >&3"
+SOURCE_HOOK = f'set -e; set -x; source ./{HOOK}; {{ set +x; }} 2>/dev/null; exec "$@"'
 SHELL_SYNTAX = re.compile(r"[^\w\s./:@,+=-]")
 TRIAL_CLASS = re.compile(r"[a-zA-Z0-9_.]+:[a-zA-Z0-9_]+")
 GUARD: Json = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
@@ -59,16 +60,13 @@ def _run(home: Home, job: Json, context: bytes) -> int:
     mounts = [Mount(Path(source), target, read_only) for source, target, read_only in job["mounts"]]
     inside = enter(home, ContainerSpec(image, env=job["env"], working_dir=job["work_dir"], mounts=mounts))
     _write_files(job["info"], context)
-    before = dict(os.environ)
-    if Path(HOOK).exists():
-        code = _run_hook()
-        if code is not None:
-            return code
     argv = command(job["entrypoint"])
+    if Path(HOOK).exists():
+        launcher.execute(["bash", "-c", SOURCE_HOOK, "bash", *argv])
     prefixes = {sys.prefix, sys.base_prefix, str(Path.home() / ".local")}
     fresh = not any(inside.changed(prefix) for prefix in prefixes)
     target = python_target(argv)
-    if target is None or not fresh or not _same_python(image, before):
+    if target is None or not fresh or not _same_python(image):
         launcher.execute(argv)
     return _run_here(*target)
 
@@ -105,26 +103,9 @@ def _write_files(info: dict[str, Json], context: bytes) -> None:
             archive.extractall(target, **GUARD)  # noqa: S202  # GUARD is its filter
 
 
-def _run_hook() -> int | None:
-    """Source the startup hook; take over its environment, or return the exit status with which it ends the trial."""
-    exported = os.memfd_create("environment")
-    bash = ["bash", "-c", SOURCE_HOOK.replace("&3", f"&{exported}")]
-    code = subprocess.run(bash, pass_fds=[exported], check=False, stdin=subprocess.DEVNULL).returncode
-    with os.fdopen(exported, "rb") as file:
-        file.seek(0)
-        lines = file.read().decode(errors="surrogateescape").split("\0")
-    if code != 0 or lines == [""]:
-        return code if code >= 0 else 128 - code
-    os.environ.clear()
-    os.environ.update((name, value) for name, separator, value in (line.partition("=") for line in lines) if separator)
-    return None
-
-
-def _same_python(image: Image, before: dict[str, str]) -> bool:
+def _same_python(image: Image) -> bool:
     """Whether a new interpreter here would import the same files as this one has."""
     if any((layer / part).exists() for layer in image.layers for part in ("environment", "usr")):
-        return False
-    if os.environ.get("PATH") != before.get("PATH"):
         return False
     matter = {name for name in os.environ if name.startswith(MATTERS_TO_PYTHON)}
     return matter <= {"PYTHONUNBUFFERED"}

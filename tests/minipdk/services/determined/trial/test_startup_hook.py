@@ -42,3 +42,18 @@ def test_failing_hook_fails_the_trial(cluster: Cluster) -> None:
     assert "|| before" in logs
     assert "|| after" not in logs
     assert "failed: exit code 1" in logs
+
+
+def test_entrypoint_keeps_the_folder_the_umask_and_the_limits_of_the_hook(cluster: Cluster) -> None:
+    hook = "cd /tmp\numask 027\nulimit -n 512\nexport COLOUR=red\n"
+    experiment = cluster.submit({"startup-hook.sh": hook}, entrypoint="pwd; umask; ulimit -n; echo $COLOUR")
+    assert finish(experiment) == "COMPLETED", cluster.logs(experiment)
+    [trial] = experiment.list_trials()
+    printed = [line.partition("|| ")[2].strip() for line in trial.iter_logs(stdtypes=["stdout"])]
+    assert printed == ["/tmp", "0027", "512", "red"]
+
+
+def test_hook_may_end_the_trial(cluster: Cluster) -> None:
+    experiment = cluster.submit({"startup-hook.sh": "exit 0\n"}, entrypoint="echo never")
+    assert finish(experiment) == "COMPLETED"
+    assert "|| never" not in cluster.logs(experiment)
