@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.filters import states
 from minipdk.services.determined.api.http import Call, Endpoint, paginate, sort
 from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
@@ -76,8 +77,8 @@ def _message(checkpoints: Checkpoints, checkpoint: Checkpoint) -> Json:
 
 
 def _page(call: Call, checkpoints: Checkpoints, listed: list[Checkpoint], searcher: Searcher) -> Json:
-    if states := call.texts("states"):
-        listed = [checkpoint for checkpoint in listed if f"STATE_{checkpoint.state}" in states]
+    if wanted := states(call, "checkpointv1.State"):
+        listed = [checkpoint for checkpoint in listed if f"STATE_{checkpoint.state}" in wanted]
     page, pagination = paginate(_sorted(call, checkpoints, listed, searcher), call)
     shown = [messages.checkpoint(checkpoints.details(checkpoint)) for checkpoint in page]
     return {"checkpoints": shown, "pagination": pagination}

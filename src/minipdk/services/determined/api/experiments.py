@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages, model_definition
-from minipdk.services.determined.api.filters import contains, owned
+from minipdk.services.determined.api.filters import archived, contains, owned, states
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, NotFoundError
 from minipdk.services.determined.experiments import Experiments, priority
@@ -53,12 +53,14 @@ def get(call: Call, experiments: Experiments) -> Json:
     return {"experiment": message, "config": message["config"]}
 
 
-def list_(call: Call, experiments: Experiments) -> Json:
+def list_(call: Call, experiments: Experiments, workspaces: Workspaces) -> Json:
+    if project_id := call.number("projectId"):
+        workspaces.project(project_id)
     listed = [experiment for experiment in experiments.all() if _matches(call, experiment)]
     shown = [messages.experiment(experiments.details(experiment)) for experiment in listed]
-    if states := set(call.texts("states")):
-        states |= ACTIVE_STATES if "STATE_ACTIVE" in states else set()
-        shown = [message for message in shown if message["state"] in states]
+    if wanted := states(call, "experimentv1.State"):
+        wanted |= ACTIVE_STATES if "STATE_ACTIVE" in wanted else set()
+        shown = [message for message in shown if message["state"] in wanted]
     keys: dict[str, Callable[[Json], Any]] = {
         "ID": _by("id"),
         "DESCRIPTION": _by("description"),
@@ -205,11 +207,11 @@ def _by(field: str) -> Callable[[Json], Any]:
 
 
 def _matches(call: Call, experiment: Experiment) -> bool:
-    archived, ids = call.flag("archived"), call.texts("experimentIdFilter.incl")
+    wanted, ids = archived(call), call.texts("experimentIdFilter.incl")
     return (
         contains(call.text("name"), experiment.name)
         and contains(call.text("description"), experiment.description)
-        and (archived is None or experiment.archived == archived)
+        and (wanted is None or experiment.archived == wanted)
         and (not ids or str(experiment.id) in ids)
         and set(call.texts("labels")) <= set(experiment.labels)
         and owned(call, experiment.username, experiment.user_id)

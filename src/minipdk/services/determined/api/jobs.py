@@ -8,6 +8,7 @@ from starlette.datastructures import QueryParams
 
 from minipdk.common.home import Identity
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.filters import states
 from minipdk.services.determined.api.http import Call, Endpoint, Handler, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
 from minipdk.services.determined.experiments import Experiments
@@ -24,8 +25,8 @@ def list_jobs(call: Call, jobs: Jobs) -> Json:
     listed = [messages.job(job) for job in jobs.all()]
     if pool := call.text("resourcePool"):
         listed = [job for job in listed if job["resourcePool"] == pool]
-    if states := call.texts("states"):
-        listed = [job for job in listed if job["summary"]["state"] in states]
+    if wanted := states(call, "jobv1.State"):
+        listed = [job for job in listed if job["summary"]["state"] in wanted]
     if call.descending:
         listed.reverse()
     if not call.number("limit"):

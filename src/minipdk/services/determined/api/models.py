@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages
-from minipdk.services.determined.api.filters import contains, owned
+from minipdk.services.determined.api.filters import archived, contains, owned
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.model import Json, Model, ModelVersion
@@ -123,11 +123,11 @@ def _workspace_id(call: Call, workspaces: Workspaces) -> int:
 
 
 def _matches(call: Call, model: Model, workspace: str) -> bool:
-    archived, in_ids, in_names = call.flag("archived"), call.texts("workspaceIds"), call.texts("workspaceNames")
+    wanted, in_ids, in_names = archived(call), call.texts("workspaceIds"), call.texts("workspaceNames")
     return (
         contains(call.text("name"), model.name)
         and contains(call.text("description"), model.description)
-        and (archived is None or model.archived == archived)
+        and (wanted is None or model.archived == wanted)
         and call.number("id") in (0, model.id)
         and set(call.texts("labels")) <= set(model.labels)
         and (not in_ids or str(model.workspace_id) in in_ids)

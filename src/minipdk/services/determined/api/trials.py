@@ -8,6 +8,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from minipdk.services.determined import messages
+from minipdk.services.determined.api.filters import states
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate, stream
 from minipdk.services.determined.checkpoints import Checkpoints
 from minipdk.services.determined.errors import MasterError, UnsupportedError
@@ -30,8 +31,8 @@ def get(call: Call, trials: Trials, experiments: Experiments) -> Json:
 def list_(call: Call, trials: Trials, experiments: Experiments) -> Json:
     searcher = experiments.get(call.id()).searcher
     shown = [messages.trial(trials.details(trial, searcher)) for trial in trials.of_experiment(call.id())]
-    if states := call.texts("states"):
-        shown = [message for message in shown if message["state"] in states]
+    if wanted := states(call, "experimentv1.State"):
+        shown = [message for message in shown if message["state"] in wanted]
     keys: dict[str, Callable[[Json], Any]] = {
         "ID": lambda message: message["id"],
         "START_TIME": lambda message: message["startTime"],

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minipdk.services.determined import messages
-from minipdk.services.determined.api.filters import matches, owned
+from minipdk.services.determined.api.filters import archived, matches, owned
 from minipdk.services.determined.api.http import Call, Endpoint, ordered, paginate
 from minipdk.services.determined.errors import InvalidArgumentError, UnsupportedError
 from minipdk.services.determined.model import Json, Project, Workspace
@@ -154,10 +154,10 @@ def _check_owner(call: Call, action: Action, workspaces: Workspaces) -> None:
 
 
 def _matches(call: Call, noun: Workspace | Project) -> bool:
-    archived = call.flag("archived")
+    wanted = archived(call)
     return (
         matches(call.text("name"), noun.name)
-        and (archived is None or noun.archived == archived)
+        and (wanted is None or noun.archived == wanted)
         and owned(call, noun.username, noun.user_id)
     )
 
