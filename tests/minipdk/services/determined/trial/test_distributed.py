@@ -18,7 +18,7 @@ with det.core.init(distributed=distributed) as context:
     print("ports", *(os.environ[name] for name in sorted(os.environ) if name.endswith(("_PORT", "_PORT_1", "_PORT_2"))))
     meeting = pathlib.Path("/meeting")
     (meeting / str(context.train._trial_id)).touch()
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 200
     while len(list(meeting.iterdir())) < 2:
         assert time.monotonic() < deadline, "the other trial did not come"
         time.sleep(0.05)
@@ -38,7 +38,7 @@ def test_two_trials_of_torch_distributed_run_at_once(cluster: Cluster, tmp_path:
         for _ in range(2)
     ]
     for experiment in experiments:
-        assert finish(experiment, seconds=120) == "COMPLETED", cluster.logs(experiment)
+        assert finish(experiment, seconds=240) == "COMPLETED", cluster.logs(experiment)
     lines = [line for experiment in experiments for line in cluster.logs(experiment).splitlines() if "ports " in line]
     one, other = (set(line.split("ports ")[1].split()) for line in lines)
     assert not one & other
