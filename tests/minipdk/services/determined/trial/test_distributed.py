@@ -7,22 +7,25 @@ from pathlib import Path
 import pytest
 from tests.minipdk.services.determined.conftest import Cluster, finish
 
-SCRIPT = """
+from minipdk.services.determined.resource_manager.ports import NAMES
+
+SCRIPT = f"""
 import os, pathlib, time
 import determined as det
 import torch.distributed
 
+NAMES = {NAMES}
 torch.distributed.init_process_group("gloo")
 distributed = det.core.DistributedContext.from_torch_distributed()
 with det.core.init(distributed=distributed) as context:
-    print("ports", *(os.environ[name] for name in sorted(os.environ) if name.endswith(("_PORT", "_PORT_1", "_PORT_2"))))
+    print("ports", *(os.environ[name] for name in NAMES))
     meeting = pathlib.Path("/meeting")
     (meeting / str(context.train._trial_id)).touch()
     deadline = time.monotonic() + 200
     while len(list(meeting.iterdir())) < 2:
         assert time.monotonic() < deadline, "the other trial did not come"
         time.sleep(0.05)
-    context.train.report_validation_metrics(1, {"val_loss": 1.0})
+    context.train.report_validation_metrics(1, {{"val_loss": 1.0}})
 """
 
 
