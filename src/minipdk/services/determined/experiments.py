@@ -244,9 +244,11 @@ class Experiments:
         remove_tensorboard_files(self.get(experiment_id).config, self._cluster_id, experiment_id)
 
     def update(self, experiment_id: int, changes: Json) -> Experiment:
-        """Set any of name, description, notes, labels, project_id, priority and config."""
-        self.get(experiment_id)
-        self._store.experiments.update(experiment_id, **changes)
+        """Set any of name, description, notes, labels, project_id, priority and config, which has the first ones, too."""
+        experiment = self.get(experiment_id)
+        in_config = {field: changes[field] for field in ("name", "description", "labels") if field in changes}
+        config = {**changes.get("config", experiment.config), **in_config}
+        self._store.experiments.update(experiment_id, **{**changes, "config": config})
         return self.get(experiment_id)
 
     def add_label(self, experiment_id: int, label: str) -> list[str]:
@@ -289,8 +291,7 @@ class Experiments:
         self._checkpoints.remove_deleted_files()
 
     def _set_labels(self, experiment_id: int, labels: list[str]) -> list[str]:
-        self._store.experiments.update(experiment_id, labels=labels)
-        return labels
+        return self.update(experiment_id, {"labels": labels}).labels
 
     def _best_trial(self, experiment: Experiment, trials: list[Trial]) -> tuple[int | None, float | None]:
         """The trial with the best validation, the first of equals, and the value of the searcher's metric in it."""

@@ -246,6 +246,12 @@ def test_labels_name_description_and_notes_can_be_changed(cluster: Cluster) -> N
         "noted",
         {"b"},
     )
+    assert experiment.config is not None
+    assert (experiment.config["name"], experiment.config["description"], experiment.config["labels"]) == (
+        "renamed",
+        "told",
+        ["b"],
+    )
     finish(experiment)
 
 

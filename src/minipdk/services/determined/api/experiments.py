@@ -87,7 +87,7 @@ def update(call: Call, submissions: Submissions, experiments: Experiments, sched
     fields = ("name", "description", "notes", "labels")
     changes: Json = {field: body[field] for field in fields if body.get(field) is not None}
     if "name" in changes and not changes["name"].strip():
-        raise InvalidArgumentError("name must not be blank")
+        raise InvalidArgumentError("`name` must not be an empty or whitespace string")
     experiment = experiments.get(call.id())
     resources, storage = body.get("resources") or {}, body.get("checkpointStorage") or {}
     if resources or storage:
@@ -179,7 +179,7 @@ def get_definition_file(call: Call, experiments: Experiments) -> Json:
 def best_validation(call: Call, experiments: Experiments) -> Json:
     best = experiments.details(experiments.get(call.id())).best_metric
     if best is None:
-        raise NotFoundError(f"experiment {call.id()} has no validation of its searcher metric yet")
+        raise NotFoundError(f"experiment {call.id()} has no value of its searcher metric yet: no validations for experiment")
     return {"metric": as_json(best)}
 
 
