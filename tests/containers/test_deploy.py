@@ -122,18 +122,18 @@ def test_a_model_is_packed_stored_and_served_and_then_replaced(
     predictor = created["spec"]["predictor"]
     assert predictor["serviceAccountName"] == "pach-deploy"
     assert predictor["tolerations"] == [{"effect": "NoSchedule", "key": "gpu", "operator": "Equal", "value": "true"}]
-    assert predictor["pytorch"]["protocolVersion"] == "v1"
-    assert predictor["pytorch"]["resources"] == {
+    assert predictor["model"]["protocolVersion"] == "v1"
+    assert predictor["model"]["resources"] == {
         "requests": {"cpu": "2", "memory": "4Gi"},
         "limits": {"cpu": "10", "memory": "8Gi"},
     }
-    uri = predictor["pytorch"]["storageUri"]
+    uri = predictor["model"]["storageUri"]
     assert uri == f"s3://{JOB}.master.customer-churn-deploy.pdk-customer-churn/{MODEL}"
 
     deploy(*options, PACH_JOB_ID="e" * 32)
     replaced = service()
     assert replaced["metadata"]["uid"] == created["metadata"]["uid"]
-    assert replaced["spec"]["predictor"]["pytorch"]["storageUri"] == uri.replace(JOB, "e" * 32)
+    assert replaced["spec"]["predictor"]["model"]["storageUri"] == uri.replace(JOB, "e" * 32)
 
 
 @pytest.fixture
@@ -173,9 +173,9 @@ def test_a_model_can_be_stored_in_a_bucket(
     deploy("--cloud-model-host", "aws", "--cloud-model-bucket", "models")
     assert set(bucket) == {f"/models/{MODEL}/config/config.properties", f"/models/{MODEL}/model-store/{MODEL}.mar"}
     assert b"model_store=/mnt/models\n" in bucket[f"/models/{MODEL}/config/config.properties"]
-    pytorch = service()["spec"]["predictor"]["pytorch"]
-    assert pytorch["storageUri"] == f"s3://models/{MODEL}"
-    assert pytorch["args"] == ["--model-store=/mnt/models"]
+    model = service()["spec"]["predictor"]["model"]
+    assert model["storageUri"] == f"s3://models/{MODEL}"
+    assert model["args"] == ["--model-store=/mnt/models"]
     assert not output.exists()
 
 

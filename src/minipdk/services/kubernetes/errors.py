@@ -31,6 +31,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+REQUIRED = "FieldValueRequired"
+"""The reason of a Cause for a field that is missing."""
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -197,7 +200,7 @@ def unsupported_value(field: str, value: object, supported: Sequence[str]) -> Ca
 
 
 def required(field: str, why: str = "") -> Cause:
-    return Cause("FieldValueRequired", "Required value" + (f": {why}" if why else ""), field)
+    return Cause(REQUIRED, "Required value" + (f": {why}" if why else ""), field)
 
 
 def forbidden(field: str, why: str) -> Cause:

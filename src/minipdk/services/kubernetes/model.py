@@ -81,7 +81,7 @@ def _no_update_rule(_old: Object, _new: Object) -> Iterable[Cause]:
     return ()
 
 
-def _no_webhook(_new: Object, _peers: Peers) -> None:
+def _no_webhook(_new: Object, _peers: Peers, _old: Object | None) -> None:
     return None
 
 
@@ -91,7 +91,8 @@ class Strategy:
 
     ``default`` fills in fields that a new or changed object leaves out; ``initial_status`` is the status of a new object.
     ``validate`` and ``validate_update`` (old, new) yield a cause for each field that is wrong; ``validate_name`` replaces
-    the common rule for names, a DNS subdomain. ``admit`` raises ForbiddenError as an admission webhook would.
+    the common rule for names, a DNS subdomain. ``mutate`` and ``admit`` stand for admission webhooks: the first returns the
+    object as it is to be checked, the second (new, peers, old) raises ForbiddenError.
     ``generation``: metadata.generation counts changes of the spec, as it does for every custom kind.
     ``returns_deleted``: a deletion is answered with the object instead of a Status.
     """
@@ -100,7 +101,8 @@ class Strategy:
     validate: Callable[[Object], Iterable[Cause]] = _no_rule
     validate_update: Callable[[Object, Object], Iterable[Cause]] = _no_update_rule
     validate_name: Callable[[str, str], Iterator[Cause]] | None = None
-    admit: Callable[[Object, Peers], None] = _no_webhook
+    mutate: Callable[[Object], Object] | None = None
+    admit: Callable[[Object, Peers, Object | None], None] = _no_webhook
     initial_status: Callable[[Object], Object] = _no_status
     unserved: Unserved | None = None
     generation: bool = False

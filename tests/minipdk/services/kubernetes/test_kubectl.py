@@ -45,7 +45,8 @@ def running(kubectl: Kubectl, *arguments: str) -> Iterator[tuple[subprocess.Pope
 
 
 def test_apply_creates_changes_and_leaves_alone(kubectl: Kubectl) -> None:
-    service = inference_service("applied")
+    model = {"modelFormat": {"name": "pytorch"}, "storageUri": "s3://bucket/churn"}
+    service = inference_service("applied", model=model)
     assert "created" in kubectl("apply", "-f", "-", stdin=service).stdout
     assert "unchanged" in kubectl("apply", "-f", "-", stdin=service).stdout
     service["spec"]["predictor"]["minReplicas"] = 2
@@ -53,7 +54,7 @@ def test_apply_creates_changes_and_leaves_alone(kubectl: Kubectl) -> None:
     del service["spec"]["predictor"]["minReplicas"]
     assert "configured" in kubectl("apply", "-f", "-", stdin=service).stdout
     applied = shown(kubectl, "isvc", "applied")
-    assert applied["spec"]["predictor"] == {"pytorch": {"storageUri": "s3://bucket/churn"}}
+    assert applied["spec"]["predictor"] == {"model": {**model, "name": "", "resources": {}}}
     assert applied["metadata"]["generation"] == 3
 
 
@@ -122,7 +123,7 @@ def test_kserves_webhook_denies_a_service_without_a_predictor_format(kubectl: Ku
     wrong = inference_service("wrong", minReplicas=1)
     said = kubectl("create", "-f", "-", stdin=wrong, fails=True).stderr
     assert 'admission webhook "inferenceservice.kserve-webhook-server.validator" denied the request' in said
-    assert "spec.predictor" in said
+    assert "must be specified in PredictorSpec" in said
 
 
 def test_server_side_apply_reports_conflicts(kubectl: Kubectl, core: CoreV1Api) -> None:
@@ -171,7 +172,7 @@ def test_edit_sends_what_the_editor_leaves(kubectl: Kubectl, monkeypatch: pytest
     assert "Edit cancelled, no changes made" in kubectl("edit", "isvc", "edited").stderr
     monkeypatch.setitem(environment, "KUBE_EDITOR", "sed -i s/bucket/store/")
     kubectl("edit", "isvc", "edited")
-    assert shown(kubectl, "isvc", "edited")["spec"]["predictor"]["pytorch"]["storageUri"] == "s3://store/churn"
+    assert shown(kubectl, "isvc", "edited")["spec"]["predictor"]["model"]["storageUri"] == "s3://store/churn"
 
 
 def test_diff_and_replace(kubectl: Kubectl) -> None:
@@ -283,7 +284,7 @@ def test_logs_are_chosen_by_container_run_and_time(kubectl: Kubectl, cluster: Ho
 
 def test_the_forms_that_templates_and_patches_of_a_status_take(kubectl: Kubectl, custom: CustomObjectsApi) -> None:
     kubectl("apply", "-f", "-", stdin=inference_service("formed"))
-    template = "-o=go-template={{.metadata.name}} {{.spec.predictor.pytorch.storageUri}}"
+    template = "-o=go-template={{.metadata.name}} {{.spec.predictor.model.storageUri}}"
     assert kubectl("get", "isvc", "formed", template).stdout == "formed s3://bucket/churn"
     said = kubectl("patch", "isvc", "formed", "--type=strategic", "-p", "{}", fails=True).stderr
     assert "accepted media types include: application/json-patch+json, application/merge-patch+json" in said

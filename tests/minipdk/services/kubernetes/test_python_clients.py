@@ -263,7 +263,7 @@ def test_kserve_client_lives_a_services_whole_life(cluster: Home, custom: Custom
     kserve.replace("lived", service("s3://bucket/two"), namespace="models")
     kserve.patch("lived", service("s3://bucket/three"), namespace="models")
     stored = kserve.get("lived", namespace="models")
-    assert stored["spec"]["predictor"]["pytorch"]["storageUri"] == "s3://bucket/three"
+    assert stored["spec"]["predictor"]["model"]["storageUri"] == "s3://bucket/three"
 
     def become_ready() -> None:
         ready = [{"type": "Ready", "status": "True"}]

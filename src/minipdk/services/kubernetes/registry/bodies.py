@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minipdk.services.kubernetes.errors import BadRequestError, ConflictError, InvalidError
+from minipdk.services.kubernetes.errors import REQUIRED, BadRequestError, Cause, ConflictError, InvalidError
 from minipdk.services.kubernetes.kinds import schemas
 from minipdk.services.kubernetes.model import Object, Resource
 
@@ -101,12 +101,22 @@ def read_object(
         raise BadRequestError(f"{handled}: strict decoding error: {', '.join(unknown)}")
     if validation == "Warn":
         warnings.extend(unknown)
+    kept, faults.causes = _mutated(resource, kept, faults.causes, applied=named)
     wrong_types = [cause for cause in faults.causes if cause.reason == "FieldValueInvalid"]
     if wrong_types and not resource.custom:
         raise BadRequestError(f"{handled}: {'; '.join(cause.message for cause in wrong_types)}", causes=wrong_types)
     if faults.causes:
         raise InvalidError(resource.invalid_subject(item["metadata"].get("name", "")), faults.causes)
     return kept
+
+
+def _mutated(resource: Resource, kept: Object, causes: list[Cause], *, applied: bool) -> tuple[Object, list[Cause]]:
+    """The object as the kind's mutating webhook leaves it, and its faults then. ``applied``: it is changed once merged."""
+    mutate = resource.strategy.mutate
+    if mutate is None or any(cause.reason != REQUIRED for cause in causes):
+        return kept, causes
+    mutated, faults = schemas.check(resource, mutate(kept))
+    return kept if applied else mutated, faults.causes
 
 
 def check_name(metadata: Object, name: str) -> None:

@@ -282,7 +282,7 @@ class Registry:
         if causes:
             raise InvalidError(resource.invalid_subject(new["metadata"]["name"]), causes)
         if old is None or not old["metadata"].get("deletionTimestamp"):  # a webhook must not prevent a deletion
-            rules.admit(new, lambda: self.store.select(resource, new["metadata"].get("namespace", ""))[0])
+            rules.admit(new, lambda: self.store.select(resource, new["metadata"].get("namespace", ""))[0], old)
 
 
 def _initial_status(resource: Resource, new: Object) -> Object:

@@ -14,6 +14,9 @@ MODEL: dict[str, Any] = {"model": {"modelFormat": {"name": "sklearn"}, "storageU
 CUSTOM: dict[str, Any] = {"containers": [{"name": "kserve-container", "image": "mine:1"}]}
 
 
+INVALID = 'the InferenceService "iris" is invalid'
+
+
 def service(predictor: dict[str, Any], name: str = "iris", **annotations: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "annotations": annotations}, "spec": {"predictor": predictor}}
 
@@ -38,16 +41,22 @@ def test_a_predictor_has_exactly_one_implementation() -> None:
     for predictor in accepted:
         inference_services.admit(service(predictor), list)
     rule = (
-        "exactly one of [SKLearn, XGBoost, Tensorflow, PyTorch, Triton, ONNX, HuggingFace, PMML, LightGBM, Paddle, Model, "
+        "exactly one of [Name, SKLearn, XGBoost, Tensorflow, PyTorch, Triton, ONNX, HuggingFace, PMML, LightGBM, Paddle, "
+        "Model, StorageUris, StorageContainerName, WorkerSpec, PodSpec] must be specified in PredictorSpec"
     )
-    for refused, given in (
-        ({}, "none of them"),
-        ({"sklearn": {}, "onnx": {}}, "sklearn and onnx"),
-        (MODEL | CUSTOM, "model and"),
-    ):
-        said = denial(service(refused))
-        assert said.startswith(rule)
-        assert f"spec.predictor has {given}" in said
+    wrong: list[dict[str, Any]] = [{}, {"sklearn": {}, "onnx": {}}, MODEL | CUSTOM, {"containers": CUSTOM["containers"] * 2}]
+    for refused in wrong:
+        assert denial(service(refused)) == rule
+
+
+def test_another_component_has_exactly_one_implementation() -> None:
+    for name, listed in (("transformer", ""), ("explainer", "ART, ")):
+        refused = service(MODEL)
+        refused["spec"][name] = {}
+        rule = f"exactly one of [{listed}PodSpec, ComponentExtensionSpec] must be specified in {name.capitalize()}Spec"
+        assert denial(refused) == rule
+        refused["spec"][name] = {"containers": [{"name": "a"}]}
+        inference_services.admit(refused, list)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +73,9 @@ def test_a_predictor_has_exactly_one_implementation() -> None:
             {"deploymentStrategy": {"type": "Recreate"}},
             "customizing deploymentStrategy is only supported for raw deployment mode",
         ),
-        ({"canaryTrafficPercent": 101}, "expected 0 <= 101 <= 100: spec.predictor.canaryTrafficPercent"),
+        ({"model": {**MODEL["model"], "name": "mine"}}, "the 'name' field is not allowed in standard predictor"),
+        ({"workerSpec": {"containers": [{}, {}]}}, f"{INVALID}: setting multiple containers in workerSpec is not allowed"),
+        ({"workerSpec": {}}, f"{INVALID}: Multinode only supports 'pvc' and 'oci' Storage Protocol(s3)"),
     ],
 )
 def test_an_invalid_component_is_denied(predictor: dict[str, Any], said: str) -> None:
@@ -73,13 +84,86 @@ def test_an_invalid_component_is_denied(predictor: dict[str, Any], said: str) ->
 
 def test_a_service_of_a_wrong_name_protocol_or_autoscaler_is_denied() -> None:
     assert 'the InferenceService "1iris" is invalid' in denial(service(MODEL, name="1iris"))
-    wrong = denial(service(MODEL, **{"serving.kserve.io/autoscalerClass": "none"}))
-    assert wrong == "[none] is not a supported autoscaler class type"
+    wrong = denial(service(MODEL, **{"serving.kserve.io/autoscalerClass": "kpa"}))
+    assert wrong == "[kpa] is not a supported autoscaler class type"
+    inference_services.admit(service(MODEL, **{"serving.kserve.io/autoscalerClass": "none"}), list)
     container = {**CUSTOM["containers"][0], "env": [{"name": "PROTOCOL", "value": "v3"}]}
     assert denial(service({"containers": [container]})) == "invalid protocol v3. Must be one of [v1, v2]"
     transformer = {"name": "transformer-container", "env": [{"name": "STORAGE_URI", "value": "s3://bucket"}]}
     said = denial(service({"containers": [*CUSTOM["containers"], transformer]}))
     assert said == "storage uri should not be specified in transformer container"
+
+
+@pytest.mark.parametrize("place", ["containers", "initContainers", "model"])
+def test_no_container_sets_a_variable_that_would_change_a_servers_code(place: str) -> None:
+    container = {"name": "a", "env": [{"name": "PYTHONPATH", "value": "/mine"}]}
+    predictor = {"model": {**MODEL["model"], **container}} if place == "model" else MODEL | {place: [container]}
+    assert (
+        denial(service(predictor)) == f'{INVALID}: setting PYTHONPATH in container "a" is not allowed for security reasons'
+    )
+    said = denial(runtime("first", containers=[container]))
+    assert (
+        said
+        == 'the ServingRuntime "first" is invalid: setting PYTHONPATH in container "a" is not allowed for security reasons'
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "scaler", "predictor", "said"),
+    [
+        ("Standard", "hpa", {"scaleMetric": "rps"}, "[rps] is not a supported metric"),
+        ("Standard", "hpa", {"scaleTarget": 101}, "the target utilization percentage should be a [1-100] integer"),
+        ("Standard", "hpa", {"scaleMetric": "memory", "scaleTarget": 0}, "the target memory should be greater than 1 MiB"),
+        ("Standard", "keda", {"scaleMetric": "cpu"}, "ScaleMetric is not supported for KEDA"),
+        ("Standard", "none", {"scaleMetric": "rps", "deploymentStrategy": {"type": "Recreate"}}, ""),
+        ("Knative", "hpa", {"scaleMetric": "cpu"}, "[cpu] is not a supported metric"),
+    ],
+)
+def test_the_rules_for_scaling_are_those_of_the_mode_and_its_autoscaler(
+    mode: str, scaler: str, predictor: dict[str, Any], said: str
+) -> None:
+    isvc = service(
+        MODEL | predictor, **{"serving.kserve.io/deploymentMode": mode, "serving.kserve.io/autoscalerClass": scaler}
+    )
+    if said:
+        assert denial(isvc) == said
+    else:
+        inference_services.admit(isvc, list)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "mode", "refused"),
+    [
+        ("", "Standard", False),
+        ("Knative", "Knative", False),
+        ("Knative", None, False),
+        ("Knative", "Standard", True),
+        ("Knative", "ModelMesh", True),
+        ("Standard", "Knative", True),
+    ],
+)
+def test_the_deployment_mode_of_a_running_service_cannot_be_changed(recorded: str, mode: str | None, refused: bool) -> None:
+    new = service(MODEL, **({"serving.kserve.io/deploymentMode": mode} if mode else {}))
+    old = {**service(MODEL), "status": {"deploymentMode": recorded}}
+    if not refused:
+        inference_services.admit(new, list, old)
+        return
+    with pytest.raises(ForbiddenError) as raised:
+        inference_services.admit(new, list, old)
+    said = f"update rejected: deploymentMode cannot be changed from '{recorded}' to '{mode}'"
+    assert str(raised.value).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"containers": [{}, {}]}, "setting multiple containers in workerSpec is not allowed"),
+        ({"pipelineParallelSize": 0}, "the WorkerSpec.PipelineParallelSize cannot be less than 1(0)"),
+        ({"tensorParallelSize": 0}, "the WorkerSpec.TensorParallelSize cannot be less than 1(0)"),
+    ],
+)
+def test_a_runtime_of_several_nodes_has_one_worker_container_and_positive_sizes(spec: dict[str, Any], said: str) -> None:
+    assert denial(runtime("first", workerSpec=spec)) == f"the ServingRuntime first is invalid: {said}"
 
 
 def runtime(name: str, *formats: dict[str, Any], **spec: Any) -> dict[str, Any]:

@@ -7,24 +7,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minipdk.services.kubernetes.errors import ForbiddenError, Subject
+from minipdk.services.kubernetes.errors import Cause, ForbiddenError, Subject, invalid_value, required
 from minipdk.services.kubernetes.kinds.columns import CUSTOM_AGE, NAME, at, custom
+from minipdk.services.kubernetes.kinds.custom.environment import blocked_variables
+from minipdk.services.kubernetes.kinds.custom.inference_service_defaults import KSERVE_CONTAINER
+from minipdk.services.kubernetes.kinds.custom.inference_service_validation import parallel_sizes, parallel_variables
 from minipdk.services.kubernetes.kinds.custom.inference_services import SERVING
 from minipdk.services.kubernetes.model import Cell, Column, Object, Peers, Resource, Strategy
 
 
-def admit(runtime: Object, peers: Peers) -> None:
+def validate(runtime: Object) -> Iterator[Cause]:
+    """The values that the CustomResourceDefinition refuses."""
+    for index, entry in enumerate(runtime["spec"].get("supportedModelFormats") or ()):
+        where = f"spec.supportedModelFormats[{index}]"
+        if "name" not in entry:
+            yield required(f"{where}.name")
+        if (priority := entry.get("priority")) is not None and priority < 1:
+            field = f"{where}.priority"
+            yield invalid_value(field, priority, f"{field} in body should be greater than or equal to 1")
+
+
+def admit(runtime: Object, peers: Peers, old: Object | None = None) -> None:
     """Raise ForbiddenError, worded as the webhook's denial; ``peers`` are the runtimes of its namespace."""
     metadata, kind = runtime["metadata"], runtime["kind"].lower()
-    for reason in _faults(runtime, peers()):
+    for reason in _faults(runtime, peers(), old):
         webhook = f'admission webhook "{kind}.kserve-webhook-server.validator" denied the request'
         raise ForbiddenError(f"{webhook}: {reason}", Subject(SERVING, f"{kind}s", metadata["name"]))
 
 
-def _faults(runtime: Object, others: list[Object]) -> Iterator[str]:
-    spec, name, kind = runtime.get("spec") or {}, runtime["metadata"]["name"], runtime["kind"].lower()
+def _faults(runtime: Object, others: list[Object], old: Object | None) -> Iterator[str]:
+    spec, name = runtime.get("spec") or {}, runtime["metadata"]["name"]
     if spec.get("disabled"):
         return
+    yield from _priority_faults(runtime, others)
+    for reason in _worker_faults(spec, ((old or {}).get("spec") or {})):
+        yield f"the {runtime['kind']} {name} is invalid: {reason}"
+    workers = spec.get("workerSpec") or {}
+    for reason in blocked_variables([*(spec.get("containers") or ()), *(workers.get("containers") or ())]):
+        yield f'the {runtime["kind"]} "{name}" is invalid: {reason}'
+
+
+def _priority_faults(runtime: Object, others: list[Object]) -> Iterator[str]:
+    """Each format has one priority in a runtime, and each priority for it one runtime."""
+    spec, name, kind = runtime["spec"], runtime["metadata"]["name"], runtime["kind"].lower()
     offered = _offered(spec)
     priorities: dict[str, int] = {}
     for model_format, priority in ((entry["name"], entry.get("priority")) for entry in offered):
@@ -35,6 +60,21 @@ def _faults(runtime: Object, others: list[Object]) -> Iterator[str]:
         if other["metadata"]["name"] != name and (clash := _clash(spec, other.get("spec") or {})):
             both = f"{kind}s {other['metadata']['name']} and {name}{place}"
             yield f"same priority assigned for the model format {clash} in the {both}"
+
+
+def _worker_faults(spec: Object, old: Object) -> Iterator[str]:
+    """The rules for a runtime with several nodes."""
+    worker = spec.get("workerSpec")
+    if worker is None:
+        if old.get("workerSpec") is not None:
+            yield "removing workerSpec where it already exists is not allowed"
+        return
+    if len(worker.get("containers") or ()) > 1:
+        yield "setting multiple containers in workerSpec is not allowed"
+    for container in spec.get("containers") or ():
+        if container.get("name") == KSERVE_CONTAINER:
+            yield from parallel_variables(container)
+    yield from (f"the WorkerSpec.{reason}" for reason in parallel_sizes(worker))
 
 
 def _offered(spec: Object) -> list[Object]:
@@ -83,7 +123,7 @@ SERVING_RUNTIMES = Resource(
     model="V1alpha1ServingRuntime",
     custom=True,
     description="How the models of some formats are served in one namespace.",
-    strategy=Strategy(admit=admit),
+    strategy=Strategy(validate=validate, admit=admit),
     columns=_COLUMNS,
 )
 CLUSTER_SERVING_RUNTIMES = Resource(
@@ -92,6 +132,6 @@ CLUSTER_SERVING_RUNTIMES = Resource(
     model="V1alpha1ClusterServingRuntime",
     custom=True,
     description="How the models of some formats are served in every namespace.",
-    strategy=Strategy(admit=admit),
+    strategy=Strategy(validate=validate, admit=admit),
     columns=_COLUMNS,
 )
