@@ -20,6 +20,7 @@ PROPERTIES = {
     "grpc_inference_port": "7070",
     "grpc_management_port": "7071",
     "enable_envvars_config": "true",
+    "disable_token_authorization": "true",
     "install_py_dep_per_model": "true",
     "enable_metrics_api": "true",
     "metrics_format": "prometheus",
@@ -27,7 +28,11 @@ PROPERTIES = {
     "number_of_netty_threads": "4",
     "job_queue_size": "10",
 }
-"""Settings that KServe's TorchServe runtime expects; the addresses are inside the predictor's own container."""
+"""Settings that KServe's TorchServe runtime expects; the addresses are inside the predictor's own container.
+
+KServe's wrapper sends no token, which TorchServe requires since 0.11.1 unless this file or ``--disable-token-auth`` says
+otherwise. The file does it for every version: an older TorchServe ends at an option that it does not know.
+"""
 
 
 def create_script_module(checkpoint: Path, folder: Path) -> Path:

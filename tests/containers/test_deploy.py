@@ -112,6 +112,7 @@ def test_a_model_is_packed_stored_and_served_and_then_replaced(
         line.split("=", 1) for line in (output / MODEL / "config" / "config.properties").read_text().splitlines()
     )
     assert properties["model_store"] == "/mnt/models/model-store"
+    assert properties["disable_token_authorization"] == "true"
     assert json.loads(properties["model_snapshot"])["models"][MODEL][version]["marName"] == f"{MODEL}.mar"
 
     created = service()

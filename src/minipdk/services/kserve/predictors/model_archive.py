@@ -8,6 +8,8 @@ Format: https://github.com/pytorch/serve/blob/master/model-archiver/README.md
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,42 +57,67 @@ class Model:
         return self.folder / f"{self.handler.partition(':')[0].removesuffix('.py').rpartition('/')[2]}.py"
 
 
-def read_config(model_dir: Path, explicit: Path | None = None) -> ServerConfig:
-    """The settings in ``explicit``, else ``config/config.properties`` or ``config.properties``, or TorchServe's defaults."""
-    if explicit and not explicit.is_file():
-        raise ArchiveError(f"there is no {explicit}, which --ts-config names")
-    for path in [explicit] if explicit else [model_dir / "config" / "config.properties", model_dir / "config.properties"]:
-        if path.is_file():
-            return _parse_config(path)
-    return ServerConfig({})
+def read_config(model_dir: Path, explicit: Path | None = None, environment: Mapping[str, str] = os.environ) -> ServerConfig:
+    """The settings in ``explicit``, else ``config/config.properties`` or ``config.properties``, or TorchServe's defaults.
+
+    As under TorchServe, TS_CONFIG_FILE in ``environment`` names the file before all others, and with enable_envvars_config a
+    variable TS_<SETTING> replaces a setting.
+    """
+    named = environment.get("TS_CONFIG_FILE") or explicit
+    if named and not Path(named).is_file():
+        by = "TS_CONFIG_FILE" if "TS_CONFIG_FILE" in environment else "--ts-config"
+        raise ArchiveError(f"there is no {named}, which {by} names")
+    places = [Path(named)] if named else [model_dir / "config" / "config.properties", model_dir / "config.properties"]
+    path = next((place for place in places if place.is_file()), None)
+    properties = _properties(path) if path else {}
+    if properties.get("enable_envvars_config", "").lower() == "true":
+        settings = {name.removeprefix("TS_").lower(): value for name, value in environment.items() if name.startswith("TS_")}
+        properties |= settings
+    return _parse_config(path.name if path else "", properties)
 
 
-def _parse_config(path: Path) -> ServerConfig:
+def _properties(path: Path) -> dict[str, str]:
     properties: dict[str, str] = {}
     for line in path.read_text().splitlines():
         key, separator, value = line.strip().partition("=")
         if separator and not key.startswith(("#", "!")):
             properties[key.strip()] = value.strip()
+    return properties
+
+
+def _parse_config(name: str, properties: Mapping[str, str]) -> ServerConfig:
     try:
         snapshot = json.loads(properties.get("model_snapshot", "{}")).get("models", {})
         models = {
-            name: str(next(iter(versions.values())).get("marName", f"{name}.mar")) for name, versions in snapshot.items()
+            model: str(next(iter(versions.values())).get("marName", f"{model}.mar")) for model, versions in snapshot.items()
         }
         default = properties.get("default_workers_per_model")
         return ServerConfig(
             models,
             int(properties.get("max_request_size", TORCHSERVE_MAX_REQUEST_SIZE)),
             properties.get("install_py_dep_per_model", "false").lower() == "true",
-            {name: _worker_bounds(next(iter(versions.values()))) for name, versions in snapshot.items()},
+            {model: _worker_bounds(next(iter(versions.values()))) for model, versions in snapshot.items()},
             (int(default), int(default)) if default else (1, MOST_WORKERS),
         )
     except (ValueError, TypeError, AttributeError, StopIteration) as error:
-        raise ArchiveError(f"{path.name} is malformed: {type(error).__name__}: {error}") from None
+        raise ArchiveError(f"{name} is malformed: {type(error).__name__}: {error}") from None
 
 
 def _worker_bounds(version: dict[str, Any]) -> tuple[int, int]:
     fewest = int(version.get("minWorkers", 1))
     return fewest, int(version.get("maxWorkers", max(fewest, MOST_WORKERS)))
+
+
+def named_models(texts: Sequence[str]) -> dict[str, str]:
+    """The models of TorchServe's --models, ``[name=]archive``: name to archive. ``all`` stands for every archive."""
+    models: dict[str, str] = {}
+    for text in texts:
+        name, equals, archive = text.rpartition("=")
+        if "://" in archive:
+            raise ArchiveError(f"--models {text}: a model at a URL is not supported by minipdk: use the storageUri")
+        if text not in ("all", "ALL"):
+            models[name if equals else Path(archive).stem] = Path(archive).name
+    return models
 
 
 def find_archive(model_dir: Path, config: ServerConfig, store: Path | None = None) -> tuple[Path, str | None]:
@@ -109,7 +136,7 @@ def find_archive(model_dir: Path, config: ServerConfig, store: Path | None = Non
     named = {name: path for name, mar in config.models.items() for path in archives if path.name == mar}
     if config.models and not named:
         raise ArchiveError(
-            f"config.properties names {', '.join(sorted(config.models.values()))}, "
+            f"the configuration names {', '.join(sorted(config.models.values()))}, "
             f"but the storageUri holds {', '.join(path.name for path in archives)}"
         )
     if len(named or archives) > 1:

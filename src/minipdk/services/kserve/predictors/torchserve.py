@@ -11,6 +11,7 @@ process with a separate handler, within the bounds of minWorkers and maxWorkers 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import os
 import subprocess
@@ -27,12 +28,19 @@ from ts.utils.util import PredictionException
 
 from .calls import Calls
 from .errors import AnswerError, ArchiveError
-from .model_archive import Model, find_archive, read_config, unpack
+from .model_archive import Model, find_archive, named_models, read_config, unpack
 from .model_server import ServedModel, arguments, serve, set_up_logging
 from .tensors import array_of
 from .workers import become_worker
 
 ENVELOPES = {"v1": "kserve", "v2": "kservev2"}
+SETTLED = (
+    *(["--start"], ["--foreground"], ["--no-config-snapshots", "--ncs"]),
+    *(["--disable-token-auth", "--dt"], ["--enable-model-api"]),
+)
+"""TorchServe's switches. There are no tokens, which only a client inside the container could read, and no management API."""
+NO_PART = (["--log-config"], ["--cpp-log-config"], ["--workflow-store"])
+"""TorchServe's files for its logs in Java and C++, and its workflows."""
 USAGE = {"v1": 'POST {"instances": [...]} to /v1/models/<name>:predict', "v2": "POST tensors to /v2/models/<name>/infer"}
 log = logging.getLogger("torchserve")
 
@@ -136,6 +144,19 @@ def _body(request: InferRequest) -> dict[str, Any]:
     return {"id": request.id or str(uuid.uuid4()), "inputs": inputs}
 
 
+def add_torchserves_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the ``torchserve`` command.
+
+    Those of SETTLED ask for what is so here anyway, or concern parts that TorchServe has and this server does not.
+    """
+    parser.add_argument("torchserve", nargs="?", choices=["torchserve"], help=argparse.SUPPRESS)
+    parser.add_argument("--models", nargs="+", default=[], help="the model to serve, [name=]archive")
+    for names in SETTLED:
+        parser.add_argument(*names, action="store_true", dest="settled", help=argparse.SUPPRESS)
+    for names in NO_PART:
+        parser.add_argument(*names, dest="no_part", help=argparse.SUPPRESS)
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--model-store", type=Path, help="the only folder to look for the archive in, as TorchServe's")
@@ -143,13 +164,14 @@ def main() -> None:
     protocol = next((protocol for protocol, name in ENVELOPES.items() if name == envelope), "v1")
     parser.add_argument("--protocol", choices=sorted(ENVELOPES), default=protocol)
     parser.add_argument("--ts-config", type=Path, help="TorchServe's config.properties")
-    parser.add_argument("--start", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("torchserve", nargs="?", choices=["torchserve"], help=argparse.SUPPRESS)
+    add_torchserves_options(parser)
     options = parser.parse_args()
     set_up_logging()
     logging.getLogger("ts").setLevel(logging.WARNING)  # one line for each request otherwise
     try:
         config = read_config(options.model_dir, options.ts_config)
+        if models := named_models(options.models):
+            config = dataclasses.replace(config, models=models)
         archive, name = find_archive(options.model_dir, config, options.model_store)
         model = unpack(archive, Path(tempfile.mkdtemp(prefix="model-")), name)
         if config.install_requirements:

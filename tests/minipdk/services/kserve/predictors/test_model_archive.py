@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.minipdk.services.kserve.conftest import Archiver
 
 from minipdk.services.kserve.predictors.errors import ArchiveError
-from minipdk.services.kserve.predictors.model_archive import ServerConfig, find_archive, read_config, unpack
+from minipdk.services.kserve.predictors.model_archive import ServerConfig, find_archive, named_models, read_config, unpack
 
 SNAPSHOT = (
     'model_snapshot={"name":"startup.cfg","modelCount":1,"models":{"%s":{"1.0":{"defaultVersion":true,"marName":"%s"}}}}'
@@ -48,6 +48,24 @@ def test_the_model_snapshot_names_the_model(tmp_path: Path) -> None:
     assert (archive.name, name) == ("b.mar", "churn")
 
 
+def test_torchserves_models_option_names_the_model(tmp_path: Path) -> None:
+    assert named_models(["churn=b.mar", "c.mar"]) == {"churn": "b.mar", "c": "c.mar"}
+    assert named_models(["all"]) == {}
+    with pytest.raises(ArchiveError, match="a model at a URL is not supported by minipdk"):
+        named_models(["churn=https://example.com/churn.mar"])
+
+
+def test_variables_replace_settings_where_the_configuration_allows_it(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path, config="enable_envvars_config=true\nmax_request_size=7\n")
+    variables = {"TS_MAX_REQUEST_SIZE": "8", "TS_INSTALL_PY_DEP_PER_MODEL": "true"}
+    assert read_config(folder, None, variables) == ServerConfig({}, 8, install_requirements=True)
+    other = tmp_path / "other.properties"
+    other.write_text("max_request_size=9\n")
+    assert read_config(folder, None, {**variables, "TS_CONFIG_FILE": str(other)}) == ServerConfig({}, 9)
+    with pytest.raises(ArchiveError, match="there is no /none, which TS_CONFIG_FILE names"):
+        read_config(folder, other, {"TS_CONFIG_FILE": "/none"})
+
+
 def test_a_folder_without_an_archive_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"no \.mar archive.*found: model\.onnx"):
         find_archive(model_folder(tmp_path, "model.onnx"), ServerConfig({}))
@@ -60,7 +78,7 @@ def test_two_archives_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_snapshot_that_names_an_absent_archive_is_refused(tmp_path: Path) -> None:
     folder = model_folder(tmp_path, "a.mar", config=SNAPSHOT % ("churn", "churn.mar"))
-    with pytest.raises(ArchiveError, match=r"config\.properties names churn\.mar, but the storageUri holds a\.mar"):
+    with pytest.raises(ArchiveError, match=r"the configuration names churn\.mar, but the storageUri holds a\.mar"):
         find_archive(folder, read_config(folder))
 
 

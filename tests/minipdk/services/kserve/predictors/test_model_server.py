@@ -144,7 +144,8 @@ class Handler(BaseHandler):
         context.set_response_header(0, "x-rows", str(len(data)))
         return [[value * 2 for value in row["data"]] for row in data]
 """
-    vendors = ["torchserve", "--start", "--ts-config=/mnt/models/config/config.properties"]
+    vendors = ["torchserve", "--start", "--ts-config=/mnt/models/config/config.properties", "--disable-token-auth"]
+    vendors += ["--enable-model-api", "--ncs", "--foreground", "--log-config=log4j2.xml", "--models", "linear=linear.mar"]
     server = start_server(make_archive(handler=handler), *vendors, TS_SERVICE_ENVELOPE="kservev2")
     server.wait_until_ready()
     return server
@@ -197,6 +198,12 @@ def test_a_model_reports_its_protocol(server: ModelServer, tensor_server: ModelS
     assert (answer.status_code, "served with protocol v1: POST" in answer.json()["error"]) == (400, True)
     answer = tensor_server.predict(rows(1))
     assert (answer.status_code, "served with protocol v2: POST" in answer.json()["error"]) == (400, True)
+
+
+def test_an_option_that_is_none_of_torchserves_ends_the_server(start_server: StartServer, make_archive: Archiver) -> None:
+    server = start_server(make_archive(), "--enable-everything")
+    assert server.container.wait(120) == 2
+    assert server.log.read_text().splitlines()[-1].endswith("unrecognized arguments: --enable-everything")
 
 
 @pytest.mark.parametrize(
