@@ -12,8 +12,11 @@ from typing import Any
 from minipdk.controller.objects import Object
 from minipdk.services.kserve.errors import InvalidSpecError
 
-MERGE_KEYS = {"env": "name", "ports": "containerPort", "volumeMounts": "mountPath"}
-"""The lists of a container whose entries are merged, and the key of an entry; any other list is replaced."""
+MERGE_KEYS = {"env": ("name",), "ports": ("containerPort", "name"), "volumeMounts": ("mountPath",)}
+"""The lists of a container whose entries are merged, and the keys of an entry; any other list is replaced.
+
+A port replaces the runtime's port of its name as well, because a container has only one port of a name.
+"""
 HANDLERS = frozenset({"httpGet", "tcpSocket", "exec", "grpc"})
 PLACEHOLDER = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 TAG = re.compile(r":[\w.\-]*$")
@@ -43,8 +46,19 @@ def _merged(below: Object, above: Object) -> Object:
     return merged
 
 
-def _merged_list(below: list[Object], above: list[Object], key: str) -> list[Object]:
-    return list({entry[key]: entry for entry in [*below, *above]}.values())
+def _merged_list(below: list[Object], above: list[Object], keys: tuple[str, ...]) -> list[Object]:
+    """The entries of both, those of ``above`` first; an entry below with the same key as one above is left out."""
+    taken = {(key, entry[key]) for entry in above for key in keys if key in entry}
+    return [*above, *(entry for entry in below if not taken & {(key, entry.get(key)) for key in keys})]
+
+
+def with_variables(container: Object, variables: dict[str, str]) -> Object:
+    """``container`` with ``variables``, which replace its own of the same names."""
+    env = list(container.get("env") or [])
+    for name, value in variables.items():
+        known = next((index for index, variable in enumerate(env) if variable["name"] == name), len(env))
+        env[known : known + 1] = [{"name": name, "value": value}]
+    return {**container, "env": env}
 
 
 def filled_in(container: Object, metadata: Object, runtime: str) -> Object:

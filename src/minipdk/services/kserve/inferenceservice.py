@@ -19,25 +19,29 @@ from minipdk.controller.objects import Key, Object, key_of
 from minipdk.controller.queue import WorkQueue
 from minipdk.controller.routes import Backend, Route, Traffic
 from minipdk.controller.workspace import Workspace
-from minipdk.services.kserve.errors import InvalidSpecError
-from minipdk.services.kserve.hosts import PREDICTOR_SUFFIX, address
-from minipdk.services.kserve.predictor import SERVICE_LABEL, read_predictor
+from minipdk.services.kserve.conditions import Standing, known
+from minipdk.services.kserve.errors import ServiceError
+from minipdk.services.kserve.hosts import PREDICTOR_SUFFIX, address, domain_of
+from minipdk.services.kserve.model_state import Revision, progress
+from minipdk.services.kserve.predictor import SERVICE_LABEL, Template, read_predictor
 from minipdk.services.kserve.revisions import REVISIONS, replicas, revision_number
 from minipdk.services.kserve.rollout import INFERENCE_SERVICES, Rollout
 from minipdk.services.kserve.servingruntime import ServingRuntimes
-from minipdk.services.kserve.status import Revision, Standing, inference_service_status, model_state, revision_status
+from minipdk.services.kserve.status import inference_service_status, not_true, revision_status, stopped_status
 from minipdk.services.kserve.traffic import (
     CREATED,
     PREVIOUS,
     READY,
     ROLLED_OUT,
+    check_share,
     is_settled,
     revisions_in_use,
     roll_out,
     shares,
 )
 
-TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
+TAG_ROUTING, STOP = "serving.kserve.io/enable-tag-routing", "serving.kserve.io/stop"
+FINALIZER = "inferenceservice.finalizers"
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class InferenceServiceController:
         self._recorder = Recorder(api, "inferenceservice-controller", workspace.tasks)
         self._queue = WorkQueue()
         self._tags: dict[Key, set[str]] = {}
+        self._refused: dict[Key, str] = {}
         self._services = Informer(api, INFERENCE_SERVICES, lambda isvc: self._queue.add(key_of(isvc)))
         self._revisions = Informer(api, REVISIONS, self._revision_changed)
         self._runtimes = ServingRuntimes(api, self._runtimes_changed)
@@ -107,14 +112,23 @@ class InferenceServiceController:
         if isvc is None or "deletionTimestamp" in isvc["metadata"]:
             self._routes.remove(*key)  # the API server removes the service's revisions, or leaves them if asked to
             self._route_tags(key, {}, {})
+            self._refused.pop(key, None)
+            if isvc:
+                await self._finish(isvc)
             return True
+        isvc = await self._with_finalizer(isvc)
         await self._rollout.remove_strangers(isvc)
-        refusal: InvalidSpecError | None = None
+        if _is_stopped(isvc):
+            await self._stop(key, isvc)
+            return True
+        refusal: ServiceError | None = None
+        template: Template | None = None
         revisions = self._rollout.revisions_of(isvc)
         try:
+            check_share(_known_state(isvc), isvc["spec"]["predictor"].get("canaryTrafficPercent"))
             template = read_predictor(isvc, self._runtimes.choose)
             revisions = await self._rollout.ensure_latest(isvc, template, revisions)
-        except InvalidSpecError as error:
+        except ServiceError as error:
             refusal = error
         ready = self._backends(revisions)
         state = _known_state(isvc) if refusal else self._next_state(isvc, revisions, ready)
@@ -123,14 +137,42 @@ class InferenceServiceController:
             for revision in revisions:
                 if revision["metadata"]["name"] in in_use:
                     await self._rollout.ensure_pods(isvc, revision)
-        except InvalidSpecError as error:
+        except ServiceError as error:
             refusal = refusal or error
         standing = self._standing(revisions, state, ready, refusal)
-        self._route(key, standing, ready)
+        self._route(isvc, standing, ready)
         await self._routes.in_force()  # a client that reads that the service is ready may call it immediately
-        await self._write_status(isvc, standing)
+        self._report(isvc, refusal)
+        runtime = template.runtime.in_status if template and template.runtime else {}
+        await self._write_status(isvc, inference_service_status(isvc, standing, runtime))
         await self._retire(revisions, standing, ready)
         return refusal is None or not refusal.may_pass
+
+    async def _with_finalizer(self, isvc: Object) -> Object:
+        """``isvc`` with KServe's finalizer, which keeps a deleted service until this controller has seen the deletion."""
+        finalizers = isvc["metadata"].get("finalizers") or []
+        return isvc if FINALIZER in finalizers else await self._set_finalizers(isvc, [*finalizers, FINALIZER])
+
+    async def _finish(self, isvc: Object) -> None:
+        """Let a deleted service go: its requests are answered no more."""
+        finalizers = isvc["metadata"].get("finalizers") or []
+        if FINALIZER in finalizers:
+            await self._set_finalizers(isvc, [name for name in finalizers if name != FINALIZER])
+
+    async def _set_finalizers(self, isvc: Object, finalizers: list[str]) -> Object:
+        metadata = {"finalizers": finalizers, "resourceVersion": isvc["metadata"]["resourceVersion"]}
+        changed = await self._api.patch(INFERENCE_SERVICES, *key_of(isvc), {"metadata": metadata})
+        if finalizers:
+            self._services.remember(changed)
+        return changed
+
+    async def _stop(self, key: Key, isvc: Object) -> None:
+        """Remove all that the service runs, because its annotation says so."""
+        for revision in self._rollout.revisions_of(isvc):
+            await self._rollout.forget(revision)
+        self._routes.set(*key, Route((), "it is stopped", address(*key, domain_of(isvc))))
+        self._route_tags(key, {}, {})
+        await self._write_status(isvc, stopped_status(isvc))
 
     def _backends(self, revisions: list[Object]) -> dict[str, list[Backend]]:
         """The replicas that take requests, of each revision that has any; the oldest revision first."""
@@ -156,7 +198,7 @@ class InferenceServiceController:
         revisions: list[Object],
         state: Object,
         ready: Mapping[str, list[Backend]],
-        refusal: InvalidSpecError | None,
+        refusal: ServiceError | None,
     ) -> Standing:
         latest = self._revision(revisions[-1], state, ready) if revisions else None
         return Standing(latest, state, serving=bool(ready), settled=is_settled(state, ready), refusal=refusal)
@@ -171,11 +213,12 @@ class InferenceServiceController:
         enough = replicas_ready >= replicas(revision) or (has_been and replicas_ready > 0)
         return Revision(name, statuses, replicas_ready, ready=enough)
 
-    def _route(self, key: Key, standing: Standing, ready: Mapping[str, list[Backend]]) -> None:
+    def _route(self, isvc: Object, standing: Standing, ready: Mapping[str, list[Backend]]) -> None:
         """Distribute the requests, or give the ingress the reason for which none can be answered."""
-        reason = str(standing.refusal) if standing.refusal else model_state(standing.latest).message
-        route = Route(shares(standing.state, ready), reason or "its predictor is starting", address(*key))
-        self._routes.set(*key, route)
+        key = key_of(isvc)
+        reason = str(standing.refusal) if standing.refusal else progress(standing.latest).message
+        where = address(*key, domain_of(isvc))
+        self._routes.set(*key, Route(shares(standing.state, ready), reason or "its predictor is starting", where))
         self._route_tags(key, standing.state, ready)
 
     def _route_tags(self, key: Key, state: Object, ready: Mapping[str, list[Backend]]) -> None:
@@ -211,29 +254,25 @@ class InferenceServiceController:
         if status != revision.get("status"):
             self._revisions.remember(await self._api.replace_status(REVISIONS, {**revision, "status": status}))
 
-    async def _write_status(self, isvc: Object, standing: Standing) -> None:
+    async def _write_status(self, isvc: Object, status: Object) -> None:
         old = isvc.get("status") or {}
-        status = inference_service_status(isvc, standing)
         if status == old:
             return
         written = await self._api.replace_status(INFERENCE_SERVICES, {**isvc, "status": status})
         self._services.remember(written)
-        self._emit_changes(written, old, status, standing.refusal)
+        name, was, is_now = isvc["metadata"]["name"], _is_ready(isvc), _is_ready(written)
+        if is_now == "True" and was != "True":
+            self._recorder.emit(written, NORMAL, "InferenceServiceReady", f"InferenceService [{name}] is Ready")
+        elif was == "True" and is_now == "False":
+            message = f"InferenceService [{name}] is no longer Ready because of: {not_true(status)}"
+            self._recorder.emit(written, WARNING, "InferenceServiceNotReady", message)
 
-    def _emit_changes(self, isvc: Object, old: Object, new: Object, refusal: InvalidSpecError | None) -> None:
-        """Record an event for each change that matters to a reader of `kubectl describe`."""
-        name = isvc["metadata"]["name"]
-        was, is_now = _ready(old), _ready(new)
-        if is_now.get("status") == "True" and was.get("status") != "True":
-            self._recorder.emit(isvc, NORMAL, "InferenceServiceReady", f"InferenceService [{name}] is Ready")
-        elif was.get("status") == "True" and is_now.get("status") != "True":
-            message = f"InferenceService [{name}] is no longer Ready because of: {is_now.get('message', '')}"
-            self._recorder.emit(isvc, WARNING, "InferenceServiceNotReady", message)
-        failure = new["modelStatus"].get("lastFailureInfo")
-        known = (old.get("modelStatus") or {}).get("lastFailureInfo") or {}
-        if failure and (failure["reason"], failure["message"]) != (known.get("reason"), known.get("message")):
-            reason, message = ("InternalError", str(refusal)) if refusal else (failure["reason"], failure["message"])
-            self._recorder.emit(isvc, WARNING, reason, message)
+    def _report(self, isvc: Object, refusal: ServiceError | None) -> None:
+        """Record an event for a refusal, once: it is often all that tells of it."""
+        key, message = key_of(isvc), str(refusal) if refusal else ""
+        if message and self._refused.get(key) != message:
+            self._recorder.emit(isvc, WARNING, "InternalError", message)
+        self._refused[key] = message
 
 
 def _known_state(isvc: Object) -> Object:
@@ -241,5 +280,10 @@ def _known_state(isvc: Object) -> Object:
     return ((isvc.get("status") or {}).get("components") or {}).get("predictor") or {}
 
 
-def _ready(status: Object) -> Object:
-    return next((condition for condition in status.get("conditions", []) if condition["type"] == "Ready"), {})
+def _is_ready(isvc: Object) -> str:
+    return known(isvc)["Ready"].status if "Ready" in known(isvc) else ""
+
+
+def _is_stopped(isvc: Object) -> bool:
+    annotations = isvc["metadata"].get("annotations") or {}
+    return str(annotations.get(STOP, "")).lower() == "true"

@@ -5,8 +5,13 @@ from __future__ import annotations
 import secrets
 
 from minipdk.controller.objects import Object
-from minipdk.services.kserve.revisions import HASH_LABEL, REVISION_LABEL, owned_by
+from minipdk.services.kserve.revisions import HASH_LABEL, REVISION_LABEL, child_name, owned_by
 from minipdk.services.kserve.storage import provide_model
+
+LONGEST_PREFIX = 58
+"""As Kubernetes shortens the part of a name before the characters that it generates."""
+METRICS = {"serving.kserve.io/enable-metric-aggregation": "false", "serving.kserve.io/enable-prometheus-scraping": "false"}
+"""What KServe's webhook notes on Pods: nobody collects their metrics."""
 
 
 def revision_of(pod: Object) -> str:
@@ -34,11 +39,10 @@ def pod_for(revision: Object, environment: list[Object]) -> Object:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            # Kubernetes would shorten the prefix too: as a label, a Pod's name has at most 63 characters.
-            "name": f"{name}-deployment-{template_hash}-{secrets.token_hex(3)[:5]}",
+            "name": f"{child_name(name, '-deployment')}-{template_hash}-"[:LONGEST_PREFIX] + secrets.token_hex(3)[:5],
             "namespace": metadata["namespace"],
             "labels": {**metadata["labels"], "app": name, REVISION_LABEL: name},
-            "annotations": metadata["annotations"],
+            "annotations": {**METRICS, **metadata["annotations"]},
             "ownerReferences": owned_by(revision),
         },
         "spec": provide_model(spec, metadata["annotations"], environment),

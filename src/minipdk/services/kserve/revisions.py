@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from minipdk.controller.objects import Object, Resource
 from minipdk.services.kserve.hosts import PREDICTOR_SUFFIX
 from minipdk.services.kserve.predictor import MIN_SCALE, Template
@@ -9,6 +11,21 @@ from minipdk.services.kserve.predictor import MIN_SCALE, Template
 REVISIONS = Resource("/apis/serving.knative.dev/v1", "revisions")
 REVISION_LABEL = "serving.knative.dev/revision"
 HASH_LABEL = "pod-template-hash"
+
+
+LONGEST_NAME = 63
+HASH_LENGTH = 32
+
+
+def child_name(parent: str, suffix: str) -> str:
+    """The name of an object that Knative makes for ``parent``: a hash replaces the end of a name that would be too long.
+
+    Rules: https://github.com/knative/pkg/blob/main/kmeta/names.go
+    """
+    if len(parent) + len(suffix) <= LONGEST_NAME:
+        return parent + suffix
+    digest = hashlib.md5(parent.encode(), usedforsecurity=False).hexdigest()
+    return f"{parent[: LONGEST_NAME - HASH_LENGTH - len(suffix)]}{digest}{suffix}"
 
 
 def predictor_name(isvc: Object) -> str:
@@ -50,7 +67,7 @@ def revision_for(isvc: Object, template: Template, number: int) -> Object:
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Revision",
         "metadata": {
-            "name": f"{name}-{number:05}",
+            "name": child_name(name, f"-{number:05}"),
             "namespace": isvc["metadata"]["namespace"],
             "labels": {
                 **template.labels,

@@ -10,7 +10,7 @@ from minipdk.controller.informer import Informer
 from minipdk.controller.objects import PODS, Key, Object, Resource, key_of, version_of
 from minipdk.controller.workspace import Workspace
 from minipdk.services.kserve.credentials import storage_environment
-from minipdk.services.kserve.errors import InvalidSpecError
+from minipdk.services.kserve.errors import PodError, ReconcileError, ServiceError
 from minipdk.services.kserve.pods import is_ending, pod_for, revision_of
 from minipdk.services.kserve.predictor import SERVICE_LABEL, Template
 from minipdk.services.kserve.revisions import HASH_LABEL, REVISIONS, is_owned, replicas, revision_for, revision_number
@@ -51,7 +51,7 @@ class Rollout:
         if version_of(current) != version_of(isvc):
             raise ConflictError(409, f"{isvc['metadata']['name']} has changed")
         number = 1 + max(revision_number(name) for name in names)
-        made = await self._create(REVISIONS, revision_for(isvc, template, number))
+        made = await self._create(REVISIONS, revision_for(isvc, template, number), ReconcileError)
         self._revisions.remember(made)
         self._recorder.emit(isvc, NORMAL, "Created", f"Created Revision {made['metadata']['name']}")
         return [*revisions, made]
@@ -59,7 +59,7 @@ class Rollout:
     async def ensure_pods(self, isvc: Object, revision: Object) -> None:
         """Create the Pods that ``revision`` lacks.
 
-        Raises InvalidSpecError when they cannot be created. A revision never changes, so the API server is not asked again
+        Raises PodError when they cannot be created. A revision never changes, so the API server is not asked again
         for Pods that it has rejected.
         """
         missing = replicas(revision) - len(self.pods_of(revision))
@@ -70,7 +70,7 @@ class Rollout:
         await self._refuse_ending(REVISIONS, revision)
         metadata, account = revision["metadata"], revision["spec"]["serviceAccountName"]
         if reason := self._refused.get(metadata["uid"]):
-            raise InvalidSpecError(reason)
+            raise PodError(reason)
         check_source(metadata["annotations"])
         environment = await storage_environment(self._api, self._home, metadata["namespace"], account)
         for _ in range(missing):
@@ -82,12 +82,12 @@ class Rollout:
     async def _create_pod(self, revision: Object, environment: list[Object]) -> Object:
         pod, uid = pod_for(revision, environment), revision["metadata"]["uid"]
         try:
-            return await self._create(PODS, pod)
-        except InvalidSpecError as error:
+            return await self._create(PODS, pod, PodError)
+        except PodError as error:
             known = {revision["metadata"]["uid"] for revision in self._revisions.all()}
             self._refused = {of: reason for of, reason in self._refused.items() if of in known}
             self._refused[uid] = str(error).replace(pod["metadata"]["name"], revision["metadata"]["name"])
-            raise InvalidSpecError(self._refused[uid]) from error
+            raise PodError(self._refused[uid]) from error
 
     async def end_pods(self, revision: Object) -> None:
         for pod in self.pods_of(revision):
@@ -120,13 +120,13 @@ class Rollout:
         if is_ending(current) or current["metadata"]["uid"] != known["metadata"]["uid"]:
             raise ConflictError(409, f"{known['metadata']['name']} is being deleted")
 
-    async def _create(self, resource: Resource, body: Object) -> Object:
-        """Create an object. Raises InvalidSpecError if the API server rejects its content."""
+    async def _create(self, resource: Resource, body: Object, refusal: type[ServiceError]) -> Object:
+        """Create an object. Raises ``refusal`` if the API server rejects its content."""
         try:
             return await self._api.create(resource, body["metadata"]["namespace"], body)
         except ApiError as error:
             if error.status == UNPROCESSABLE:
-                raise InvalidSpecError(str(error)) from error
+                raise refusal(str(error)) from error
             raise
 
     async def _delete(self, resource: Resource, known: Object) -> None:

@@ -22,6 +22,11 @@ CLUSTER_SERVING_RUNTIMES = Resource("/apis/serving.kserve.io/v1alpha1", "cluster
 PROTOCOLS = ("v1", "v2", "grpc-v1", "grpc-v2")
 """In order of preference: a model that names no protocol gets the first one that its runtime supports."""
 DEFAULT_PROTOCOL = "v1"
+SERVER_TYPE = "serving.kserve.io/server-type"
+"""The annotation of a runtime that tells KServe for which program it has defaults, since KServe 0.16."""
+TORCHSERVE = "torchserve"
+SERVER_TYPES = {"kserve-torchserve": TORCHSERVE}
+"""The server types of runtimes that have no annotation, by name."""
 NO_RUNTIME = "NoSupportingRuntime"
 
 log = logging.getLogger(__name__)
@@ -29,16 +34,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServingRuntime:
-    """A ServingRuntime or ClusterServingRuntime. ``created`` is its time of creation."""
+    """A ServingRuntime, or a ClusterServingRuntime if ``common``. ``created`` is its time of creation."""
 
     name: str
     spec: Object
     created: str = ""
+    server_type: str = ""
+    common: bool = False
 
     @classmethod
-    def of(cls, runtime: Object) -> ServingRuntime:
+    def of(cls, runtime: Object, *, common: bool = False) -> ServingRuntime:
         metadata = runtime["metadata"]
-        return cls(metadata["name"], runtime["spec"], metadata.get("creationTimestamp", ""))
+        name, annotations = metadata["name"], metadata.get("annotations") or {}
+        server_type = annotations.get(SERVER_TYPE, SERVER_TYPES.get(name, ""))
+        return cls(name, runtime["spec"], metadata.get("creationTimestamp", ""), server_type, common)
+
+    @property
+    def in_status(self) -> Object:
+        """The field of an InferenceService's status that names it."""
+        return {"clusterServingRuntimeName" if self.common else "servingRuntimeName": self.name}
 
     @property
     def protocols(self) -> list[str]:
@@ -91,7 +105,8 @@ class ServingRuntimes:
     def choose(self, model: Object, namespace: str) -> ServingRuntime:
         """The runtime for ``model`` (a V1beta1ModelSpec). Raises ServingRuntimeError when there is none."""
         local = [thing for thing in self._namespaced.all() if thing["metadata"]["namespace"] == namespace]
-        return choose(model, [*map(ServingRuntime.of, local)], [*map(ServingRuntime.of, self._cluster.all())])
+        common = [ServingRuntime.of(runtime, common=True) for runtime in self._cluster.all()]
+        return choose(model, [*map(ServingRuntime.of, local)], common)
 
 
 def choose(model: Object, local: Sequence[ServingRuntime], common: Sequence[ServingRuntime]) -> ServingRuntime:
@@ -101,7 +116,7 @@ def choose(model: Object, local: Sequence[ServingRuntime], common: Sequence[Serv
     supporting = [*_supporting(local, model), *_supporting(common, model)]
     if not supporting:
         raise ServingRuntimeError(
-            f"no runtime found to support predictor with model type: {_described(model)}",
+            f"no runtime found to support predictor with model type: {_described(model['modelFormat'])}",
             reason=NO_RUNTIME,
             summary="No runtime found to support specified framework/version",
         )
@@ -137,20 +152,19 @@ def _checked(runtime: ServingRuntime | None, model: Object) -> ServingRuntime:
         raise ServingRuntimeError(f"specified runtime {name} is disabled", reason="RuntimeDisabled", summary=summary)
     protocol = model.get("protocolVersion")
     if protocol and not runtime.takes(protocol):
-        fault = f"does not support specified protocol version {protocol}, only {', '.join(runtime.protocols)}"
         summary = "Specified runtime does not support specified protocol version"
+        fault = "does not support specified protocol version"
         raise ServingRuntimeError(f"specified runtime {name} {fault}", reason=NO_RUNTIME, summary=summary)
     if not runtime.supports(model["modelFormat"], selected=True):
-        fault = f"does not support specified framework/version {_described(model)}"
         summary = "Specified runtime does not support specified framework/version"
+        fault = "does not support specified framework/version"
         raise ServingRuntimeError(f"specified runtime {name} {fault}", reason=NO_RUNTIME, summary=summary)
     return runtime
 
 
-def _described(model: Object) -> str:
-    model_format, protocol = model["modelFormat"], model.get("protocolVersion")
-    version = f" {model_format['version']}" if model_format.get("version") else ""
-    return f"{model_format['name']}{version}" + (f" (protocol {protocol})" if protocol else "")
+def _described(model_format: Object) -> str:
+    """The format as Go prints KServe's structure, with the version itself instead of its address."""
+    return f"{{{model_format['name']} {model_format.get('version', '<nil>')}}}"
 
 
 async def _install(api: Api, manifest: Object) -> Object:

@@ -1,229 +1,133 @@
 """An InferenceService's status, as KServe writes it over Knative: conditions, model states, revisions, addresses.
 
-KServe derives it from the newest revision's Pods: https://kserve.github.io/website/0.15/modelserving/control_plane/
+What KServe's controller has not come to in a reconciliation stays as it was: of a spec that it refuses, for example, the
+model's status alone tells. Rules:
+https://github.com/kserve/kserve/blob/master/pkg/apis/serving/v1beta1/inference_service_status.go
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from minipdk.controller.events import now
 from minipdk.controller.objects import Object
-from minipdk.controller.pods import CRASH_LOOP, IMAGE_ERROR
-from minipdk.services.kserve.errors import InvalidSpecError
-from minipdk.services.kserve.hosts import CLUSTER_DOMAIN, DOMAIN, PREDICTOR_SUFFIX, host
+from minipdk.services.kserve.conditions import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    Condition,
+    Standing,
+    conditions,
+    stopped,
+    written,
+    written_one,
+)
+from minipdk.services.kserve.errors import InvalidSpecError, ReconcileError, ServiceError
+from minipdk.services.kserve.hosts import CLUSTER_DOMAIN, PREDICTOR_SUFFIX, domain_of, host
+from minipdk.services.kserve.model_state import FAILED, LOADED, PENDING, ModelState, Revision, load_state, progress
+from minipdk.services.kserve.traffic import CREATED, READY
 
-TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
-# Model states and transitions.
-PENDING, LOADING, LOADED, FAILED = "Pending", "Loading", "Loaded", "FailedToLoad"
 UP_TO_DATE, IN_PROGRESS, BLOCKED, INVALID = "UpToDate", "InProgress", "BlockedByFailedLoad", "InvalidSpec"
-LOAD_FAILED = "ModelLoadFailed"
-
-Condition = tuple[str, str, str]
-"""A condition's status, reason and message."""
-
-
-@dataclass(frozen=True)
-class Revision:
-    """A revision: its name, its Pods' statuses, the number of Pods that take requests, and whether that is enough."""
-
-    name: str
-    pods: tuple[Object, ...]
-    ready_replicas: int
-    ready: bool
+DEPLOYMENT_MODE = {"deploymentMode": "Knative"}
+RUNTIME_NAMES = ("clusterServingRuntimeName", "servingRuntimeName")
+"""The fields that name the runtime that serves the model."""
 
 
-@dataclass(frozen=True)
-class Standing:
-    """The progress of a service.
-
-    ``latest`` is the newest revision, ``state`` the roll-out's state (see `traffic`), ``refusal`` the fault in the spec, if
-    there is one. ``serving``: some revision answers requests; ``settled``: every revision in the traffic does.
-    """
-
-    latest: Revision | None
-    state: Object
-    serving: bool
-    settled: bool
-    refusal: InvalidSpecError | None = None
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """The state of a revision's model, with its failure or the reason for which it waits."""
-
-    state: str
-    message: str = ""
-    failure: Object = field(default_factory=dict)
-
-    @property
-    def failed(self) -> bool:
-        """Whether the revision counts as failed: after any failure, until it is ready."""
-        return bool(self.failure)
-
-
-def model_state(revision: Revision | None) -> ModelState:
-    """The state of the model in ``revision``: the worst of its Pods' states."""
-    if revision is None:
-        return ModelState(PENDING)
-    if revision.ready:
-        return ModelState(LOADED)
-    states = [_model_state(revision.name, pod) for pod in revision.pods]
-    return min(states, key=lambda model: (FAILED, PENDING, LOADING).index(model.state), default=ModelState(PENDING))
-
-
-def _model_state(revision: str, pod: Object) -> ModelState:
-    inits, mains = pod.get("initContainerStatuses", []), pod.get("containerStatuses", [])
-    failure: Object = {}
-    for container in [*inits, *mains]:
-        state, waiting = container["state"], container["state"].get("waiting", {})
-        ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
-        if waiting.get("reason") == IMAGE_ERROR:
-            failure = _failure(container["name"], revision, waiting)
-            return ModelState(FAILED, f"{container['name']}: {failure['message']}", failure)
-        if ended and (ended["exitCode"] or container in mains):  # a server must not end at all
-            failure = _failure(container["name"], revision, ended)
-            if "terminated" in state or waiting.get("reason") == CRASH_LOOP:
-                return ModelState(FAILED, f"{container['name']} failed: {failure['message']}", failure)
-        if waiting.get("message"):
-            return ModelState(PENDING, f"{container['name']}: {waiting['message']}", failure)
-    messages = {condition["type"]: condition.get("message") for condition in pod.get("conditions", [])}
-    message = messages.get("PodScheduled") or messages.get("Initialized") or "the model server is starting"
-    if failure:
-        message += f" (tried again after {failure['message']})"
-    running = any("running" in container["state"] for container in [*inits, *mains])
-    return ModelState(LOADING if running else PENDING, message, failure)
-
-
-def _failure(container: str, revision: str, state: Object) -> Object:
-    """KServe's lastFailureInfo for a container's terminated or waiting ``state``.
-
-    It stays, while the container is tried again, until the model is loaded.
-    """
-    message = state.get("message") or f"ended with status {state['exitCode']}: a model server has to go on"
-    failure = {"reason": LOAD_FAILED, "message": message, "location": container, "modelRevisionName": revision}
-    return failure | ({"exitCode": state["exitCode"], "time": state["finishedAt"]} if "exitCode" in state else {})
-
-
-def inference_service_status(isvc: Object, standing: Standing) -> Object:
-    """The whole status of ``isvc``; unchanged conditions keep their times."""
+def inference_service_status(isvc: Object, standing: Standing, runtime: Object) -> Object:
+    """The whole status of ``isvc``. ``runtime`` are the fields that name its ServingRuntime, if it has one."""
     old = isvc.get("status") or {}
-    model = model_state(standing.latest)
+    refused = isinstance(standing.refusal, InvalidSpecError | ReconcileError)
+    rows = conditions(isvc, standing)
     status: Object = {
-        "observedGeneration": isvc["metadata"].get("generation", 1),
-        "conditions": _conditions(old.get("conditions", []), standing, model),
-        "modelStatus": _model_status(old.get("modelStatus") or {}, standing, model),
-        "components": {"predictor": _predictor_status(isvc, standing)},
+        "conditions": written(isvc, rows),
+        "modelStatus": _model_status(old.get("modelStatus") or {}, standing, rows),
+        **DEPLOYMENT_MODE,
+        **(runtime or {name: old[name] for name in RUNTIME_NAMES if name in old}),
     }
+    if refused:
+        kept = ("observedGeneration", "components", "url", "address")
+        return {**{name: old[name] for name in kept if name in old}, **status}
+    status |= {"observedGeneration": isvc["metadata"].get("generation", 1)}
+    status |= {"components": {"predictor": _predictor_status(isvc, standing)}}
     # As with KServe, the addresses appear when the service is first ready.
     if standing.serving or "url" in old:
-        status["url"] = f"http://{_host(isvc, DOMAIN)}"
+        status["url"] = f"http://{_host(isvc, domain_of(isvc))}"
         status["address"] = {"url": f"http://{_host(isvc, CLUSTER_DOMAIN)}"}
     return status
+
+
+def stopped_status(isvc: Object) -> Object:
+    """The status of a service that its annotation stops: nothing of it runs, and nothing is known of its model."""
+    return {"conditions": written(isvc, stopped()), "modelStatus": {"transitionStatus": ""}, **DEPLOYMENT_MODE}
 
 
 def revision_status(revision: Object, standing: Revision, *, in_use: bool, desired: int) -> Object:
     """The status of a Revision, as Knative writes it. An unused revision keeps its Ready condition."""
     old = revision.get("status") or {}
     before = {condition["type"]: condition for condition in old.get("conditions", [])}
-    model = model_state(standing)
-    ready = (TRUE, "", "") if standing.ready else (UNKNOWN, "Deploying", model.message)
-    if model.failed:
-        code = model.failure.get("exitCode")
-        ready = FALSE, "ContainerMissing" if code is None else f"ExitCode{code}", model.message
-    rows: dict[str, Condition] = {"Active": (TRUE, "", ""), "Ready": ready}
+    seen = progress(standing)
+    ready = Condition(TRUE) if standing.ready else Condition(UNKNOWN, "Deploying", seen.message)
+    if seen.failed:
+        reason = "ContainerMissing" if seen.exit_code is None else f"ExitCode{seen.exit_code}"
+        ready = Condition(FALSE, reason, seen.message)
+    rows = {"Active": Condition(TRUE), "Ready": ready}
     if not in_use:
-        rows["Active"] = FALSE, "NoTraffic", "The target is not receiving traffic."
+        rows["Active"] = Condition(FALSE, "NoTraffic", "The target is not receiving traffic.")
         known = before.get("Ready", {})
-        rows["Ready"] = known.get("status", UNKNOWN), known.get("reason", ""), known.get("message", "")
+        rows["Ready"] = Condition(known.get("status", UNKNOWN), known.get("reason", ""), known.get("message", ""))
     return {
         "observedGeneration": revision["metadata"].get("generation", 1),
-        "conditions": [_condition(kind, values, kind == "Active", before.get(kind)) for kind, values in rows.items()],
+        "conditions": [written_one(kind, row, before.get(kind), info=kind == "Active") for kind, row in rows.items()],
         "actualReplicas": standing.ready_replicas,
         "desiredReplicas": desired if in_use else 0,
     }
+
+
+def not_true(status: Object) -> str:
+    """The conditions that are False, as KServe's event names them."""
+    return ", ".join(condition["type"] for condition in status["conditions"] if condition["status"] == FALSE)
 
 
 def _host(isvc: Object, domain: str, suffix: str = "", prefix: str = "") -> str:
     return host(isvc["metadata"]["namespace"], f"{prefix}{isvc['metadata']['name']}{suffix}", domain)
 
 
-def _conditions(old: list[Object], standing: Standing, model: ModelState) -> list[Object]:
-    configuration = _configuration(standing, model)
-    route = _route(standing, configuration)
-    predictor = configuration if configuration[0] != TRUE else route
-    ingress = (predictor[0], "" if predictor[0] == TRUE else "Predictor ingress not created", "")
-    rows: dict[str, tuple[Condition, bool]] = {
-        "IngressReady": (ingress, False),
-        "LatestDeploymentReady": (_across("PredictorConfigurationReady", configuration), True),
-        "PredictorConfigurationReady": (configuration, True),
-        "PredictorReady": (predictor, False),
-        "PredictorRouteReady": (route, True),
-        "Ready": (predictor, False),
-        "RoutesReady": (_across("PredictorRouteReady", route), True),
+def _model_status(old: Object, standing: Standing, rows: dict[str, Condition]) -> Object:
+    if isinstance(standing.refusal, InvalidSpecError | ReconcileError):
+        return _refused_model_status(old, standing.refusal)
+    active, target = (old.get("states") or {}).get("activeModelState", ""), _load_state(old, standing, rows)
+    ready = standing.latest.ready_replicas if standing.latest else 0
+    failure = target.failure or old.get("lastFailureInfo")  # it stays when the model has been loaded since
+    return {
+        "transitionStatus": {LOADED: UP_TO_DATE, FAILED: BLOCKED}.get(target.state, IN_PROGRESS),
+        "states": {"activeModelState": LOADED if target.state == LOADED else active, "targetModelState": target.state},
+        "copies": {"failedCopies": 0, **({"totalCopies": ready} if ready else {})},
+        **({"lastFailureInfo": failure} if failure else {}),
     }
-    before = {condition["type"]: condition for condition in old}
-    return [_condition(kind, values, info, before.get(kind)) for kind, (values, info) in rows.items()]
 
 
-def _across(kind: str, component: Condition) -> Condition:
-    """The condition across all components: it names the component that is not ready, whose own condition has the reason."""
-    return component if component[0] == TRUE else (component[0], f"{kind} not ready", "")
+def _load_state(old: Object, standing: Standing, rows: dict[str, Condition]) -> ModelState:
+    newest_is_ready = bool(standing.latest) and standing.state.get(CREATED) == standing.state.get(READY)
+    if rows["Ready"].status == TRUE and newest_is_ready:
+        return ModelState(LOADED)
+    if standing.latest is None or not standing.latest.pods:
+        return ModelState(FAILED if rows["PredictorConfigurationReady"].status == FALSE else PENDING)
+    return load_state(standing.latest, (old.get("states") or {}).get("targetModelState") or PENDING)
 
 
-def _configuration(standing: Standing, model: ModelState) -> Condition:
-    """Whether the newest revision is ready."""
-    if standing.refusal:
-        return FALSE, standing.refusal.reason, str(standing.refusal)
-    if standing.latest and standing.latest.ready:
-        return TRUE, "", ""
-    name = standing.latest.name if standing.latest else ""
-    if model.failed:
-        return FALSE, "RevisionFailed", f'Revision "{name}" failed with message: {model.message}.'
-    return UNKNOWN, "Deploying", model.message
-
-
-def _route(standing: Standing, configuration: Condition) -> Condition:
-    """Whether requests go to the revisions that should answer them."""
-    if standing.serving and standing.settled:
-        return TRUE, "", ""
-    if configuration[0] == TRUE:
-        return UNKNOWN, "RevisionMissing", "waiting for a revision that is to have requests to be ready"
-    return configuration[0], "RevisionMissing", configuration[2]
-
-
-def _condition(kind: str, values: Condition, info: bool, before: Object | None) -> Object:
-    status, reason, message = values
-    since = before["lastTransitionTime"] if before and before["status"] == status else now()
-    condition: Object = {"lastTransitionTime": since, "status": status, "type": kind}
-    if info:
-        condition["severity"] = "Info"
-    return condition | {key: value for key, value in (("reason", reason), ("message", message)) if value}
-
-
-def _model_status(old: Object, standing: Standing, model: ModelState) -> Object:
-    states = {"targetModelState": FAILED if standing.refusal else model.state}
-    if standing.serving:
-        states["activeModelState"] = LOADED
-    elif active := (old.get("states") or {}).get("activeModelState"):
-        states["activeModelState"] = active if model.state != FAILED else FAILED
-    failure, transition = model.failure, {LOADED: UP_TO_DATE, FAILED: BLOCKED}.get(model.state, IN_PROGRESS)
-    if standing.refusal:
-        failure = {"reason": standing.refusal.reason, "message": standing.refusal.summary}
-        transition = INVALID
-    copies = {
-        "failedCopies": int(model.state == FAILED),
-        "totalCopies": len(standing.latest.pods) if standing.latest else 0,
+def _refused_model_status(old: Object, refusal: ServiceError) -> Object:
+    if not refusal.reason:
+        return {"transitionStatus": "", **old}
+    active = (old.get("states") or {}).get("activeModelState", "")
+    return {
+        **old,
+        "transitionStatus": INVALID,
+        "states": {"activeModelState": active, "targetModelState": FAILED},
+        "lastFailureInfo": {"reason": refusal.reason, "message": refusal.summary},
     }
-    return {"transitionStatus": transition, "states": states, "copies": copies} | (
-        {"lastFailureInfo": failure} if failure else {}
-    )
 
 
 def _predictor_status(isvc: Object, standing: Standing) -> Object:
     status = dict(standing.state)
     if standing.serving:
-        status["url"] = f"http://{_host(isvc, DOMAIN, PREDICTOR_SUFFIX)}"
+        status["url"] = f"http://{_host(isvc, domain_of(isvc), PREDICTOR_SUFFIX)}"
         status["address"] = {"url": f"http://{_host(isvc, CLUSTER_DOMAIN, PREDICTOR_SUFFIX)}"}
     if traffic := status.get("traffic"):
         status["traffic"] = [_with_url(isvc, target) for target in traffic]
@@ -234,4 +138,4 @@ def _with_url(isvc: Object, target: Object) -> Object:
     """A traffic target, with a URL if it has a tag, which gives it a separate host name."""
     if "tag" not in target:
         return target
-    return {**target, "url": f"http://{_host(isvc, DOMAIN, PREDICTOR_SUFFIX, prefix=target['tag'] + '-')}"}
+    return {**target, "url": f"http://{_host(isvc, domain_of(isvc), PREDICTOR_SUFFIX, prefix=target['tag'] + '-')}"}

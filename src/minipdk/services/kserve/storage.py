@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from minipdk.controller.objects import Object
-from minipdk.services.kserve.errors import InvalidSpecError, NotSupportedError, SourceError
+from minipdk.services.kserve.errors import NotSupportedError, SourceError, StorageUriError
 from minipdk.services.kserve.runtimes import STORAGE_INITIALIZER_IMAGE
 
 SOURCE_ANNOTATION = "internal.serving.kserve.io/storage-initializer-sourceuri"
@@ -20,23 +20,39 @@ WITH_MODEL = ("kserve-container", "transformer-container")
 MODEL_VOLUME, CLAIM_VOLUME, HOST_VOLUME = "kserve-provision-location", "kserve-pvc-source", "kserve-host-source"
 SCHEMES = ("s3", "http", "https", "file", "pvc")
 SUPPORTED = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+KSERVE_SCHEMES = ("gs", "s3", "pvc", "file", "https", "http", "hdfs", "webhdfs", "oci", "oci+native", "oci+fetch", "hf")
+"""The schemes that KServe knows, in the order of its message."""
 AZURE = re.compile(r"https://[^/]+\.blob\.core\.windows\.net/")
+INITIALIZER_RESOURCES = {"requests": {"cpu": "100m", "memory": "100Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+INITIALIZER_ENVIRONMENT = {
+    "HF_HUB_ENABLE_HF_TRANSFER": "1",
+    "HF_XET_HIGH_PERFORMANCE": "1",
+    "HF_XET_NUM_CONCURRENT_RANGE_GETS": "8",
+}
+"""What KServe's ClusterStorageContainer sets for its storage initializer."""
 
 
 def check_uri(uri: str, where: str) -> None:
-    """Raise InvalidSpecError for a storage URI from which no model can be fetched."""
+    """Raise StorageUriError for a place that KServe does not know, and NotSupportedError for one that minipdk does not."""
     scheme, separator, rest = uri.partition("://")
+    if separator and scheme not in KSERVE_SCHEMES:
+        listed = ", ".join(f"{known}://" for known in KSERVE_SCHEMES)
+        raise StorageUriError(
+            f"StorageURI not supported: storageUri, must be one of: [{listed}] or match "
+            "https://{}.blob.core.windows.net/{}/{} or be an absolute or relative local path. "
+            f"StorageUri [{uri}] is not supported"
+        )
     if not separator:
-        raise InvalidSpecError(f"{where} {uri!r} has no scheme: it is one of {SUPPORTED}")
+        raise NotSupportedError(f"{where} {uri!r}, a path in the container,", f"begin it with one of {SUPPORTED}")
     if scheme not in SCHEMES or AZURE.match(uri):
         kind = f"{scheme}://" if scheme not in SCHEMES else "of Azure"
         raise NotSupportedError(f"{where} {kind}", f"use one of {SUPPORTED}")
     place = rest.partition("/")[0]
     places = {"s3": "bucket", "pvc": "persistent volume claim", "http": "host", "https": "host"}
     if scheme in places and not place:
-        raise InvalidSpecError(f"{where} {uri!r} names no {places[scheme]}")
+        raise StorageUriError(f"{where} {uri!r} names no {places[scheme]}")
     if scheme == "file" and (place or rest == "/" or ".." in rest.split("/")):
-        raise InvalidSpecError(f"{where} {uri!r} is not of the form file:///<folder>/<model>")
+        raise StorageUriError(f"{where} {uri!r} is not of the form file:///<folder>/<model>")
 
 
 def check_source(annotations: dict[str, str]) -> None:
@@ -66,7 +82,9 @@ def provide_model(spec: Object, annotations: dict[str, str], environment: list[O
         "name": STORAGE_INITIALIZER,
         "image": STORAGE_INITIALIZER_IMAGE,
         "args": [uri, MODELS],
-        "env": environment,
+        "imagePullPolicy": "IfNotPresent",
+        "env": [*environment, *({"name": name, "value": value} for name, value in INITIALIZER_ENVIRONMENT.items())],
+        "resources": INITIALIZER_RESOURCES,
         "volumeMounts": mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }

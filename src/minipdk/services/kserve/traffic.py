@@ -11,10 +11,17 @@ from collections.abc import Mapping, Sequence
 
 from minipdk.controller.objects import Object
 from minipdk.controller.routes import Backend, Traffic
+from minipdk.services.kserve.errors import ReconcileError
 
 CREATED, READY = "latestCreatedRevision", "latestReadyRevision"
 ROLLED_OUT, PREVIOUS = "latestRolledoutRevision", "previousRolledoutRevision"
 PREVIOUS_TAG, LATEST_TAG = "prev", "latest"
+
+
+def check_share(known: Object, canary: int | None) -> None:
+    """Raise ReconcileError for a share that Knative refuses. It sees none before a revision is rolled out."""
+    if canary is not None and known.get(ROLLED_OUT) and not 0 <= canary <= 100:
+        raise ReconcileError(f"expected 0 <= {canary} <= 100: spec.traffic[0].percent")
 
 
 def roll_out(known: Object, created: str, ready: str, canary: int | None, *, tagged: bool = False) -> Object:

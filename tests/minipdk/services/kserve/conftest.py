@@ -369,6 +369,15 @@ class Cluster:
         conditions: list[dict[str, Any]] = self.status(name).get("conditions", [])
         return next((condition for condition in conditions if condition["type"] == kind), {"status": "Unknown"})
 
+    def failed(self, name: str, kind: str = "PredictorReady") -> dict[str, Any]:
+        """The condition ``kind``, once it is False."""
+
+        def condition() -> dict[str, Any]:
+            found = self.condition(name, kind)
+            return found if found["status"] == "False" else {}
+
+        return wait_for(condition, what=f"{kind} to be False")
+
     def is_ready(self, name: str) -> bool:
         return bool(self.condition(name)["status"] == "True")
 
@@ -399,6 +408,10 @@ class Cluster:
     def events(self, name: str) -> list[tuple[str, str]]:
         events = self.core.list_namespaced_event(NAMESPACE, field_selector=f"involvedObject.name={name}").items
         return [(event.reason, event.message) for event in events]
+
+    def delete(self, name: str) -> None:
+        """Delete a service and wait until it is gone, with its finalizer."""
+        self.kubectl("delete", "isvc", name)
 
     def predict(self, name: str, x: object = 1, *, host: str = "{}.models.example.com") -> requests.Response:
         url = f"http://127.0.0.1:{self.home.port('ingress')}/v1/models/linear:predict"

@@ -57,18 +57,13 @@ def test_a_ready_service_is_described_as_kserve_does(cluster: Cluster, linear: s
     assert status["modelStatus"]["transitionStatus"] == "UpToDate"
     predictor = status["components"]["predictor"]
     assert predictor["latestReadyRevision"] == predictor["latestCreatedRevision"] == "linear-predictor-00001"
-    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == dict.fromkeys(
-        [
-            "IngressReady",
-            "LatestDeploymentReady",
-            "PredictorConfigurationReady",
-            "PredictorReady",
-            "PredictorRouteReady",
-            "Ready",
-            "RoutesReady",
-        ],
-        "True",
-    )
+    ready = ["IngressReady", "LatestDeploymentReady", "PredictorConfigurationReady", "PredictorReady", "PredictorRouteReady"]
+    assert {condition["type"]: condition["status"] for condition in status["conditions"]} == {
+        **dict.fromkeys([*ready, "Ready", "RoutesReady"], "True"),
+        "Stopped": "False",
+    }
+    assert (status["deploymentMode"], status["clusterServingRuntimeName"]) == ("Knative", "kserve-torchserve")
+    assert status["modelStatus"]["copies"] == {"failedCopies": 0, "totalCopies": 1}
     assert cluster.kserve.is_isvc_ready(linear, namespace=NAMESPACE)
     cluster.expect_event(linear, "InferenceServiceReady", "InferenceService [linear] is Ready")
 
@@ -111,10 +106,16 @@ def test_an_unknown_host_is_404(cluster: Cluster, linear: str) -> None:
 
 def test_a_model_in_an_open_commit_is_waited_for_and_the_wait_is_visible(cluster: Cluster, make_archive: Archiver) -> None:
     cluster.create("waiting", f"s3://{OPEN_COMMIT}/linear")
-    said = wait_for(
-        lambda: "NoSuchBucket" in (message := cluster.condition("waiting").get("message", "")) and message, what="the wait"
+    path = "-o=jsonpath={.items[*].status.conditions[?(@.type=='Ready')].message}"
+    wait_for(
+        lambda: (
+            "NoSuchBucket"
+            in cluster.kubectl("get", "revisions", "-l", "serving.knative.dev/service=waiting-predictor", path)
+        ),
+        what="the wait",
     )
-    assert "[storage-initializer]: waiting for the model" in str(said)
+    assert cluster.status("waiting")["modelStatus"]["states"] == {"activeModelState": "", "targetModelState": "Loading"}
+    assert cluster.condition("waiting")["status"] == "Unknown"
     answer = cluster.predict("waiting")
     assert (answer.status_code, "waiting for the model" in answer.json()["error"]) == (503, True)
     cluster.s3.put_folder(OPEN_COMMIT, make_archive().parent, "linear/model-store/")
@@ -239,46 +240,93 @@ def test_a_broken_model_has_a_reason_and_the_previous_revision_keeps_serving(clu
     [ready] = [condition for condition in status["conditions"] if condition["type"] == "Ready"]
     assert (ready["status"], ready["reason"]) == ("False", "RevisionFailed")
     assert "RuntimeError: no weights for you" in ready["message"]
-    cluster.expect_event(linear, "ModelLoadFailed", "RuntimeError: no weights for you")
+    assert (
+        cluster.condition(linear, "IngressReady")["status"] == cluster.condition(linear, "RoutesReady")["status"] == "True"
+    )
     assert cluster.predict(linear).json() == before
     latest = max(cluster.pods(linear), key=lambda pod: pod.metadata.labels["serving.knative.dev/revision"])
     wait_for(lambda: "Traceback" in cluster.kubectl("logs", latest.metadata.name, "--previous"), what="the traceback")
 
 
 @pytest.mark.parametrize(
-    ("predictor", "reason", "message"),
+    ("predictor", "model", "message"),
     [
         (
             {"pytorch": None, "xgboost": V1beta1XGBoostSpec(storage_uri="s3://models/one")},
-            "NoSupportingRuntime",
-            "no runtime found to support predictor with model type: xgboost",
+            ("InvalidSpec", "FailedToLoad", "NoSupportingRuntime"),
+            "no runtime found to support predictor with model type: {xgboost <nil>}",
         ),
         (
-            {"pytorch": torchserve("gs://bucket/model")},
-            "InvalidPredictorSpec",
-            "spec.predictor.model.storageUri gs:// is not supported by minipdk",
-        ),
-        (
-            {"service_account_name": "absent"},
-            "InvalidPredictorSpec",
-            'serviceaccount "absent" not found in namespace models',
+            {"pytorch": torchserve("ftp://host/model")},
+            ("", None, None),
+            "StorageURI not supported: storageUri, must be one of: [gs://, s3://",
         ),
     ],
+    ids=["format", "storage"],
 )
-def test_a_service_that_cannot_be_served_is_refused_by_name(
+def test_of_a_spec_that_kserve_refuses_an_event_tells_and_no_condition(
+    cluster: Cluster, predictor: dict[str, Any], model: tuple[str, str | None, str | None], message: str
+) -> None:
+    cluster.create("refused", "s3://models/one", **predictor)
+    wait_for(lambda: any(message in text for _, text in cluster.events("refused")), what="the event")
+    status = wait_for(lambda: cluster.status("refused"), what="the status")
+    conditions = {condition["type"]: condition["status"] for condition in status["conditions"]}
+    assert conditions == dict.fromkeys(["IngressReady", "PredictorReady", "Ready"], "Unknown")
+    told = status["modelStatus"]
+    target = told.get("states", {}).get("targetModelState")
+    assert (told["transitionStatus"], target, told.get("lastFailureInfo", {}).get("reason")) == model
+    assert message in cluster.predict("refused").json()["error"]
+    assert cluster.pods("refused") == []
+    cluster.delete("refused")
+
+
+@pytest.mark.parametrize(
+    ("predictor", "reason", "message"),
+    [
+        (
+            {"pytorch": torchserve("gs://bucket/model")},
+            "ReconcileFailed",
+            "spec.predictor.model.storageUri gs:// is not supported by minipdk",
+        ),
+        ({"pytorch": None, "containers": [{"name": "mine"}]}, "ReconcileFailed", "spec.template.spec.containers[0].image"),
+        ({"service_account_name": "absent"}, "RevisionFailed", 'serviceaccount "absent" not found in namespace models'),
+    ],
+    ids=["feature", "image", "account"],
+)
+def test_what_knative_and_kubernetes_refuse_is_in_the_conditions(
     cluster: Cluster, predictor: dict[str, Any], reason: str, message: str
 ) -> None:
     cluster.create("refused", "s3://models/one", **predictor)
-    try:
-        failure = cluster.failure("refused")
-        assert failure["reason"] == reason
-        assert message in cluster.condition("refused")["message"]
-        assert cluster.status("refused")["modelStatus"]["transitionStatus"] == "InvalidSpec"
-        wait_for(lambda: any(message in text for _, text in cluster.events("refused")), what="the event")
-        assert message in cluster.predict("refused").json()["error"]
-        assert cluster.pods("refused") == []
-    finally:
-        cluster.kserve.delete("refused", namespace=NAMESPACE)
+    failed = cluster.failed("refused")
+    assert (failed["reason"], message in failed["message"]) == (reason, True)
+    assert cluster.failed("refused", "Ready")
+    wait_for(lambda: any(message in text for _, text in cluster.events("refused")), what="the event")
+    assert message in cluster.predict("refused").json()["error"]
+    assert cluster.pods("refused") == []
+    cluster.delete("refused")
+
+
+def test_a_stopped_service_runs_nothing_until_it_is_resumed(cluster: Cluster, linear: str) -> None:
+    cluster.kubectl("annotate", "isvc", linear, "serving.kserve.io/stop=True")
+    assert cluster.failed(linear, "Ready")["reason"] == "Stopped"
+    assert cluster.condition(linear, "Stopped")["status"] == "True"
+    assert cluster.status(linear)["modelStatus"] == {"transitionStatus": ""}
+    wait_for(lambda: not cluster.pods(linear) and cluster.predict(linear).status_code == 503, what="the end")
+    cluster.kubectl("annotate", "isvc", linear, "serving.kserve.io/stop-")
+    wait_for(lambda: cluster.is_ready(linear), what="the service to be ready again")
+    assert cluster.predict(linear).status_code == 200
+    assert cluster.condition(linear, "Stopped")["status"] == "False"
+
+
+def test_a_cluster_local_service_is_reached_by_its_name_in_the_cluster_alone(cluster: Cluster, linear: str) -> None:
+    cluster.kubectl("label", "isvc", linear, "networking.knative.dev/visibility=cluster-local")
+    wait_for(lambda: cluster.predict(linear).status_code == 404, what="the external name's end")
+    assert cluster.status(linear)["url"] == "http://linear.models.svc.cluster.local"
+    assert cluster.predict(linear, host="{}.models.svc.cluster.local").status_code == 200
+    path = f"http://127.0.0.1:{cluster.home.port('ingress')}/serving/models/{linear}/v1/models/{linear}"
+    assert cluster.http.get(path, timeout=30).status_code == 404
+    cluster.kubectl("label", "isvc", linear, "networking.knative.dev/visibility-")
+    wait_for(lambda: cluster.predict(linear).status_code == 200, what="the external name")
 
 
 def test_the_runtimes_that_come_with_the_cluster_are_objects_of_it(cluster: Cluster, linear: str) -> None:
@@ -287,10 +335,12 @@ def test_the_runtimes_that_come_with_the_cluster_are_objects_of_it(cluster: Clus
 
 def test_a_wrong_key_is_reported_in_the_status(cluster: Cluster) -> None:
     cluster.create("denied", "s3://models/one", service_account_name="wrong")
-    failure = cluster.failure("denied")
-    assert failure["message"] == "s3://models/one: InvalidAccessKeyId: Invalid Access Key Id"
-    assert failure["location"] == "storage-initializer"
-    cluster.kserve.delete("denied", namespace=NAMESPACE)
+    message = "s3://models/one: InvalidAccessKeyId: Invalid Access Key Id"
+    assert cluster.failure("denied") == {"reason": "ModelLoadFailed", "exitCode": 1, "message": message}
+    failed = f'Revision "denied-predictor-00001" failed with message: Container failed with: {message}.'
+    assert cluster.failed("denied")["message"] == failed
+    assert cluster.condition("denied")["reason"] == "Predictor ingress not created"
+    cluster.delete("denied")
 
 
 def test_deletion_ends_the_predictors_and_removes_their_files(cluster: Cluster, linear: str) -> None:

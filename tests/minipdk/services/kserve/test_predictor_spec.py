@@ -11,12 +11,16 @@ import pytest
 from kserve import V1alpha1ServingRuntimeSpec, V1beta1ModelSpec, V1beta1PredictorSpec
 from kubernetes.client import V1Container
 
-from minipdk.services.kserve.errors import InvalidSpecError, NotSupportedError, ServingRuntimeError
+from minipdk.services.kserve.errors import (
+    NotSupportedError,
+    ReconcileError,
+    ServiceError,
+    ServingRuntimeError,
+)
 from minipdk.services.kserve.pods import pod_for
 from minipdk.services.kserve.predictor import (
     CONTAINER_FIELDS,
     ECHOED,
-    FRAMEWORKS,
     MODEL_FIELDS,
     PREDICTOR_FIELDS,
     RUNTIME_ECHOED,
@@ -28,7 +32,9 @@ from minipdk.services.kserve.revisions import revision_for
 from minipdk.services.kserve.runtimes import manifests
 from minipdk.services.kserve.servingruntime import ServingRuntime, choose
 
-BUILT_IN = [ServingRuntime.of(manifest) for manifest in manifests()]
+BUILT_IN = [ServingRuntime.of(manifest, common=True) for manifest in manifests()]
+FRAMEWORKS = ("sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml", "lightgbm", "paddle")
+"""The older fields, of which the API server makes a model."""
 SPEC = {
     "serviceAccountName": "pach",
     "tolerations": [{"key": "a", "operator": "Exists"}],
@@ -89,19 +95,12 @@ def pod(spec: Any, annotations: Mapping[str, str] | None = None) -> dict[str, An
     return pod_for(revision, [{"name": "KEY", "value": "secret"}])["spec"]  # type: ignore[no-any-return]
 
 
-def test_the_old_and_the_new_way_to_name_a_format_are_the_same_revision() -> None:
-    model = copy.deepcopy(SPEC["model"])
-    assert model.pop("modelFormat") == {"name": "pytorch"}  # type: ignore[attr-defined]
-    old = {name: value for name, value in SPEC.items() if name != "model"} | {"pytorch": model}
-    assert read(service(old)) == read(service(SPEC))
-
-
 DIFFERENT = [
     changed(storageUri="s3://bucket/other"),
     changed(protocolVersion="v2"),
     changed(args=[]),
     changed(env=[]),
-    changed(resources={}),
+    changed(resources={"limits": {"cpu": "2"}}),
     changed(image="local:1.0"),
     changed(runtimeVersion="0.13.0"),
     SPEC | {"serviceAccountName": "other"},
@@ -168,10 +167,16 @@ def test_other_components_are_refused_by_name(component: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (SPEC | {"timeout": 0}, "timeout must be a number of seconds"),
+        (SPEC | {"timeout": 601}, "expected 0 <= 601 <= 600: spec.template.spec.timeoutSeconds"),
         (SPEC | {"containerConcurrency": 1}, "containerConcurrency is not supported by minipdk"),
-        (changed(storageUri=""), "storageUri is required"),
-        (changed(storageUri="/mnt/models"), "has no scheme"),
+        (changed(storageUri=""), "a model without a storageUri is not supported by minipdk"),
+        (
+            changed(storageUri="/mnt/models"),
+            "a path in the container, is not supported by minipdk: begin it with one of s3://",
+        ),
+        (changed(storageUri="ftp://host/model"), r"^StorageURI not supported: storageUri, must be one of: \[gs://, s3://"),
+        (changed(storage={"path": "p"}), "^must provide only one of storageUri and storage.path$"),
+        (custom({"image": None}), r"missing field\(s\): spec.template.spec.containers\[0\].image$"),
         (changed(storageUri="s3:///model"), "names no bucket"),
         (changed(storageUri="pvc:///model"), "names no persistent volume claim"),
         (changed(storageUri="file://host/model"), "is not of the form file:///"),
@@ -186,13 +191,16 @@ def test_other_components_are_refused_by_name(component: str) -> None:
     ],
 )
 def test_a_wrong_value_is_named(spec: Any, message: str) -> None:
-    with pytest.raises(InvalidSpecError, match=message):
+    with pytest.raises(ServiceError, match=message):
         read(service(spec))
 
 
 def test_kserves_other_deployment_modes_are_refused_by_name() -> None:
-    with pytest.raises(NotSupportedError, match="deploymentMode RawDeployment is not supported"):
-        read(service(SPEC, {"serving.kserve.io/deploymentMode": "RawDeployment"}))
+    for mode, named in (("Standard", r"Standard \(RawDeployment\)"), ("ModelMesh", "ModelMesh")):
+        strategy = SPEC | {"deploymentStrategy": {"type": "Recreate"}}
+        with pytest.raises(NotSupportedError, match=f"deploymentMode {named} is not supported by minipdk: leave it out"):
+            read(service(strategy, {"serving.kserve.io/deploymentMode": mode}))
+    assert read(service(SPEC, {"serving.kserve.io/deploymentMode": "Knative"}))
 
 
 RUNTIME: dict[str, Any] = {
@@ -234,10 +242,10 @@ def test_the_higher_priority_and_then_the_younger_runtime_is_chosen() -> None:
     [
         ({"runtime": "nobody"}, {}, "RuntimeNotRecognized", "No ServingRuntimes or ClusterServingRuntimes with the name"),
         ({"runtime": "own-0"}, {"disabled": True}, "RuntimeDisabled", "specified runtime own-0 is disabled"),
-        ({"runtime": "own-0", "protocolVersion": "v2"}, {}, "NoSupportingRuntime", "protocol version v2, only v1"),
-        ({"runtime": "own-0", "modelFormat": {"name": "onnx"}}, {}, "NoSupportingRuntime", "framework/version onnx"),
-        ({"modelFormat": {"name": "pytorch", "version": "2"}}, {}, "NoSupportingRuntime", "model type: pytorch 2"),
-        ({"modelFormat": {"name": "paddle"}}, {}, "NoSupportingRuntime", "model type: paddle"),
+        ({"runtime": "own-0", "protocolVersion": "v2"}, {}, "NoSupportingRuntime", "specified protocol version$"),
+        ({"runtime": "own-0", "modelFormat": {"name": "onnx"}}, {}, "NoSupportingRuntime", "framework/version$"),
+        ({"modelFormat": {"name": "pytorch", "version": "2"}}, {}, "NoSupportingRuntime", "model type: {pytorch 2}$"),
+        ({"modelFormat": {"name": "paddle"}}, {}, "NoSupportingRuntime", "model type: {paddle <nil>}$"),
         ({}, {"containers": []}, "InvalidPredictorSpec", "no container configuration found"),
         ({}, {"containers": [{"name": "a", "image": "b"}]}, "InvalidPredictorSpec", "failed to find kserve-container"),
         ({"args": ["{{.Spec}}"]}, {}, "InvalidPredictorSpec", "failed to replace placeholders in serving runtime own-0"),
@@ -246,7 +254,7 @@ def test_the_higher_priority_and_then_the_younger_runtime_is_chosen() -> None:
 def test_the_reason_for_which_no_runtime_serves_a_model_is_kserves(
     model: dict[str, Any], own: dict[str, Any], reason: str, message: str
 ) -> None:
-    with pytest.raises(InvalidSpecError, match=message) as raised:
+    with pytest.raises(ServiceError, match=message) as raised:
         container(changed(**model), RUNTIME | own)
     assert raised.value.reason == reason
     assert isinstance(raised.value, ServingRuntimeError) == (reason != "InvalidPredictorSpec")
@@ -269,15 +277,72 @@ def test_the_models_fields_overlay_the_runtimes_container() -> None:
     [merged] = read(isvc, {**RUNTIME, "containers": [below]}).spec["containers"]
     assert merged["image"] == "registry:5000/mine:2"
     assert merged["args"] == ["--name=churn", "--place=models", "--model-store=/mnt/models"]
-    assert merged["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "blue"}]
-    assert [port["containerPort"] for port in merged["ports"]] == [9000, 9001]
+    variables = {variable["name"]: variable["value"] for variable in merged["env"]}
+    assert variables == {"A": "1", "B": "blue", "INFERENCE_SERVICE_NAME": "churn"}
+    assert {port["containerPort"] for port in merged["ports"]} == {9000, 9001}
     assert merged["resources"] == {"limits": {"cpu": "1", "memory": "1Gi"}}
     assert merged["readinessProbe"] == {"tcpSocket": {"port": 9001}, "periodSeconds": 5}
 
 
+def test_a_port_of_the_models_replaces_the_runtimes_port_of_that_name() -> None:
+    ports = container(changed(ports=[{"containerPort": 7070, "name": "h2c", "protocol": "TCP"}]))["ports"]
+    assert {port["name"]: port["containerPort"] for port in ports} == {"h2c": 7070, "http1": 8080}
+
+
+def test_a_container_is_what_kserves_webhooks_and_its_runtime_make_it() -> None:
+    spec = changed(modelFormat={"name": "sklearn"}, args=[], env=[], resources={})
+    template = read(service(spec))
+    [main] = template.spec["containers"]
+    assert main["args"] == ["--model_name=churn", "--model_dir=/mnt/models", "--http_port=8080"]
+    assert main["env"] == [{"name": "INFERENCE_SERVICE_NAME", "value": "churn"}]
+    assert main["resources"] == {kind: {"cpu": "1", "memory": "2Gi"} for kind in ("requests", "limits")}
+    assert template.annotations == {
+        "autoscaling.knative.dev/class": "kpa.autoscaling.knative.dev",
+        "autoscaling.knative.dev/min-scale": "1",
+        "internal.serving.kserve.io/storage-initializer-sourceuri": "s3://bucket/model",
+        "prometheus.kserve.io/path": "/metrics",
+        "prometheus.kserve.io/port": "8080",
+    }
+
+
+def test_the_autoscalers_fields_are_noted_for_knative() -> None:
+    scaled = SPEC | {"minReplicas": 2, "maxReplicas": 4, "scaleTarget": 10, "scaleMetric": "rps"}
+    noted = read(service(scaled, {"autoscaling.knative.dev/class": "mine"})).annotations
+    scaling = {name.partition("/")[2]: value for name, value in noted.items() if name.startswith("autoscaling")}
+    assert scaling == {"class": "mine", "min-scale": "2", "max-scale": "4", "target": "10", "metric": "rps"}
+
+
+def test_a_probe_without_a_port_asks_the_containers() -> None:
+    probes: dict[str, dict[str, Any]] = {
+        "readinessProbe": {"httpGet": {"port": 0}},
+        "livenessProbe": {"tcpSocket": {}},
+        "startupProbe": {"grpc": {}},
+    }
+    for ports, expected in (([], 8080), ([{"containerPort": 9000}], 9000)):
+        main = container(custom({**probes, "ports": ports}))
+        assert [main[name][handler]["port"] for name, probe in probes.items() for handler in probe] == [expected] * 3
+    assert container(custom({"readinessProbe": {"periodSeconds": 1}}))["readinessProbe"]["tcpSocket"] == {"port": 8080}
+    model = container(changed(readinessProbe={"httpGet": {"path": "/v1/models/churn", "port": 0}}))
+    assert model["readinessProbe"]["httpGet"] == {"path": "/v1/models/churn", "port": 8080}
+
+
+def test_long_names_are_shortened_as_knative_does() -> None:
+    isvc = service(SPEC)
+    isvc["metadata"]["name"] = "m" * 50
+    revision = revision_for(isvc, read(isvc), 3)
+    revision["metadata"]["uid"] = "2"
+    assert revision["metadata"]["name"] == "m" * 25 + "2ef69cbbc7e896cbe13495dd26fccaf7-00003"  # md5 of the Service's name
+    made = pod_for(revision, [])["metadata"]
+    assert len(made["name"]) == 63
+    assert all(len(value) <= 63 for value in made["labels"].values())
+    isvc["metadata"]["name"] = "m" * 54
+    with pytest.raises(ReconcileError, match=r"not a DNS 1035 label: \[must be no more than 63 characters\]"):
+        read(isvc)
+
+
 def test_minipdks_own_programs_alone_share_the_loopback() -> None:
     assert pod(SPEC)["hostNetwork"] is True
-    for other in (changed(command=["python"]), changed(image="mine:1"), custom({})):
+    for other in (changed(command=["python"]), changed(args=["--http_port=9"]), changed(image="mine:1"), custom({})):
         assert "hostNetwork" not in pod(other)
 
 
@@ -294,7 +359,8 @@ def test_a_custom_containers_storage_uri_is_fetched_for_it() -> None:
     spec = pod(custom({"env": [{"name": "STORAGE_URI", "value": "s3://bucket/model"}]}))
     [initializer], [main] = spec["initContainers"], spec["containers"]
     assert initializer["args"] == ["s3://bucket/model", "/mnt/models"]
-    assert initializer["env"] == [{"name": "KEY", "value": "secret"}]
+    assert initializer["env"][0] == {"name": "KEY", "value": "secret"}
+    assert initializer["resources"]["limits"] == {"cpu": "1", "memory": "1Gi"}
     assert {"name": "STORAGE_URI", "value": "/mnt/models"} in main["env"]
     assert main["volumeMounts"] == [{"name": "kserve-provision-location", "mountPath": "/mnt/models", "readOnly": True}]
     assert "initContainers" not in pod(custom({}))
@@ -314,7 +380,8 @@ def test_a_model_on_a_persistent_volume_is_mounted() -> None:
 
 def test_a_transformer_beside_a_model_takes_the_requests_instead_of_it() -> None:
     transformer = {"name": "transformer-container", "image": "mine:1", "ports": [{"containerPort": 8090}]}
-    spec = {"sklearn": {"storageUri": "s3://models/iris"}, "containers": [transformer]}
+    model = {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://models/iris"}
+    spec = {"model": model, "containers": [transformer]}
     containers = {container["name"]: container for container in read(service(spec)).spec["containers"]}
     assert "ports" not in containers["kserve-container"]
     assert containers["transformer-container"]["ports"] == [{"containerPort": 8090}]
@@ -335,6 +402,7 @@ def test_a_containers_variables_name_its_revision() -> None:
         "K_REVISION": "churn-predictor-00003",
         "K_CONFIGURATION": "churn-predictor",
         "K_SERVICE": "churn-predictor",
+        "INFERENCE_SERVICE_NAME": "churn",
     }
 
 

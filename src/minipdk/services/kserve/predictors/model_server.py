@@ -173,11 +173,25 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     """The options that every model server takes. The node gives it its ports in the environment."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--model_name", default="model", help="the name in the request's path")
-    parser.add_argument("--model_dir", type=Path, default=Path("/mnt/models"), help="the folder of the model's files")
-    parser.add_argument("--http_port", type=int, default=int(os.environ.get("PORT", "8080")))
-    parser.add_argument("--grpc_port", type=int, default=int(os.environ.get("GRPC_PORT", "8081")))
+    parser.add_argument("--model_dir", type=_folder, default="/mnt/models", help="the folder of the model's files")
+    for name, variable, default in (("http", "PORT", "8080"), ("grpc", "GRPC_PORT", "8081")):
+        parser.add_argument(f"--{name}_port", type=_port(variable), default=os.environ.get(variable, default))
     parser.add_argument("--workers", type=_positive, help="the number of processes, each with its own model")
     return parser
+
+
+def _folder(text: str) -> Path:
+    """The path of a folder. A claim may have a file in its place: its storageUri then ends the server with a sentence."""
+    path = Path(text)
+    if path.is_file():
+        sys.exit(f"{path} is a file: the storageUri names a file of the claim, and must name the folder that holds it")
+    return path
+
+
+def _port(variable: str) -> Callable[[str], int]:
+    """The type of a port. Both variables are set where the node has moved the container's ports: they say where to."""
+    moved = {"PORT", "GRPC_PORT"} <= os.environ.keys()
+    return lambda text: int(os.environ[variable] if moved else text)
 
 
 def _positive(text: str) -> int:

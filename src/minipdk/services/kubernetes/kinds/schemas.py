@@ -31,6 +31,12 @@ _ALIASES = {"ResourceQuantity": "quantity", "V1Time": "datetime", "KnativeVolati
 QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _QUANTITIES = {"V1ResourceRequirements": ("limits", "requests"), "V1VolumeResourceRequirements": ("limits", "requests")}
 """Fields that the models declare as strings although they are quantities."""
+_NEWER = {
+    "V1beta1InferenceServiceStatus": dict.fromkeys(
+        ("deploymentMode", "servingRuntimeName", "clusterServingRuntimeName"), "str"
+    )
+}
+"""Fields that KServe has added since the release of its installed client, and their types."""
 LARGEST = 1 << 63
 _SCALARS = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
@@ -165,7 +171,8 @@ def _read_model(name: str) -> Model | None:
     types = tables["openapi_types"] | dict.fromkeys(_QUANTITIES.get(name, ()), "dict(str, quantity)")
     return Model(
         name,
-        {names[key]: _parse(kind) for key, kind in types.items()},
+        {names[key]: _parse(kind) for key, kind in types.items()}
+        | {key: _parse(kind) for key, kind in _NEWER.get(name, {}).items()},
         frozenset(names[key] for key in _REQUIRED.findall(text) if key in names),
         {names[key]: _description(text) for key, text in _DOCUMENTED.findall(text) if key in names},
     )
