@@ -21,8 +21,8 @@ class EndpointError(RuntimeError):
 def failure(service: dict[str, Any]) -> str:
     """The reason for which the newest revision of ``service`` has failed; empty while it is ready or may become so.
 
-    Knative sets the condition of a Configuration to False only when its newest revision has failed, and KServe sets the
-    transition to InvalidSpec when it refuses the spec. A model that could not be fetched yet
+    Knative sets the condition of a Configuration to False only when its newest revision has failed. KServe sets the
+    transition to InvalidSpec when it refuses the spec, and PredictorReady to ReconcileFailed when Knative does. A model that could not be fetched yet
     (BlockedByFailedLoad) is fetched again.
     """
     status = service.get("status", {})
@@ -32,6 +32,8 @@ def failure(service: dict[str, Any]) -> str:
     configuration, model = conditions.get("PredictorConfigurationReady", {}), status.get("modelStatus", {})
     if configuration.get("status") == "False":
         return str(configuration.get("message") or configuration.get("reason") or "the predictor's revision failed")
+    if (predictor := conditions.get("PredictorReady", {})).get("reason") == "ReconcileFailed":
+        return str(predictor.get("message") or "Knative refuses the spec")
     if model.get("transitionStatus") == "InvalidSpec":
         return str(model.get("lastFailureInfo", {}).get("message") or "KServe refuses the spec")
     return ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from course import readiness
 from course.catch_up import PROJECT
 from course.endpoint import EndpointError, failure, find
 from course.progress import wait_for
@@ -110,16 +111,13 @@ def wait_for_endpoint(profile: Profile, name: str, *, version: str = "", seconds
         service = find(profile, name)
         if service is None:
             raise EndpointError(f"there is no InferenceService {name} in the namespace {namespace}")
-        status = service.get("status", {})
-        conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
-        ready = conditions.get("Ready", {})
+        status, ready = service.get("status", {}), readiness.conditions(service).get("Ready", {})
         fresh = status.get("observedGeneration") in (None, service["metadata"].get("generation"))
         serves = not version or service["metadata"].get("annotations", {}).get("pach_id") == version
         if serves and (reason := failure(service)):
             raise EndpointError(f"{name} cannot become ready: {reason} (more: kubectl describe isvc {name} -n {namespace})")
-        failed = status.get("modelStatus", {}).get("lastFailureInfo", {}).get("message", "")
-        state = ready.get("message") or failed or ready.get("reason") or "not ready yet"
-        return ready.get("status") == "True" and fresh and serves, state, service
+        done = ready.get("status") == "True" and fresh and serves
+        return done, "" if done else readiness.reason(profile, service), service
 
     return wait_for(f"endpoint {name}", look, seconds=seconds)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from course import Profile, endpoint
+from course import Profile, endpoint, readiness
 from course.checks import CheckError
 from course.endpoint import hostname
 from course.progress import wait_for
@@ -68,9 +68,8 @@ class Endpoint:
         def look() -> tuple[bool, str, str]:
             service = self.get()
             failure = endpoint.failure(service)
-            conditions = service.get("status", {}).get("conditions", [])
-            messages = (condition["message"] for condition in conditions if condition.get("message"))
-            return bool(failure) or _is_ready(service), next(messages, "starting"), failure
+            settled = bool(failure) or _is_ready(service)
+            return settled, "" if settled else readiness.reason(self._profile, service), failure
 
         return wait_for(self._name, look)
 
