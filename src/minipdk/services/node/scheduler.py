@@ -1,6 +1,8 @@
 """The scheduler: it binds Pods to the node while there is room. It counts memory requests, and at most 110 Pods.
 
-CPU requests are not counted: containers share the CPUs, and `startup` limits how many start at the same time.
+A Pod must fit this machine alone; together Pods may request OVERCOMMIT times its memory: a model server uses an eighth of
+the 2 GiB that KServe requests for it by default, and a small machine runs several. CPU requests are not counted: containers
+share the CPUs, and `startup` limits how many start at the same time.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from minipdk.services.node.resources import pod_request
 
 NODE = "minipdk"
 MAX_PODS = 110  # a kubelet's default
+OVERCOMMIT = {"memory": 8}
+"""How many times the capacity all Pods together may request."""
 NOT_COUNTED = frozenset({"cpu", "ephemeral-storage"})
 
 
@@ -91,7 +95,8 @@ class Scheduler:
 
     def _has_room(self, resource: str, request: Decimal) -> bool:
         taken = sum((requests.get(resource, Decimal()) for requests in self._placed.values()), Decimal())
-        return taken + request <= capacity().get(resource, 0)
+        room = capacity().get(resource, 0)
+        return request <= room and taken + request <= room * OVERCOMMIT.get(resource, 1)
 
 
 def _counted(pod: Object) -> set[str]:

@@ -19,6 +19,7 @@ from tests.conftest import ServiceProcess, wait_for
 from minipdk.common.home import Home
 from minipdk.services.kubernetes.certificates import write_kubeconfig
 from minipdk.services.kubernetes.service import kubeconfig
+from minipdk.services.node.scheduler import OVERCOMMIT
 
 IMAGE = "python:3.11"
 FOREVER = "sleep 1000"
@@ -276,15 +277,24 @@ def test_a_container_that_holds_more_memory_than_its_limit_is_killed(machine: Ma
 
 def test_a_pod_waits_for_memory_and_runs_when_there_is_room(machine: Machine) -> None:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in ("early", "late"):
-        machine.create(name, shell(FOREVER, resources={"requests": {"memory": str(total * 2 // 3)}}))
-    wait_for(lambda: machine.is_ready("early"))
+    early = [f"early-{number}" for number in range(OVERCOMMIT["memory"])]
+    for name in (*early, "late"):
+        machine.create(name, shell(FOREVER, resources={"requests": {"memory": str(total)}}))
+    wait_for(lambda: all(machine.is_ready(name) for name in early), what="the pods that fit")
     machine.expect_described("late", "FailedScheduling")
     assert "0/1 nodes are available: 1 Insufficient memory." in machine.described("late")
     assert machine.kubectl("get", "pod", "late", "--no-headers").split()[1:3] == ["0/1", "Pending"]
-    machine.delete("early")
+    machine.delete(early[0])
     wait_for(lambda: machine.is_ready("late"))
-    machine.delete("late")
+    for name in (*early[1:], "late"):
+        machine.delete(name)
+
+
+def test_a_pod_that_this_machine_cannot_hold_alone_waits(machine: Machine) -> None:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine.create("huge", shell(FOREVER, resources={"requests": {"memory": str(total + 1)}}))
+    machine.expect_described("huge", "1 Insufficient memory.")
+    machine.delete("huge")
 
 
 def test_a_missing_object_is_named_and_waited_for(machine: Machine) -> None:
