@@ -22,8 +22,8 @@ def failure(service: dict[str, Any]) -> str:
     """The reason for which the newest revision of ``service`` has failed; empty while it is ready or may become so.
 
     Knative sets the condition of a Configuration to False only when its newest revision has failed. KServe sets the
-    transition to InvalidSpec when it refuses the spec, and PredictorReady to ReconcileFailed when Knative does. A model that could not be fetched yet
-    (BlockedByFailedLoad) is fetched again.
+    transition to InvalidSpec when it refuses the spec, and the reason ReconcileFailed when Knative does. A model that could
+    not be fetched yet (BlockedByFailedLoad) is fetched again.
     """
     status = service.get("status", {})
     if status.get("observedGeneration") not in (None, service["metadata"].get("generation")):

@@ -63,7 +63,10 @@ def storage(cluster: Cluster, names: list[str]) -> list[Answer]:
 
 
 def predictor_fields(cluster: Cluster, names: list[str]) -> list[Answer]:
-    return _refused(cluster, {name: _service({"model": MODEL, name: PREDICTOR_FIELDS[name]}) for name in names})
+    # KServe's webhook takes several nodes only with a model on a claim and without an autoscaler.
+    model, annotations = {**MODEL, "storageUri": "pvc://claim/model"}, {"serving.kserve.io/autoscalerClass": "none"}
+    bodies = {name: _service({"model": model, name: PREDICTOR_FIELDS[name]}, annotations) for name in names}
+    return _refused(cluster, bodies)
 
 
 def container_fields(cluster: Cluster, names: list[str]) -> list[Answer]:

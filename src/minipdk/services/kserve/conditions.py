@@ -65,14 +65,14 @@ def stopped() -> dict[str, Condition]:
 def known(isvc: Object) -> dict[str, Condition]:
     """The conditions that the service's status has."""
     return {
-        one["type"]: Condition(one["status"], one.get("reason", ""), one.get("message", ""))
-        for one in (isvc.get("status") or {}).get("conditions", [])
+        row["type"]: Condition(row["status"], row.get("reason", ""), row.get("message", ""))
+        for row in (isvc.get("status") or {}).get("conditions", [])
     }
 
 
 def written(isvc: Object, rows: Mapping[str, Condition]) -> list[Object]:
     """The conditions as the API has them; those whose status is unchanged keep their times."""
-    before = {one["type"]: one for one in (isvc.get("status") or {}).get("conditions", [])}
+    before = {row["type"]: row for row in (isvc.get("status") or {}).get("conditions", [])}
     return [
         written_one(kind, rows[kind], before.get(kind), info=kind not in (*DEPENDENTS, "Ready")) for kind in sorted(rows)
     ]
@@ -80,9 +80,9 @@ def written(isvc: Object, rows: Mapping[str, Condition]) -> list[Object]:
 
 def written_one(kind: str, condition: Condition, before: Object | None, *, info: bool) -> Object:
     since = before["lastTransitionTime"] if before and before["status"] == condition.status else now()
-    told = {"severity": "Info" if info else "", "reason": condition.reason, "message": condition.message}
-    given = {name: value for name, value in told.items() if value}
-    return {"lastTransitionTime": since, "status": condition.status, "type": kind, **given}
+    details = {"severity": "Info" if info else "", "reason": condition.reason, "message": condition.message}
+    details = {name: value for name, value in details.items() if value}
+    return {"lastTransitionTime": since, "status": condition.status, "type": kind, **details}
 
 
 def _of_predictor(isvc: Object, standing: Standing) -> dict[str, Condition]:

@@ -50,7 +50,7 @@ def progress(revision: Revision | None) -> Progress:
     if revision is None or revision.ready:
         return Progress()
     every = [_pod_progress(pod) for pod in revision.pods]
-    return min(every, key=lambda one: not one.failed, default=Progress())
+    return min(every, key=lambda progress: not progress.failed, default=Progress())
 
 
 def _pod_progress(pod: Object) -> Progress:
@@ -98,5 +98,5 @@ def _failure(container: Object) -> Object | None:
         ended = container.get("lastState", {}).get("terminated") or {}
     elif ended.get("reason") != ERROR:
         return None
-    told = {"message": ended.get("message"), "exitCode": ended.get("exitCode")}
-    return {"reason": LOAD_FAILED, **{name: value for name, value in told.items() if value}}
+    details = {"message": ended.get("message"), "exitCode": ended.get("exitCode")}
+    return {"reason": LOAD_FAILED, **{name: value for name, value in details.items() if value}}

@@ -133,7 +133,8 @@ def parallel_sizes(worker: Object) -> Iterator[str]:
 
 
 def _predictor_faults(predictor: Object) -> Iterator[str]:
-    transformers = (one for one in predictor.get("containers") or () if one.get("name") == TRANSFORMER_CONTAINER)
+    containers = predictor.get("containers") or ()
+    transformers = (container for container in containers if container.get("name") == TRANSFORMER_CONTAINER)
     if "STORAGE_URI" in variables(next(transformers, {})):
         yield "storage uri should not be specified in transformer container"
     if any((predictor.get(name) or {}).get("name") for name in ("model", *FRAMEWORKS)):
