@@ -31,12 +31,22 @@ _ALIASES = {"ResourceQuantity": "quantity", "V1Time": "datetime", "KnativeVolati
 QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _QUANTITIES = {"V1ResourceRequirements": ("limits", "requests"), "V1VolumeResourceRequirements": ("limits", "requests")}
 """Fields that the models declare as strings although they are quantities."""
-_NEWER = {
-    "V1beta1InferenceServiceStatus": dict.fromkeys(
-        ("deploymentMode", "servingRuntimeName", "clusterServingRuntimeName"), "str"
-    )
+_NEWER_IN_COMPONENTS = {"autoScaling": "object", "scaleMetricType": "str", "storageUris": "list[object]"}
+_NEWER: dict[str, dict[str, str]] = {
+    "V1beta1InferenceServiceSpec": {"canary": "list[object]"},
+    "V1beta1PredictorSpec": {"name": "str", "storageContainerName": "str", **_NEWER_IN_COMPONENTS},
+    "V1beta1TransformerSpec": _NEWER_IN_COMPONENTS,
+    "V1beta1ExplainerSpec": _NEWER_IN_COMPONENTS,
+    "V1beta1WorkerSpec": {"pipelineParallelSize": "int", "tensorParallelSize": "int"},
+    "V1beta1LoggerSpec": {"metadataHeaders": "list[str]", "metadataAnnotations": "list[str]", "storage": "object"},
+    "V1beta1InferenceServiceStatus": {
+        "deploymentMode": "str",
+        "servingRuntimeName": "str",
+        "clusterServingRuntimeName": "str",
+        "canaryStatuses": "list[object]",
+    },
 }
-"""Fields that KServe has added since the release of its installed client, and their types."""
+"""Fields that KServe has added between its installed client and 0.21, and their types."""
 LARGEST = 1 << 63
 _SCALARS = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 

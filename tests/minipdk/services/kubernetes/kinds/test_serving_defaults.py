@@ -93,6 +93,18 @@ def test_a_probe_needs_no_port(http: Http, handler: str, place: str) -> None:
     assert http.apply(f"{ISVCS}/{name}-applied", inference_service(f"{name}-applied", **predictor))[0] == 201
 
 
+def test_fields_that_kserve_has_added_since_the_client_are_known(http: Http) -> None:
+    model = {"modelFormat": {"name": "sklearn"}}
+    places = [{"uri": "s3://bucket/one", "mountPath": "/mnt/models/one"}]
+    added = {"autoScaling": {"metrics": []}, "storageUris": places, "storageContainerName": "default"}
+    stored = created(http, "newer-fields", model=model, **added)
+    assert {name: stored[name] for name in added} == added
+    body = inference_service("newer-canary", model=model)
+    body["spec"]["canary"] = [{"trafficPercent": 10, "predictor": {"name": "next", "model": model}}]
+    code, status = http("POST", f"{ISVCS}?fieldValidation=Strict", json.dumps(body))
+    assert (code, "canary is only supported in Standard deployment mode" in status["message"]) == (403, True)
+
+
 def test_a_mistake_is_reported_at_the_place_where_it_was_made(http: Http) -> None:
     unknown = json.dumps(inference_service("mistaken", sklearn={"modelFormat": {"name": "onnx"}}))
     code, status = http("POST", f"{ISVCS}?fieldValidation=Strict", unknown)

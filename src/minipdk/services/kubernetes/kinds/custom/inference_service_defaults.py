@@ -105,7 +105,8 @@ def _default_resources(container: Object) -> None:
 
 def _containers(spec: Object) -> Iterator[Object]:
     """Everything that is a container in KServe's types: models and explainers are, too."""
-    for component in (_object(spec.get(name)) for name in COMPONENTS):
+    canaries = [_object(canary.get("predictor")) for canary in _objects(spec.get("canary"))]
+    for component in (*(_object(spec.get(name)) for name in COMPONENTS), *canaries):
         for name in ("containers", "initContainers"):
             yield from _objects(component.get(name))
         yield from (component[name] for name in (*FRAMEWORKS, "model", "art") if isinstance(component.get(name), dict))

@@ -73,6 +73,8 @@ def faults(service: Object, old: Object | None) -> Iterator[str]:
     for component in COMPONENTS:
         if spec.get(component) is not None:
             yield from _component_faults(component, spec[component], annotations)
+    if spec.get("canary") and annotations.get(DEPLOYMENT_MODE) != STANDARD:
+        yield f"canary is only supported in {STANDARD} deployment mode"
 
 
 def _another_mode(annotations: Object, old: Object) -> Iterator[str]:
