@@ -28,6 +28,7 @@ The interface that services use::
     container = start(home, spec, stdin=b"python train.py\n", stdout=log_file, stderr=STDOUT)
     code = container.wait(timeout=60)           # exit status; 128 + n when a signal ended it; TimeoutError
     container.run(["ls", "/pfs"], timeout=5)    # one more command inside: its exit status and output
+    container.execute(["sh"], terminal=True)    # one more command inside, with streams or a terminal: a Command
     container.stop(grace=5)                     # SIGTERM, then SIGKILL to everything inside
     container.changed("/some/prefix")           # whether its private layer has changes below that path
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from subprocess import DEVNULL, PIPE, STDOUT
 
     from minipdk.sandbox.checks import probe
-    from minipdk.sandbox.container import Container, Inside, enter, start
+    from minipdk.sandbox.container import Command, Container, Inside, enter, start
     from minipdk.sandbox.folders import sweep
     from minipdk.sandbox.network import Network
     from minipdk.sandbox.network import create as create_network
@@ -59,6 +60,7 @@ _EXPORTS = {
     "DEVNULL": "subprocess",
     "PIPE": "subprocess",
     "STDOUT": "subprocess",
+    "Command": "minipdk.sandbox.container",
     "Container": "minipdk.sandbox.container",
     "ContainerSpec": "minipdk.sandbox.spec",
     "Inside": "minipdk.sandbox.container",
@@ -77,6 +79,7 @@ __all__ = [
     "DEVNULL",
     "PIPE",
     "STDOUT",
+    "Command",
     "Container",
     "ContainerSpec",
     "Inside",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,10 +24,19 @@ class Container:
     """A started container. Its status is that of its command, 128 + n when signal n ended it."""
 
     def __init__(
-        self, home: Home, process: subprocess.Popen[bytes], config: dict[str, Any], folder: Path, lock: int | None
+        self,
+        home: Home,
+        process: subprocess.Popen[bytes],
+        config: dict[str, Any],
+        folder: Path,
+        lock: int | None,
+        *,
+        terminal: int | None,
     ) -> None:
         self._home, self._process, self.folder, self._lock = home, process, folder, lock
-        self._config = {key: config[key] for key in ("env", "working_dir", "user")}
+        self.terminal = terminal
+        """The master of its pseudo-terminal, if it was started with one."""
+        self._config = {key: config[key] for key in ("env", "working_dir", "user", "cpus")}
         self._network: list[int] = config["network"]
 
     @property
@@ -86,35 +97,50 @@ class Container:
             self.kill()
             return self.wait()
 
+    def execute(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        terminal: bool = False,
+    ) -> Command:
+        """Start one more command in the container, as its user and with its environment; the streams are as for `start`.
+
+        With ``terminal`` the command's streams are a new pseudo-terminal instead. Raises SandboxError when the container has
+        ended.
+        """
+        opened: list[int] = []
+        with _terminal(wanted=terminal) as (ours, theirs):
+            try:
+                [init] = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+                paths = (f"/proc/{init}/ns/{kind}" for kind in executor.NAMESPACES)
+                opened.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths)
+                namespaces = [*self._network, *opened]
+                config = {**self._config, "argv": list(argv), "namespaces": namespaces, "terminal": theirs}
+                if terminal:
+                    config["env"] = {"TERM": "xterm", **config["env"]}
+                passed = [*namespaces, theirs] if theirs is not None else namespaces
+                streams: dict[str, Stream] = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+                process, failure = bare_interpreter.spawn("executor", config, passed, **streams)
+            except (OSError, ValueError) as error:
+                raise LaunchError("the container has ended") from error
+            finally:
+                for descriptor in opened:
+                    os.close(descriptor)
+            if failure:
+                with process:
+                    raise diagnosis.error(self._home, failure)
+            return Command(process, _received(ours))
+
     def run(self, argv: Sequence[str], timeout: float) -> tuple[int, bytes]:
         """Run one more command in the container, with its environment; returns the exit status and the output.
 
         Raises TimeoutError after ``timeout`` seconds, when the command is ended; SandboxError when the container has ended.
         """
-        opened: list[int] = []
-        try:
-            [init] = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-            paths = (f"/proc/{init}/ns/{kind}" for kind in executor.NAMESPACES)
-            opened.extend(os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths)
-            namespaces = [*self._network, *opened]
-            config = {**self._config, "argv": list(argv), "namespaces": namespaces}
-            process, failure = bare_interpreter.spawn(
-                "executor", config, namespaces, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
-        except (OSError, ValueError) as error:
-            raise LaunchError("the container has ended") from error
-        finally:
-            for descriptor in opened:
-                os.close(descriptor)
-        with process:
-            if failure:
-                raise diagnosis.error(self._home, failure)
-            try:
-                output, _ = process.communicate(timeout=timeout)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise TimeoutError(f"the command still runs after {timeout:g} s") from None
-        return _status(process.returncode) or 0, output
+        command = self.execute(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return command.communicate(timeout)
 
     def changed(self, prefix: str) -> bool:
         """Whether the container has written, replaced or deleted a file below ``prefix``, mounts and bytecode aside.
@@ -131,6 +157,76 @@ class Container:
             self._lock = None
 
 
+class Command:
+    """One more command in a running container, which ends it. ``terminal`` is the master of its pseudo-terminal."""
+
+    def __init__(self, process: subprocess.Popen[bytes], terminal: int | None) -> None:
+        self._process, self.terminal = process, terminal
+
+    @property
+    def pid(self) -> int:
+        """The process id, on the host, of the process whose child the command is."""
+        return self._process.pid
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        return self._process.stdout
+
+    @property
+    def stderr(self) -> IO[bytes] | None:
+        return self._process.stderr
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self) -> int:
+        """The exit status, once the command has ended; 128 + n when a signal ended it."""
+        return _status(self._process.wait()) or 0
+
+    def communicate(self, timeout: float) -> tuple[int, bytes]:
+        """The exit status and the output. Raises TimeoutError after ``timeout`` seconds, when the command is ended."""
+        with self._process:
+            try:
+                output, _ = self._process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise TimeoutError(f"the command still runs after {timeout:g} s") from None
+        return self.wait(), output
+
+    def kill(self) -> None:
+        """SIGKILL to the command and everything that it started in its process group."""
+        if self.is_running():
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _terminal(*, wanted: bool) -> Iterator[tuple[socket.socket | None, int | None]]:
+    """The two ends of the channel over which a process inside sends its pseudo-terminal's master; none if not ``wanted``."""
+    if not wanted:
+        yield None, None
+        return
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs.fileno()
+
+
+def _received(channel: socket.socket | None) -> int | None:
+    """The pseudo-terminal's master that the process inside sent before it became the command."""
+    if channel is None:
+        return None
+    channel.setblocking(False)
+    try:
+        _message, [master], _flags, _address = socket.recv_fds(channel, 16, 1)
+    except BlockingIOError:
+        raise LaunchError("the process inside was ended before it had a terminal") from None
+    os.set_inheritable(master, False)
+    return master
+
+
 def start(
     home: Home,
     spec: ContainerSpec,
@@ -138,12 +234,14 @@ def start(
     stdin: bytes | Stream = None,
     stdout: Stream = None,
     stderr: Stream = None,
+    terminal: bool = False,
     keep_layer: bool = False,
 ) -> Container:
     """Start a container and return once its root is built and its command is about to run.
 
     ``stdin`` is the command's input, or a stream as for subprocess.Popen; None is empty. ``stdout`` and ``stderr`` are as
-    for subprocess.Popen. The private layer vanishes at the end unless ``keep_layer``; then call `Container.remove`.
+    for subprocess.Popen; with ``terminal`` all three are a pseudo-terminal, `Container.terminal`. The private layer vanishes
+    at the end unless ``keep_layer``; then call `Container.remove`.
     Raises SandboxError when the container cannot be made.
     """
     folder, lock = folders.create(home)
@@ -154,7 +252,9 @@ def start(
             raise ContainerSpecError(f"image {spec.image.name} has no CMD or ENTRYPOINT: name a command")
         held += folders.hold(config["layers"])
         config["descriptors"] = held  # the launcher holds the locks from here on
-        process = _launch(home, config, stdin, stdout, stderr)
+        with _terminal(wanted=terminal) as (ours, config["terminal"]):
+            process = _launch(home, config, stdin, stdout, stderr)
+            master = _received(ours)
     except BaseException:
         launcher.remove(str(folder))
         os.close(lock)
@@ -164,13 +264,13 @@ def start(
             os.close(descriptor)
     if not keep_layer:
         os.close(lock)
-    return Container(home, process, config, folder, lock if keep_layer else None)
+    return Container(home, process, config, folder, lock if keep_layer else None, terminal=master)
 
 
 def _launch(
     home: Home, config: dict[str, Any], stdin: bytes | Stream, stdout: Stream, stderr: Stream
 ) -> subprocess.Popen[bytes]:
-    descriptors = [*config["descriptors"], *config["network"]]
+    descriptors = [*config["descriptors"], *config["network"], *filter(None, [config["terminal"]])]
     process, failure = bare_interpreter.spawn("launcher", config, descriptors, stdin=stdin, stdout=stdout, stderr=stderr)
     if failure:
         with process:  # closes its pipes and waits for it

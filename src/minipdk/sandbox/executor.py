@@ -7,17 +7,19 @@ import os
 
 from minipdk.common.processes import die_with_parent
 from minipdk.sandbox import privileges, rootfs, syscalls
-from minipdk.sandbox.launcher import OUTSIDE, become, execute, read_config, report
+from minipdk.sandbox.launcher import OUTSIDE, become, begin_session, execute, read_config, report
 
 NAMESPACES = ("user", "ipc", "pid", "mnt")
 """In the order of entering, after the network's namespaces: the first gives the right to enter the others."""
 
 
 def main() -> None:
-    """Run the command of the configuration on descriptor argv[1] (see `Container.run`); report failures on argv[2]."""
+    """Run the command of the configuration on descriptor argv[1] (see `Container.execute`); report failures on argv[2]."""
     config, status = read_config()
     try:
         with rootfs.stage("namespaces"):
+            if config["cpus"]:
+                os.sched_setaffinity(0, config["cpus"])
             for descriptor in config["namespaces"]:
                 syscalls.join(descriptor)
                 os.close(descriptor)
@@ -28,6 +30,8 @@ def main() -> None:
             os._exit(code if code >= 0 else 128 - code)
         with rootfs.stage("user"):
             privileges.restrict()
+            if config["terminal"] is not None:
+                begin_session(config["terminal"])
         become(config)
         die_with_parent(OUTSIDE)
     except rootfs.SetupError as failure:

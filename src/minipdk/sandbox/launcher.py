@@ -102,9 +102,23 @@ def contain(config: dict[str, Any], let_go: Any = None) -> None:
         if let_go:
             let_go()
         _reap_until(command, config["stop_signal"])
-    os.setsid()
+    begin_session(config["terminal"])
     _restore_signals()
     become(config)
+
+
+def begin_session(channel: int | None) -> None:
+    """Begin a session; with a ``channel`` on a new pseudo-terminal, whose master is sent over that socket."""
+    if channel is None:
+        os.setsid()
+        return
+    import socket  # few containers have a terminal
+
+    master, slave = os.openpty()
+    with socket.socket(fileno=channel) as sender:
+        socket.send_fds(sender, [b"master"], [master])
+    os.close(master)
+    os.login_tty(slave)
 
 
 def execute(argv: list[str]) -> NoReturn:

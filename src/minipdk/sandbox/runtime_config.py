@@ -51,6 +51,7 @@ def make(home: Home, spec: ContainerSpec, folder: Path, *, keep_layer: bool) -> 
         "folder": str(folder),
         "keep_layer": keep_layer,
         "descriptors": [],
+        "terminal": None,
         "cpus": list(spec.cpus),
         "network": list(spec.network.namespaces) if spec.network else [],
         "layers": [str(layer) for layer in (*spec.image.layers, writable) if layer],

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -245,6 +249,53 @@ def test_one_more_command_runs_inside(home: Home, tmp_path: Path, user: str) -> 
     with pytest.raises(SandboxError, match="has ended"):
         container.run(["true"], timeout=60)
     network.close()
+
+
+def read_all(descriptor: int) -> bytes:
+    """What a terminal's program prints until it ends, when the terminal does."""
+    output = b""
+    with contextlib.suppress(OSError):
+        while block := os.read(descriptor, 4096):
+            output += block
+    os.close(descriptor)
+    return output
+
+
+@pytest.mark.parametrize("user", ["", "1000"])
+def test_one_more_command_has_a_terminal_of_the_container(home: Home, user: str) -> None:
+    container = start(home, ContainerSpec(BASE, LONG, user=user))
+    script = "read line; tty; stty size; id -u; echo $TERM; echo direct > /dev/tty; echo $line; exit 3"
+    command = container.execute(["sh", "-c", script], terminal=True)
+    assert command.terminal is not None
+    fcntl.ioctl(command.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+    os.write(command.terminal, b"typed\n")
+    said = read_all(command.terminal).decode().split("\r\n")
+    assert said == ["typed", "/dev/pts/0", "33 77", user or "0", "xterm", "direct", "typed", ""]
+    assert command.wait() == 3
+    container.kill()
+    container.wait()
+
+
+def test_a_container_has_a_terminal(home: Home) -> None:
+    container = start(home, ContainerSpec(BASE, ["sh", "-c", "read line; tty; exit 4"]), terminal=True)
+    assert container.terminal is not None
+    os.write(container.terminal, b"typed\n")
+    assert read_all(container.terminal) == b"typed\r\n/dev/pts/0\r\n"
+    assert container.wait() == 4
+
+
+def test_killing_a_command_ends_what_it_has_started(home: Home) -> None:
+    container = start(home, ContainerSpec(BASE, LONG))
+    command = container.execute(["sh", "-c", "sleep 7777 & echo started; wait"], stdout=PIPE)
+    assert command.stdout is not None
+    with command.stdout as output:
+        assert output.readline() == b"started\n"
+        command.kill()
+        assert command.wait() == 137
+    processes = ["sh", "-c", "cat /proc/[0-9]*/cmdline"]
+    wait_for(lambda: b"7777" not in container.run(processes, timeout=60)[1], what="the end of the command's child")
+    container.kill()
+    container.wait()
 
 
 def test_two_clusters_do_not_disturb_each_other(home: Home, tmp_path: Path) -> None:
