@@ -92,6 +92,11 @@ class Home:
         name = f"{container}.previous.log" if previous else f"{container}.log"
         return self.folder("logs") / "pods" / namespace / pod / name
 
+    @property
+    def kubelet_socket(self) -> Path:
+        """Where the node serves the sessions of `kubectl exec`, `attach` and `port-forward` to the Kubernetes API."""
+        return self.folder("run") / "kubelet.sock"
+
     def url(self, port: str, scheme: str = "http") -> str:
         """The address of the port that a service declares as ``port``."""
         return f"{scheme}://{HOST}:{self.port(port)}"

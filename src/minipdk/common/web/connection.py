@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from minipdk.common.web.policy import Limits
+from minipdk.common.web.upgrades import UpgradableProtocol
 
 if TYPE_CHECKING:
     from minipdk.common.web.listener import Listener
@@ -25,7 +26,7 @@ CONNECTION = "minipdk.connection"
 MOST_PIPELINED = 64
 
 
-class Connection(HttpToolsProtocol):
+class Connection(UpgradableProtocol):
     """One connection. ``known``: a request on it came from a known caller. ``busy``: a request on it is being answered."""
 
     def __init__(
@@ -89,7 +90,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._head_size = True, 0
-        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]  # a server may have its own
+        self.scope["extensions"] |= {CONNECTION: self}  # type: ignore[dict-item]
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -219,6 +220,11 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()  # TLS: what was written is still sent
+
+    def forget(self) -> None:
+        super().forget()
+        self._clear_deadline()
+        self._listener.closed(self)
 
     def evict(self) -> None:
         """Give way to another client."""

@@ -1,0 +1,65 @@
+"""Leave HTTP for another protocol on the same connection (the Upgrade header, RFC 9110 section 7.8).
+
+ASGI has no message for this, so every port and the node's server use a protocol that lets an application take over the
+connection, as Go's http.Hijacker does. The application itself answers "101 Switching Protocols". Until then the request is
+like any other: routed, guarded, authenticated and refused in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+EXTENSION = "minipdk.upgrade"
+BUFFER = 1 << 16
+
+
+class UpgradableProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, of which an application can take over the connection with `hijack`."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: {"hijack": self.hijack}}  # type: ignore[dict-item]  # a server may have its own
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing: the application decides about each upgrade."""
+
+    def hijack(self) -> Connection:
+        """Streams of this connection, which is no longer the server's."""
+        self.cycle.disconnected = True  # nothing that the application returns is sent
+        self.forget()
+        reader = asyncio.StreamReader(BUFFER, self.loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=self.loop)
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        self.flow.resume_reading()
+        return reader, asyncio.StreamWriter(self.transport, protocol, reader, self.loop)
+
+    def forget(self) -> None:
+        """Leave the connection to its new owner: no time limit of the server's ends it."""
+        self.connections.discard(self)
+        self._unset_keepalive_if_required()
+
+
+class Hijacked(Response):
+    """The response of a handler that has taken over its connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        pass
+
+
+def hijack(scope: Scope) -> Connection:
+    """Take over the connection of the request with this ``scope``."""
+    streams: Connection = scope["extensions"][EXTENSION]["hijack"]()
+    return streams
+
+
+def switching(headers: dict[str, str]) -> bytes:
+    """The head of the answer with which a connection leaves HTTP."""
+    lines = [f"HTTP/1.1 101 {HTTPStatus(101).phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
