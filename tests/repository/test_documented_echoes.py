@@ -66,7 +66,6 @@ POD_SECURITY: dict[str, Any] = {
 }
 CONTAINER: dict[str, Any] = {
     "imagePullPolicy": "Always",
-    "stdinOnce": True,
     "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
     "terminationMessagePolicy": "FallbackToLogsOnError",
     "resources.requests.cpu": "900",

@@ -28,8 +28,6 @@ POD_FIELDS: dict[str, Any] = {
 POD_SECURITY: dict[str, Any] = {"sysctls": [{"name": "a", "value": "b"}], "windowsOptions": {"runAsUserName": "a"}}
 CONTAINER_FIELDS: dict[str, Any] = {
     "lifecycle": {"preStop": {"exec": {"command": ["a"]}}},
-    "stdin": True,
-    "tty": True,
     "volumeDevices": [{"name": "a", "devicePath": "/a"}],
     "restartPolicy": "Always",
 }

@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-EXTENSION = "minipdk.upgrade"
+EXTENSION = "minipdk.connection"
+"""The extension of a request's scope with the protocol of the connection on which it came."""
 BUFFER = 1 << 16
 
 
@@ -24,7 +25,7 @@ class UpgradableProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: {"hijack": self.hijack}}  # type: ignore[dict-item]  # a server may have its own
+        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # a server may have its own
 
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: the application decides about each upgrade."""
@@ -55,7 +56,7 @@ class Hijacked(Response):
 
 def hijack(scope: Scope) -> Connection:
     """Take over the connection of the request with this ``scope``."""
-    streams: Connection = scope["extensions"][EXTENSION]["hijack"]()
+    streams: Connection = scope["extensions"][EXTENSION].hijack()
     return streams
 
 

@@ -17,6 +17,8 @@ Object = dict[str, Any]
 STORED_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 READ_ONLY = ("get", "list", "watch")
 CREATE_ONLY = ("create",)
+CONNECT = ("create", "get")
+"""The verbs of subresources that are connections."""
 
 MAJOR, MINOR = "1", "32"
 GIT_VERSION = f"v{MAJOR}.{MINOR}.4+minipdk"

@@ -121,6 +121,11 @@ class ContainerWorker:
         self._changed()
         return self.status.ready
 
+    @property
+    def running(self) -> process.Process | None:
+        """The container's process, while it runs."""
+        return self._process if self._process and not self._process.ended.done() else None
+
     async def stop(self, grace: float) -> None:
         """End the process, if there is one: SIGTERM, then SIGKILL after ``grace`` seconds."""
         if self._process and not self._process.ended.done():
@@ -178,7 +183,10 @@ class ContainerWorker:
         self._message = self._volumes.termination_log(self.status.name)
         return await prepare(
             *(self._kubelet.api, self._pod, self.container, self._volumes, image),
-            extra=dict(zip(("PORT", "GRPC_PORT"), map(str, self.moved.values()), strict=False)),
+            extra={
+                **dict(zip(("PORT", "GRPC_PORT"), map(str, self.moved.values()), strict=False)),
+                **({"TERM": "xterm"} if self.container.get("tty") else {}),
+            },
             message=self._message,
             network=network,
         )
@@ -187,7 +195,8 @@ class ContainerWorker:
         """Start the process. It is recorded even if the Pod is stopped meanwhile, so that it ends too."""
         loop = asyncio.get_running_loop()
         log = ContainerLog(self._log(), self._log(previous=True))
-        start = functools.partial(process.start, self._kubelet.home, spec, log, loop)
+        stdin, terminal = bool(self.container.get("stdin")), bool(self.container.get("tty"))
+        start = functools.partial(process.start, self._kubelet.home, spec, log, loop, stdin=stdin, terminal=terminal)
         starting = process.in_thread(start, f"start {self.status.name}", loop)
         try:
             self._process = await asyncio.shield(starting)

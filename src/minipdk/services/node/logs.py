@@ -6,7 +6,10 @@ reads for `kubectl logs --since` and `--timestamps`. A full file is renamed, and
 
 from __future__ import annotations
 
+import errno
 import os
+import select
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -32,9 +35,10 @@ class ContainerLog:
         self._size = 0
         self._rest = b""
 
-    def copy_from(self, pipe: IO[bytes]) -> None:
-        """Copy from ``pipe`` until it ends; a line is written once it is complete."""
-        while block := os.read(pipe.fileno(), BLOCK):
+    def copy_from(self, output: IO[bytes], send: Callable[[bytes], None]) -> None:
+        """Copy from ``output`` until it ends, and ``send`` a copy; a line is written once it is complete."""
+        while block := _read(output):
+            send(block)
             *lines, self._rest = (self._rest + block).split(b"\n")
             self._write([(line, b"F") for line in lines])
             while len(self._rest) > LONGEST_LINE:
@@ -61,6 +65,21 @@ class ContainerLog:
         self._file.close()
         self.path.replace(self._aside)
         self._file, self._size = self.path.open("ab", buffering=0), 0
+
+
+def _read(output: IO[bytes]) -> bytes:
+    """The next bytes of a pipe or a terminal's master; empty at its end. A client that is attached makes it non-blocking."""
+    readable = select.poll()
+    readable.register(output, select.POLLIN)
+    while True:
+        try:
+            return os.read(output.fileno(), BLOCK)
+        except BlockingIOError:
+            readable.poll()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return b""  # no program has the terminal open any more
 
 
 def last_line(log: Path) -> str:

@@ -53,6 +53,10 @@ class Node:
         """The worker of ``pod``; None once the Pod is being ended."""
         return self._workers.get(pod["metadata"]["uid"])
 
+    def worker(self, uid: str) -> PodWorker | None:
+        """The worker of the Pod with this uid, while it runs or is being ended."""
+        return self._workers.get(uid)
+
     def admit(self, pod: Object) -> None:
         """Start a Pod that a controller has just created, before the watch reports it."""
         self.informer.remember(pod)

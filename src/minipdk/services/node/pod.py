@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from minipdk.common.backoff import BackOff
+from minipdk.common.ports import HOST
 from minipdk.controller.events import NORMAL, WARNING
 from minipdk.controller.objects import Object
 from minipdk.controller.routes import Backend
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 2.0, 30.0
 FAULT_SECONDS, LONGEST_FAULT_SECONDS = 10.0, 300.0
 LEAST_GRACE = 2.0
+CONNECT_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +61,22 @@ class PodWorker:
     def status(self) -> Object:
         """The v1.PodStatus."""
         return self._status.as_json()
+
+    def container(self, name: str) -> ContainerWorker | None:
+        """The worker of the container, or init container, with this name."""
+        return next((worker for worker in (*self._inits, *self._mains) if worker.container["name"] == name), None)
+
+    async def connect(self, port: int) -> socket.socket:
+        """A connection to a program of the Pod that listens on ``port``. Raises OSError if none does."""
+        if self._network:
+            stream = await asyncio.to_thread(self._network.connect, port, CONNECT_SECONDS)
+        else:
+            moved = {inner: outer for worker in self._mains for inner, outer in worker.moved.items()}
+            stream = await asyncio.to_thread(socket.create_connection, (HOST, moved.get(port, port)), CONNECT_SECONDS)
+        if stream is None:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "connection refused")
+        stream.setblocking(False)
+        return stream
 
     def unschedulable(self, reason: str) -> None:
         """Publish the reason for which the Pod waits for a node; empty once it has one."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,26 +15,53 @@ from typing import TYPE_CHECKING, TypeVar
 
 from minipdk.common.home import Home
 from minipdk.services.node.logs import ContainerLog
+from minipdk.services.node.streaming.broadcast import Broadcast
 
 if TYPE_CHECKING:
-    from minipdk.sandbox import Container, ContainerSpec
+    from minipdk.sandbox import Command, Container, ContainerSpec
 
 KILLED = 128 + signal.SIGKILL
 T = TypeVar("T")
 
 
 class Process:
-    """A running container. ``ended`` gets its exit status when it has ended and its log is complete."""
+    """A running container. ``ended`` gets its exit status when it has ended and its log is complete.
+
+    ``stdin`` is a descriptor of its input, if it has one, and ``terminal`` the master of its terminal.
+    """
 
     def __init__(self, container: Container, log: ContainerLog, loop: asyncio.AbstractEventLoop) -> None:
-        self._container, self._log = container, log
+        self._container, self._log, self._loop = container, log, loop
+        self.terminal = container.terminal
+        self._stdin = container.stdin
+        self._commands: list[Command] = []
+        self._output = Broadcast()
         self.ended: asyncio.Future[int] = in_thread(self._wait, f"wait {log.path.parent.name}", loop)
 
     def _wait(self) -> int:
-        assert self._container.stdout is not None
-        with self._container.stdout as output:
-            self._log.copy_from(output)
+        output = self._container.stdout if self.terminal is None else os.fdopen(self.terminal, "rb", buffering=0)
+        assert output is not None
+        with output:
+            self._log.copy_from(output, self._output.send)
+        self._output.end()
+        self.close_stdin()
         return self._container.wait()
+
+    @property
+    def stdin(self) -> int | None:
+        """A descriptor of its input, if it has one that is open."""
+        if self.terminal is not None:
+            return self.terminal
+        return None if self._stdin is None or self._stdin.closed else self._stdin.fileno()
+
+    def close_stdin(self) -> None:
+        """End its input."""
+        if self._stdin:
+            self._stdin.close()
+
+    def output(self) -> contextlib.AbstractContextManager[socket.socket]:
+        """A socket from which to read all output from now on; it ends with the container."""
+        return self._output.subscription()
 
     async def stop(self, grace: float) -> None:
         """SIGTERM, then SIGKILL after ``grace`` seconds."""
@@ -52,17 +81,37 @@ class Process:
         """Run one more command inside; its exit status and output. Raises TimeoutError and SandboxError."""
         return await asyncio.to_thread(self._container.run, argv, timeout)
 
+    async def execute(self, argv: Sequence[str], *, stdin: bool, terminal: bool) -> Command:
+        """Start one more command inside, with pipes or a terminal. Raises SandboxError."""
+        from minipdk.sandbox import PIPE
+
+        streams = {} if terminal else {"stdin": PIPE if stdin else None, "stdout": PIPE, "stderr": PIPE}
+        start = functools.partial(self._container.execute, argv, terminal=terminal, **streams)
+        starting = in_thread(start, f"execute {argv[0]}", self._loop)
+        try:
+            command = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            (await starting).kill()
+            raise
+        self._commands = [*(earlier for earlier in self._commands if earlier.is_running()), command]
+        return command
+
     def memory(self) -> int:
         """The bytes of memory of its processes, without memory that is backed by files."""
-        return sum(map(_private_memory, _descendants(self._container.pid)))
+        pids = [self._container.pid, *(command.pid for command in self._commands if command.is_running())]
+        return sum(_private_memory(pid) for parent in pids for pid in _descendants(parent))
 
 
-def start(home: Home, spec: ContainerSpec, log: ContainerLog, loop: asyncio.AbstractEventLoop) -> Process:
-    """Start the container of ``spec``; a blocking call. Raises SandboxError."""
+def start(
+    home: Home, spec: ContainerSpec, log: ContainerLog, loop: asyncio.AbstractEventLoop, *, stdin: bool, terminal: bool
+) -> Process:
+    """Start the container of ``spec``, with an open input or a terminal; a blocking call. Raises SandboxError."""
     from minipdk.sandbox import PIPE, STDOUT
     from minipdk.sandbox import start as start_container
 
-    return Process(start_container(home, spec, stdin=b"", stdout=PIPE, stderr=STDOUT), log, loop)
+    if terminal:
+        return Process(start_container(home, spec, terminal=True), log, loop)
+    return Process(start_container(home, spec, stdin=PIPE if stdin else b"", stdout=PIPE, stderr=STDOUT), log, loop)
 
 
 def in_thread(function: Callable[[], T], name: str, loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:

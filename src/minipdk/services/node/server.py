@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from minipdk.controller.events import Recorder
 from minipdk.controller.workspace import Workspace
 from minipdk.services.node.node import Node
+from minipdk.services.node.streaming.server import listening
 
 
 @asynccontextmanager
@@ -18,7 +19,8 @@ async def running(workspace: Workspace) -> AsyncIterator[None]:
     workspace.pods = node
     following = workspace.tasks.create_task(node.run())
     try:
-        yield
+        async with listening(workspace.home.kubelet_socket, node):
+            yield
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

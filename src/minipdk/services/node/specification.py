@@ -41,14 +41,14 @@ REFUSED_IN_POD = (
 REFUSED_UNLESS = {"hostUsers": True, "os": {"name": "linux"}}
 """Fields of a Pod that are refused unless they have this value, which describes minipdk."""
 REFUSED_FOR_PODS_SECURITY = ("sysctls", "windowsOptions")
-REFUSED_IN_CONTAINER = ("lifecycle", "stdin", "tty", "volumeDevices", "restartPolicy")
+REFUSED_IN_CONTAINER = ("lifecycle", "volumeDevices", "restartPolicy")
 REFUSED_FOR_SECURITY = ("privileged", "readOnlyRootFilesystem", "procMount", "windowsOptions")
 ECHOED = (
     *("affinity", "topologySpreadConstraints", "tolerations", "priorityClassName", "imagePullSecrets", "imagePullPolicy"),
     *("dnsPolicy", "enableServiceLinks", "schedulerName", "automountServiceAccountToken", "resources.requests.cpu"),
     *("runAsNonRoot", "allowPrivilegeEscalation", "capabilities.drop", "seccompProfile", "fsGroup", "supplementalGroups"),
     *("seLinuxOptions", "appArmorProfile", "fsGroupChangePolicy", "supplementalGroupsPolicy"),
-    *("priority", "preemptionPolicy", "resizePolicy", "stdinOnce"),
+    *("priority", "preemptionPolicy", "resizePolicy"),
     *("emptyDir.medium", "emptyDir.sizeLimit", "terminationMessagePolicy"),
 )
 """Fields that a Pod may have and that have no effect here; the documentation gives the reasons."""

@@ -96,7 +96,7 @@ def write_in_pieces(log: ContainerLog, pieces: list[bytes]) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     with os.fdopen(reading, "rb") as pipe:
-        log.copy_from(pipe)
+        log.copy_from(pipe, lambda _: None)
     writer.join()
 
 

@@ -20,7 +20,7 @@ from minipdk.common.home import Home
 from minipdk.common.merge_patch import merge_patch
 from minipdk.common.web import Limits, Policy, RefusedError
 from minipdk.services.kubernetes import bootstrap
-from minipdk.services.kubernetes.api import discovery, logs
+from minipdk.services.kubernetes.api import discovery, logs, streaming
 from minipdk.services.kubernetes.api.authentication import Authenticator, User
 from minipdk.services.kubernetes.api.decoding import (
     APPLY_PATCH,
@@ -133,6 +133,8 @@ class Api:
         target = locate(parameters.get("group", ""), parameters["version"], parameters["path"])
         if target.part == "log":
             return await self._log(request, target)
+        if target.part in streaming.PATHS:
+            return await self._connect(request, target)
         if request.method == "GET":
             return await self._read(request, target)
         need_verb(request.method, target)
@@ -179,6 +181,13 @@ class Api:
         path = logs.log_file(self._home, pod, options)
         lines = logs.read(path, options, partial(self._has_ended, pod))
         return StreamingResponse(lines, media_type="text/plain")
+
+    async def _connect(self, request: Request, target: Target) -> Response:
+        if request.method not in ("GET", "POST"):
+            raise MethodNotAllowedError
+        pod = await run_in_threadpool(self._registry.get, target)
+        path = streaming.node_path(target, pod, request.query_params.get("container", ""))
+        return await streaming.pass_on(self._home, request, path, self._stopping)
 
     def _has_ended(self, pod: Object) -> bool:
         """Whether the pod writes nothing more: it has ended, was deleted, or this server stops."""

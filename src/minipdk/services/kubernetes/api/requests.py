@@ -29,7 +29,7 @@ def locate(group: str, version: str, path: str) -> Target:
         raise UnknownPathError
     name, part = (*parts[1:], "", "")[:2]
     if table.is_unsupported(resource, part):
-        raise NotSupportedError(f"{resource.plural}/{part}", _instead(part, name))
+        raise NotSupportedError(f"{resource.plural}/{part}", _instead(part))
     if part and resource.subresource(part) is None:
         raise UnknownPathError
     if name and resource.namespaced and not namespace:
@@ -41,14 +41,8 @@ def _is_part(resource: Resource, name: str) -> bool:
     return resource.subresource(name) is not None or table.is_unsupported(resource, name)
 
 
-def _instead(part: str, pod: str) -> str:
-    if part == "portforward":
-        return "predictors are reached through the ingress, whose address `minipdk status` prints"
-    if part in ("exec", "attach"):
-        return f"read what the container prints with `kubectl logs {pod}`"
-    if part == "eviction":
-        return "there is no other node: delete the pod"
-    return ""
+def _instead(part: str) -> str:
+    return "there is no other node: delete the pod" if part == "eviction" else ""
 
 
 def need_verb(method: str, target: Target) -> None:

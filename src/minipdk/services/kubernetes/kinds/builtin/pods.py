@@ -29,7 +29,17 @@ from minipdk.services.kubernetes.kinds.builtin.containers import (
 from minipdk.services.kubernetes.kinds.builtin.volumes import validate_volume
 from minipdk.services.kubernetes.kinds.columns import AGE, NAME, at, text
 from minipdk.services.kubernetes.kinds.validation import dns_label, not_negative, validate_labels, within
-from minipdk.services.kubernetes.model import CREATE_ONLY, Cell, Column, Object, Resource, Strategy, Subresource, status_of
+from minipdk.services.kubernetes.model import (
+    CONNECT,
+    CREATE_ONLY,
+    Cell,
+    Column,
+    Object,
+    Resource,
+    Strategy,
+    Subresource,
+    status_of,
+)
 from minipdk.services.kubernetes.times import age, now
 
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -248,9 +258,12 @@ PODS = Resource(
     *("", "v1", "Pod", "pods", ("po",)),
     categories=("all",),
     subresources=(
+        Subresource("attach", "PodAttachOptions", CONNECT),
         Subresource("binding", "Binding", CREATE_ONLY),
         Subresource("eviction", "Eviction", CREATE_ONLY, "policy", "v1"),
+        Subresource("exec", "PodExecOptions", CONNECT),
         Subresource("log", "Pod", ("get",)),
+        Subresource("portforward", "PodPortForwardOptions", CONNECT),
         status_of("Pod"),
     ),
     model="V1Pod",
@@ -271,5 +284,5 @@ PODS = Resource(
         *(f"spec.{name}" for name in ("nodeName", "restartPolicy", "schedulerName", "serviceAccountName", "hostNetwork")),
         *(f"status.{name}" for name in ("nominatedNodeName", "phase", "podIP")),
     ),
-    unsupported=("attach", "ephemeralcontainers", "eviction", "exec", "portforward", "proxy", "resize"),
+    unsupported=("ephemeralcontainers", "eviction", "proxy", "resize"),
 )
