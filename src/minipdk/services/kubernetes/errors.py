@@ -31,8 +31,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-REQUIRED = "FieldValueRequired"
-"""The reason of a Cause for a field that is missing."""
+REQUIRED, WRONG_TYPE, DUPLICATE = "FieldValueRequired", "FieldValueTypeInvalid", "FieldValueDuplicate"
+"""Reasons of a Cause: a field that is missing, has another type, or repeats an item's key."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,16 @@ class ApplyConflictError(ApiError):
     code, reason = 409, "Conflict"
 
 
+class TypedPatchError(ApiError):
+    """A server-side apply of an object that does not fit its kind's schema, for which a real API server has no reason."""
+
+    reason = ""
+
+    def __init__(self, applied: str, faults: Sequence[str]) -> None:
+        listed = faults[0] if len(faults) == 1 else "".join(["errors:", *(f"\n  {fault}" for fault in faults)])
+        super().__init__(f"failed to create typed patch object ({applied}): {listed}")
+
+
 class ExpiredError(ApiError):
     code, reason = 410, "Expired"
 
@@ -189,6 +199,13 @@ class NotSupportedError(ApiError):
         super().__init__(f"{feature} is not supported by minipdk" + (f": {instead}" if instead else ""))
 
 
+def wrong_type(field: str, kind: str, expected: str) -> Cause:
+    """A cause for a value of the JSON type ``kind`` where another is ``expected``."""
+    where = field or "the object"
+    message = f'Invalid value: "{kind}": {where} in body must be of type {expected}: "{kind}"'
+    return Cause(WRONG_TYPE, message, where)
+
+
 def invalid_value(field: str, value: object, why: str) -> Cause:
     """A cause in Kubernetes' words."""
     return Cause("FieldValueInvalid", f"Invalid value: {_quoted(value)}: {why}", field)
@@ -208,7 +225,7 @@ def forbidden(field: str, why: str) -> Cause:
 
 
 def duplicate(field: str, value: object) -> Cause:
-    return Cause("FieldValueDuplicate", f"Duplicate value: {_quoted(value)}", field)
+    return Cause(DUPLICATE, f"Duplicate value: {_quoted(value)}", field)
 
 
 def not_found(field: str, value: object) -> Cause:
@@ -218,4 +235,4 @@ def not_found(field: str, value: object) -> Cause:
 def _quoted(value: object) -> str:
     import json
 
-    return json.dumps(value)
+    return json.dumps(value, separators=(",", ":")) if isinstance(value, dict) else json.dumps(value)

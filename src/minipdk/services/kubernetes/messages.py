@@ -35,7 +35,7 @@ def failure(error: ApiError) -> Object:
         "metadata": {},
         "status": "Failure",
         "message": error.message,
-        "reason": error.reason,
+        **({"reason": error.reason} if error.reason else {}),
         **({"details": details} if details else {}),
         "code": error.code,
     }

@@ -10,13 +10,14 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from minipdk.common.quantities import is_quantity
-from minipdk.services.kubernetes.errors import Cause, invalid_value, required
+from minipdk.services.kubernetes.errors import Cause, duplicate, invalid_value, required, wrong_type
 from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.services.kubernetes.times import is_time
 
@@ -29,6 +30,10 @@ _GENERIC = re.compile(r"(list|dict)[\[(](?:str, )?(.*)[\])]")
 _ALIASES = {"ResourceQuantity": "quantity", "V1Time": "datetime", "KnativeVolatileTime": "datetime", "KnativeURL": "str"}
 """Models whose JSON is a string."""
 QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+CUSTOM_QUANTITY_RULE = (
+    r"in body should match '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
+    r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$'"
+)
 _QUANTITIES = {"V1ResourceRequirements": ("limits", "requests"), "V1VolumeResourceRequirements": ("limits", "requests")}
 """Fields that the models declare as strings although they are quantities."""
 _NEWER_IN_COMPONENTS = {"autoScaling": "object", "scaleMetricType": "str", "storageUris": "list[object]"}
@@ -47,6 +52,31 @@ _NEWER: dict[str, dict[str, str]] = {
     },
 }
 """Fields that KServe has added between its installed client and 0.21, and their types."""
+INT_OR_STRING = "int-or-string"
+_INT_OR_STRINGS = {
+    "V1HTTPGetAction": ("port",),
+    "V1TCPSocketAction": ("port",),
+    "V1ServicePort": ("targetPort",),
+    "V1RollingUpdateDeployment": ("maxSurge", "maxUnavailable"),
+}
+"""Fields that the models declare as any object although they are whole numbers or text."""
+LIST_KEYS = {
+    **dict.fromkeys(("containers", "initContainers", "env", "volumes", "imagePullSecrets", "resourceClaims"), ("name",)),
+    "claims": ("name",),
+    "ports": ("containerPort", "protocol"),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "hostAliases": ("ip",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+}
+"""The lists of custom kinds whose items have keys (x-kubernetes-list-type: map), by the name of their field.
+
+KServe's CustomResourceDefinitions take them from core/v1's Go types.
+"""
+KEY_DEFAULTS = {"protocol": "TCP"}
+"""The default values of fields that are such keys."""
+VALIDATED = ("spec.", "status.")
+"""The parts of a custom object that its schema validates."""
 LARGEST = 1 << 63
 _SCALARS = {"str": "string", "int": "integer", "bool": "boolean", "float": "number"}
 
@@ -71,15 +101,19 @@ class Model:
 
 @dataclass
 class Faults:
-    """The faults of an object: fields that its kind does not have, and values that are missing or of a wrong type."""
+    """The faults of an object: fields that its kind does not have, and values that are missing or of a wrong type.
 
+    ``custom``: the schema is that of a CustomResourceDefinition, which is stricter.
+    """
+
+    custom: bool = False
     unknown: list[str] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
 
 
 def check(resource: Resource, body: Object) -> tuple[Object, Faults]:
     """``body`` without the fields that its kind does not have, and its faults."""
-    faults = Faults()
+    faults = Faults(custom=resource.custom)
     if not resource.model:
         metadata = _check(Type("V1ObjectMeta"), body.get("metadata"), "metadata", faults)
         return {**body, "metadata": metadata}, faults
@@ -105,7 +139,7 @@ def _check(kind: Type, value: Any, path: str, faults: Faults) -> Any:
         return value
     if kind.name in ("list", "dict"):
         return _check_many(kind, value, path, faults)
-    if kind.name in _SCALARS or kind.name in ("datetime", "quantity"):
+    if kind.name in _SCALARS or kind.name in ("datetime", "quantity", INT_OR_STRING):
         _check_scalar(kind.name, value, path, faults)
         return value
     known = _read_model(kind.name)
@@ -121,8 +155,10 @@ def _check_fields(known: Model, value: Object, path: str, faults: Faults) -> Obj
     kept: Object = {}
     for name, content in value.items():
         inner = f"{path}.{name}" if path else name
-        if content is None:  # clients write an unset field as null
-            continue
+        if content is None:
+            if faults.custom and name in known.fields and inner.startswith(VALIDATED):
+                faults.causes.append(wrong_type(inner, "null", _expected(known.fields[name])))
+            continue  # for a kind that is not custom, an unset field
         if name in known.fields:
             kept[name] = _check(known.fields[name], content, inner, faults)
         else:
@@ -141,6 +177,8 @@ def _check_many(kind: Type, value: Any, path: str, faults: Faults) -> Any:
             return value
         if None in value:
             faults.causes.append(invalid_value(f"{path}[{value.index(None)}]", None, f"{path} must not hold null"))
+        if faults.custom and not path.startswith("status."):
+            faults.causes += _duplicates(value, path)
         return [_check(kind.item, entry, f"{path}[{index}]", faults) for index, entry in enumerate(value)]
     if not isinstance(value, dict):
         faults.causes.append(_wrong_type(path, value, "object"))
@@ -148,24 +186,58 @@ def _check_many(kind: Type, value: Any, path: str, faults: Faults) -> Any:
     return {key: _check(kind.item, entry, f"{path}.{key}", faults) for key, entry in value.items() if entry is not None}
 
 
+def _duplicates(items: list[Any], path: str) -> Iterator[Cause]:
+    """A cause for each item of a list with keys whose keys an earlier item has."""
+    seen: list[Object] = []
+    for index, item in enumerate(items):
+        if keys := identity(path.rpartition(".")[2], item):
+            if keys in seen:
+                yield duplicate(f"{path}[{index}]", keys)
+            seen.append(keys)
+
+
+def identity(field: str, item: Any) -> Object:
+    """The keys of an item of the list ``field`` of a custom kind; empty if it has none."""
+    if not isinstance(item, dict):
+        return {}
+    keys = {name: item.get(name, KEY_DEFAULTS.get(name)) for name in LIST_KEYS.get(field, ())}
+    return {} if None in keys.values() else keys
+
+
+_ACCEPTED: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "quantity": (str, int, float),
+    INT_OR_STRING: (str, int),
+}
+
+
 def _check_scalar(name: str, value: Any, path: str, faults: Faults) -> None:
-    accepted: tuple[type, ...] = {"int": (int,), "float": (int, float), "bool": (bool,), "quantity": (str, int, float)}.get(
-        name, (str,)
-    )
+    accepted, expected = _ACCEPTED.get(name, (str,)), _SCALARS.get(name, "string")
+    if name == INT_OR_STRING or (name == "quantity" and faults.custom):
+        accepted, expected = (str, int), "integer,string"
     if not isinstance(value, accepted) or (isinstance(value, bool) and name != "bool"):
-        faults.causes.append(_wrong_type(path, value, _SCALARS.get(name, "string")))
+        faults.causes.append(_wrong_type(path, value, expected))
     elif name == "int" and isinstance(value, int) and not -LARGEST <= value < LARGEST:
         faults.causes.append(invalid_value(path, value, f"{path} in body must be of type int64"))
     elif name == "datetime" and not is_time(value):
         faults.causes.append(invalid_value(path, value, f"{path} in body must be of type date-time"))
     elif name == "quantity" and not is_quantity(value):
-        faults.causes.append(invalid_value(path, value, QUANTITY_RULE))
+        rule = f"{path} {CUSTOM_QUANTITY_RULE}" if faults.custom else QUANTITY_RULE
+        faults.causes.append(invalid_value(path, value, rule))
+
+
+def _expected(kind: Type) -> str:
+    """The JSON type that a value of ``kind`` has."""
+    if kind.name in ("quantity", INT_OR_STRING):
+        return "integer,string"
+    return {"list": "array", "datetime": "string"}.get(kind.name, _SCALARS.get(kind.name, "object"))
 
 
 def _wrong_type(path: str, value: Any, expected: str) -> Cause:
     kind = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}[type(value)]
-    where = path or "the object"
-    return invalid_value(where, kind, f'{where} in body must be of type {expected}: "{kind}"')
+    return wrong_type(path, kind, expected)
 
 
 @cache
@@ -179,6 +251,7 @@ def _read_model(name: str) -> Model | None:
     tables = {key: ast.literal_eval(table) for key, table in _TABLES.findall(text)}
     names: dict[str, str] = tables["attribute_map"]
     types = tables["openapi_types"] | dict.fromkeys(_QUANTITIES.get(name, ()), "dict(str, quantity)")
+    types |= {key: INT_OR_STRING for key in types if names[key] in _INT_OR_STRINGS.get(name, ())}
     return Model(
         name,
         {names[key]: _parse(kind) for key, kind in types.items()}

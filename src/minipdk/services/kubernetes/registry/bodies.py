@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from minipdk.services.kubernetes.errors import REQUIRED, BadRequestError, Cause, ConflictError, InvalidError
+from minipdk.services.kubernetes.errors import (
+    REQUIRED,
+    WRONG_TYPE,
+    BadRequestError,
+    Cause,
+    ConflictError,
+    InvalidError,
+)
 from minipdk.services.kubernetes.kinds import schemas
 from minipdk.services.kubernetes.model import Object, Resource
 
@@ -102,7 +109,7 @@ def read_object(
     if validation == "Warn":
         warnings.extend(unknown)
     kept, faults.causes = _mutated(resource, kept, faults.causes, applied=named)
-    wrong_types = [cause for cause in faults.causes if cause.reason == "FieldValueInvalid"]
+    wrong_types = [cause for cause in faults.causes if cause.reason in (WRONG_TYPE, "FieldValueInvalid")]
     if wrong_types and not resource.custom:
         raise BadRequestError(f"{handled}: {'; '.join(cause.message for cause in wrong_types)}", causes=wrong_types)
     if faults.causes:
