@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from minipdk.common.documents import read_json
-from minipdk.services.kubernetes.errors import ApplyConflictError, BadRequestError, Cause, invalid_value
+from minipdk.services.kubernetes.errors import ApplyConflictError, Cause, invalid_value
+from minipdk.services.kubernetes.kinds import schemas
+from minipdk.services.kubernetes.kinds.schemas import KEY_DEFAULTS, LIST_KEYS
 from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.services.kubernetes.registry.patches import PRIMITIVE_SETS, merge_key, union
 from minipdk.services.kubernetes.times import now
@@ -66,9 +68,7 @@ class Manager:
     def described(self) -> str:
         """As a conflict names it."""
         named = f'"{self.name}"' + (f' with subresource "{self.subresource}"' if self.subresource else "")
-        if self.operation != "Update":
-            return named
-        return f"{named} using {self.api_version}" + (f" at {self.time}" if self.time else "")
+        return f"{named} using {self.api_version}" if self.operation == "Update" else named
 
 
 def track_update(resource: Resource, old: Object | None, new: Object, name: str, part: str = "") -> Object:
@@ -157,15 +157,13 @@ def merge(resource: Resource, live: Any, applied: Any, field: str = "") -> Any:
         return applied
     if field in PRIMITIVE_SETS:
         return union(live, applied)
-    keys = _merge_keys(resource, field, applied)
+    keys = merge_keys(resource, field, applied)
     if not keys:
         return applied
-    merged, seen = list(live), []
+    merged = list(live)
     for item in applied:
-        if (identity := _identity(item, keys)) in seen:
-            raise BadRequestError(f"failed to create typed patch object: .{field}: duplicate entries for key {identity}")
-        seen.append(identity)
-        index = next((i for i, old in enumerate(merged) if _identity(old, keys) == identity), None)
+        identity = identity_of(item, keys)
+        index = next((i for i, old in enumerate(merged) if identity_of(old, keys) == identity), None)
         if index is None:
             merged.append(item)
         else:
@@ -181,9 +179,9 @@ def _flatten(resource: Resource, value: Any, path: Path, field: str, leaves: dic
             _flatten(resource, inner, (*path, f"f:{name}"), name, leaves, objects=objects)
     elif isinstance(value, list) and value and field in PRIMITIVE_SETS:
         leaves |= {(*path, f"v:{json.dumps(item)}"): item for item in value}
-    elif isinstance(value, list) and value and (keys := _merge_keys(resource, field, value)):
+    elif isinstance(value, list) and value and (keys := merge_keys(resource, field, value)):
         for item in value:
-            step = (*path, "k:" + json.dumps(_identity(item, keys), separators=(",", ":")))
+            step = (*path, "k:" + json.dumps(identity_of(item, keys), separators=(",", ":")))
             leaves[(*step, ITEM)] = None
             _flatten(resource, item, step, "", leaves, objects=objects)
     elif path:
@@ -195,19 +193,19 @@ def _is_whole(resource: Resource, field: str) -> bool:
     return field in ATOMIC and not resource.custom
 
 
-def _merge_keys(resource: Resource, field: str, items: list[Any]) -> tuple[str, ...]:
+def merge_keys(resource: Resource, field: str, items: list[Any]) -> tuple[str, ...]:
     """The fields that identify the list's items; none for a list that is managed as a whole."""
     if resource.custom and field != "ownerReferences":
-        return ()
+        return LIST_KEYS.get(field, ()) if all(schemas.identity(field, item) for item in items) else ()
     key = merge_key(field, items)
     if not key or not all(isinstance(item, dict) and key in item for item in items):
         return ()
     return (key, *SECOND_KEYS.get(field, ()))
 
 
-def _identity(item: Any, keys: Iterable[str]) -> Object:
+def identity_of(item: Any, keys: Iterable[str]) -> Object:
     """The identifying fields of an item; the protocol of a port is TCP by default."""
-    return {key: item.get(key, "TCP" if key == "protocol" else None) for key in keys} if isinstance(item, dict) else {}
+    return {key: item.get(key, KEY_DEFAULTS.get(key)) for key in keys} if isinstance(item, dict) else {}
 
 
 def _is_key(path: Path) -> bool:
@@ -243,7 +241,7 @@ def _step(parent: Any, step: str) -> Any:
     identity = json.loads(rest)
     if kind == "v":
         return identity if identity in parent else None
-    return next((item for item in parent if _identity(item, identity) == identity), None)
+    return next((item for item in parent if identity_of(item, identity) == identity), None)
 
 
 def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApplyConflictError:
@@ -262,8 +260,19 @@ def _conflict(conflicts: list[tuple[Manager, Path]]) -> ApplyConflictError:
 
 
 def _dotted(path: Path) -> str:
-    steps = [f".{step[2:]}" if step.startswith("f:") else f"[{step[2:]}]" for step in path if step != ITEM]
-    return "".join(steps)
+    return "".join(_dotted_step(step) for step in path if step != ITEM)
+
+
+def _dotted_step(step: str) -> str:
+    kind, _, rest = step.partition(":")
+    if kind == "f":
+        return f".{rest}"
+    return f"[{described_keys(json.loads(rest))}]" if kind == "k" else f"[={rest}]"
+
+
+def described_keys(identity: Object) -> str:
+    """An item's keys as messages name it: ``name="A"``."""
+    return ",".join(f"{key}={json.dumps(value)}" for key, value in identity.items())
 
 
 def _without(manager: Manager, paths: set[Path]) -> Manager:
@@ -326,11 +335,16 @@ def with_managers(document: Object, managers: list[Manager]) -> Object:
             "fieldsV1": _tree(manager.paths),
             **({"subresource": manager.subresource} if manager.subresource else {}),
         }
-        for manager in managers
+        for manager in sorted(managers, key=_order)
         if manager.paths
     ]
     metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
     return {**document, "metadata": {**metadata, **({"managedFields": entries} if entries else {})}}
+
+
+def _order(manager: Manager) -> tuple[str, ...]:
+    """The order of entries: those of applies first, then by time, then by name."""
+    return manager.operation, manager.time, manager.name, manager.api_version, manager.subresource
 
 
 def _tree(paths: frozenset[Path]) -> Object:

@@ -42,6 +42,7 @@ from minipdk.services.kubernetes.registry.bodies import (
 from minipdk.services.kubernetes.registry.deletion import DeleteOptions, Deleter, EventExpiry
 from minipdk.services.kubernetes.registry.managed_fields import apply_configuration, equal_except_times, track_update
 from minipdk.services.kubernetes.registry.metadata import no_added_finalizers, validate_metadata
+from minipdk.services.kubernetes.registry.typed_patches import check_typed
 from minipdk.services.kubernetes.registry.volumes import Volumes
 from minipdk.services.kubernetes.store import ObjectStore
 from minipdk.services.kubernetes.times import now
@@ -138,9 +139,10 @@ class Registry:
         """Server-side apply; the object, and whether it was created."""
         target, body = target.stored, stored_form(target.resource, body)
         resource = target.resource
+        check_typed(resource, body)
         applied = read_object(resource, target.namespace, body, options.validation, options.warnings, named=True)
         check_name(applied["metadata"], target.name)
-        if applied["metadata"].get("managedFields"):
+        if applied["metadata"].get("managedFields") is not None:
             raise BadRequestError("metadata.managedFields must be nil")
         if target.part:
             applied = {key: applied[key] for key in ("apiVersion", "kind", target.part) if key in applied}

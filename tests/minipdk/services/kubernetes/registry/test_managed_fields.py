@@ -19,7 +19,8 @@ def test_an_applied_list_that_names_an_item_twice_is_refused(http: Http) -> None
     twice = pod("twice")
     twice["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
     code, status = http.apply(f"{PODS}/twice", twice)
-    assert (code, "duplicate entries for key" in status["message"]) == (400, True)
+    why = '.spec.containers[name="main"].env: duplicate entries for key [name="A"]'
+    assert (code, status["message"]) == (500, f"failed to create typed patch object (models/twice; /v1, Kind=Pod): {why}")
 
 
 def test_applying_the_same_again_changes_nothing(in_process: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
