@@ -14,7 +14,7 @@ from typing import Any
 from jsonpatch import InvalidJsonPatch, JsonPatch, JsonPatchException, JsonPatchTestFailed
 from jsonpointer import JsonPointerException, resolve_pointer
 
-from minipdk.services.kubernetes.errors import BadRequestError, InvalidPatchError
+from minipdk.services.kubernetes.errors import BadRequestError, InvalidPatchError, TooLargeError
 from minipdk.services.kubernetes.model import Object
 from minipdk.services.kubernetes.registry.bodies import check_depth
 
@@ -41,6 +41,7 @@ PRIMITIVE_SETS = {"finalizers"}
 """The lists of scalars that are merged as sets."""
 LARGEST_COPIES = 3 << 20
 """The bytes that all copies of a JSON patch may add, as a real API server limits them: copies of copies double."""
+MOST_OPERATIONS = 10_000
 PATCH_TYPES = ("replace", "merge", "delete")
 LIST_DIRECTIVES: dict[str, tuple[str, type | UnionType]] = {
     "$retainKeys": ("retainKeys", str),
@@ -57,6 +58,9 @@ def json_patch(target: Object, operations: Any) -> Object:
     """
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
         raise BadRequestError("a JSON patch is a list of operations")
+    if len(operations) > MOST_OPERATIONS:
+        why = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(operations)}"
+        raise TooLargeError(why)
     document: Any = copy.deepcopy(target)
     copied = 0
     for operation in operations:

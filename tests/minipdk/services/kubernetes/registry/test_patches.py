@@ -86,6 +86,13 @@ def test_copies_of_copies_are_limited(http: Http, kept: str) -> None:
     assert (code, "exceeding the limit 3145728" in status["message"]) == (422, True)
 
 
+def test_the_operations_of_a_json_patch_are_limited(http: Http, kept: str) -> None:
+    operations = [{"op": "test", "path": "/kind", "value": "ConfigMap"}] * 10_001
+    code, status = http.patch(kept, operations, "json-patch+json")
+    why = "The allowed maximum operations in a JSON patch is 10000, got 10001"
+    assert (code, status["reason"], status["message"]) == (413, "RequestEntityTooLarge", why)
+
+
 def test_kubectl_prints_why_a_json_patch_failed(kubectl: Kubectl, kept: str) -> None:
     patch = '[{"op":"test","path":"/data/a","value":"2"}]'
     said = kubectl("patch", "cm", "kept", "--type=json", "-p", patch, fails=True).stderr
