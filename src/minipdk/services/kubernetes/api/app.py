@@ -103,22 +103,28 @@ class Api:
         self._registry.store.wake()
 
     def _guarded(self, handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        """``handle``, with every failure answered by a Status, which clients understand."""
+        """``handle``, whose answers nothing may cache."""
 
         async def guarded(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except UnknownPathError as error:
-                return PlainTextResponse(f"{error.message}\n", 404)
-            except ApiError as error:
-                return _status(error)
-            except ClientDisconnect:
-                return Response(status_code=499)
-            except Exception as error:
-                log.exception("%s %s", request.method, request.url.path)
-                return _json(failure(ApiError(f"Internal error occurred: {type(error).__name__}: {error}")), 500)
+            response = await self._answered(request, handle)
+            response.headers["Cache-Control"] = "no-cache, private"
+            return response
 
         return guarded
+
+    async def _answered(self, request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
+        """The handler's answer. A failure is answered with a Status, which clients understand."""
+        try:
+            return await handle(request)
+        except UnknownPathError as error:
+            return PlainTextResponse(f"{error.message}\n", 404)
+        except ApiError as error:
+            return _status(error)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:
+            log.exception("%s %s", request.method, request.url.path)
+            return _json(failure(ApiError(f"Internal error occurred: {type(error).__name__}: {error}")), 500)
 
     async def _user(self, connection: HTTPConnection) -> User:
         user = await run_in_threadpool(self._authenticator.user, connection.headers.get("authorization", ""))
@@ -303,4 +309,4 @@ def _status(error: ApiError) -> Response:
 
 
 def _json(answer: Any, code: int = 200) -> Response:
-    return Response(json.dumps(answer, separators=(",", ":")), code, media_type="application/json")
+    return Response(json.dumps(answer, separators=(",", ":")) + "\n", code, media_type="application/json")

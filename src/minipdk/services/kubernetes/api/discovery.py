@@ -214,4 +214,5 @@ async def _health(request: Request) -> Response:
 
 
 def _json(document: Object, media_type: str = "application/json") -> Response:
-    return Response(json.dumps(document, separators=(",", ":")), media_type=media_type, headers={"Vary": "Accept"})
+    content = json.dumps(document, separators=(",", ":")) + "\n"
+    return Response(content, media_type=media_type, headers={"Vary": "Accept"})

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 from tests.minipdk.services.kubernetes.conftest import PODS, Http
+
+from minipdk.common.home import Home
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
 
@@ -13,7 +16,15 @@ REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
 TOKENS = "/api/v1/namespaces/models/serviceaccounts/default/token"
 
 
-@pytest.mark.parametrize("part", ["exec", "attach", "portforward", "proxy", "eviction"])
+@pytest.mark.parametrize(("path", "code"), [("/version", 200), ("/api", 200), (PODS, 200), (f"{PODS}/nobody", 404)])
+def test_an_answer_ends_its_line_and_is_not_cached(cluster: Home, path: str, code: int) -> None:
+    url = f"{cluster.url('kubernetes', 'https')}{path}"
+    answer = requests.get(url, headers={"Authorization": f"Bearer {cluster.token}"}, verify=str(cluster.ca_certificate))
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (code, "no-cache, private")
+    assert answer.text.endswith("}\n")
+
+
+@pytest.mark.parametrize("part", ["ephemeralcontainers", "eviction", "proxy", "resize"])
 def test_subresources_of_a_real_cluster_are_refused_by_name(http: Http, part: str) -> None:
     code, status = http("POST", f"{PODS}/x/{part}")
     assert code == 501
