@@ -56,7 +56,7 @@ def resources(asked: dict[str, Any] | None) -> str | None:
     """The lines below ``ResourceRequests`` and ``ResourceLimits``."""
     if not asked:
         return None
-    lines = [f"  CPU: {asked.get('cpu', 0)}", f"  Memory: {asked.get('memory', '')}"]
+    lines = [f"  CPU: {asked.get('cpu', 0):g}", f"  Memory: {asked.get('memory', '')}"]
     if gpu := asked.get("gpu"):
         lines += ["  GPU:", f"    Type: {gpu.get('type', '')}", f"    Number: {gpu.get('number', 0)}"]
     return "\n" + "\n".join(lines)

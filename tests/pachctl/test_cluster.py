@@ -35,10 +35,13 @@ def test_a_token_is_kept_forgotten_and_asked_for(pachctl: Pachctl) -> None:
 def test_the_root_user_may_do_everything(pachctl: Pachctl) -> None:
     repo = pachctl.repo()
     roles, permissions = pachctl(f"auth check repo {repo}").out.splitlines()
-    assert roles == "Roles: [clusterAdmin]"
+    assert roles == "Roles: [clusterAdmin repoOwner]"
     assert "REPO_WRITE" in permissions
-    assert pachctl("auth get cluster").out == "pach:root: [clusterAdmin]\n"
-    assert pachctl("auth roles-for-permission repo_read").out == "clusterAdmin\n"
+    bound = "allClusterUsers: [projectCreator]\ninternal:auth-server: [clusterAdmin]\npach:root: [clusterAdmin]\n"
+    assert pachctl("auth get cluster").out == bound
+    assert pachctl(f"auth get repo {repo}").out == "pach:root: [repoOwner]\n"
+    with_permission = pachctl("auth roles-for-permission repo_read").out.split()
+    assert with_permission == ["clusterAdmin", "projectOwner", "repoOwner", "repoReader", "repoWriter"]
     assert pachctl.refused("auth roles-for-permission fly") == 'unknown permission "fly"'
     assert pachctl.refused("auth revoke") == "one of --token or --user must be set"
 

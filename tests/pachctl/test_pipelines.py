@@ -95,7 +95,8 @@ def test_dry_run_shows_the_effective_spec_and_makes_nothing(pachctl: Pachctl, co
     assert shown.documents[0]["pipeline"] == {"name": "never", "project": {"name": "default"}}
     plain = pachctl("create pipeline --dry-run", stdin=spec("never", copied, "true", parallelism_spec={"constant": 3}))
     assert plain.out.startswith(
-        "Name: never\nParallelism Spec: constant:3\nDatum Timeout: <nil>\nJob Timeout: <nil>\nInput: {"
+        "Name: never\nParallelism Spec: constant:3\nResourceRequests:\n  CPU: 1\n  Memory: 256Mi\n"
+        "Datum Timeout: <nil>\nJob Timeout: <nil>\nInput: {"
     )
     assert "never" not in pachctl("list pipeline").out
 

@@ -21,7 +21,7 @@ class Defaults:
         """The defaults as they were set. Raises NotFoundError for a missing project."""
         if project:
             self._pfs.inspect_project(project)
-        return self._store.defaults(project) or StoredDefaults("{}")
+        return self._store.defaults(project)
 
     def set(self, json: str, project: str, *, regenerate: bool, reprocess: bool, dry_run: bool) -> list[wire.pps.Pipeline]:
         """Set defaults; with ``regenerate`` pipelines whose effective spec changes are updated. Returns these pipelines."""

@@ -92,8 +92,7 @@ class Pipelines:
         return effective, request
 
     def _defaults(self, project: str) -> parsing.Json:
-        defaults = self._store.defaults(project)
-        return parsing.parse_object(defaults.json, "the defaults") if defaults is not None else {}
+        return parsing.parse_object(self._store.defaults(project).json, "the defaults")
 
     def create(self, user_json: str, *, update: bool, reprocess: bool, dry_run: bool) -> str:
         """Create or update a pipeline from the JSON of a CreatePipelineRequest; returns the effective spec as JSON."""

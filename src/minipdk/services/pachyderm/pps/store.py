@@ -6,6 +6,7 @@ descending row id. Writers hold a PFS transaction, so that a job and its output 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 
@@ -16,6 +17,11 @@ from minipdk.storage import Database
 
 CLUSTER = ""
 """The project that the cluster's defaults are kept under."""
+_REQUESTS = {"cpu": 1, "memory": "256Mi", "disk": "1Gi"}
+NEW_CLUSTER = json.dumps(
+    {"createPipelineRequest": {"resourceRequests": _REQUESTS, "sidecarResourceRequests": _REQUESTS}}, separators=(",", ":")
+)
+"""The defaults of a cluster that nobody has set any for."""
 
 
 class Store:
@@ -180,10 +186,10 @@ class Store:
 
     # Defaults
 
-    def defaults(self, project: str = CLUSTER) -> StoredDefaults | None:
-        """The defaults of a project, or the cluster's; None if they were never set."""
+    def defaults(self, project: str = CLUSTER) -> StoredDefaults:
+        """The defaults of a project, or the cluster's."""
         rows = self._read("SELECT json, created_at, created_by FROM pps_defaults WHERE project = ?", project)
-        return StoredDefaults(*rows[0]) if rows else None
+        return StoredDefaults(*rows[0]) if rows else StoredDefaults("{}" if project else NEW_CLUSTER)
 
     def set_defaults(self, defaults: StoredDefaults, project: str = CLUSTER) -> None:
         self._write(

@@ -80,10 +80,19 @@ def to_request(spec: Json) -> wire.pps.CreatePipelineRequest:
 def to_json(message: wire.Message) -> str:
     """A message as the canonical JSON that pachd answers with. InvalidRequestError for a time that JSON cannot express."""
     try:
-        text: str = json_format.MessageToJson(message, indent=None)
+        value = json_format.MessageToDict(message)
     except (json_format.Error, OverflowError) as error:
         raise InvalidRequestError(f"the request has no JSON form: {error}") from None
-    return text
+    return json.dumps(_with_whole_numbers(value), ensure_ascii=False)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Go writes the number 1.0 as 1."""
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _canonical(value: object, descriptor: Descriptor, path: str) -> Json:
