@@ -210,18 +210,6 @@ def _answer(call: Any, **arguments: Any) -> str:
     return "OK"
 
 
-def write_headers(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
-    _ensure_repo(cluster)
-    arguments = {
-        "x-amz-acl": {"ACL": "public-read"},
-        "x-amz-server-side-encryption": {"ServerSideEncryption": "AES256"},
-        "x-amz-storage-class": {"StorageClass": "GLACIER"},
-        "x-amz-tagging": {"Tagging": "a=b"},
-    }
-    for name in names:
-        yield name, _answer(cluster.s3.put_object, Key="b", Body=b"", **arguments[name])
-
-
 def checksums(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
     _ensure_repo(cluster)
     for name in names:
@@ -258,7 +246,6 @@ CHECKS: dict[str, Check] = {
     "putting files from a URL recursively": recursive_urls,
     "reading or writing a file under a datum's name": datum_names,
     "the subresources *": subresources,
-    "the headers * (other than private), * (other than STANDARD) and * of a write": write_headers,
     "the checksum *": checksums,
     "suspended versioning of a bucket": suspended_versions,
     "deleting a version of an object": deleted_versions,

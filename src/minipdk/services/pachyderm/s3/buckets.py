@@ -5,7 +5,7 @@ Each request that writes makes one commit, or joins the branch's open commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from minipdk.services.pachyderm.errors import AlreadyExistsError, BaseCommitNotFinishedError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import DEFAULT_PROJECT, Commit, CommitInfo, Pfs, Repo, paths
@@ -33,6 +33,10 @@ from minipdk.services.pachyderm.s3.errors import (
 from minipdk.services.pachyderm.s3.model import Bucket, Listing, Written
 
 
+def _nothing(_tree: Tree, _is_open: bool) -> None:
+    """The preparation of changes that need none."""
+
+
 class Buckets:
     """All buckets of the cluster."""
 
@@ -45,7 +49,7 @@ class Buckets:
     # Reading buckets
 
     def parse(self, name: str) -> Bucket:
-        """The bucket with a name, whether it exists or not. Raises NoSuchBucket."""
+        """The bucket with a name, whether it exists or not. Raises InternalError for a name that no bucket can have."""
         return parse(name)
 
     def all(self) -> Iterator[tuple[str, int]]:
@@ -87,9 +91,7 @@ class Buckets:
 
     def object(self, tree: Tree, key: str) -> Entry:
         """Raises NoSuchKey, for a directory too."""
-        entry = None
-        if key and not key.endswith("/"):
-            entry = self._pfs.files.find_file(tree, "/" + key)
+        entry = self._pfs.files.find_file(tree, "/" + without_slash(key))
         if entry is None:
             raise no_such_key(key)
         return entry
@@ -155,8 +157,9 @@ class Buckets:
         path = _check_key(key)
         changes: list[Change] = [Delete(path), Put(path, parts)]
 
-        def prepare(tree: Tree) -> None:
-            self._check_place(tree, path)
+        def prepare(tree: Tree, is_open: bool) -> None:
+            if not is_open:
+                self._check_place(tree, path)
             if condition is not None:
                 condition.check(key, self._pfs.files.find_file(tree, path))
             writer.flush()  # small contents and the object that refers to them are one synced write
@@ -167,20 +170,30 @@ class Buckets:
         assert entry is not None, f"{path} was put and is not there"
         return Written(entry, tree)
 
-    def delete(self, name: str, keys: Sequence[str]) -> None:
-        """Remove objects in one commit. A missing key is no error, nor is a directory."""
-        changes = [Delete("/" + key) for key in keys if key and paths.clean("/" + key) == "/" + key]
+    def delete(self, name: str, keys: Sequence[str]) -> Mapping[str, S3Error]:
+        """Remove objects in one commit: the keys that cannot be, and why. A missing key is no error, nor is a directory."""
+        changes: list[Change] = []
+        failures: dict[str, S3Error] = {}
+        for key in keys:
+            try:
+                changes.append(Delete(_check_key(key)))
+            except S3Error as error:
+                failures[key] = error
         bucket = self.check_writable(name)
         if changes:
-            self._change(bucket, changes, lambda _: None)
+            self._change(bucket, changes)
+        return failures
 
-    def _change(self, bucket: Bucket, changes: Sequence[Change], prepare: Callable[[Tree], None]) -> Tree:
-        """Apply changes to the bucket's open commit, or to a new one on its branch: the commit's tree."""
+    def _change(self, bucket: Bucket, changes: Sequence[Change], prepare: Callable[[Tree, bool], None] = _nothing) -> Tree:
+        """Apply changes to the bucket's open commit, or to a new one on its branch: the commit's tree.
+
+        ``prepare`` takes the tree before the changes, and whether the commit was open already.
+        """
         with self._pfs.transaction():
             head = self._target(bucket)
             commit = self._pfs.start_commit(bucket.branch) if head.finishing else head.commit
             try:
-                prepare(self._pfs.files.tree(commit))
+                prepare(self._pfs.files.tree(commit), not head.finishing)
                 self._pfs.files.modify(commit, changes)
             except BaseCommitNotFinishedError as error:
                 raise S3Error(503, "ServiceUnavailable", f"{error}: try again") from None
@@ -206,7 +219,10 @@ class Buckets:
         return info
 
     def _check_place(self, tree: Tree, path: str) -> None:
-        """Refuse a file below a file, or in a directory's place: the commit would fail."""
+        """Refuse a file below a file, or in a directory's place: this write's own commit would fail.
+
+        In an open commit it is allowed, because what is in the way may be deleted before the commit is finished.
+        """
         if any(self._pfs.files.directory(tree, path + "/")):
             raise invalid_path(path[1:], "it is a directory")
         parent = paths.split(path)[0].rstrip("/")
@@ -269,11 +285,11 @@ class Buckets:
 
 
 def parse(name: str) -> Bucket:
-    """[commit.]branch.repo[.project], whether or not they exist. Raises NoSuchBucket."""
+    """[commit.]branch.repo[.project], whether or not they exist. Raises InternalError, as the vendor does."""
     parts = name.split(".")
     commit_id = parts.pop(0) if is_commit_id(parts[0]) else ""
     if not 1 <= len(parts) <= 3 or not all(parts):
-        raise no_such_bucket(name, "names are [commit.]branch.repo[.project]")
+        raise S3Error(500, "InternalError", f'names are [commit.]branch.repo[.project]: invalid bucket name: "{name}"')
     if len(parts) == 1:
         parts = ["master", *parts]
     branch, repo_name, project = (*parts, DEFAULT_PROJECT)[:3]
@@ -294,12 +310,18 @@ def _new_bucket(name: str) -> Bucket:
     return bucket
 
 
+def without_slash(key: str) -> str:
+    """The key that a key with a slash at its end stands for: clients that make folders put such objects."""
+    return key.removesuffix("/")
+
+
 def _check_key(key: str) -> str:
     """The path of an object to be written. Raises InvalidFilePath."""
+    name = "/" + without_slash(key)
     try:
-        path = paths.clean_for_write("/" + key)
+        path = paths.clean_for_write(name)
     except PachydermError as error:
         raise invalid_path(key, str(error)) from None
-    if path != "/" + key:
+    if path != name:
         raise invalid_path(key, f"PFS would call it {path[1:]}: slashes stand between names only")
     return path

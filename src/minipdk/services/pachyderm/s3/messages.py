@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from urllib.parse import quote
 from xml.etree import ElementTree
 
 from starlette.responses import Response
@@ -21,7 +21,9 @@ from minipdk.services.pachyderm.s3.model import ChosenPart, Listing, StoredPart,
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _OWNER = {"ID": "0" * 32, "DisplayName": "pachyderm"}
 _REGION = "PACHYDERM"
-_MOST = 1000
+_USUAL, _MOST = 1000, 100_000
+"""The number of keys of a page if the client does not choose one, and the greatest that it may choose."""
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MOST_KEYS = 1000
 _CHECKSUM_FIELDS = {f"Checksum{name}": name.lower() for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")}
 
@@ -35,7 +37,7 @@ def _root(name: str) -> ElementTree.Element:
 
 def _add(parent: ElementTree.Element, **children: str) -> None:
     for name, text in children.items():
-        ElementTree.SubElement(parent, name).text = text
+        ElementTree.SubElement(parent, name).text = _NOT_IN_XML.sub("\ufffd", text)
 
 
 def _add_owner(parent: ElementTree.Element, role: str = "Owner") -> None:
@@ -59,11 +61,6 @@ def _moment(nanoseconds: int) -> datetime:
 
 def _iso(nanoseconds: int) -> str:
     return _moment(nanoseconds).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-
-
-def _quoted(key: str) -> str:
-    """A key as encoding-type=url asks for it."""
-    return quote(key, safe="/-_.~*")
 
 
 def whole_number(query: Mapping[str, str], name: str, default: int) -> int:
@@ -113,7 +110,10 @@ def error(failure: S3Error, resource: str, request_id: str) -> Response:
 
 @dataclass(frozen=True)
 class Page:
-    """The parameters of a request for a listing. ``after``: the last key, or common prefix, that the client has seen."""
+    """The parameters of a request for a listing. ``after``: the last key, or common prefix, that the client has seen.
+
+    As at the vendor's, ``encoding-type`` has no effect: every key is printable ASCII.
+    """
 
     bucket: str
     version: int
@@ -123,7 +123,6 @@ class Page:
     limit: int
     token: str
     start_after: str
-    encoded: bool
     owner: bool
 
     @classmethod
@@ -131,25 +130,24 @@ class Page:
         delimiter = query.get("delimiter", "")
         if delimiter not in ("", "/"):
             raise S3Error(400, "InvalidDelimiter", "The delimiter you specified is invalid. It must be '' or '/'.")
-        if query.get("encoding-type", "url") != "url":
-            raise S3Error(400, "InvalidArgument", "encoding-type must be url")
         version = 2 if query.get("list-type") == "2" else 1
         token = query.get("continuation-token", "")
         return cls(
             bucket=bucket,
             version=version,
-            prefix=query.get("prefix", "").removeprefix("/"),
+            prefix=query.get("prefix", ""),
             delimiter=delimiter,
             after=(_decoded(token) or query.get("start-after", "")) if version == 2 else query.get("marker", ""),
-            limit=min(whole_number(query, "max-keys", _MOST), _MOST),
+            limit=min(whole_number(query, "max-keys", _USUAL), _MOST),
             token=token,
             start_after=query.get("start-after", ""),
-            encoded="encoding-type" in query,
             owner=version == 1 or query.get("fetch-owner") == "true",
         )
 
-    def text(self, key: str) -> str:
-        return _quoted(key) if self.encoded else key
+    @property
+    def place(self) -> str:
+        """The prefix that the keys of the page have."""
+        return self.prefix.removeprefix("/")
 
 
 def buckets(names: Iterable[tuple[str, int]], query: Mapping[str, str]) -> Response:
@@ -198,34 +196,32 @@ def versioning_status(document: bytes) -> str:
 
 def listing(page: Page, content: Listing, committed: int) -> Response:
     root = _root("ListBucketResult")
-    _add(root, Name=page.bucket, Prefix=page.text(page.prefix), MaxKeys=str(page.limit))
+    _add(root, Name=page.bucket, Prefix=page.prefix, MaxKeys=str(page.limit))
     _add(root, IsTruncated="true" if content.truncated else "false")
     if page.delimiter:
         _add(root, Delimiter=page.delimiter)
-    if page.encoded:
-        _add(root, EncodingType="url")
     _add_place(root, page, content)
     for entry in content.objects:
         parent = ElementTree.SubElement(root, "Contents")
-        _add(parent, Key=page.text(entry.path[1:]), LastModified=_iso(committed), ETag=etag(entry.hash.hex()))
+        _add(parent, Key=entry.path[1:], LastModified=_iso(committed), ETag=etag(entry.hash.hex()))
         _add(parent, Size=str(entry.size), StorageClass="STANDARD")
         if page.owner:
             _add_owner(parent)
     for prefix in content.prefixes:
-        _add(ElementTree.SubElement(root, "CommonPrefixes"), Prefix=page.text(prefix))
+        _add(ElementTree.SubElement(root, "CommonPrefixes"), Prefix=prefix)
     return _xml(root)
 
 
 def _add_place(root: ElementTree.Element, page: Page, content: Listing) -> None:
     """The beginning of the page, and the marker or token of the next."""
     if page.version == 1:
-        _add(root, Marker=page.text(page.after))
+        _add(root, Marker=page.after)
         if content.truncated:
-            _add(root, NextMarker=page.text(content.last))
+            _add(root, NextMarker=content.last)
         return
     _add(root, KeyCount=str(len(content.objects) + len(content.prefixes)))
     if page.start_after:
-        _add(root, StartAfter=page.text(page.start_after))
+        _add(root, StartAfter=page.start_after)
     if page.token:
         _add(root, ContinuationToken=page.token)
     if content.truncated:
@@ -255,7 +251,6 @@ def object_headers(entry: Entry, tree: Tree) -> dict[str, str]:
     return {
         "ETag": etag(state.digest),
         "Last-Modified": format_datetime(state.modified, usegmt=True),
-        "Content-Type": "binary/octet-stream",
         "Accept-Ranges": "bytes",
         "x-amz-version-id": tree.commit.id,
     }
@@ -284,10 +279,12 @@ def keys_to_delete(document: bytes) -> tuple[list[str], bool]:
     return keys, quiet
 
 
-def deleted(keys: Iterable[str]) -> Response:
+def deleted(keys: Iterable[str], failures: Mapping[str, S3Error]) -> Response:
     root = _root("DeleteResult")
     for key in keys:
         _add(ElementTree.SubElement(root, "Deleted"), Key=key)
+    for key, failure in failures.items():
+        _add(ElementTree.SubElement(root, "Error"), Key=key, Code=failure.code, Message=failure.message)
     return _xml(root)
 
 
@@ -360,19 +357,16 @@ def uploads_page(bucket: str, uploads: Sequence[Upload], query: Mapping[str, str
     """At most ``limit`` of ``uploads``, which has one more if there is another page."""
     page = uploads[:limit]
     root = _root("ListMultipartUploadsResult")
-    text = _quoted if "encoding-type" in query else str
-    _add(root, Bucket=bucket, KeyMarker=text(query.get("key-marker", "")))
+    _add(root, Bucket=bucket, KeyMarker=query.get("key-marker", ""))
     _add(root, UploadIdMarker=query.get("upload-id-marker", ""))
-    _add(root, Prefix=text(query.get("prefix", "")), MaxUploads=str(limit))
+    _add(root, Prefix=query.get("prefix", ""), MaxUploads=str(limit))
     truncated = bool(limit) and len(uploads) > limit
     _add(root, IsTruncated="true" if truncated else "false")
-    if "encoding-type" in query:
-        _add(root, EncodingType="url")
     if truncated:
-        _add(root, NextKeyMarker=text(page[-1].key), NextUploadIdMarker=page[-1].id)
+        _add(root, NextKeyMarker=page[-1].key, NextUploadIdMarker=page[-1].id)
     for upload in page:
         parent = ElementTree.SubElement(root, "Upload")
-        _add(parent, Key=text(upload.key), UploadId=upload.id, StorageClass="STANDARD", Initiated=_iso(upload.created))
+        _add(parent, Key=upload.key, UploadId=upload.id, StorageClass="STANDARD", Initiated=_iso(upload.created))
         _add_owner(parent, "Initiator")
         _add_owner(parent)
     return _xml(root)

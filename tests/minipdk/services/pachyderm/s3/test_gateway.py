@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import threading
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.handlers import validate_bucket_name
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
 from tests.minipdk.services.pachyderm.conftest import head, new_repo, put, put_paths
@@ -100,7 +102,7 @@ class TestBuckets:
         put(client, pfs.Branch(repo=repo, name="staging"), a=b"1")
         assert keys(s3.list_objects_v2(Bucket="staging.data.s3-project")) == ["a"]
 
-    @pytest.mark.parametrize("name", ["missing", "nobranch.{repo}", "a.b.c.d", "{missing}.master.{repo}"])
+    @pytest.mark.parametrize("name", ["missing", "nobranch.{repo}", "{missing}.master.{repo}"])
     def test_invalid_and_missing_buckets(self, s3: BaseClient, shelf: pfs.Commit, name: str) -> None:
         missing = "0" * 12 + "4" + "0" * 19
         name = name.format(repo=shelf.repo.name, missing=missing)
@@ -172,9 +174,43 @@ class TestListing:
         with refused("InvalidDelimiter", 400):
             s3.list_objects_v2(Bucket=shelf.repo.name, Delimiter="-")
 
+    def test_any_number_of_keys_may_be_requested(self, s3: BaseClient, shelf: pfs.Commit) -> None:
+        answer = s3.list_objects_v2(Bucket=shelf.repo.name, MaxKeys=5000)
+        assert (answer["MaxKeys"], keys(answer)) == (5000, KEYS)
+
+    @pytest.mark.parametrize(
+        ("name", "status", "code"),
+        [
+            ("bad_bucket!", 400, "InvalidBucketName"),
+            ("master^.r", 400, "InvalidBucketName"),
+            ("a.b.c.d", 500, "InternalError"),
+        ],
+    )
+    def test_a_name_that_no_bucket_has(self, s3: BaseClient, name: str, status: int, code: str) -> None:
+        """Which of the codes it is, is the vendor's choice. boto3 itself would refuse some names."""
+        s3.meta.events.unregister("before-parameter-build.s3", validate_bucket_name)
+        with refused(code, status):
+            s3.list_objects_v2(Bucket=name)
+
     def test_a_token_that_is_none(self, s3: BaseClient, shelf: pfs.Commit) -> None:
         with refused("InvalidArgument", 400, "continuation token"):
             s3.list_objects_v2(Bucket=shelf.repo.name, ContinuationToken="\x81")
+
+
+TYPES = [
+    ("c.csv", b"a,b\n", "text/csv; charset=utf-8"),
+    ("typed.json", b"{}", "application/json"),
+    ("p.png", b"no image", "image/png"),
+    ("y.yaml", b"a: 1\n", "application/x-yaml"),
+    ("h.html", b"hello", "text/html; charset=utf-8"),
+    ("m.pt", b"PK\3\4 and more", "application/zip"),
+    ("b.bin", b"\0\1\2", "application/octet-stream"),
+    ("q.unknown", b"words", "text/plain; charset=utf-8"),
+    ("noext", b"  <html><body>", "text/html; charset=utf-8"),
+    ("picture", b"\x89PNG\r\n\x1a\n", "image/png"),
+    ("nothing", b"", "text/plain; charset=utf-8"),
+]
+"""Keys and contents of objects, and their types."""
 
 
 class TestObjects:
@@ -200,15 +236,55 @@ class TestObjects:
         assert answer["ContentRange"] == f"bytes {first}-{last}/100"
         assert answer["Body"].read() == data[first : last + 1]
 
-    def test_a_range_beyond_the_end(self, s3: BaseClient, shelf: pfs.Commit) -> None:
-        with refused("InvalidRange", 416):
-            s3.get_object(Bucket=shelf.repo.name, Key="a", Range="bytes=100-")
+    @pytest.mark.parametrize("asked", ["bytes=100-", "bytes=2-1", "bytes=-", "bytes=a-b", "lines=0-1", "nonsense"])
+    def test_a_range_that_is_not_in_the_object(self, s3: BaseClient, shelf: pfs.Commit, asked: str) -> None:
+        """A failure of HTTP, without S3's document, as at the vendor's."""
+        for call in (s3.get_object, s3.head_object):
+            with refused("416", 416):
+                call(Bucket=shelf.repo.name, Key="a", Range=asked)
+
+    @pytest.mark.parametrize("asked", ["bytes=0-", "bytes=0-9", "bytes=5-", "bytes=-3"])
+    def test_any_range_of_an_empty_object_is_the_whole(self, s3: BaseClient, client: Client, asked: str) -> None:
+        repo = new_repo(client)
+        put(client, pfs.Branch(repo=repo, name="master"), empty=b"")
+        answer = s3.get_object(Bucket=repo.name, Key="empty", Range=asked)
+        assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Body"].read()) == (200, b"")
+
+    def test_the_last_zero_bytes_are_an_empty_range(self, s3: BaseClient, shelf: pfs.Commit) -> None:
+        answer = s3.get_object(Bucket=shelf.repo.name, Key="a", Range="bytes=-0")
+        assert (answer["ContentRange"], answer["Body"].read()) == ("bytes 3-2/3", b"")
+
+    def test_several_ranges_are_parts_of_one_answer(self, s3: BaseClient, client: Client) -> None:
+        repo = new_repo(client)
+        put(client, pfs.Branch(repo=repo, name="master"), a=b"0123456789")
+        answer = s3.get_object(Bucket=repo.name, Key="a", Range="bytes=0-1, 3-4")
+        kind, body = answer["ContentType"], answer["Body"].read()
+        assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["ContentLength"]) == (206, len(body))
+        parts = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body).walk()
+        assert [(part["Content-Range"], part["Content-Type"], part.get_payload()) for part in list(parts)[1:]] == [
+            ("bytes 0-1/10", "text/plain; charset=utf-8", "01"),
+            ("bytes 3-4/10", "text/plain; charset=utf-8", "34"),
+        ]
+        larger = s3.get_object(Bucket=repo.name, Key="a", Range="bytes=0-8,1-9")
+        assert (larger["ResponseMetadata"]["HTTPStatusCode"], larger["Body"].read()) == (200, b"0123456789")
+
+    def test_an_objects_type_is_that_of_its_name_or_else_of_its_content(self, s3: BaseClient, client: Client) -> None:
+        bucket = new_repo(client).name
+        s3.create_bucket(Bucket=f"types.{bucket}")
+        for key, content, kind in TYPES:
+            s3.put_object(Bucket=f"types.{bucket}", Key=key, Body=content, ContentType="text/something-else")
+            for call in (s3.get_object, s3.head_object):
+                assert call(Bucket=f"types.{bucket}", Key=key)["ContentType"] == kind, key
 
     def test_a_large_object_in_parallel_ranges(self, s3: BaseClient, client: Client, tmp_path: Path) -> None:
         repo, data = new_repo(client), bytes(range(256)) * 80_000
         put(client, pfs.Branch(repo=repo, name="master"), big=data)
         s3.download_file(repo.name, "big", str(tmp_path / "big"))
         assert (tmp_path / "big").read_bytes() == data
+
+    def test_a_slash_at_the_end_of_a_key_is_left_out(self, s3: BaseClient, shelf: pfs.Commit) -> None:
+        assert s3.get_object(Bucket=shelf.repo.name, Key="a/")["Body"].read() == b"aaa"
+        assert s3.head_object(Bucket=shelf.repo.name, Key="a/")["ContentLength"] == 3
 
     @pytest.mark.parametrize("key", ["nope", "b", "b/", "a/b", "b//1", "../a"])
     def test_missing_objects_and_directories(self, s3: BaseClient, shelf: pfs.Commit, key: str) -> None:
@@ -219,7 +295,7 @@ class TestObjects:
         tag = s3.head_object(Bucket=shelf.repo.name, Key="a")["ETag"]
         with refused("304", 304):
             s3.get_object(Bucket=shelf.repo.name, Key="a", IfNoneMatch=tag)
-        with refused("PreconditionFailed", 412):
+        with refused("412", 412):
             s3.get_object(Bucket=shelf.repo.name, Key="a", IfMatch='"other"')
         assert s3.get_object(Bucket=shelf.repo.name, Key="a", IfMatch=tag)["Body"].read() == b"aaa"
 
@@ -231,7 +307,7 @@ class TestObjects:
             with refused("304", 304):
                 call(**asked, IfModifiedSince=then)
             assert call(**asked, IfModifiedSince=before)["ContentLength"] == 3
-            with refused("PreconditionFailed" if call == s3.get_object else "412", 412):
+            with refused("412", 412):
                 call(**asked, IfUnmodifiedSince=before)
             assert call(**asked, IfUnmodifiedSince=then)["ContentLength"] == 3
             assert call(**asked, IfMatch=head["ETag"], IfUnmodifiedSince=before)["ContentLength"] == 3
@@ -299,9 +375,6 @@ class TestWhatIsNotSupported:
             ("get_bucket_tagging", {}),
             ("put_object_tagging", {"Key": "a", "Tagging": {"TagSet": []}}),
             ("put_bucket_policy", {"Policy": "{}"}),
-            ("put_object", {"Key": "a", "Body": b"1", "ACL": "public-read"}),
-            ("put_object", {"Key": "a", "Body": b"1", "StorageClass": "GLACIER"}),
-            ("put_object", {"Key": "a", "Body": b"1", "ServerSideEncryption": "AES256"}),
             ("put_object", {"Key": "a", "Body": b"1", "IfNoneMatch": '"tag"'}),
             ("put_object", {"Key": "a", "Body": b"1", "ChecksumCRC64NVME": "AAAAAAAAAAA="}),
             ("delete_object", {"Key": "a", "VersionId": "1"}),

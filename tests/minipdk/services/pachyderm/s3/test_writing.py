@@ -116,13 +116,68 @@ class TestPut:
 
     @pytest.mark.parametrize(
         "key",
-        ["a*", "b[1]", "q?", "p{1}", "x^y", "at@home", "a//b", "/a", "../a", "a/./b", "a/", "größe", "tab\there", "a(1)"],
+        ["a*", "b[1]", "q?", "p{1}", "x^y", "at@home", "a//b", "/a", "../a", "a/./b", "a///", "größe", "tab\there", "a(1)"],
     )
     def test_a_name_that_pfs_refuses(self, s3: BaseClient, client: Client, bucket: str, key: str) -> None:
         before = commits(client, bucket)
         with refused("InvalidFilePath", 400, repr(key)):
             s3.put_object(Bucket=bucket, Key=key, Body=b"1")
         assert commits(client, bucket) == before
+
+    def test_a_slash_at_the_end_of_a_key_is_left_out(self, s3: BaseClient, bucket: str) -> None:
+        """Tools that make folders put such objects."""
+        s3.put_object(Bucket=bucket, Key="folder/", Body=b"1")
+        s3.copy_object(Bucket=bucket, Key="copy/", CopySource={"Bucket": bucket, "Key": "folder/"})
+        upload = s3.create_multipart_upload(Bucket=bucket, Key="large/")["UploadId"]
+        part = s3.upload_part(Bucket=bucket, Key="large/", UploadId=upload, PartNumber=1, Body=b"2")
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        s3.complete_multipart_upload(Bucket=bucket, Key="large/", UploadId=upload, MultipartUpload=parts)
+        assert keys(s3.list_objects_v2(Bucket=bucket)) == ["copy", "folder", "large"]
+        s3.delete_object(Bucket=bucket, Key="folder/")
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "copy/"}]})
+        assert keys(s3.list_objects_v2(Bucket=bucket)) == ["large"]
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"ACL": "public-read"},
+            {"GrantRead": "id=someone"},
+            {"StorageClass": "GLACIER"},
+            {"ServerSideEncryption": "AES256"},
+            {"Tagging": "a=b"},
+            {"Metadata": {"a": "b"}},
+        ],
+        ids=lambda options: next(iter(options)),
+    )
+    def test_what_everyday_scripts_send_along_has_no_effect(
+        self, s3: BaseClient, bucket: str, options: dict[str, Any]
+    ) -> None:
+        """As at the vendor's."""
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1", **options)
+        assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"1"
+
+    def test_no_key_stands_for_others(self, s3: BaseClient, bucket: str) -> None:
+        for key in "abc":
+            s3.put_object(Bucket=bucket, Key=key, Body=b"1")
+        with refused("InvalidFilePath", 400):
+            s3.delete_object(Bucket=bucket, Key="*")
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "?"}, {"Key": "a"}]})
+        assert [failure["Code"] for failure in answer["Errors"]] == ["InvalidFilePath"]
+        assert keys(s3.list_objects_v2(Bucket=bucket)) == ["b", "c"]
+
+    def test_names_collide_only_once_an_open_commit_is_finished(self, s3: BaseClient, client: Client, bucket: str) -> None:
+        branch = branch_of(bucket)
+        commit = client.pfs.start_commit(branch=branch)
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+        s3.put_object(Bucket=bucket, Key="a/b", Body=b"2")
+        assert s3.get_object(Bucket=bucket, Key="a/b")["Body"].read() == b"2"
+        s3.delete_object(Bucket=bucket, Key="a")
+        client.pfs.finish_commit(commit=commit)
+        assert client.pfs.inspect_commit(commit=commit).error == ""
+        commit = client.pfs.start_commit(branch=branch)
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+        client.pfs.finish_commit(commit=commit)
+        assert client.pfs.inspect_commit(commit=commit).error == "file / directory path collision (/a/b)"
 
     def test_a_file_is_no_directory(self, s3: BaseClient, bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key="a/b", Body=b"1")

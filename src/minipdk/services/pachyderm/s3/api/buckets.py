@@ -35,7 +35,7 @@ class BucketCalls:
         allow(call.query, *_LIST_PARAMETERS)
         page = messages.Page.parse(call.bucket, call.query)
         tree = self._buckets.open(call.bucket)
-        listing = self._buckets.page(tree, page.prefix, page.delimiter, page.after, page.limit)
+        listing = self._buckets.page(tree, page.place, page.delimiter, page.after, page.limit)
         return messages.listing(page, listing, tree.committed)
 
     def location(self, call: Call) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from starlette.responses import Response
@@ -11,10 +12,12 @@ from minipdk.services.pachyderm.s3.api.objects import ObjectCalls
 from minipdk.services.pachyderm.s3.api.requests import Call, check_write_headers
 from minipdk.services.pachyderm.s3.api.uploads import UploadCalls
 from minipdk.services.pachyderm.s3.buckets import Buckets
-from minipdk.services.pachyderm.s3.errors import not_implemented
+from minipdk.services.pachyderm.s3.errors import S3Error, not_implemented
 from minipdk.services.pachyderm.s3.uploads import Uploads
 
 Handler = Callable[[Call], Response]
+
+_BUCKET_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,255}")
 
 
 class Dispatcher:
@@ -49,6 +52,8 @@ class Dispatcher:
             if method != "GET":
                 raise not_implemented(f"{method} /")
             return self._buckets.list_buckets(call)
+        if not _BUCKET_NAME.fullmatch(call.bucket):
+            raise S3Error(400, "InvalidBucketName", f"{call.bucket!r}: The specified bucket is not valid.")
         if method not in ("GET", "HEAD"):
             check_write_headers(call.request)
         handler = (self._object_calls if call.key else self._bucket_calls).get((method, call.subresource))

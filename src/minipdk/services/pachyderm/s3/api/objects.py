@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from minipdk.services.pachyderm.pfs.model import Entry
-from minipdk.services.pachyderm.s3 import messages
+from minipdk.services.pachyderm.s3 import content_types, messages, ranges
 from minipdk.services.pachyderm.s3.api.requests import Call, allow, copy_source
-from minipdk.services.pachyderm.s3.buckets import Buckets
+from minipdk.services.pachyderm.s3.buckets import Buckets, without_slash
 from minipdk.services.pachyderm.s3.conditions import write_condition
 from minipdk.services.pachyderm.s3.errors import S3Error
+from minipdk.services.pachyderm.s3.ranges import Range, UnsatisfiableRangeError
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _OVERRIDES = {
     f"response-{name.lower()}": name
     for name in (
@@ -33,26 +34,62 @@ class ObjectCalls:
         allow(call.query, "versionId", *_OVERRIDES)
         tree = self._buckets.open(call.bucket, call.query.get("versionId", ""))
         entry = self._buckets.object(tree, call.key)
-        headers = messages.object_headers(entry, tree)
+        headers = messages.object_headers(entry, tree) | {"Content-Type": self._type(entry)}
         state = messages.object_state(entry, tree)
         if state.is_other(call.request.headers):
-            raise S3Error(412, "PreconditionFailed", f"the object's ETag is {state.digest}: it is not the one asked for")
+            return _plain(412, f"the object's ETag is {state.digest}: it is not the one asked for")
         if state.is_known(call.request.headers):
             return Response(status_code=304, headers=headers)
         headers |= _overrides(call)
         requested = call.header("range") if state.takes_range(call.request.headers) else ""
-        return self._content(call.request, entry, headers, requested)
+        try:
+            wanted = ranges.parse(requested, entry.size)
+        except UnsatisfiableRangeError as error:
+            return _plain(416, str(error), {"Content-Range": f"bytes */{entry.size}"})
+        return self._content(call.request, entry, headers, wanted)
 
-    def _content(self, request: Request, entry: Entry, headers: dict[str, str], requested: str) -> Response:
-        first, size = _range(requested, entry.size)
-        status = 200
-        if _RANGE.fullmatch(requested):
-            status = 206
-            headers["Content-Range"] = f"bytes {first}-{first + size - 1}/{entry.size}"
-        headers["Content-Length"] = str(size)
+    def _type(self, entry: Entry) -> str:
+        if kind := content_types.by_name(entry.path):
+            return kind
+        start = b"".join(self._buckets.read(entry, 0, min(entry.size, content_types.SNIFFED)))
+        return content_types.by_content(start)
+
+    def _content(self, request: Request, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]) -> Response:
+        """The whole object, or some ranges of it: several are parts of one answer."""
+        if len(wanted) > 1:
+            return self._several(request, entry, headers, wanted)
+        chosen = wanted[0] if wanted else Range(0, entry.size)
+        if wanted:
+            headers["Content-Range"] = chosen.header(entry.size)
+        headers["Content-Length"] = str(chosen.size)
+        status = 206 if wanted else 200
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
-        return StreamingResponse(self._buckets.read(entry, first, size), status_code=status, headers=headers)
+        content = self._buckets.read(entry, chosen.first, chosen.size)
+        return StreamingResponse(content, status_code=status, headers=headers)
+
+    def _several(self, request: Request, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]) -> Response:
+        boundary = secrets.token_hex(30)
+        heads = [
+            f"--{boundary}\r\nContent-Range: {part.header(entry.size)}\r\nContent-Type: {headers['Content-Type']}\r\n\r\n"
+            for part in wanted
+        ]
+        end = f"--{boundary}--\r\n"
+        headers["Content-Length"] = str(
+            sum(len(head) + part.size + 2 for head, part in zip(heads, wanted, strict=True)) + len(end)
+        )
+        headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+        if request.method == "HEAD":
+            return Response(status_code=206, headers=headers)
+
+        def body() -> Iterator[bytes]:
+            for head, part in zip(heads, wanted, strict=True):
+                yield head.encode()
+                yield from self._buckets.read(entry, part.first, part.size)
+                yield b"\r\n"
+            yield end.encode()
+
+        return StreamingResponse(body(), status_code=206, headers=headers)
 
     def put(self, call: Call) -> Response:
         allow(call.query)
@@ -71,8 +108,9 @@ class ObjectCalls:
         if directive not in ("COPY", "REPLACE"):
             raise S3Error(400, "InvalidArgument", f"x-amz-metadata-directive is {directive!r}: it must be COPY or REPLACE")
         bucket, key, version = copy_source(call.header("x-amz-copy-source"))
-        same = (self._buckets.parse(bucket).full_name, key) == (self._buckets.parse(call.bucket).full_name, call.key)
-        if same and not version and directive == "COPY":
+        names = ((bucket, key), (call.bucket, call.key))
+        source, target = ((self._buckets.parse(name).full_name, without_slash(which)) for name, which in names)
+        if source == target and not version and directive == "COPY":
             raise S3Error(
                 400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself"
             )
@@ -85,14 +123,15 @@ class ObjectCalls:
 
     def delete(self, call: Call) -> Response:
         allow(call.query)  # a version is a commit, and those never change
-        self._buckets.delete(call.bucket, [call.key])
+        if failures := self._buckets.delete(call.bucket, [call.key]):
+            raise failures[call.key]
         return Response(status_code=204)
 
     def delete_many(self, call: Call) -> Response:
         allow(call.query, "delete")
         keys, quiet = messages.keys_to_delete(call.payload().document())
-        self._buckets.delete(call.bucket, keys)
-        return messages.deleted(() if quiet else keys)
+        failures = self._buckets.delete(call.bucket, keys)
+        return messages.deleted(() if quiet else [key for key in keys if key not in failures], failures)
 
 
 def _overrides(call: Call) -> dict[str, str]:
@@ -104,15 +143,6 @@ def _overrides(call: Call) -> dict[str, str]:
     return chosen
 
 
-def _range(header: str, size: int) -> tuple[int, int]:
-    """(first byte, number of bytes) of a Range header; everything if it has a form that S3 ignores."""
-    match = _RANGE.fullmatch(header)
-    if match is None or not (match[1] or match[2]):
-        return 0, size
-    if not match[1]:
-        first, last = max(0, size - int(match[2])), size - 1
-    else:
-        first, last = int(match[1]), min(int(match[2]), size - 1) if match[2] else size - 1
-    if first > last:
-        raise S3Error(416, "InvalidRange", f"the object has {size} bytes, so {header} is not in it")
-    return first, last - first + 1
+def _plain(status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A failure of HTTP, not of S3: as at the vendor's, without S3's document."""
+    return Response(f"{why}\n", status, headers, media_type="text/plain")

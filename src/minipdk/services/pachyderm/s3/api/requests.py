@@ -13,8 +13,8 @@ from minipdk.services.pachyderm.s3.errors import S3Error, not_implemented
 from minipdk.services.pachyderm.s3.payload import Body, Payload
 from minipdk.services.pachyderm.s3.signatures import Seed
 
-# Headers of a write that say nothing about the object, or that are honoured. Metadata, x-amz-meta-*, is accepted and not
-# kept, as at the vendor's: PFS has no place for it, and some clients always send it.
+# Headers of a write that say nothing about the object, or that are honoured. Metadata, x-amz-meta-*, and _WITHOUT_EFFECT are
+# accepted and not kept, as at the vendor's: PFS has no place for them, and some clients always send them.
 _KNOWN = frozenset(
     {
         "x-amz-content-sha256", "x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-if-modified-since",
@@ -24,9 +24,9 @@ _KNOWN = frozenset(
     }
 )  # fmt: skip
 _OF_SIGNATURE = frozenset({"x-amz-algorithm", "x-amz-credential", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders"})
-_KNOWN_PREFIXES = ("x-amz-meta-", "x-amz-sdk-", checksums.PREFIX)
+_WITHOUT_EFFECT = ("x-amz-acl", "x-amz-grant-", "x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-tagging")
+_KNOWN_PREFIXES = ("x-amz-meta-", "x-amz-sdk-", checksums.PREFIX, *_WITHOUT_EFFECT)
 _IGNORED = frozenset({"x-id", "content-type", "content-md5", *signatures_v2.PARAMETERS})
-_ONLY = {"x-amz-acl": "private", "x-amz-storage-class": "STANDARD", "x-amz-tagging-directive": "COPY"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def check_write_headers(request: Request) -> None:
     parameters = {name.lower(): value for name, value in request.query_params.items()}
     for name, value in {**{name: parameters[name] for name in parameters.keys() - _OF_SIGNATURE}, **request.headers}.items():
         known = not name.startswith("x-amz-") or name in _KNOWN or name.startswith(_KNOWN_PREFIXES)
-        if not known and _ONLY.get(name) != value:
+        if not known:
             raise not_implemented(f"{name}: {value}")
 
 
