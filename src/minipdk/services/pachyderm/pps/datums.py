@@ -28,7 +28,8 @@ Files = tuple[DatumInput, ...]
 class Globber:
     """Enumerates the files of PfsInput messages, at the commits that an output commit was made from.
 
-    Without an output commit inputs are read at the heads of their branches.
+    Without an output commit inputs are read at the commits that they name, or else at the heads of their branches. An input
+    without a glob is one datum, the whole commit.
     """
 
     def __init__(self, pfs: Pfs, output: Commit | None = None) -> None:
@@ -38,10 +39,14 @@ class Globber:
         )
 
     def __call__(self, pfs_input: wire.pps.PfsInput) -> Iterator[DatumInput]:
-        commit = self.commit(inputs.branch_of(pfs_input))
+        branch = inputs.branch_of(pfs_input)
+        if pfs_input.commit and self._provenance is None:
+            commit = self._pfs.inspect_commit(branch.repo.commit(pfs_input.commit)).commit
+        else:
+            commit = self.commit(branch)
         captures = pfs_input.join_on or pfs_input.group_by
         matches = self._pfs.files.glob_captures if captures else self._without_captures
-        for info, groups in matches(commit, pfs_input.glob):
+        for info, groups in matches(commit, pfs_input.glob or "/"):
             yield DatumInput(
                 name=pfs_input.name,
                 branch=pfs_input.branch,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
 from minipdk.services.pachyderm.pagination import first
 from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT
 from minipdk.services.pachyderm.pps import messages
@@ -82,10 +82,14 @@ class DatumCalls(Calls):
         return self._pps.store.datum_infos(key)
 
     def _datums_of_input(self, node: wire.pps.Input, verb: str = "list") -> Iterable[wire.pps.DatumInfo]:
+        """The datums of an input alone, which need not be one that a pipeline may have: a name may be used twice."""
         inputs.set_defaults(node, pipeline="", project=DEFAULT_PROJECT, now=lambda timestamp: timestamp.GetCurrentTime())
         if any(leaf.HasField("cron") for leaf in inputs.leaves(node)):
             raise PachydermError(
                 f"can't {verb} datums with a cron input, there will be no datums until the pipeline is created"
             )
-        inputs.validate(node)
-        return map(messages.datum_info, enumerate_datums(node, Globber(self._pps.pfs)))
+        inputs.validate_kinds(node)
+        try:
+            return map(messages.datum_info, list(enumerate_datums(node, Globber(self._pps.pfs))))
+        except NotFoundError as error:
+            raise PachydermError(str(error)) from None  # pachd's code for a missing repo here

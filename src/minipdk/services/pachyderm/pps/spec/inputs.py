@@ -128,19 +128,25 @@ def clean_path(path: str) -> str:
 def validate(node: wire.pps.Input) -> None:
     """Refuse an input that pachd would refuse or that minipdk does not support. Defaults have been set."""
     _validate_names(node, set())
+    validate_kinds(node)
     for inner in visit(node):
-        match kinds(inner):
-            case []:
-                raise PachydermError("no input set")
-            case ["pfs"]:
+        match kinds(inner)[0]:
+            case "pfs":
                 _validate_pfs(inner.pfs)
-            case ["cron"]:
+            case "cron":
                 _validate_cron(inner.cron)
-            case [kind]:
+            case kind:
                 if kind != "cross" and has_s3(inner):
                     raise PachydermError(f"S3 inputs in {kind} expressions are not supported")
-            case several:
-                raise PachydermError(f"multiple input types set: {', '.join(several)}")
+
+
+def validate_kinds(node: wire.pps.Input) -> None:
+    """Refuse an input, or a member of one, that is not of exactly one kind."""
+    for inner in visit(node):
+        if not (present := kinds(inner)):
+            raise PachydermError("no input set")
+        if len(present) > 1:
+            raise PachydermError(f"multiple input types set: {', '.join(present)}")
 
 
 def _validate_pfs(pfs: wire.pps.PfsInput) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import grpc
 import pytest
-from pachyderm_sdk.api import pps
+from pachyderm_sdk.api import pfs, pps
 from tests.minipdk.services.pachyderm.pipelines import Workbench
 
 SHOW = """
@@ -47,6 +48,25 @@ def shown(bench: Workbench, node: pps.Input) -> list[list[str]]:
 
 def files_of(info: pps.DatumInfo) -> list[tuple[str, str]]:
     return [(file.file.commit.repo.name, file.file.path) for file in info.data]
+
+
+def test_datums_of_an_input_alone_need_no_glob_and_no_separate_names(bench: Workbench, readings: str) -> None:
+    """As JupyterLab's extension asks for them: no pipeline could have this input."""
+
+    def datums(node: pps.Input) -> list[list[tuple[str, str]]]:
+        return sorted(files_of(info) for info in bench.client.pps.list_datum(input=node))
+
+    assert datums(pfs_input(readings)) == [[(readings, "/")]]
+    assert len(datums(pfs_input(readings, glob="/a*", name="out"))) == 2
+    twice = [pfs_input(readings, glob="/a*"), pfs_input(readings, glob="/a*")]
+    assert len(datums(pps.Input(cross=twice))) == 4
+    repo = bench.repo(a="1")
+    first = bench.client.pfs.inspect_branch(branch=pfs.Branch.from_uri(f"{repo}@master")).head.id
+    bench.commit(repo, {"b": "2"})
+    assert len(datums(pfs_input(repo, glob="/*", commit=first))) == 1
+    with pytest.raises(grpc.RpcError, match="repo default/nope not found") as refused:
+        datums(pfs_input("nope", glob="/*"))
+    assert refused.value.code() == grpc.StatusCode.UNKNOWN
 
 
 def test_a_join_pairs_files_by_the_captures_of_their_globs(bench: Workbench, readings: str, places: str) -> None:
