@@ -2,6 +2,7 @@
 
 PachydermError                       UNKNOWN: pachd's code for errors without a code
 |- InvalidRequestError               INVALID_ARGUMENT  "validate request: ..."
+|- CycleError                        INTERNAL          "cycle detected because ...": provenance must have none
 |- NotFoundError                     NOT_FOUND         project, repo, branch, commit, commit set, file, pipeline, job, secret
 |- AlreadyExistsError                ALREADY_EXISTS    project, repo, branch, commit, pipeline
 |- FailedPreconditionError           FAILED_PRECONDITION
@@ -33,6 +34,12 @@ class InvalidRequestError(PachydermError):
     """The request breaks a rule that can be checked without looking at any state."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class CycleError(PachydermError):
+    """A branch would depend on itself."""
+
+    code = grpc.StatusCode.INTERNAL
 
 
 class NotFoundError(PachydermError):

@@ -13,7 +13,7 @@ from typing import NoReturn
 from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.callers import ROOT_USER
 from minipdk.services.pachyderm.errors import AuthActivatedError, AuthNotActivatedError, NotFoundError, PachydermError
-from minipdk.services.pachyderm.pfs.api.base import require
+from minipdk.services.pachyderm.required_fields import require
 from minipdk.services.pachyderm.roles import ROLES, Access, Role
 
 

@@ -14,6 +14,7 @@ from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.pfs.api import PfsServicer
 from minipdk.services.pachyderm.pps.api.servicer import PpsServicer
+from minipdk.services.pachyderm.required_fields import require
 from minipdk.services.pachyderm.transactions import Call, ClientTransactions
 
 METADATA_KEY = "pach-transaction"
@@ -72,6 +73,7 @@ class TransactionServicer:
     def finish_transaction(
         self, request: wire.transaction.FinishTransactionRequest, _context: object
     ) -> wire.transaction.TransactionInfo:
+        require(request, "transaction")
         return self._transactions.finish(request.transaction.id)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
-from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.errors import CycleError, PachydermError
 from minipdk.services.pachyderm.pfs import commit_references, commits, store, triggers
 from minipdk.services.pachyderm.pfs.model import (
     SPEC,
@@ -183,11 +183,11 @@ def _validate(
 
 
 def _set_upstream(connection: sqlite3.Connection, branch_id: int, upstream: list[int]) -> None:
-    """Replace a branch's provenance. Raises PachydermError for a cycle."""
+    """Replace a branch's provenance. Raises CycleError."""
     above = {branch for start in upstream for branch in store.branches.upstream(connection, start)} | set(upstream)
     if branch_id in above:
         first, last = (store.branches.by_id(connection, branch).branch for branch in (upstream[0], branch_id))
-        raise PachydermError(f"cycle detected because {first} is already in the subvenance of {last}")
+        raise CycleError(f"cycle detected because {first} is already in the subvenance of {last}")
     store.branches.replace_upstream(connection, branch_id, upstream)
 
 

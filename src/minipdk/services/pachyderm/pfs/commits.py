@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 
-from minipdk.services.pachyderm.errors import BaseCommitNotFinishedError, NotFoundError, PachydermError
+from minipdk.services.pachyderm.errors import AlreadyExistsError, BaseCommitNotFinishedError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pfs import commit_references, store, trees
 from minipdk.services.pachyderm.pfs.model import (
     Branch,
@@ -276,7 +276,7 @@ def insert(
         finished=txn.now if finished else 0,
     )
     if row_id is None:
-        raise PachydermError(
+        raise AlreadyExistsError(
             f"inconsistent dependencies: cannot create commit from {branch.repo.commit(txn.id)}; "
             f"repo ({branch.repo.name}) already has a commit in this transaction"
         )

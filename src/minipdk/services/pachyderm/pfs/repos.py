@@ -74,7 +74,9 @@ class Repos:
         with self._state.transactions.begin() as txn:
             connection = self._state.connection
             if store.projects.find(connection, repo.project) is None:
-                raise NotFoundError(f'cannot find project "{repo.project}": project "{repo.project}" not found')
+                raise NotFoundError(
+                    f'cannot find project "{repo.project}": get project by name: project "{repo.project}" not found'
+                )
             row = store.repos.find(connection, repo)
             if row is None:
                 base = Repo(repo.project, repo.name)

@@ -82,8 +82,14 @@ class Pipelines:
         try:
             user = parsing.canonical(parsing.parse_object(user_json, "the pipeline spec"))
             project = str((user.get("pipeline") or {}).get("project", {}).get("name", "") or DEFAULT_PROJECT)
+            self._pfs.inspect_project(project)
             effective = parsing.effective(self._defaults(CLUSTER), self._defaults(project), user)
             request = parsing.to_request(effective)
+        except NotFoundError as error:
+            raise InvalidRequestError(
+                f"could not make effective spec: could not get defaults for project {project}: "
+                f'error getting project "{project}": get project by name: {error}'
+            ) from None
         except InvalidRequestError as error:
             raise InvalidRequestError(f"could not make effective spec: {error}") from None
         if not request.HasField("pipeline"):

@@ -76,7 +76,7 @@ class TestQueueing:
             ):
                 inside.pfs.create_repo(repo=repo)
             commit = inside.pfs.start_commit(branch=pfs.Branch(repo=repo, name="master"))
-            with refused("error running request 2 of 2: inconsistent dependencies"):
+            with refused("error running request 2 of 2: inconsistent dependencies", grpc.StatusCode.ALREADY_EXISTS):
                 inside.pfs.start_commit(branch=pfs.Branch(repo=repo, name="other"))
             queued = other.transaction.inspect_transaction(transaction=transaction)
             assert [response.commit for response in queued.responses] == [commit]
@@ -85,7 +85,7 @@ class TestQueueing:
         repo = new_repo(other)
         with inside.transaction.transaction():
             inside.pfs.finish_commit(commit=inside.pfs.start_commit(branch=pfs.Branch(repo=repo, name="master")))
-            with refused(f"repo ({repo.name}) already has a commit in this transaction"):
+            with refused(f"repo ({repo.name}) already has a commit in this transaction", grpc.StatusCode.ALREADY_EXISTS):
                 inside.pfs.start_commit(branch=pfs.Branch(repo=repo, name="master"))
 
     def test_an_error_in_the_callers_code_forgets_the_transaction(

@@ -111,7 +111,7 @@ class TestCreating:
 
     def test_a_circle_is_refused(self, client: Client, master: pfs.Branch) -> None:
         derived = new_branch(client, master)
-        with refused("cycle detected"):
+        with refused("cycle detected", grpc.StatusCode.INTERNAL):
             client.pfs.create_branch(branch=master, provenance=[derived])
 
     def test_two_branches_of_one_repo_cannot_meet(self, client: Client, master: pfs.Branch) -> None:

@@ -72,9 +72,41 @@ def test_a_repo_that_is_not_there_is_refused_by_name(bench: Workbench) -> None:
     assert "default/nowhere" in words
 
 
-def test_an_unsupported_field_is_refused_by_name(bench: Workbench) -> None:
-    code, words = refusal(bench, spec("p", bench.repo(), egress={"url": "s3://bucket"}))
+@pytest.mark.parametrize("field", ["url", "URL"])
+def test_an_unsupported_field_is_refused_by_name(bench: Workbench, field: str) -> None:
+    """The vendor's definition calls it URL."""
+    code, words = refusal(bench, spec("p", bench.repo(), egress={field: "s3://bucket"}))
     assert (code, words) == (grpc.StatusCode.UNIMPLEMENTED, "egress is not supported by minipdk")
+
+
+def test_a_missing_project_is_refused_by_name(bench: Workbench) -> None:
+    written = spec("p", bench.repo()) | {"pipeline": {"name": "p", "project": {"name": "nope"}}}
+    code, words = refusal(bench, written)
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert words.startswith("could not make effective spec: could not get defaults for project nope")
+    assert words.endswith('project "nope" not found')
+
+
+def test_refusals_that_need_no_state_have_the_code_for_them(bench: Workbench) -> None:
+    client = bench.client
+    calls = {
+        "InspectPipelineRequest.Pipeline": client.pps.inspect_pipeline,
+        "DeletePipelineRequest.Pipeline": client.pps.delete_pipeline,
+        "FinishTransactionRequest.Transaction": client.transaction.finish_transaction,
+    }
+    for field, call in calls.items():
+        with pytest.raises(grpc.RpcError) as refused:
+            call()
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert refused.value.details() == f"validate request: invalid {field}: value is required"
+    for fields in ({"reprocess_spec": "sometimes"}, {"service": {"internal_port": 1, "type": "Odd"}}):
+        assert refusal(bench, spec("p", bench.repo(), **fields))[0] == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_an_image_that_is_null_is_the_default_one(bench: Workbench) -> None:
+    written = spec("p", bench.repo()) | {"transform": {"image": None, "cmd": ["true"]}}
+    effective = json.loads(create(bench, written, dry_run=True).effective_create_pipeline_request_json)
+    assert effective["transform"] == {"image": "ubuntu:20.04", "cmd": ["true"]}
 
 
 def test_a_name_can_be_taken_once(bench: Workbench) -> None:

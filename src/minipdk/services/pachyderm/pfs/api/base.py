@@ -1,11 +1,10 @@
-"""The base of the servicer's parts, and the check for required fields."""
+"""The base of the servicer's parts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.errors import InvalidRequestError
 from minipdk.services.pachyderm.pfs.facade import Pfs
 from minipdk.services.pachyderm.pfs.model import ProjectInfo, RepoInfo
 
@@ -26,12 +25,3 @@ class Calls:
         self._pfs = pfs
         self._project_defaults = project_defaults
         self._auth_info = auth_info
-
-
-def require(request: wire.Message, *fields: str) -> None:
-    """Refuse a request that lacks a field which the protocol's own rules require."""
-    for field in fields:
-        if not request.HasField(field):
-            kind = type(request).__name__
-            name = "".join(part.title() for part in field.split("_"))
-            raise InvalidRequestError(f"validate request: invalid {kind}.{name}: value is required")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.pfs.api.base import Calls, require
+from minipdk.services.pachyderm.pfs.api.base import Calls
 from minipdk.services.pachyderm.pfs.messages import (
     branch_from,
     branch_info_message,
@@ -14,6 +14,7 @@ from minipdk.services.pachyderm.pfs.messages import (
     repo_from,
     trigger_from,
 )
+from minipdk.services.pachyderm.required_fields import require
 
 
 class BranchCalls(Calls):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import CommitNotFinishedError, InvalidRequestError, PachydermError
 from minipdk.services.pachyderm.pagination import first
-from minipdk.services.pachyderm.pfs.api.base import Calls, require
+from minipdk.services.pachyderm.pfs.api.base import Calls
 from minipdk.services.pachyderm.pfs.messages import (
     branch_from,
     commit_from,
@@ -18,6 +18,7 @@ from minipdk.services.pachyderm.pfs.messages import (
     repo_from,
 )
 from minipdk.services.pachyderm.pfs.model import Commit, CommitInfo, CommitState
+from minipdk.services.pachyderm.required_fields import require
 from minipdk.services.pachyderm.waiting import Signal, Steps, each, waits
 
 

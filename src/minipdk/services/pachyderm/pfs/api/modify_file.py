@@ -16,6 +16,7 @@ from minipdk.services.pachyderm.pfs.content import ContentWriter
 from minipdk.services.pachyderm.pfs.files.urls import fetch
 from minipdk.services.pachyderm.pfs.messages import DEFAULT_DATUM, file_from
 from minipdk.services.pachyderm.pfs.model import Change, Copy, Delete, Put
+from minipdk.services.pachyderm.required_fields import require
 
 LARGE = 1 << 20
 _ADD_FILE, _RAW, _VALUE = 0x12, 0x1A, 0x0A  # the tags of ModifyFileRequest.add_file, AddFile.raw and BytesValue.value
@@ -151,6 +152,7 @@ def _added(stream: _Stream, writer: ContentWriter) -> Change:
 
 def _copied(copy: wire.pfs.CopyFile) -> Change:
     _refuse_datum(copy.datum)
+    require(copy, "src")
     commit, source = file_from(copy.src)
     return Copy(paths.clean(copy.dst), commit, source, copy.append)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from minipdk.services.pachyderm import wire
 from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermError
-from minipdk.services.pachyderm.pfs.api.base import Calls, require
+from minipdk.services.pachyderm.pfs.api.base import Calls
 from minipdk.services.pachyderm.pfs.messages import project_info_message, repo_from, repo_info_message, repo_message
-from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, ProjectInfo, RepoInfo
+from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, ProjectInfo, RepoInfo, validate_name
+from minipdk.services.pachyderm.required_fields import require
 
 
 class RepoCalls(Calls):
@@ -45,6 +46,8 @@ class RepoCalls(Calls):
     # Repos
 
     def create_repo(self, request: wire.pfs.CreateRepoRequest, _context: object) -> wire.Empty:
+        if request.HasField("repo"):
+            validate_name(request.repo.name)  # here an empty name is a name, not an unset repo
         self._pfs.create_repo(repo_from(request.repo), request.description, update=request.update)
         return wire.Empty()
 

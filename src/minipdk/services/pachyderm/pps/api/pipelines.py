@@ -16,6 +16,7 @@ from minipdk.services.pachyderm.pps.api.requests import Calls, listed_projects, 
 from minipdk.services.pachyderm.pps.messages import job_state, pipeline_state
 from minipdk.services.pachyderm.pps.model import Key
 from minipdk.services.pachyderm.pps.spec import parsing
+from minipdk.services.pachyderm.required_fields import require
 
 UNHEALTHY = frozenset({job_state("JOB_KILLED"), job_state("JOB_FAILURE"), job_state("JOB_UNRUNNABLE")})
 COUNTERS = {"FAILURE": "failed", "CRASHING": "failed", "PAUSED": "paused"}
@@ -104,6 +105,7 @@ class PipelineCalls(Calls):
         if request.all:
             self._pps.pipelines.delete_all({DEFAULT_PROJECT}, keep_repo=request.keep_repo, force=request.force)
             return wire.Empty()
+        require(request, "pipeline")
         key = pipeline_key(request.pipeline)
         try:
             self._pps.pipelines.delete(key, keep_repo=request.keep_repo, force=request.force)
@@ -127,6 +129,7 @@ class PipelineCalls(Calls):
     # Inspecting and listing
 
     def inspect_pipeline(self, request: wire.pps.InspectPipelineRequest, _context: object) -> wire.pps.PipelineInfo:
+        require(request, "pipeline")
         info = self._pps.pipelines.with_last_job(self._pps.pipelines.version(pipeline_key(request.pipeline)))
         if not request.details:
             info.ClearField("details")

@@ -34,6 +34,9 @@ BUILT_IN_DEFAULTS: Json = {
 }
 REQUEST, DEFAULTS = "CreatePipelineRequest", "ClusterDefaults"
 
+_VENDOR_NAMES = {("pps_v2.Egress", "URL"): "url"}
+"""The fields whose names in the vendor's definitions are not those of the SDK."""
+
 
 def parse_object(text: str, title: str) -> Json:
     """``text`` as a JSON object. Raises InvalidRequestError with ``title`` and the line otherwise."""
@@ -64,6 +67,8 @@ def effective(cluster: Json, project: Json, user: Json) -> Json:
     defaults = [canonical(layer, DEFAULTS) for layer in (cluster, project)]
     wrapped = merged(BUILT_IN_DEFAULTS, *defaults, {"createPipelineRequest": canonical(user)})
     request: Json = wrapped["createPipelineRequest"]
+    if isinstance(transform := request.get("transform"), dict) and "image" not in transform:
+        transform["image"] = DEFAULT_IMAGE  # a null, which would remove the default
     return request
 
 
@@ -100,6 +105,7 @@ def _canonical(value: object, descriptor: Descriptor, path: str) -> Json:
         where = f"field {path}" if path else "a pipeline spec"
         raise InvalidRequestError(f"{where} must be a JSON object, not {_json_type(value)}")
     fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
+    fields |= {name: fields[field] for (message, name), field in _VENDOR_NAMES.items() if message == descriptor.full_name}
     result: Json = {}
     for name, inner in value.items():
         where = f"{path}.{name}" if path else name

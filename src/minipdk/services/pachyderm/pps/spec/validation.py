@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from minipdk.services.pachyderm import wire
-from minipdk.services.pachyderm.errors import PachydermError, UnsupportedError
+from minipdk.services.pachyderm.errors import InvalidRequestError, PachydermError, UnsupportedError
 from minipdk.services.pachyderm.pps.messages import service_of
 from minipdk.services.pachyderm.pps.spec import inputs, pod_patch
 
@@ -54,7 +54,7 @@ def validate_request(request: wire.pps.CreatePipelineRequest) -> None:
     if not request.HasField("transform"):
         raise PachydermError("pipeline must specify a transform")
     if request.reprocess_spec not in ("", UNTIL_SUCCESS, EVERY_JOB):
-        raise PachydermError(f"invalid pipeline spec: ReprocessSpec must be one of '{UNTIL_SUCCESS}' or '{EVERY_JOB}'")
+        raise InvalidRequestError(f"invalid pipeline spec: ReprocessSpec must be one of '{UNTIL_SUCCESS}' or '{EVERY_JOB}'")
     if request.s3_out and (request.HasField("service") or request.HasField("spout")):
         raise PachydermError("s3 output is not supported in spouts or services")
     if request.HasField("spout") and request.autoscaling:
@@ -133,7 +133,7 @@ def _validate_service(details: wire.pps.PipelineInfoDetails) -> None:
         if details.HasField("parallelism_spec") and details.parallelism_spec.constant != 1:
             raise PachydermError("services can only be run with a constant parallelism of 1")
     if service.type not in SERVICE_TYPES:
-        raise PachydermError(f"the following service type {service.type} is not allowed")
+        raise InvalidRequestError(f"the following service type {service.type} is not allowed")
     if not 0 < service.internal_port <= MAX_PORT:
         raise PachydermError(
             f"invalid pipeline spec: service.internal_port must be the port that user code listens on, not "

@@ -87,6 +87,7 @@ def test_a_spec_that_cannot_be_a_pipeline_is_refused(changes: parsing.Json, word
 UNSUPPORTED = [
     ({"tf_job": {"tf_job": "{}"}}, "tf_job"),
     ({"egress": {"url": "s3://bucket"}}, "egress"),
+    ({"egress": {"URL": "s3://bucket"}}, "egress"),
     ({"pod_spec": "{}"}, "pod_spec"),
     ({"spec_commit": {"id": "x"}}, "spec_commit"),
     ({"transform": {"cmd": ["a"], "dockerfile": "x"}}, "transform.dockerfile"),
