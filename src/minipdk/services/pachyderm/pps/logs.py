@@ -192,8 +192,10 @@ class OutputCopier:
             if not read or len(self._rest) >= MAX_LINE:
                 lines, self._rest = [*lines, *filter(None, [self._rest])], b""
             for line in lines:
-                self.last_line = line.decode(errors="replace").rstrip("\r")
-                self._log.write(self._worker, self._datum, self.last_line, USER)
+                text = line.decode(errors="replace").rstrip("\r")
+                if any(character.isalnum() for character in text):
+                    self.last_line = text  # a traceback may end in a quote sign, which explains nothing
+                self._log.write(self._worker, self._datum, text, USER)
             self._ended = not read
 
 

@@ -17,7 +17,7 @@ from minipdk.services.pachyderm.pfs.model import DEFAULT_PROJECT, Commit, FileIn
 HASH_BYTES = 32
 
 JobState = Literal["JOB_STARTING", "JOB_RUNNING", "JOB_SUCCESS", "JOB_FAILURE", "JOB_KILLED", "JOB_UNRUNNABLE"]
-PipelineState = Literal["PIPELINE_RUNNING", "PIPELINE_STANDBY", "PIPELINE_PAUSED", "PIPELINE_CRASHING"]
+PipelineState = Literal["PIPELINE_RUNNING", "PIPELINE_STANDBY", "PIPELINE_PAUSED", "PIPELINE_CRASHING", "PIPELINE_FAILURE"]
 DatumState = Literal["SUCCESS", "FAILED", "RECOVERED"]
 """The states that PPS moves jobs and pipelines to, and in which a datum ends."""
 

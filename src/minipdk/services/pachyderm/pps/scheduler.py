@@ -36,6 +36,10 @@ RETRY_S = 0.5
 STOP_TIMEOUT_S = 5.0
 
 
+NOTHING_TO_RUN = "nothing to run: no transform.cmd"
+"""The vendor's reason for the failure of a pipeline without a command, whatever command its image has."""
+
+
 class Scheduler:
     """Runs the open jobs of ``store`` from `start` to `stop`."""
 
@@ -129,6 +133,9 @@ class Scheduler:
         if pipeline.stopped:
             self._set_state(key, "PIPELINE_PAUSED")
             return True
+        if not pipeline.details.transform.cmd:
+            self._fail(key)
+            return True
         idle: PipelineState = "PIPELINE_STANDBY" if pipeline.details.autoscaling else "PIPELINE_RUNNING"
         settled = state == idle or state not in ("PIPELINE_STARTING", "PIPELINE_CRASHING", "PIPELINE_RUNNING")
         if job is None and settled and pipeline.type != messages.SPOUT:
@@ -144,6 +151,11 @@ class Scheduler:
             self._set_state(key, "PIPELINE_CRASHING", str(error))
             return False
         return True
+
+    def _fail(self, key: Key) -> None:
+        """Give up a pipeline that can never run, as pachd's worker does, until it is updated."""
+        self._set_state(key, "PIPELINE_FAILURE", NOTHING_TO_RUN)
+        self.jobs.stop_all(key, NOTHING_TO_RUN)
 
     def _is_ready(self, job: wire.pps.JobInfo) -> bool:
         """Whether a job's inputs are finished; a job whose inputs failed is ended."""

@@ -179,6 +179,34 @@ def test_empty_files_have_names_only_and_links_to_them_mean_the_content(bench: W
     assert bench.files(f"{pipeline.name}@master") == {"/shuffled": "content"}
 
 
+def test_links_in_the_output_are_followed_below_pfs(bench: Workbench) -> None:
+    """Over further links and to folders; bytes of inputs count as not uploaded; named pipes are left out."""
+    repo = bench.repo(**{"a": "content", "deep/b": "more"})
+    pipeline = bench.pipeline(
+        pps.Input(pfs=pps.PfsInput(repo=repo, glob="/")),
+        f"ln -s /pfs/{repo}/a /pfs/out/file; ln -s /pfs/{repo}/deep /pfs/out/folder",
+        "ln -s ./file /pfs/out/relative; ln -s ../../pfs/out/folder/b /pfs/out/far",
+        "mkfifo /pfs/out/pipe; echo own > /pfs/out/own",
+    )
+    job = bench.job(pipeline)
+    assert (job.state, job.reason) == (SUCCESS, "")
+    assert bench.files(f"{pipeline.name}@master") == {
+        "/far": "more",
+        "/file": "content",
+        "/folder/b": "more",
+        "/own": "own\n",
+        "/relative": "content",
+    }
+    assert job.stats.upload_bytes == 4
+
+
+@pytest.mark.parametrize("link", ["/pfs/out/link", "/etc/hostname"], ids=["circle", "outside"])
+def test_a_link_that_leads_in_a_circle_or_out_of_pfs_fails_the_datum(bench: Workbench, link: str) -> None:
+    job = bench.job(bench.pipeline(bench.repo(a="1"), f"ln -s {link} /pfs/out/link", datum_tries=1))
+    assert job.state == FAILURE
+    assert "what it wrote to /pfs/out could not be stored: the symbolic link" in job.reason
+
+
 def test_a_failed_datum_fails_the_job_and_says_why(bench: Workbench) -> None:
     repo = bench.repo(good="1", bad="2")
     script = f'cp /pfs/{repo}/* /pfs/out/; [ ! -e /pfs/{repo}/bad ] || {{ echo "no such column: churn" >&2; exit 3; }}'
@@ -208,10 +236,25 @@ def test_the_next_commit_fixes_a_failed_job(bench: Workbench) -> None:
     assert bench.job(pipeline).state == SUCCESS
 
 
-def test_a_pipeline_without_a_command_says_so(bench: Workbench) -> None:
-    job = bench.job(bench.pipeline(bench.repo(a="1"), transform=pps.Transform(image=IMAGE), datum_tries=1))
-    assert job.state == FAILURE
-    assert "no command specified: give transform.cmd" in job.reason
+def test_a_pipeline_without_a_command_fails_and_says_so(bench: Workbench) -> None:
+    pipeline = bench.pipeline(bench.repo(a="1"), transform=pps.Transform(image=IMAGE), datum_tries=1)
+    job = bench.job(pipeline)
+    assert (job.state, job.reason) == (pps.JobState.JOB_KILLED, "nothing to run: no transform.cmd")
+    info = bench.client.pps.inspect_pipeline(pipeline=pipeline, details=True)
+    assert (info.state, info.reason) == (pps.PipelineState.PIPELINE_FAILURE, "nothing to run: no transform.cmd")
+    bench.client.pps.create_pipeline(
+        pipeline=pipeline,
+        transform=pps.Transform(image=IMAGE, cmd=["true"]),
+        input=info.details.input,
+        update=True,
+    )
+    assert bench.job(pipeline).state == SUCCESS
+
+
+def test_the_reason_of_a_failure_is_the_last_line_that_says_something(bench: Workbench) -> None:
+    script = """printf 'ValueError: no column\\n\\n   ^^^\\n"\\n'; exit 1"""
+    job = bench.job(bench.pipeline(bench.repo(a="1"), script, datum_tries=1))
+    assert job.reason.endswith("its last line was: ValueError: no column")
 
 
 def test_an_accepted_return_code_is_success(bench: Workbench) -> None:

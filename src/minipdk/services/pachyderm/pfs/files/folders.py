@@ -66,7 +66,7 @@ class Files(FileSets):
         """Read every file below ``folder``, to be kept as a file set: large contents are on disk when this returns.
 
         A symbolic link stands for its target: below ``folder``, or, if the target is below /pfs, below ``pfs_root``. A link
-        to any other place is refused.
+        to any other place is refused. Named pipes are left out.
         """
         writer = self.writer()
         roots = [folder.resolve(), *([pfs_root.resolve()] if pfs_root else [])]
@@ -99,7 +99,7 @@ def _files_below(folder: Path, roots: list[Path], pfs_root: Path | None, above: 
                 yield path / below.relative_to(source), bytes_at
         elif source.is_file():
             yield path, source
-        else:
+        elif not source.is_fifo():  # pachd skips named pipes
             raise PachydermError(f"{path.name} in the output is neither a file nor a folder")
 
 

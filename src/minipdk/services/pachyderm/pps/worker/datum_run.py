@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from minipdk.sandbox import Mount
 from minipdk.services.pachyderm import wire
@@ -33,6 +33,7 @@ from minipdk.services.pachyderm.pps.worker.plans import Plan
 from minipdk.services.pachyderm.pps.worker.user_code import Command, UserCode, describe_exit
 
 ENV_FILE = ".env"
+MAX_LINKS = 40  # Linux's own limit of the links in a path
 
 
 @dataclass
@@ -242,22 +243,53 @@ class DatumRun:
             for link in (path for path in walk_files(out) if path.is_symlink()):
                 self._point_outside(link, folder)
             upload = self.pfs.files.prepare(out, pfs_root=self._inputs(folder))
-            return sum(path.stat().st_size for path in walk_files(out) if path.is_file()), upload
+            return self._uploaded_bytes(folder), upload
         except (PachydermError, OSError) as error:
             raise FailedTryError(f"what it wrote to /pfs/out could not be stored: {error}") from error
 
+    def _uploaded_bytes(self, folder: Path) -> int:
+        """The size of the output without links to inputs: as at the vendor's worker, these bytes are stored already."""
+        inputs = self._inputs(folder).resolve()
+        files = (path for path in walk_files(folder / "out") if path.is_file())
+        return sum(path.stat().st_size for path in files if not path.resolve().is_relative_to(inputs))
+
     def _point_outside(self, link: Path, folder: Path) -> None:
-        """Redirect a link to a path below /pfs in the container to the same file outside it."""
-        parts = link.readlink().parts
-        if parts[:2] != ("/", "pfs"):
+        """Redirect a link to a path below /pfs in the container, maybe over further links, to the same file outside it."""
+        place = self._followed(PurePosixPath("/pfs/out", *link.relative_to(folder / "out").parts), folder)
+        if place.parts[:2] != ("/", "pfs"):
             return
-        if parts[2:3] == ("out",):
-            target = (folder / "out").joinpath(*parts[3:])
-        else:
-            target = self._inputs(folder).joinpath(*parts[2:])
-            self._fill_empty_file(target, parts[2:])
+        target = self._outside(place, folder)
+        if place.parts[2:3] != ("out",):
+            self._fill_empty_file(target, place.parts[2:])
         link.unlink()
         link.symlink_to(target)
+
+    def _followed(self, path: PurePosixPath, folder: Path) -> PurePosixPath:
+        """The path in the container that ``path`` leads to, as far as its links are below /pfs."""
+        place, names = PurePosixPath("/"), list(reversed(path.parts[1:]))
+        followed = 0
+        while names:
+            name = names.pop()
+            if name == "..":
+                place = place.parent
+                continue
+            outside = self._outside(place / name, folder) if place.parts[1:2] == ("pfs",) else None
+            if outside is None or not outside.is_symlink():
+                place /= name
+                continue
+            followed += 1
+            if followed > MAX_LINKS:
+                raise PachydermError(f"the symbolic link {path} leads in a circle")
+            target = PurePosixPath(outside.readlink())
+            names += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+            place = PurePosixPath("/") if target.is_absolute() else place
+        return place
+
+    def _outside(self, path: PurePosixPath, folder: Path) -> Path:
+        """Where the container's path below /pfs is outside it."""
+        if path.parts[2:3] == ("out",):
+            return (folder / "out").joinpath(*path.parts[3:])
+        return self._inputs(folder).joinpath(*path.parts[2:])
 
     def _fill_empty_file(self, target: Path, parts: tuple[str, ...]) -> None:
         """Fetch a file that user code saw empty, because a link to it means its content. ``parts``: input, then path."""

@@ -43,9 +43,7 @@ class UserCode:
     """A started command, whose output goes to the job's log."""
 
     def __init__(self, plan: Plan, command: Command, log: JobLog, worker: str) -> None:
-        """Raises FailedTryError when there is no command or the container cannot be made."""
-        if not command.argv:
-            raise FailedTryError('invalid pipeline transform, no command specified: give transform.cmd, such as ["python3"]')
+        """Raises FailedTryError when the container cannot be made."""
         spec = ContainerSpec(
             image=replace(plan.image, layers=(*plan.image.layers, *command.layers)),
             argv=list(command.argv),

@@ -93,13 +93,14 @@ def test_a_commit_that_a_spout_left_open_does_not_delay_the_next(bench: Workbenc
     bench.client.pps.delete_pipeline(pipeline=pipeline)
 
 
-def test_a_spout_without_a_command_says_what_is_missing(bench: Workbench) -> None:
+def test_a_spout_without_a_command_fails_and_says_so(bench: Workbench) -> None:
     pipeline = spout(bench, WAIT, transform={"image": IMAGE})
 
-    def lines() -> list[str]:
-        return [line.message for line in bench.client.pps.get_logs(pipeline=pipeline)]
+    def failed() -> bool:
+        return bool(bench.client.pps.inspect_pipeline(pipeline=pipeline).state == pps.PipelineState.PIPELINE_FAILURE)
 
-    wait_for(lambda: any("no command specified: give transform.cmd" in line for line in lines()), what="the log to say so")
+    wait_for(failed, what="the failure")
+    assert bench.client.pps.inspect_pipeline(pipeline=pipeline).reason == "nothing to run: no transform.cmd"
     bench.client.pps.delete_pipeline(pipeline=pipeline)
 
 
