@@ -22,8 +22,8 @@ FAILURE = {"reason": "ModelLoadFailed", "exitCode": 3, "message": "no weights"}
 NO_INGRESS = "Predictor ingress not created"
 
 
-def service(status: dict[str, Any] | None = None, **labels: str) -> dict[str, Any]:
-    metadata = {"name": "churn", "namespace": "models", "generation": 1, "labels": labels}
+def service(status: dict[str, Any] | None = None, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    metadata = {"name": "churn", "namespace": "models", "generation": 1, "labels": labels or {}}
     return {"metadata": metadata, "spec": {"predictor": {}}, **({"status": status} if status else {})}
 
 
@@ -159,7 +159,7 @@ def test_of_a_stopped_service_nothing_is_known() -> None:
 
 
 def test_a_cluster_local_service_has_the_clusters_names_alone() -> None:
-    isvc = service(**{"networking.knative.dev/visibility": "cluster-local"})
+    isvc = service(labels={"networking.knative.dev/visibility": "cluster-local"})
     status = written(standing(pod({"state": {"running": {}}}), ready=True), isvc)
     assert status["url"] == "http://churn.models.svc.cluster.local"
     assert status["components"]["predictor"]["url"] == "http://churn-predictor.models.svc.cluster.local"

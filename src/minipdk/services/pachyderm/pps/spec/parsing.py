@@ -8,6 +8,7 @@ not in seconds is refused with the field's path.
 from __future__ import annotations
 
 import difflib
+import json
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
