@@ -16,13 +16,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from minipdk.common.web.policy import Limits
-from minipdk.common.web.upgrades import UpgradableProtocol
+from minipdk.common.web.upgrades import Streams, UpgradableProtocol
 
 if TYPE_CHECKING:
     from minipdk.common.web.listener import Listener
 
-CONNECTION = "minipdk.connection"
-"""The extension of a request's scope with the `Connection` on which it came."""
 MOST_PIPELINED = 64
 
 
@@ -90,7 +88,6 @@ class Connection(UpgradableProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head, self._head_size = True, 0
-        self.scope["extensions"] |= {CONNECTION: self}  # type: ignore[dict-item]
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -131,6 +128,13 @@ class Connection(UpgradableProtocol):
         self._listener.idle(self)
         if self._body_open:
             self._set_deadline(self._limits.unread_seconds)
+
+    # The application's side
+
+    def hijack(self) -> Streams:
+        self._clear_deadline()
+        self._listener.closed(self)
+        return super().hijack()
 
     # The guard's side
 
@@ -220,11 +224,6 @@ class Connection(UpgradableProtocol):
             self.transport.abort()
         else:
             self.transport.close()  # TLS: what was written is still sent
-
-    def forget(self) -> None:
-        super().forget()
-        self._clear_deadline()
-        self._listener.closed(self)
 
     def evict(self) -> None:
         """Give way to another client."""

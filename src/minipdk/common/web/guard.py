@@ -10,8 +10,8 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minipdk.common.web import origins
-from minipdk.common.web.connection import CONNECTION
 from minipdk.common.web.policy import Policy, RefusedError
+from minipdk.common.web.upgrades import CONNECTION
 
 CLOSE = (b"connection", b"close")
 

@@ -34,7 +34,7 @@ class HttpServer(uvicorn.Server):
         config = uvicorn.Config(
             Guard(app, policy),
             log_config=None,
-            ws="none",  # no service speaks WebSocket: an upgrade is a request like any other, guarded like any other
+            ws="none",  # an upgrade is a request like any other, guarded like any other, until its handler takes it over
             access_log=False,
             proxy_headers=False,
             timeout_keep_alive=policy.limits.keep_alive,  # type: ignore[arg-type]  # uvicorn passes it to asyncio, which takes both

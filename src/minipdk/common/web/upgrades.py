@@ -1,8 +1,8 @@
 """Leave HTTP for another protocol on the same connection (the Upgrade header, RFC 9110 section 7.8).
 
-ASGI has no message for this, so every port and the node's server use a protocol that lets an application take over the
-connection, as Go's http.Hijacker does. The application itself answers "101 Switching Protocols". Until then the request is
-like any other: routed, guarded, authenticated and refused in the same way.
+ASGI has no message for this. An application can take over the connection of its request, as with Go's http.Hijacker, and
+then itself answers "101 Switching Protocols". Until then the request is like any other: routed, guarded, authenticated and
+refused in the same way.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-EXTENSION = "minipdk.connection"
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+CONNECTION = "minipdk.connection"
 """The extension of a request's scope with the protocol of the connection on which it came."""
 BUFFER = 1 << 16
 
@@ -25,26 +25,22 @@ class UpgradableProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # a server may have its own
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]  # a server may have its own
 
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing: the application decides about each upgrade."""
 
-    def hijack(self) -> Connection:
+    def hijack(self) -> Streams:
         """Streams of this connection, which is no longer the server's."""
         self.cycle.disconnected = True  # nothing that the application returns is sent
-        self.forget()
+        self.connections.discard(self)
+        self._unset_keepalive_if_required()
         reader = asyncio.StreamReader(BUFFER, self.loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=self.loop)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
         self.flow.resume_reading()
         return reader, asyncio.StreamWriter(self.transport, protocol, reader, self.loop)
-
-    def forget(self) -> None:
-        """Leave the connection to its new owner: no time limit of the server's ends it."""
-        self.connections.discard(self)
-        self._unset_keepalive_if_required()
 
 
 class Hijacked(Response):
@@ -54,9 +50,9 @@ class Hijacked(Response):
         pass
 
 
-def hijack(scope: Scope) -> Connection:
+def hijack(scope: Scope) -> Streams:
     """Take over the connection of the request with this ``scope``."""
-    streams: Connection = scope["extensions"][EXTENSION].hijack()
+    streams: Streams = scope["extensions"][CONNECTION].hijack()
     return streams
 
 

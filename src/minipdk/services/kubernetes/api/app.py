@@ -61,6 +61,7 @@ DELETE_OPTIONS = "V1DeleteOptions"
 PART_MODELS = {"token": "AuthenticationV1TokenRequest", "binding": "V1Binding"}
 """The vendor's models of the bodies that are posted to subresources."""
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+UNCACHED = {"Cache-Control": "no-cache, private"}
 REFUSALS = {400: BadRequestError, 403: ForbiddenError, 408: StalledBodyError}
 
 log = logging.getLogger(__name__)
@@ -103,28 +104,14 @@ class Api:
         self._registry.store.wake()
 
     def _guarded(self, handle: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        """``handle``, whose answers nothing may cache."""
+        """``handle``, with every failure answered by a Status, which clients understand; nothing may cache its answers."""
 
         async def guarded(request: Request) -> Response:
-            response = await self._answered(request, handle)
-            response.headers["Cache-Control"] = "no-cache, private"
+            response = await _answered(request, handle)
+            response.headers.update(UNCACHED)
             return response
 
         return guarded
-
-    async def _answered(self, request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
-        """The handler's answer. A failure is answered with a Status, which clients understand."""
-        try:
-            return await handle(request)
-        except UnknownPathError as error:
-            return PlainTextResponse(f"{error.message}\n", 404)
-        except ApiError as error:
-            return _status(error)
-        except ClientDisconnect:
-            return Response(status_code=499)
-        except Exception as error:
-            log.exception("%s %s", request.method, request.url.path)
-            return _json(failure(ApiError(f"Internal error occurred: {type(error).__name__}: {error}")), 500)
 
     async def _user(self, connection: HTTPConnection) -> User:
         user = await run_in_threadpool(self._authenticator.user, connection.headers.get("authorization", ""))
@@ -272,6 +259,20 @@ class Api:
         return Form().many(target.resource, items, metadata)
 
 
+async def _answered(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
+    try:
+        return await handle(request)
+    except UnknownPathError as error:
+        return PlainTextResponse(f"{error.message}\n", 404)
+    except ApiError as error:
+        return _status(error)
+    except ClientDisconnect:
+        return Response(status_code=499)
+    except Exception as error:
+        log.exception("%s %s", request.method, request.url.path)
+        return _json(failure(ApiError(f"Internal error occurred: {type(error).__name__}: {error}")), 500)
+
+
 def _document(
     request: Request, target: Target, body: bytes, options: WriteOptions, accepted: tuple[str, ...] = DOCUMENTS
 ) -> Any:
@@ -309,4 +310,5 @@ def _status(error: ApiError) -> Response:
 
 
 def _json(answer: Any, code: int = 200) -> Response:
-    return Response(json.dumps(answer, separators=(",", ":")) + "\n", code, media_type="application/json")
+    content = json.dumps(answer, separators=(",", ":")) + "\n"
+    return Response(content, code, UNCACHED, "application/json")

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from minipdk.common import unix_sockets
 from minipdk.common.home import Home
-from minipdk.common.web.upgrades import Connection, Hijacked, hijack
+from minipdk.common.web.upgrades import Hijacked, Streams, hijack
 from minipdk.services.kubernetes.errors import ApiError, BadRequestError
 from minipdk.services.kubernetes.kinds.builtin import pods
 from minipdk.services.kubernetes.model import Object, Target
@@ -89,7 +89,7 @@ async def _refusal(head: bytes, reader: asyncio.StreamReader) -> Response:
     return Response(body, int(head.split(b" ", 2)[1]), media_type="text/plain")
 
 
-async def _join(client: Connection, node: Connection, stopping: asyncio.Event) -> None:
+async def _join(client: Streams, node: Streams, stopping: asyncio.Event) -> None:
     """Pass bytes on until one side has ended, or ``stopping``."""
     works: tuple[Coroutine[None, None, object], ...] = (
         _copy(client[0], node[1]),

@@ -11,7 +11,7 @@ STALLED_SECONDS = 10.0
 
 
 class Broadcast:
-    """Sends bytes to every subscriber. The sender waits for slow subscribers, and drops those that stop reading."""
+    """Sends bytes to every subscriber. The sender waits for slow subscribers, and drops a subscriber that stops reading."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -136,7 +136,7 @@ async def main_process(process: Process, *, stdin: bool, once: bool) -> AsyncIte
 
 
 def _duplicate(descriptor: int, mode: str) -> IO[bytes]:
-    """A file of its own over ``descriptor``."""
+    """A separate file over ``descriptor``."""
     file: IO[bytes] = os.fdopen(os.dup(descriptor), mode, buffering=0)
     return file
 

@@ -82,7 +82,7 @@ class SpdyStream:
             await self._session.forget(self.number)
 
     async def forget(self) -> None:
-        """Ignore what else the client sends."""
+        """Ignore later bytes of the client."""
         await self.inbox.discard()
         await self._session.forget(self.number)
 

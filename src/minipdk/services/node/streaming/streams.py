@@ -61,7 +61,7 @@ class Inbox:
             self._changed.notify_all()
 
     async def discard(self) -> None:
-        """Drop what is here and what comes, since it has no reader any more."""
+        """Drop the bytes that wait and later ones, since no reader is left."""
         async with self._changed:
             self._discarding = True
             self._chunks.clear()

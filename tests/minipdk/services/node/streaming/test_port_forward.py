@@ -27,7 +27,7 @@ LARGE = Random(2).randbytes(1 << 20)
 
 @contextmanager
 def forwarded(cluster: Cluster, subject: str, port: int) -> Iterator[tuple[int, list[str]]]:
-    """The port of this machine that `kubectl port-forward` chose, and later the rest of what it has printed."""
+    """The port of this machine that `kubectl port-forward` chose, and later the rest of its output."""
     with cluster.begin("port-forward", subject, f":{port}", "--address=127.0.0.1") as client:
         assert client.stdout is not None
         line, rest = client.stdout.readline().decode(), list[str]()
@@ -51,8 +51,8 @@ def content(cluster: Cluster) -> None:
 
 
 def test_connections_to_a_pod_s_port_are_forwarded(either: Cluster) -> None:
-    with forwarded(either, "pod/server", 8080) as (port, _), ThreadPoolExecutor(8) as clients:
-        assert set(clients.map(lambda _: fetch(port, "large"), range(16))) == {LARGE}
+    with forwarded(either, "pod/server", 8080) as (port, _), ThreadPoolExecutor(4) as clients:
+        assert set(clients.map(lambda _: fetch(port, "large"), range(8))) == {LARGE}
 
 
 def test_connections_to_a_service_s_port_are_forwarded(either: Cluster) -> None:

@@ -31,7 +31,7 @@ FORWARD = "/portForward/models/echo/1"
 
 
 class Echo:
-    """A Pod whose every port sends back what it gets; its container does not run."""
+    """A Pod whose every port sends its input back; its container does not run."""
 
     def __init__(self) -> None:
         self.pod = {"metadata": {"name": "echo", "uid": "1"}}
