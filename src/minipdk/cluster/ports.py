@@ -14,7 +14,7 @@ PAUSE = 0.02
 
 
 def hold_ports(preferred: Mapping[str, int], *, patience: float = 0.0) -> dict[str, socket.socket]:
-    """A socket for each name in ``preferred`` that holds its port, or else the next one that nobody has.
+    """A socket for each name in ``preferred`` that holds its port, or else the next free one.
 
     ``patience`` is how many seconds to wait for the preferred ports, when processes that have them are about to end.
     """

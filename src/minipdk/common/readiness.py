@@ -1,6 +1,6 @@
 """Whether a process of a cluster serves: it is asked itself, and each of its ports has to answer in its protocol.
 
-A process names itself on a socket in the cluster's folder, ``run/<process>.sock``: nothing else answers there, whoever has
+A process names itself on a socket in the cluster's folder, ``run/<process>.sock``: nothing else answers there, whatever has
 the ports, and a suspended process does not answer. Its ports answer last, because a service binds them when it is ready.
 """
 

@@ -1,4 +1,4 @@
-"""A start writes the cluster's profile anew, and nobody else's."""
+"""A start writes the cluster's profile again, and no other file."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_a_process_that_does_not_answer_in_time_is_not_ready(home: Home) -> None
 
 @contextlib.contextmanager
 def _mute(home: Home) -> Iterator[None]:
-    """A socket in the place of the process's, at which nobody answers."""
+    """A socket in the place of the process's, which accepts and does not answer."""
     place = home.folder("run") / f"{PROCESS}.sock"
     place.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as mute:
