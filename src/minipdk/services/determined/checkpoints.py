@@ -135,11 +135,11 @@ class Checkpoints:
             self._set_resources(uuid, checkpoint_storage.remove_matching(folder, globs))
 
     def registrations(self, uuids: Iterable[str]) -> str:
-        """The checkpoints that are versions of models, each with the model and the version, in words."""
+        """The checkpoints that are versions of models, each with the last model and version, in words."""
         return ", ".join(
             f"{uuid}, registered to {model} (model #{model_id}), version {version}"
             for uuid in uuids
-            for model_id, model, version in self._store.checkpoints.registered_as(uuid)
+            for model_id, model, version in self._store.checkpoints.registered_as(uuid)[-1:]
         )
 
     def _check_unregistered(self, uuids: list[str], verb: str) -> None:
