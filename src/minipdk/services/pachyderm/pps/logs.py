@@ -2,6 +2,9 @@
 
 A file holds one JSON value a line: ``[time in ns, worker, datum, source, message]``, and before a datum's first line
 ``{"datum": id, "data": [[path, hash in hex], ...]}``. Lines survive pachd.
+
+Logs are of bounded size, as a kubelet's are: a full file is set aside, in place of the one that was set aside before, and a
+pipeline's oldest logs are removed. A line in the log says so.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from minipdk.services.pachyderm.waiting import Signal, Steps
 USER, WORKER, MASTER = "user", "worker", "master"
 """Who wrote a line: user code, the worker that ran it, or the master that distributes a job's datums."""
 MAX_LINE = 1 << 16
+FILE_BYTES, PIPELINE_BYTES = 16 << 20, 64 << 20
+ASIDE = ".1"
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,33 @@ class Logs:
     def __init__(self, home: Home) -> None:
         self._root = home.folder("logs") / "pipelines"
         self._grown = Signal()
+        self._open: set[Path] = set()
 
     def job(self, key: Key) -> JobLog:
         """Where a job's lines go."""
-        return JobLog(self._path(key), self._grown.give)
+        self._make_room(self._folder(key))
+        path = self._path(key)
+        self._open.add(path)
+        return JobLog(path, self._grown.give, lambda: self._open.discard(path))
+
+    def _make_room(self, folder: Path) -> None:
+        """Remove a pipeline's oldest logs, except those of running jobs, until it has room for another job's."""
+        sizes = {path: path.stat().st_size + _size(_aside(path)) for path in _by_age(folder)}
+        excess = sum(sizes.values()) + 2 * FILE_BYTES - PIPELINE_BYTES
+        for path, size in sizes.items():
+            if excess <= 0:
+                break
+            if path not in self._open and size > len(_removed(0)):
+                _aside(path).unlink(missing_ok=True)
+                path.write_bytes(_removed(path.stat().st_mtime_ns))
+                excess -= size
 
     def delete_pipeline(self, key: Key) -> None:
         shutil.rmtree(self._folder(key), ignore_errors=True)
 
     def delete_job(self, key: Key) -> None:
-        self._path(key).unlink(missing_ok=True)
+        for path in (self._path(key), _aside(self._path(key))):
+            path.unlink(missing_ok=True)
 
     def read(self, key: Key, lines: Filter, tail: int = 0) -> Iterator[Line]:
         """The lines that ``lines`` allows, by time; with ``tail`` only the last ``tail`` of each worker."""
@@ -110,6 +132,25 @@ class Logs:
         return [_Tailer(path) for path in sorted(self._folder(key).glob("*.jsonl"))]
 
 
+def _by_age(folder: Path) -> list[Path]:
+    """The logs of a pipeline's jobs, the oldest first."""
+    return sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}{ASIDE}")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _removed(ts: int) -> bytes:
+    """The content of a log that was removed at the time ``ts`` of its last line."""
+    text = f"the log of this job was removed: a pipeline keeps the newest {PIPELINE_BYTES >> 20} MiB of its jobs' logs"
+    return f"{json.dumps([ts, '', '', WORKER, text])}\n".encode()
+
+
 def _last(lines: list[Line], count: int) -> list[Line]:
     kept: dict[str, deque[Line]] = {}
     for line in lines:
@@ -120,29 +161,52 @@ def _last(lines: list[Line], count: int) -> list[Line]:
 class JobLog:
     """Appends one job's lines; safe from any thread."""
 
-    def __init__(self, path: Path, notify: Callable[[], None]) -> None:
-        self._path, self._notify = path, notify
+    def __init__(self, path: Path, notify: Callable[[], None], closed: Callable[[], None]) -> None:
+        self._path, self._notify, self._closed = path, notify, closed
+        self._lost = 0
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         self._announced: set[str] = set()
 
     def write(self, worker: str, datum: Datum | None, message: str, source: str = WORKER) -> None:
         """Append a line; ``datum`` is None if it concerns the job as a whole."""
-        records: list[object] = []
         with self._lock:
-            if datum is not None and datum.id not in self._announced:
-                self._announced.add(datum.id)
-                records.append({"datum": datum.id, "data": [[file.path, file.file.hash.hex()] for file in datum.inputs]})
-            records.append([time.time_ns(), worker, datum.id if datum else "", source, message])
-            text = "".join(json.dumps(record) + "\n" for record in records)
-            os.write(self._open(), text.encode())
+            line = [time.time_ns(), worker, datum.id if datum else "", source, message]
+            text = self._announced_text(datum, line)
+            if os.fstat(self._open()).st_size + len(text) > FILE_BYTES:
+                self._set_aside(worker)
+                text = self._announced_text(datum, line)
+            os.write(self._open(), text)
         self._notify()
+
+    def _announced_text(self, datum: Datum | None, line: list[object]) -> bytes:
+        """The line, after the datum's record if it is the datum's first in this file."""
+        records: list[object] = [line]
+        if datum is not None and datum.id not in self._announced:
+            self._announced.add(datum.id)
+            records.insert(0, {"datum": datum.id, "data": [[file.path, file.file.hash.hex()] for file in datum.inputs]})
+        return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+    def _set_aside(self, worker: str) -> None:
+        """Begin another file. Its first line says how much is lost with the one that was set aside before."""
+        self._close()
+        self._announced.clear()
+        self._lost += _size(_aside(self._path))
+        self._path.replace(_aside(self._path))
+        if self._lost:
+            kept = f"a job keeps the newest {2 * FILE_BYTES >> 20} MiB of its log"
+            text = f"{self._lost >> 20} MiB of earlier lines were removed: {kept}"
+            os.write(self._open(), self._announced_text(None, [time.time_ns(), worker, "", WORKER, text]))
 
     def close(self) -> None:
         with self._lock:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            self._close()
+        self._closed()
+
+    def _close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -200,16 +264,26 @@ class OutputCopier:
 
 
 class _Tailer:
-    """Reads the new lines of a job's file, whole lines only."""
+    """Reads the new lines of a job's log, whole lines only: of the file that was set aside, then of the present one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._file: int | None = None
         self._offset = 0
         self._data: dict[str, tuple[tuple[str, bytes], ...]] = {}
 
     def read(self) -> Iterator[Line]:
+        aside, present = _inode(_aside(self.path)), _inode(self.path)
+        if aside is not None and self._file != present:
+            yield from self._lines(_aside(self.path), aside)
+        if present is not None:
+            yield from self._lines(self.path, present)
+
+    def _lines(self, path: Path, inode: int) -> Iterator[Line]:
+        if self._file != inode:
+            self._file, self._offset = inode, 0
         try:
-            with self.path.open("rb") as file:
+            with path.open("rb") as file:
                 file.seek(self._offset)
                 for raw in file:
                     if not raw.endswith(b"\n"):
@@ -230,3 +304,10 @@ class _Tailer:
             return None
         ts, worker, datum, source, message = record
         return Line(ts, self.path.stem, worker, datum, source, message, self._data.get(datum, ()))
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
