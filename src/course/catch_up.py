@@ -10,6 +10,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from course import hints
+from course.private import private
 from course.profile import Profile, load
 
 PROJECT = "pdk-customer-churn"
@@ -48,17 +49,19 @@ def execute(notebook: Path, profile: Profile) -> Path:
     import papermill
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    build = profile.root / "build"
     target = executed_copy(notebook, profile)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    papermill.execute_notebook(
-        notebook,
-        target,
-        parameters={"PROFILE": profile.name},
-        kernel_name="python3",
-        cwd=str(notebook.parent),
-        progress_bar=False,
-        config=KERNEL,
-    )
+    with private(build):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        papermill.execute_notebook(
+            notebook,
+            target,
+            parameters={"PROFILE": profile.name},
+            kernel_name="python3",
+            cwd=str(notebook.parent),
+            progress_bar=False,
+            config=KERNEL,
+        )
     return target
 
 

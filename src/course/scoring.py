@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from course.private import private
 from course.profile import find_root
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ def _load(version: ModelVersion) -> tuple[Any, Any]:
     if checkpoint is None:
         raise ValueError(f"version {version.name} has no checkpoint")
     os.environ["SERVING_MODE"] = "true"  # the trial's code then downloads no data
-    path = find_root() / "build" / "checkpoints" / checkpoint.uuid
-    checkpoint.download(path=str(path))
+    build = find_root() / "build"
+    path = build / "checkpoints" / checkpoint.uuid
+    with private(build):
+        checkpoint.download(path=str(path))
     # A checkpoint of the cluster's own trials: it holds the state of random generators in addition to tensors.
     options = {"map_location": "cpu", "weights_only": False}
     trial = load_trial_from_checkpoint_path(str(path), torch_load_kwargs=options)

@@ -19,7 +19,7 @@ from minipdk import __version__, cluster
 from minipdk.cluster.home import create, default_path, is_home
 from minipdk.cluster.profile import dotenv
 from minipdk.cluster.profile import file as profile_file
-from minipdk.common.home import Home, HomeError, load
+from minipdk.common.home import Home, HomeError, keep_private, load
 
 app = typer.Typer(
     help="An embedded Pachyderm, Determined and KServe cluster for learning, developing and CI.",
@@ -52,6 +52,7 @@ def main() -> None:
     from minipdk.images.errors import ImageError
     from minipdk.sandbox.errors import SandboxError
 
+    keep_private()
     try:
         app(prog_name="minipdk")
     except (HomeError, cluster.ClusterError, ImageError, SandboxError) as error:

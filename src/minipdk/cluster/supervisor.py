@@ -17,7 +17,7 @@ import time
 
 from minipdk.cluster.services import PROCESSES, Process
 from minipdk.common.backoff import BackOff
-from minipdk.common.home import Home, write_private
+from minipdk.common.home import Home, keep_private, write_private
 
 STOP_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE, HEALTHY_AFTER = 0.1, 5.0, 10.0
@@ -40,6 +40,7 @@ def supervisor_pid(home: Home) -> int | None:
 
 def supervise(home: Home) -> None:
     """Run the services until SIGTERM: the supervisor's whole life."""
+    keep_private()
     with (home.folder("run") / "supervisor.pid").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for `supervisor_pid`; `start` prevents a second supervisor
         lock.truncate(0)

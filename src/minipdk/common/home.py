@@ -29,6 +29,8 @@ from pathlib import Path
 from minipdk.common.ports import HOST
 
 MODELS_NAMESPACE = "models"
+OTHERS = 0o077
+"""The permissions of users other than the owner."""
 
 
 class HomeError(Exception):
@@ -108,7 +110,7 @@ class Home:
 
 def save(path: Path, identity: Identity) -> Home:
     """Write ``identity`` to the folder at ``path`` and return the home."""
-    write_private(path / "cluster.json", json.dumps(asdict(identity), indent=2) + "\n")
+    write_private(private_dir(path) / "cluster.json", json.dumps(asdict(identity), indent=2) + "\n")
     return Home(path, identity)
 
 
@@ -135,6 +137,13 @@ def write_private(path: Path, content: str | bytes) -> None:
 
 
 def private_dir(path: Path) -> Path:
-    """Make the folder ``path``, readable by its owner alone, unless it exists."""
+    """Make the folder ``path``, or take one that exists; only its owner has access to it afterwards."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.stat().st_mode & OTHERS:
+        path.chmod(0o700)
     return path
+
+
+def keep_private() -> None:
+    """Let no other user read the files that this process and its children make from now on, whatever the user's umask."""
+    os.umask(OTHERS)

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minipdk.common.home import Home, HomeError, load
+from minipdk.common.home import Home, HomeError, keep_private, load
 from minipdk.common.ports import PortError
 from minipdk.common.processes import die_with_parent
 from minipdk.common.readiness import naming_itself
@@ -122,6 +122,7 @@ def run(name: str, serve: Callable[[Home], None]) -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
+    keep_private()
     if arguments.supervisor and not die_with_parent(arguments.supervisor):
         sys.exit("the supervisor has ended")
     _allow_many_connections()

@@ -32,6 +32,7 @@ def main() -> None:
             privileges.restrict()
             if config["terminal"] is not None:
                 begin_session(config["terminal"])
+        os.umask(rootfs.UMASK)
         become(config)
         die_with_parent(OUTSIDE)
     except rootfs.SetupError as failure:

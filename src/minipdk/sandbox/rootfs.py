@@ -20,6 +20,7 @@ SKELETON, ACCOUNTS = "skeleton", "accounts"  # layers that are made for each con
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 ACCELERATORS = ("nvidia", "dri", "kfd")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the container's own)
+UMASK = 0o022  # a container engine's
 PROTECTED = syscalls.MS_NOSUID | syscalls.MS_NODEV
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 """Settings of the host's kernel, which a container of the host's root could change."""
@@ -106,7 +107,7 @@ def _prepare_stage(config: dict[str, Any]) -> None:
     for path, target in config["links"]:
         os.makedirs(os.path.dirname(f"{SKELETON}{path}"), exist_ok=True)
         os.symlink(target, f"{SKELETON}{path}")
-    os.umask(0o022)
+    os.umask(UMASK)
     for name, content in config["accounts"].items():
         with open(f"{ACCOUNTS}/{name}", "w") as file:
             os.fchmod(file.fileno(), 0o600)

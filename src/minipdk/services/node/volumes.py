@@ -213,7 +213,6 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 def _private(path: Path, mode: int = 0o700) -> Path:
     """The folder ``path``; only its owner has access to the folders above it."""
     if not path.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.mkdir(exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         os.chmod(path, mode)  # noqa: PTH101  (independent of the umask)
     return path
