@@ -13,6 +13,7 @@ PachydermError                       UNKNOWN: pachd's code for errors without a 
 |- AuthActivatedError                UNIMPLEMENTED     "the auth service is already activated"
 |- AuthNotActivatedError             UNIMPLEMENTED     any call about users where authentication is off
 |- TooManyCallsError                 RESOURCE_EXHAUSTED  so many calls wait that no other can
+|- DataLossError                     DATA_LOSS         bytes of a file are damaged or missing
 |- CancelledError                    CANCELLED         the client went away in the middle of its stream
 `- UnsupportedError                  UNIMPLEMENTED     "... is not supported by minipdk"
 
@@ -92,6 +93,17 @@ class AuthNotActivatedError(PachydermError):
 
     def __init__(self) -> None:
         super().__init__("the auth service is not activated")
+
+
+class DataLossError(PachydermError):
+    """Bytes that were stored are damaged or missing, which ``fault`` says. ``file`` is a file that has them."""
+
+    code = grpc.StatusCode.DATA_LOSS
+
+    def __init__(self, digest: bytes, fault: str, file: str = "") -> None:
+        subject = f"file {file}: its content" if file else "the content"
+        super().__init__(f"{subject} {digest.hex()} {fault}")
+        self.digest, self.fault = digest, fault
 
 
 class UnsupportedError(PachydermError):

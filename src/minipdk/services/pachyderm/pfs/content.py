@@ -10,8 +10,9 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
-from minipdk.services.pachyderm.errors import NotFoundError
+from minipdk.services.pachyderm.errors import DataLossError, NotFoundError
 from minipdk.services.pachyderm.pfs import store
 from minipdk.services.pachyderm.pfs.model import Part, Parts
 from minipdk.services.pachyderm.pfs.pins import Pins
@@ -21,6 +22,9 @@ from minipdk.storage.chunks import chunks
 SMALL = 32 << 10
 CHUNK = 2 << 20
 _BATCH = 8 << 20
+_READERS = 4
+_REMEMBERED = 10_000
+DAMAGED, MISSING = "is damaged", "is missing"
 _AHEAD = 4  # chunks of one file that may be hashed and written while the next ones arrive
 
 
@@ -30,6 +34,8 @@ class ContentStore:
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="chunks")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="reads")
+        self._intact: dict[bytes, tuple[int, int, int] | None] = {}
         self.blobs = blobs
         self.pins = Pins()
 
@@ -37,47 +43,92 @@ class ContentStore:
         return ContentWriter(self, self._database, self._threads)
 
     def read(self, parts: Sequence[Part], offset: int = 0, size: int | None = None) -> Iterator[bytes]:
-        """At most ``size`` bytes of ``parts`` from ``offset`` on, in chunks of at most 2 MiB."""
+        """At most ``size`` bytes of ``parts`` from ``offset`` on, in chunks of at most 2 MiB.
+
+        No byte of a part is delivered before the whole part was compared with its hash. Meanwhile the caller sends the
+        part before. Raises DataLossError.
+        """
         left = size if size is not None else sum(part.size for part in parts)
         pin = self.pins.pin(part.digest for part in parts)
-        for part in parts:
-            if left <= 0:
-                break
-            if offset >= part.size:
-                offset -= part.size
-                continue
-            for chunk in self._read_part(part, offset, min(left, part.size - offset)):
-                left -= len(chunk)
-                yield chunk
-            offset = 0
+        for pieces in self._ahead(_ranges(parts, offset, left)):
+            yield from pieces
         del pin  # the bytes stay until here even if the file is deleted
 
-    def _read_part(self, part: Part, offset: int, size: int) -> Iterator[bytes]:
-        if part.size <= SMALL:
-            yield self.small(part)[offset : offset + size]
-            return
-        with self.blobs.open(part.digest.hex()) as file:
-            file.seek(offset)
-            while size > 0:
-                chunk = file.read(min(CHUNK, size))
-                if not chunk:
-                    raise OSError(f"the blob {part.digest.hex()} is shorter than it was")
-                size -= len(chunk)
-                yield chunk
+    def _ahead(self, ranges: Iterable[tuple[Part, int, int]]) -> Iterator[list[bytes]]:
+        """The bytes of each range of a part, while a thread reads those of the next one."""
+        under_way: deque[Future[list[bytes]]] = deque()
+        for part, start, end in ranges:
+            if part.size <= SMALL:
+                yield from (future.result() for future in under_way)
+                under_way.clear()
+                yield [self.small(part)[start:end]]
+                continue
+            under_way.append(self._readers.submit(self._read_blob, part, start, end))
+            if len(under_way) > 1:
+                yield under_way.popleft().result()
+        yield from (future.result() for future in under_way)
+
+    def _read_blob(self, part: Part, start: int, end: int) -> list[bytes]:
+        digest, pieces, size = hashlib.sha256(), [], 0
+        try:
+            with self.blobs.open(part.digest.hex()) as file:
+                while piece := file.read(CHUNK):
+                    digest.update(piece)
+                    pieces.append(piece[max(0, start - size) : max(0, end - size)])
+                    size += len(piece)
+        except FileNotFoundError:
+            raise DataLossError(part.digest, MISSING) from None
+        except OSError as error:
+            raise DataLossError(part.digest, f"cannot be read: {error}") from error
+        if digest.digest() != part.digest:
+            raise DataLossError(part.digest, DAMAGED)
+        return list(filter(None, pieces))
 
     def small(self, part: Part) -> bytes:
-        """The bytes of a small part."""
+        """The bytes of a small part. Raises DataLossError."""
         data = self.find_small(part.digest)
         if data is None:
-            raise FileNotFoundError(f"the content {part.digest.hex()} is missing")
+            raise DataLossError(part.digest, MISSING)
+        if hashlib.sha256(data).digest() != part.digest:
+            raise DataLossError(part.digest, DAMAGED)
         return data
 
     def find_small(self, digest: bytes) -> bytes | None:
         return store.contents.find(self._database.connection(), digest)
 
     def blob_path(self, part: Part) -> str | None:
-        """The file on disk that has exactly this part's bytes; None for a small part."""
-        return str(self.blobs.path(part.digest.hex())) if part.size > SMALL else None
+        """The file on disk that has exactly this part's bytes; None for a small part. Raises DataLossError.
+
+        It is compared with its hash again only if it has changed since: a datum's inputs are links to the same few files.
+        """
+        if part.size <= SMALL:
+            return None
+        path = self.blobs.path(part.digest.hex())
+        if self._intact.get(part.digest) != _version(path):
+            version = _version(path)
+            self._read_blob(part, 0, 0)
+            self._intact[part.digest] = version
+            if len(self._intact) > _REMEMBERED:
+                del self._intact[next(iter(self._intact))]
+        return str(path)
+
+
+def _ranges(parts: Iterable[Part], offset: int, size: int) -> Iterator[tuple[Part, int, int]]:
+    """The parts that have any of the ``size`` bytes from ``offset`` on: each with the first of its bytes, and the end."""
+    for part in parts:
+        start, end = max(0, offset), min(part.size, offset + size)
+        if start < end:
+            yield part, start, end
+        offset -= part.size
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """What changes whenever the file is written; None if there is no file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class ContentWriter:

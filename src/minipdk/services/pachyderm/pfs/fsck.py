@@ -7,14 +7,13 @@ unchanged.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.errors import DataLossError, PachydermError
 from minipdk.services.pachyderm.pfs import store, trees
 from minipdk.services.pachyderm.pfs.commits import Commits
-from minipdk.services.pachyderm.pfs.content import SMALL
+from minipdk.services.pachyderm.pfs.content import DAMAGED, SMALL
 from minipdk.services.pachyderm.pfs.files import Files
 from minipdk.services.pachyderm.pfs.garbage import Garbage
 from minipdk.services.pachyderm.pfs.model import USER, Commit, Part, Stack
@@ -119,13 +118,15 @@ class Fsck:
 
     def _contents(self, *, fix: bool) -> Iterator[Finding]:
         """``fix`` sets damaged blobs aside: putting the file again then repairs every file that refers to them."""
-        for part, path in store.contents.referenced_parts(self._state.connection).items():
-            if damage := self._damage(part):
-                error = f"file {path}: its content {part.digest.hex()} {damage}"
-                if fix and part.size > SMALL and self._state.content.blobs.set_aside(part.digest.hex()):
-                    yield Finding(fix=f"{error}: set it aside, put the file again to repair it")
-                else:
-                    yield Finding(error)
+        connection = self._state.connection
+        for part in store.contents.referenced_parts(connection):
+            if not (damage := self._damage(part)):
+                continue
+            lost = fix and part.size > SMALL and self._state.content.blobs.set_aside(part.digest.hex())
+            for file in store.contents.files_of(connection, part):
+                error = f"file {file}: its content {part.digest.hex()} {damage}"
+                remedy = f"{error}: set it aside, put the file again to repair it"
+                yield Finding(fix=remedy) if lost else Finding(error)
 
     def _stored(self) -> Iterable[Part]:
         blobs = self._state.content.blobs
@@ -134,13 +135,8 @@ class Fsck:
 
     def _damage(self, part: Part) -> str:
         """The damage to a part's bytes; "" if they are intact."""
-        digest, size = hashlib.sha256(), 0
         try:
-            for chunk in self._state.content.read([part]):
-                digest.update(chunk)
-                size += len(chunk)
-        except FileNotFoundError:
-            return "is missing"
-        except OSError as error:
-            return f"cannot be read: {error}"
-        return "" if (digest.digest(), size) == (part.digest, part.size) else "is damaged"
+            size = sum(map(len, self._state.content.read([part])))
+        except DataLossError as error:
+            return error.fault
+        return "" if size == part.size else DAMAGED

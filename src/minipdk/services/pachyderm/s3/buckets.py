@@ -5,6 +5,7 @@ Each request that writes makes one commit, or joins the branch's open commit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from minipdk.services.pachyderm.errors import AlreadyExistsError, BaseCommitNotFinishedError, NotFoundError, PachydermError
@@ -96,8 +97,10 @@ class Buckets:
             raise no_such_key(key)
         return entry
 
-    def read(self, entry: Entry, offset: int, size: int) -> Iterator[bytes]:
-        return self._pfs.files.read_entry(entry, offset, size)
+    def read(self, tree: Tree, entry: Entry, offset: int, size: int) -> Iterator[bytes]:
+        """The object's bytes; the first ones have been read when this returns. Raises DataLossError, also later."""
+        pieces = self._pfs.files.read_entry(tree.commit, entry, offset, size)
+        return itertools.chain([next(pieces, b"")], pieces)
 
     def page(self, tree: Tree, prefix: str, delimiter: str, after: str, limit: int) -> Listing:
         """At most ``limit`` keys that begin with ``prefix`` and come after ``after``, in bytewise order."""
@@ -234,11 +237,11 @@ class Buckets:
                 )
             parent = paths.split(parent)[0].rstrip("/")
 
-    def parts_of(self, entry: Entry, first: int, size: int, writer: ContentWriter) -> Parts:
+    def parts_of(self, tree: Tree, entry: Entry, first: int, size: int, writer: ContentWriter) -> Parts:
         """The parts of ``size`` bytes of a file from ``first`` on. For a whole file, its own parts: no byte is copied."""
         if size == entry.size:
             return writer.keep(entry.parts)
-        return writer.put(self.read(entry, first, size))
+        return writer.put(self.read(tree, entry, first, size))
 
     # Creating and removing buckets
 

@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from minipdk.common.home import Home
+from minipdk.services.pachyderm.errors import DataLossError
 from minipdk.services.pachyderm.pfs import Pfs
+from minipdk.services.pachyderm.pfs.content import MISSING
 from minipdk.services.pachyderm.pfs.model import Part
 from minipdk.services.pachyderm.s3 import messages
 from minipdk.services.pachyderm.s3.errors import S3Error
@@ -49,5 +51,7 @@ class ChunkUrls:
             raise S3Error(403, "AccessDenied", "Request has expired")
         try:
             return b"".join(self._pfs.files.read_parts((Part(bytes.fromhex(digest), int(size)),)))
-        except OSError:
-            raise S3Error(404, "NoSuchKey", "nothing is made of this chunk any more") from None
+        except DataLossError as error:
+            if error.fault == MISSING:
+                raise S3Error(404, "NoSuchKey", "nothing is made of this chunk any more") from None
+            raise S3Error(500, "InternalError", str(error)) from error

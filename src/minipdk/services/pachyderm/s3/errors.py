@@ -14,7 +14,7 @@ S3Error
 |- 404 NoSuchBucket, NoSuchKey, NoSuchVersion
 |- 409 BucketAlreadyOwnedByYou, BucketNotEmpty
 |- 412 PreconditionFailed, 416 InvalidRange
-|- 500 InternalError                    a fault of minipdk: traceback in the log
+|- 500 InternalError                    a fault of minipdk: traceback in the log; damaged bytes, with the file's name
 |- 501 NotImplemented                   a feature that minipdk leaves out, by name
 `- 503 ServiceUnavailable               an output commit that its job has not finished: S3 clients try again by themselves
 """

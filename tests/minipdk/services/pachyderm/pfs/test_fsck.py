@@ -62,17 +62,22 @@ def test_a_damaged_file_is_named_set_aside_and_repaired_by_putting_it_again(
     home: Home, client: Client, branch: pfs.Branch
 ) -> None:
     data = CHANCE.randbytes(100_000)
-    put(client, branch, a=data, b=b"1")
+    commit = put(client, branch, a=data, b=b"1")
+    elsewhere = pfs.Branch(repo=new_repo(client), name="master")
+    copied = put(client, elsewhere, c__d=data)
+    put(client, elsewhere, other=b"1")
     place = blob(home, data)
     place.write_bytes(b"spoilt" + data[6:])
     digest = place.name
-    wrong = f"file /a: its content {digest} is damaged"
-    assert findings(client) == [("", wrong)]
+    files_with_it = f"default/{branch.repo.name}@{commit.id}:/a", f"default/{elsewhere.repo.name}@{copied.id}:/c/d"
+    wrong = [f"file {file}: its content {digest} is damaged" for file in files_with_it]
+    assert findings(client) == [("", text) for text in wrong]
     with pytest.raises(grpc.RpcError, match=f"the content {digest} is damaged"):
         client.pfs.check_storage(read_chunk_data=True)
-    assert findings(client, fix=True) == [(f"{wrong}: set it aside, put the file again to repair it", "")]
+    assert findings(client, fix=True) == [(f"{text}: set it aside, put the file again to repair it", "") for text in wrong]
     assert (home.folder("blobs") / "damaged" / digest).read_bytes() == b"spoilt" + data[6:]
-    assert findings(client, fix=True) == [("", f"file /a: its content {digest} is missing")]
+    missing = [f"file {file}: its content {digest} is missing" for file in files_with_it]
+    assert findings(client, fix=True) == [("", text) for text in missing]
     put(client, pfs.Branch(repo=new_repo(client), name="master"), anywhere=data)
     assert findings(client) == []
     assert read(client, head(branch), "/a") == data
@@ -89,7 +94,7 @@ def test_small_contents_sizes_directories_and_layers_are_checked(home: Home, cli
         layer = rows.execute("INSERT INTO layers DEFAULT VALUES").lastrowid
     directory = ("", f"directory /sum/ in commit {name} does not add up to what is in it")
     size, unused = f"commit {name} has 99 bytes, its files 4", f"layer {layer} belongs to no commit and no file set"
-    missing = ("", f"file /sum/a: its content {digest.hex()} is missing")
+    missing = ("", f"file {name}:/sum/a: its content {digest.hex()} is missing")
     assert findings(client) == [("", size), directory, ("", unused), missing]
     fixes = [(f"{size}: noted their size", ""), directory, (f"{unused}: dropped it", ""), missing]
     assert findings(client, fix=True) == fixes

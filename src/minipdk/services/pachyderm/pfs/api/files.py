@@ -65,8 +65,9 @@ class FileCalls(Calls):
 
     def get_file(self, request: wire.pfs.GetFileRequest, _context: object) -> Iterator[bytes]:
         commit, path, within = _readable(request)
-        entry = self._pfs.files.single(commit, path, within)
-        return map(wire.bytes_value, self._pfs.files.read_entry(entry, request.offset))
+        tree = self._pfs.files.tree(commit)
+        entry = self._pfs.files.single(tree, path, within)
+        return map(wire.bytes_value, self._pfs.files.read_entry(tree.commit, entry, request.offset))
 
     def get_file_tar(self, request: wire.pfs.GetFileRequest, _context: object) -> Iterator[bytes]:
         commit, path, within = _readable(request)
@@ -77,9 +78,9 @@ class FileCalls(Calls):
             raise NotFoundError(f"file {path} not found in repo {tree.commit.repo} at commit {tree.commit.id}")
         below = (entry for match in _outermost(top, matches) for entry in self._pfs.files.below(tree, match))
         entries = (entry for entry in below if self._pfs.files.is_within(tree, entry, within))
-        return _bytes_messages(self._tar(entries))
+        return _bytes_messages(self._tar(tree.commit, entries))
 
-    def _tar(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+    def _tar(self, commit: Commit, entries: Iterable[Entry]) -> Iterator[bytes]:
         for entry in entries:
             header = tarfile.TarInfo(entry.path)
             header.type = tarfile.DIRTYPE if entry.is_dir else tarfile.REGTYPE
@@ -87,7 +88,7 @@ class FileCalls(Calls):
             header.size = 0 if entry.is_dir else entry.size
             yield header.tobuf(tarfile.PAX_FORMAT)
             if not entry.is_dir:
-                yield from self._pfs.files.read_entry(entry)
+                yield from self._pfs.files.read_entry(commit, entry)
                 yield b"\0" * (-entry.size % tarfile.BLOCKSIZE)
         yield b"\0" * (2 * tarfile.BLOCKSIZE)
 

@@ -36,8 +36,9 @@ class StorageServicer:
         return wire.storage.CreateFilesetResponse(fileset_id=fileset)
 
     def read_fileset(self, request: _Read, _context: object) -> Iterator[wire.storage.ReadFilesetResponse]:
+        commit = fileset_commit(request.fileset_id)
         for entry in self._filtered(request):
-            pieces = iter(()) if request.empty_files else self._pfs.files.read_entry(entry)
+            pieces = iter(()) if request.empty_files else self._pfs.files.read_entry(commit, entry)
             first = next(pieces, b"")
             yield wire.storage.ReadFilesetResponse(path=entry.path, data=wire.BytesValue(value=first))
             for piece in pieces:

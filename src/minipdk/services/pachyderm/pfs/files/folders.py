@@ -12,6 +12,7 @@ from minipdk.services.pachyderm.errors import PachydermError
 from minipdk.services.pachyderm.pfs import paths
 from minipdk.services.pachyderm.pfs.content import CHUNK, ContentWriter
 from minipdk.services.pachyderm.pfs.files.filesets import FileSets
+from minipdk.services.pachyderm.pfs.files.reading import naming
 from minipdk.services.pachyderm.pfs.model import Change, Commit, Entry, Parts, Put
 
 _PFS_MOUNT = "/pfs/"
@@ -44,9 +45,10 @@ class Files(FileSets):
             target.parent.mkdir(parents=True, exist_ok=True)
             if empty:
                 target.touch()
-            else:
+                continue
+            with naming(tree.commit, entry):
                 self._write(entry, target, link=link)
-                total += entry.size
+            total += entry.size
         return total
 
     def _write(self, entry: Entry, target: Path, *, link: bool) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-from minipdk.services.pachyderm.errors import NotFoundError, PachydermError
+from minipdk.services.pachyderm.errors import DataLossError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.pagination import first
 from minipdk.services.pachyderm.pfs import commits, paths, store, trees
 from minipdk.services.pachyderm.pfs.commits import Commits
@@ -169,9 +170,8 @@ class FileReader:
 
     # Contents
 
-    def single(self, commit: Commit, pattern: str, within: PathRange = EVERYTHING) -> Entry:
+    def single(self, tree: Tree, pattern: str, within: PathRange = EVERYTHING) -> Entry:
         """The only file that matches. Raises NotFoundError, or PachydermError for a directory or several files."""
-        tree = self.tree(commit)
         match = None
         for entry in self.matches_within(tree, pattern, within):
             if entry.is_dir:
@@ -185,13 +185,16 @@ class FileReader:
 
     def read(self, commit: Commit, path: str, offset: int = 0) -> Iterator[bytes]:
         """The bytes of the only file that matches ``path``, which may be a glob."""
-        return self.read_entry(self.single(commit, path), offset)
+        tree = self.tree(commit)
+        return self.read_entry(tree.commit, self.single(tree, path), offset)
 
-    def read_entry(self, entry: Entry, offset: int = 0, size: int | None = None) -> Iterator[bytes]:
-        return self._state.content.read(entry.parts, offset, size)
+    def read_entry(self, commit: Commit, entry: Entry, offset: int = 0, size: int | None = None) -> Iterator[bytes]:
+        """The bytes of a file of ``commit``. Raises DataLossError, which names the file."""
+        with naming(commit, entry):
+            yield from self._state.content.read(entry.parts, offset, size)
 
     def read_parts(self, parts: Parts) -> Iterator[bytes]:
-        """The bytes of parts of any file. Raises OSError when one is not stored any more."""
+        """The bytes of parts of any file. Raises DataLossError."""
         return self._state.content.read(parts)
 
     # Comparing
@@ -248,6 +251,15 @@ class FileReader:
             return {}
         children = store.layers.children(self._state.connection, tree.stack, directory.path)
         return {child.name: child for child in children}
+
+
+@contextmanager
+def naming(commit: Commit, entry: Entry) -> Iterator[None]:
+    """Add the name of the file whose bytes are read to a DataLossError."""
+    try:
+        yield
+    except DataLossError as error:
+        raise DataLossError(error.digest, error.fault, f"{commit}:{entry.path}") from error
 
 
 def _check_page(number: int, reverse: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from minipdk.services.pachyderm.pfs.model import Part, unpack
+from minipdk.services.pachyderm.pfs.model import FILESETS, Commit, Part, Parts, Repo, unpack
 
 _PAGE = 2000
 _FILES = "FROM entries WHERE children IS NULL AND size > 0"
@@ -56,13 +56,38 @@ def live_digests(connection: sqlite3.Connection) -> set[bytes]:
     return live
 
 
-def referenced_parts(connection: sqlite3.Connection) -> dict[Part, str]:
-    """Every part that a file refers to, with the path of one such file."""
-    referenced: dict[Part, str] = {}
-    for row in connection.execute(f"SELECT parent || name AS path, size, hash, parts {_FILES}").fetchall():
-        file_parts = (Part(row["hash"], row["size"]),) if row["parts"] is None else unpack(row["parts"])
-        referenced.update(dict.fromkeys(file_parts, row["path"]))
-    return referenced
+def referenced_parts(connection: sqlite3.Connection) -> set[Part]:
+    """Every part that a file refers to."""
+    rows = connection.execute(f"SELECT size, hash, parts {_FILES}")
+    return {part for row in rows for part in _parts_of(row)}
+
+
+def files_of(connection: sqlite3.Connection, part: Part) -> list[str]:
+    """The files that refer to the part, as repo@commit:path with the oldest commit or file set that has the file."""
+    rows = connection.execute(f"SELECT layer, parent || name AS path, size, hash, parts {_FILES} ORDER BY layer")
+    places = [(row["layer"], row["path"]) for row in rows if part in _parts_of(row)]
+    files: dict[tuple[Repo, str], str] = {}
+    for layer, path in places:
+        owner = _owner(connection, layer)
+        files.setdefault((owner.repo, path), f"{owner}:{path}")
+    return list(files.values())
+
+
+def _parts_of(row: sqlite3.Row) -> Parts:
+    return (Part(row["hash"], row["size"]),) if row["parts"] is None else unpack(row["parts"])
+
+
+def _owner(connection: sqlite3.Connection, layer: int) -> Commit:
+    """The oldest commit whose tree has the layer, or the file set that has it."""
+    commit = connection.execute(
+        "SELECT min(commits.id), project, name, type, commit_set FROM commit_layers JOIN commits ON commits.id = commit_id "
+        "JOIN repos ON repos.id = repo WHERE layer = ?",
+        (layer,),
+    ).fetchone()
+    if commit["name"] is not None:
+        return Repo(commit["project"], commit["name"], commit["type"]).commit(commit["commit_set"])
+    fileset = connection.execute("SELECT id FROM filesets WHERE layer = ?", (layer,)).fetchone()
+    return FILESETS.commit(fileset["id"] if fileset else f"layer {layer}")
 
 
 def dropped_layers(connection: sqlite3.Connection) -> int:

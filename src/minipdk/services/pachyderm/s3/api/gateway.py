@@ -22,7 +22,7 @@ from starlette.routing import Route
 from minipdk.common.home import Home
 from minipdk.common.web import Limits, Policy, RefusedError
 from minipdk.services.pachyderm.callers import Caller, identify
-from minipdk.services.pachyderm.errors import PachydermError
+from minipdk.services.pachyderm.errors import DataLossError, PachydermError
 from minipdk.services.pachyderm.pfs import Pfs
 from minipdk.services.pachyderm.s3 import messages, signatures_v2
 from minipdk.services.pachyderm.s3.api.dispatch import Dispatcher
@@ -94,6 +94,8 @@ class Gateway:
             response = dispatcher.answer(make_call(request, body, request.state.seed))
         except S3Error as error:
             response = messages.error(error, request.url.path, request_id)
+        except DataLossError as error:
+            response = messages.error(S3Error(500, "InternalError", str(error)), request.url.path, request_id)
         except PachydermError as error:
             response = messages.error(S3Error(400, "InvalidRequest", str(error)), request.url.path, request_id)
         except Exception as error:

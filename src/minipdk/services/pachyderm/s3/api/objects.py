@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from minipdk.services.pachyderm.pfs.model import Entry
+from minipdk.services.pachyderm.pfs.model import Entry, Tree
 from minipdk.services.pachyderm.s3 import content_types, messages, ranges
 from minipdk.services.pachyderm.s3.api.requests import Call, allow, copy_source
 from minipdk.services.pachyderm.s3.buckets import Buckets, without_slash
@@ -34,7 +34,7 @@ class ObjectCalls:
         allow(call.query, "versionId", *_OVERRIDES)
         tree = self._buckets.open(call.bucket, call.query.get("versionId", ""))
         entry = self._buckets.object(tree, call.key)
-        headers = messages.object_headers(entry, tree) | {"Content-Type": self._type(entry)}
+        headers = messages.object_headers(entry, tree) | {"Content-Type": self._type(tree, entry)}
         state = messages.object_state(entry, tree)
         if state.is_other(call.request.headers):
             return _plain(412, f"the object's ETag is {state.digest}: it is not the one asked for")
@@ -46,18 +46,20 @@ class ObjectCalls:
             wanted = ranges.parse(requested, entry.size)
         except UnsatisfiableRangeError as error:
             return _plain(416, str(error), {"Content-Range": f"bytes */{entry.size}"})
-        return self._content(call.request, entry, headers, wanted)
+        return self._content(call.request, tree, entry, headers, wanted)
 
-    def _type(self, entry: Entry) -> str:
+    def _type(self, tree: Tree, entry: Entry) -> str:
         if kind := content_types.by_name(entry.path):
             return kind
-        start = b"".join(self._buckets.read(entry, 0, min(entry.size, content_types.SNIFFED)))
+        start = b"".join(self._buckets.read(tree, entry, 0, min(entry.size, content_types.SNIFFED)))
         return content_types.by_content(start)
 
-    def _content(self, request: Request, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]) -> Response:
+    def _content(
+        self, request: Request, tree: Tree, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]
+    ) -> Response:
         """The whole object, or some ranges of it: several are parts of one answer."""
         if len(wanted) > 1:
-            return self._several(request, entry, headers, wanted)
+            return self._several(request, tree, entry, headers, wanted)
         chosen = wanted[0] if wanted else Range(0, entry.size)
         if wanted:
             headers["Content-Range"] = chosen.header(entry.size)
@@ -65,10 +67,12 @@ class ObjectCalls:
         status = 206 if wanted else 200
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
-        content = self._buckets.read(entry, chosen.first, chosen.size)
+        content = self._buckets.read(tree, entry, chosen.first, chosen.size)
         return StreamingResponse(content, status_code=status, headers=headers)
 
-    def _several(self, request: Request, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]) -> Response:
+    def _several(
+        self, request: Request, tree: Tree, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]
+    ) -> Response:
         boundary = secrets.token_hex(30)
         heads = [
             f"--{boundary}\r\nContent-Range: {part.header(entry.size)}\r\nContent-Type: {headers['Content-Type']}\r\n\r\n"
@@ -85,7 +89,7 @@ class ObjectCalls:
         def body() -> Iterator[bytes]:
             for head, part in zip(heads, wanted, strict=True):
                 yield head.encode()
-                yield from self._buckets.read(entry, part.first, part.size)
+                yield from self._buckets.read(tree, entry, part.first, part.size)
                 yield b"\r\n"
             yield end.encode()
 

@@ -55,7 +55,7 @@ class UploadCalls:
         messages.object_state(entry, tree).check_source(call.request.headers)
         first, size = _copied_range(call.header("x-amz-copy-source-range"), entry.size)
         writer = self._buckets.writer()
-        content = self._buckets.parts_of(entry, first, size, writer)
+        content = self._buckets.parts_of(tree, entry, first, size, writer)
         return messages.copied_part(self._uploads.put_part(upload, number, content, writer, {}), tree.commit.id)
 
     def complete(self, call: Call) -> Response:
