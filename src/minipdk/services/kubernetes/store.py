@@ -21,7 +21,7 @@ from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.storage import Database, pair
 
 REMEMBERED, PRUNE_EVERY = 5000, 500
-REMEMBERED_BYTES, PRUNE_EVERY_BYTES = 32 << 20, 8 << 20
+REMEMBERED_BYTES, PRUNE_EVERY_BYTES = 8 << 20, 2 << 20
 
 MIGRATIONS = (
     """
