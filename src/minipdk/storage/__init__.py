@@ -6,5 +6,6 @@
 from minipdk.storage.blobs import BlobStore
 from minipdk.storage.database import Database
 from minipdk.storage.pairing import pair
+from minipdk.storage.space import DiskFullError
 
-__all__ = ["BlobStore", "Database", "pair"]
+__all__ = ["BlobStore", "Database", "DiskFullError", "pair"]

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from minipdk.storage.space import needing_space
+
 
 class BlobStore:
     """Blobs below ``root``, shared by every thread of a service; no other process writes there."""
@@ -28,6 +30,10 @@ class BlobStore:
         blob = self.path(digest)
         if blob.exists():
             return
+        with needing_space(self.root):
+            self._write(blob, data)
+
+    def _write(self, blob: Path, data: bytes | bytearray) -> None:
         descriptor, name = tempfile.mkstemp(dir=self._incoming)
         temporary = Path(name)
         try:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from minipdk.common.service import StartError
 from minipdk.storage.blobs import sync_folder
+from minipdk.storage.space import DiskFullError, needing_space
 
 Step = str | Callable[[sqlite3.Connection], None]
 """One migration: SQL statements, or a function of the connection, which must not commit."""
@@ -73,6 +74,8 @@ class Database:
         try:
             if self._version() != len(steps):
                 self._migrate(steps)
+        except DiskFullError as error:
+            raise UnusableDatabaseError(str(error)) from error
         except (sqlite3.DatabaseError, OSError) as error:
             if (explained := _explained(path, error)) is None:
                 raise
@@ -168,20 +171,21 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Write atomically: all statements are committed and synced on leaving, none if an exception passes through.
 
-        Nested use joins the outer transaction.
+        Nested use joins the outer transaction. Raises DiskFullError.
         """
         with self._writer:
             connection = self.connection()
             if connection.in_transaction:
                 yield connection
                 return
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")  # fails, and must be undone too, when a reference leads nowhere
-            except BaseException:
-                _roll_back(connection)
-                raise
+            with needing_space(self.path):
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")  # fails, and must be undone too, when a reference leads nowhere
+                except BaseException:
+                    _roll_back(connection)
+                    raise
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

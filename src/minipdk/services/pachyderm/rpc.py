@@ -27,6 +27,7 @@ from minipdk.services.pachyderm.errors import (
     UnsupportedError,
 )
 from minipdk.services.pachyderm.waiting import Steps, WaitingCalls, may_wait
+from minipdk.storage import DiskFullError
 
 T = TypeVar("T")
 Answer = Callable[[Any, grpc.ServicerContext], object]
@@ -274,6 +275,8 @@ def _status(call: wire.Rpc, error: Exception, context: grpc.ServicerContext) -> 
     """The status with which a call fails."""
     if isinstance(error, PachydermError):
         return error.code, str(error)
+    if isinstance(error, DiskFullError):
+        return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)
     if isinstance(error, grpc.RpcError) or not context.is_active():  # the client has gone away
         return grpc.StatusCode.CANCELLED, "the call was cancelled"
     logger.error("%s failed", call.path, exc_info=error)

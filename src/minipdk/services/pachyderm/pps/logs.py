@@ -9,6 +9,7 @@ pipeline's oldest logs are removed. A line in the log says so.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -173,10 +174,11 @@ class JobLog:
         with self._lock:
             line = [time.time_ns(), worker, datum.id if datum else "", source, message]
             text = self._announced_text(datum, line)
-            if os.fstat(self._open()).st_size + len(text) > FILE_BYTES:
-                self._set_aside(worker)
-                text = self._announced_text(datum, line)
-            os.write(self._open(), text)
+            with contextlib.suppress(OSError):  # on a full disk the line is lost: user code must not wait for its log
+                if os.fstat(self._open()).st_size + len(text) > FILE_BYTES:
+                    self._set_aside(worker)
+                    text = self._announced_text(datum, line)
+                os.write(self._open(), text)
         self._notify()
 
     def _announced_text(self, datum: Datum | None, line: list[object]) -> bytes:

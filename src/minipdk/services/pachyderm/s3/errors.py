@@ -16,6 +16,7 @@ S3Error
 |- 412 PreconditionFailed, 416 InvalidRange
 |- 500 InternalError                    a fault of minipdk: traceback in the log; damaged bytes, with the file's name
 |- 501 NotImplemented                   a feature that minipdk leaves out, by name
+|- 507 InsufficientStorage              the disk is full
 `- 503 ServiceUnavailable               an output commit that its job has not finished: S3 clients try again by themselves
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,21 +61,11 @@ def test_a_job_keeps_its_newest_lines_and_says_how_much_is_lost(home: Home, logs
 
 
 def test_a_follower_that_keeps_up_misses_nothing(logs: Logs) -> None:
-    log, stop, seen = logs.job(job(1)), threading.Event(), list[str]()
-    written = [f"{number} {'x' * 1000}" for number in range(3000)]
-
-    def follow() -> None:
-        seen.extend(texts(logs.follow(PIPELINE, Filter(), stop)))
-
-    follower = threading.Thread(target=follow)
-    follower.start()
-    collected = logs.follow(PIPELINE, Filter(), stop)
-    for text in written:
+    log = logs.job(job(1))
+    followed = (step for step in logs.follow(PIPELINE, Filter()) if isinstance(step, Line) and "removed" not in step.message)
+    for text in (f"{number} {'x' * 1000}" for number in range(3000)):
         log.write("worker", None, text, USER)
-        assert next(line for line in collected if "removed" not in line.message).message == text
-    stop.set()
-    logs.wake()
-    follower.join()
+        assert next(followed).message == text
     log.close()
 
 

@@ -34,6 +34,7 @@ from minipdk.services.pachyderm.s3.job_buckets import JobBuckets, JobView
 from minipdk.services.pachyderm.s3.payload import Body
 from minipdk.services.pachyderm.s3.signatures import NO_SEED, Seed, Signed, access_key_of, verify
 from minipdk.services.pachyderm.s3.uploads import Uploads
+from minipdk.storage import DiskFullError
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,8 @@ class Gateway:
             response = messages.error(S3Error(500, "InternalError", str(error)), request.url.path, request_id)
         except PachydermError as error:
             response = messages.error(S3Error(400, "InvalidRequest", str(error)), request.url.path, request_id)
+        except DiskFullError as error:
+            response = messages.error(S3Error(507, "InsufficientStorage", str(error)), request.url.path, request_id)
         except Exception as error:
             logger.exception("%s %s failed", request.method, request.url.path)
             failure = S3Error(500, "InternalError", f"{type(error).__name__}: {error}")
