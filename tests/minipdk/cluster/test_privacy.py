@@ -16,7 +16,7 @@ from tests.minipdk.services.pachyderm.conftest import connect
 from tests.minipdk.services.pachyderm.pipelines import Workbench
 from tests.privacy import readable_by_others, with_secrets
 
-from minipdk.cluster.lifecycle import write_client_files
+from minipdk.cluster.services import SERVICES
 from minipdk.common.home import Home
 from minipdk.images import ImageStore
 
@@ -40,7 +40,8 @@ def home(
     path = tmp_path_factory.mktemp("cluster") / "home"
     home = new_home(path)
     path.chmod(0o755)
-    write_client_files(home)
+    for service in SERVICES:
+        service.write_client_files(home)
     for name, ports in PROCESSES.items():
         run_service(home, name, *ports)
     use(home, connect(home), path.parent)
