@@ -20,6 +20,13 @@ def service(configuration: str, transition: str = "InProgress", *, observed: int
     return {"metadata": {"generation": 2}, "status": status}
 
 
+RECONCILE_FAILED = {"type": "PredictorReady", "status": "False", "reason": "ReconcileFailed"}
+REFUSED_BY_KNATIVE = {
+    "metadata": {"generation": 1},
+    "status": {"conditions": [RECONCILE_FAILED | {"message": "spec.predictor.batcher is not supported"}]},
+}
+
+
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
@@ -29,9 +36,19 @@ def service(configuration: str, transition: str = "InProgress", *, observed: int
         (service("True", "UpToDate"), ""),
         (service("Unknown", "BlockedByFailedLoad"), ""),
         (service("False", observed=1), ""),
+        (REFUSED_BY_KNATIVE, "spec.predictor.batcher is not supported"),
         ({"metadata": {"generation": 1}}, ""),
     ],
-    ids=["failed", "refused", "starting", "ready", "fetched again", "of the previous generation", "new"],
+    ids=[
+        "failed",
+        "refused",
+        "starting",
+        "ready",
+        "fetched again",
+        "of the previous generation",
+        "refused by Knative",
+        "new",
+    ],
 )
 def test_only_a_failed_revision_or_a_refused_spec_ends_the_wait(found: dict[str, Any], reason: str) -> None:
     assert failure(found) == reason

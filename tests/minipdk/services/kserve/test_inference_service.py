@@ -308,14 +308,14 @@ def test_what_knative_and_kubernetes_refuse_is_in_the_conditions(
 
 def test_a_stopped_service_runs_nothing_until_it_is_resumed(cluster: Cluster, linear: str) -> None:
     cluster.replace(linear, "s3://models/one")
-    wait_for(lambda: cluster.is_ready(linear), what="the service to be ready")
+    wait_for(lambda: cluster.is_ready(linear), seconds=300, what="the service to be ready")
     cluster.kubectl("annotate", "isvc", linear, "serving.kserve.io/stop=True")
     wait_for(lambda: cluster.condition(linear, "Stopped")["status"] == "True", what="the stop")
     assert cluster.failed(linear, "Ready")["reason"] == cluster.failed(linear)["reason"] == "Stopped"
     assert cluster.status(linear)["modelStatus"] == {"transitionStatus": ""}
     wait_for(lambda: not cluster.pods(linear) and cluster.predict(linear).status_code == 503, what="the end")
     cluster.kubectl("annotate", "isvc", linear, "serving.kserve.io/stop-")
-    wait_for(lambda: cluster.is_ready(linear), what="the service to be ready again")
+    wait_for(lambda: cluster.is_ready(linear), seconds=300, what="the service to be ready again")
     assert cluster.predict(linear).status_code == 200
     assert cluster.condition(linear, "Stopped")["status"] == "False"
 
