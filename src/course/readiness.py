@@ -1,7 +1,7 @@
 """Say why an InferenceService is not ready, from everything that tells of it on a cluster.
 
 KServe spreads the reason: a revision that fails is in the conditions, a spec that no runtime serves in the model's status, a
-spec that it refuses for another reason in an event alone, and what a new revision waits for in its Pods.
+spec that it refuses for another reason in an event alone, and the obstacle of a new revision in its Pods.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def conditions(service: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def reason(profile: Profile, service: dict[str, Any]) -> str:
-    """A sentence about what ``service`` waits for or why it cannot be served; "not ready yet" if nothing is known."""
+    """A sentence about the obstacle or the failure of ``service``; "not ready yet" if nothing is known."""
     return _of_status(service) or _refusal(profile, service) or _pods(profile, service) or "not ready yet"
 
 
@@ -47,7 +47,7 @@ def _refusal(profile: Profile, service: dict[str, Any]) -> str:
 
 
 def _pods(profile: Profile, service: dict[str, Any]) -> str:
-    """What the newest Pod waits for."""
+    """The obstacle of the newest Pod."""
     namespace, label = service["metadata"]["namespace"], f"{SERVICE_LABEL}={service['metadata']['name']}"
     pods = profile.kubernetes.list_namespaced_pod(namespace, label_selector=label).items
     newest = max(pods, key=lambda pod: str(pod.metadata.creation_timestamp), default=None)

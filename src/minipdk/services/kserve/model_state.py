@@ -1,4 +1,4 @@
-"""A revision's progress, read from its Pods: what it waits for, why it has failed, and the state of its model.
+"""A revision's progress, read from its Pods: its obstacle or its failure, and the state of its model.
 
 Rules: `PropagateModelStatus` in KServe's inference_service_status.go. The Pod made last speaks for the revision.
 """
@@ -31,7 +31,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a revision waits for, or why it has failed; ``exit_code`` if a container has ended."""
+    """The obstacle of a revision, or its failure; ``exit_code`` if a container has ended."""
 
     message: str = ""
     failed: bool = False

@@ -11,7 +11,7 @@ from minipdk.services.kserve.storage import provide_model
 LONGEST_PREFIX = 58
 """As Kubernetes shortens the part of a name before the characters that it generates."""
 METRICS = {"serving.kserve.io/enable-metric-aggregation": "false", "serving.kserve.io/enable-prometheus-scraping": "false"}
-"""What KServe's webhook notes on Pods: nobody collects their metrics."""
+"""KServe's notes on Pods: their metrics are not collected."""
 
 
 def revision_of(pod: Object) -> str:

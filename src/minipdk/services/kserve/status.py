@@ -1,7 +1,7 @@
 """An InferenceService's status, as KServe writes it over Knative: conditions, model states, revisions, addresses.
 
-What KServe's controller has not come to in a reconciliation stays as it was: of a spec that it refuses, for example, the
-model's status alone tells. Rules:
+A reconciliation that ends early leaves the rest of the status as it was: of a refused spec, for example, the model's status
+alone tells. Rules:
 https://github.com/kserve/kserve/blob/master/pkg/apis/serving/v1beta1/inference_service_status.go
 """
 

@@ -29,7 +29,7 @@ INITIALIZER_ENVIRONMENT = {
     "HF_XET_HIGH_PERFORMANCE": "1",
     "HF_XET_NUM_CONCURRENT_RANGE_GETS": "8",
 }
-"""What KServe's ClusterStorageContainer sets for its storage initializer."""
+"""The settings of KServe's ClusterStorageContainer for its storage initializer."""
 
 
 def check_uri(uri: str, where: str) -> None:
