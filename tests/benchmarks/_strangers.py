@@ -16,7 +16,7 @@ IDLE, SLOW_HEADS, SLOW_BODIES, LARGE, MANY_FIELDS = 500, 50, 50, 4, 4
 PAUSE, SLOW = 2.0, 0.5
 """Seconds before a connection that has ended is opened again, and between two bytes of a slow one."""
 POST = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-"""At Determined's master everybody may send it, so that its body is read."""
+"""Determined's master takes it without a token, so its body is read."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 PIECE = bytes(1 << 16)
 

@@ -60,7 +60,7 @@ def check_json(body: bytes) -> None:
 def check_yaml(text: str | bytes) -> None:
     """Raise DocumentError if the document is nested too deeply, or has too many values with every alias expanded.
 
-    An error of its syntax is left to whoever parses it.
+    Errors of syntax are left to the parser.
     """
     import yaml
 

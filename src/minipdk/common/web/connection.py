@@ -1,6 +1,6 @@
 """A client's connection: uvicorn's HTTP/1.1 protocol, with a deadline and limits for the head of each request.
 
-uvicorn waits for ever for the rest of a head and keeps all of it. The limits also bound a body's framing (the extensions of
+uvicorn waits without end for the rest of a head and keeps all of it. The limits also bound a body's framing (the extensions of
 chunks, and trailers), which no application sees. Errors at this level are answered in plain text, as Go's net/http, on which
 the vendors' servers are built, answers them.
 """
@@ -162,7 +162,7 @@ class Connection(UpgradableProtocol):
         self.headers.append((b"host", host))
 
     def _refuse(self, status: int, reason: str) -> None:
-        """Stop parsing: the parser passes the exception on as one of its own."""
+        """Stop parsing: the parser wraps the exception in its error."""
         self._refusal = (status, reason)
         raise ValueError(reason)
 

@@ -59,7 +59,7 @@ class Listener:
         self._others[connection] = None
 
     def idle(self, connection: Connection) -> None:
-        """The connection's place among those that give way is now the last."""
+        """Of the connections that may give way, this one is now the last."""
         waiting = self._others if connection in self._others else self._strangers
         if connection in waiting:
             del waiting[connection]

@@ -119,7 +119,7 @@ class Router(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
     """Finds the handler of a call, after its caller was authenticated by its metadata.
 
     No message of a refused call is read, and such a call never waits for one. A call without a token, which pachd answers
-    for everyone, has few threads and little time, so that nobody but its like can be kept waiting.
+    for any client, has few threads and little time, so it can only keep other such calls waiting.
     """
 
     def __init__(

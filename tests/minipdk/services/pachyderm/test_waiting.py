@@ -163,7 +163,7 @@ def test_a_call_ends_with_its_client() -> None:
     gone[0]()
     assert closed.wait(60)
     assert answers.ended.wait(60)
-    signal.give()  # reaches nobody
+    signal.give()  # no call listens
 
 
 def test_a_failure_while_a_call_waits_is_its_status() -> None:

@@ -65,9 +65,9 @@ def refusal(status: int, reason: str) -> Response:
 
 
 def policy(max_body: int) -> Policy:
-    """The rules of a model server's port: everybody may call, under a name of this machine or of an InferenceService.
+    """The rules of a model server's port: any client may call, by a name of this machine or of an InferenceService.
 
-    The names of InferenceServices, by which the ingress calls, end in domains that nobody can own.
+    The names of InferenceServices, by which the ingress calls, end in reserved domains.
     """
 
     async def anybody(_: HTTPConnection) -> bool:
