@@ -1,6 +1,6 @@
 """A client's connection: uvicorn's HTTP/1.1 protocol, with a deadline and limits for the head of each request.
 
-uvicorn waits without end for the rest of a head and keeps all of it. The limits also bound a body's framing (the extensions of
+uvicorn waits without end for the rest of a head, and keeps it all. The limits also bound a body's framing (extensions of
 chunks, and trailers), which no application sees. Errors at this level are answered in plain text, as Go's net/http, on which
 the vendors' servers are built, answers them.
 """

@@ -109,7 +109,7 @@ def test_ten_thousand_fields_are_431(server: Server) -> None:
 @pytest.mark.parametrize(
     "line", [b"GET\r\n\r\n", b"\0\0\0\0", b"GET / HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
 )
-def test_what_is_no_request_is_400(server: Server, line: bytes) -> None:
+def test_bytes_that_are_no_request_are_400(server: Server, line: bytes) -> None:
     assert server.status(line) == 400
 
 

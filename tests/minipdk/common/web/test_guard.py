@@ -1,4 +1,4 @@
-"""What a request must show before its body is read: a Host, a caller, an origin, and a size."""
+"""A request is checked before its body is read: its Host, caller, origin and size."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_a_body_that_stops_coming_is_408(server: Server, request_: bytes) -> Non
     assert b"vendor's form: the request's body stopped coming" in answer
 
 
-def test_anybodys_body_has_a_time_as_a_whole(server: Server) -> None:
+def test_an_unknown_callers_whole_body_has_a_deadline(server: Server) -> None:
     began = time.monotonic()
     with server.connect() as connection:
         connection.sendall(body(1000, target="/open", token=False))

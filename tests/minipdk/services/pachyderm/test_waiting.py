@@ -92,7 +92,7 @@ def test_silent_strangers_keep_no_client_waiting(home: Home, pachd: ServiceProce
 
 
 class Answers:
-    """What a call has sent, and how it ended."""
+    """The responses of a call, and its end."""
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
