@@ -1,7 +1,7 @@
 """Calls that wait: for a commit, a job, or more lines of a log. They occupy no thread while they wait.
 
 Such a call is a generator. It yields its responses, and where it must wait the `Signal` that may end the wait; any thread of
-a small pool resumes it whenever that signal is given. So after each wait it must ask again for anything that belongs to a thread,
+a small pool resumes it whenever that signal is given. After a wait it must fetch again all that belongs to a thread,
 such as a connection to the database.
 
 Any number of clients may wait for days. So the number of calls that wait is bounded too.
