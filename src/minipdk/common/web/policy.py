@@ -48,7 +48,7 @@ class Limits:
 class Policy:
     """The rules of one port.
 
-    ``authenticate`` sees a request without its body: it returns whether its caller is known, False if anybody may make the
+    ``authenticate`` sees a request without its body: it returns whether its caller is known, False if any may make the
     request, or raises RefusedError. It may keep the caller in the connection's ``state``. ``refusal`` makes the response
     with a status and a reason in the vendor's form. ``hosts`` says whether the port serves a host name.
     """

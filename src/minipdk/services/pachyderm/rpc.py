@@ -176,7 +176,7 @@ class Router(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
         return _HANDLERS[call.client_streams, call.server_streams](guarded, parse, _serialized)
 
     def _open_handler(self, call: wire.Rpc, answer: Answer, parse: Callable[[bytes], object]) -> grpc.RpcMethodHandler:
-        """The handler of a call of one message by anybody. It is a stream, so that the wait for the message can end."""
+        """The handler of a call of one message by any client. It is a stream, so that the wait for the message can end."""
         answered = _unary(call, answer)
 
         def handle(requests: Iterator[object], context: grpc.ServicerContext) -> object:

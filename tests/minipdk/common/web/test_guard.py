@@ -94,7 +94,7 @@ def test_a_body_up_to_the_limit_is_taken(server: Server) -> None:
         chunked(bytes(LIMITS.body), b"x"),
         chunked(bytes(LIMITS.open_body + 1), target="/open", token=False),
     ],
-    ids=["declared", "declared beyond all memory", "declared by anybody", "chunked", "chunked by anybody"],
+    ids=["declared", "declared beyond all memory", "declared by any client", "chunked", "chunked by any client"],
 )
 def test_a_larger_body_is_413(server: Server, request_: bytes) -> None:
     answer = server.answer(request_)

@@ -70,14 +70,14 @@ def policy(max_body: int) -> Policy:
     The names of InferenceServices, by which the ingress calls, end in reserved domains.
     """
 
-    async def anybody(_: HTTPConnection) -> bool:
+    async def any_client(_: HTTPConnection) -> bool:
         return False
 
     def is_served(name: str) -> bool:
         return name in LOOPBACK_NAMES or name.endswith(SERVICE_DOMAINS)
 
     limits = Limits(body=max_body, open_body=max_body, open_seconds=math.inf, unread=max_body)
-    return Policy(limits, anybody, refusal, is_served)
+    return Policy(limits, any_client, refusal, is_served)
 
 
 class V1Predict:

@@ -63,7 +63,7 @@ class Gateway:
         return Starlette(routes=[*routes, Route("/{path:path}", self.answer, methods=_METHODS)])
 
     def policy(self) -> Policy:
-        """Every request is signed, except for the chunks, whose addresses are; without authentication anybody may call."""
+        """Requests are signed, except for chunks, whose addresses are. Without authentication any client may call."""
         limits = Limits(body=LARGEST_BODY)
         if not self._home.session_token:
             limits = replace(limits, open_body=LARGEST_BODY, open_seconds=math.inf)
