@@ -21,7 +21,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a port accepts: sizes in bytes, times in seconds.
+    """The bounds of a port: sizes in bytes, times in seconds.
 
     ``body`` is the size of a known caller's body, ``open_body`` of any other caller's. ``stall`` is the time between two
     pieces of a known caller's body; any other caller's whole body must arrive within ``open_seconds``. A request's head
