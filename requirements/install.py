@@ -118,6 +118,8 @@ def install_torch(build: str) -> None:
     """Install the ``build`` of torch, cpu or gpu. Raises PipError, with the remedies if no index has the CPU build."""
     if build == "gpu":
         say("Installing torch's CUDA build and its GPU libraries (3 GB) ...")
+        if any(SITE_PACKAGES.glob("torch-*+cpu.dist-info")):  # it would satisfy the lock
+            pip("uninstall", "--yes", "torch")
         install("gpu")
         return
     say("Installing torch's CPU build ...")
