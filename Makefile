@@ -7,7 +7,7 @@ export MINIPDK_HOME ?= $(CURDIR)/.minipdk
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Another Python's packages and start-up files stay out of this environment's.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE
-# Files are UTF-8, whatever the locale.
+# Files are UTF-8 in every locale.
 export PYTHONUTF8 := 1
 # A notebook's `!` forks only to run a command; gRPC's own fork handlers break about one in ten of these.
 export GRPC_ENABLE_FORK_SUPPORT := 0

@@ -1,4 +1,4 @@
-"""What a cluster gathers while it works: memory, open files, threads, databases, logs and left-over folders.
+"""A cluster's growth while it works: memory, open files, threads, databases, logs and left-over folders.
 
     python -m tests.benchmarks.soak [--commits 300] [--replacements 200]
 

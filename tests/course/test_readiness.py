@@ -1,4 +1,4 @@
-"""The reason for which an InferenceService is not ready, from what KServe and Kubernetes say of it."""
+"""The reason for which an InferenceService is not ready, from the reports of KServe and Kubernetes."""
 
 from __future__ import annotations
 

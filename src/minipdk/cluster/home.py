@@ -20,7 +20,7 @@ TOKEN_LENGTH = 40
 
 @dataclass(frozen=True)
 class Settings:
-    """What a cluster is to be like; an empty value leaves it as it is.
+    """The settings of a cluster; an empty value leaves it as it is.
 
     A new cluster has the resource pool ``default`` and asks for Pachyderm's token. ``profile`` is a file that each start
     writes again.

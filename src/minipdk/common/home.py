@@ -145,5 +145,5 @@ def private_dir(path: Path) -> Path:
 
 
 def keep_private() -> None:
-    """Let no other user read the files that this process and its children make from now on, whatever the user's umask."""
+    """Let no other user read the files that this process and its children make from now on, under any umask."""
     os.umask(OTHERS)

@@ -1,7 +1,8 @@
 """Whether a process of a cluster serves: it is asked itself, and each of its ports has to answer in its protocol.
 
-A process names itself on a socket in the cluster's folder, ``run/<process>.sock``: nothing else answers there, whatever has
-the ports, and a suspended process does not answer. Its ports answer last, because a service binds them when it is ready.
+A process names itself on a socket in the cluster's folder, ``run/<process>.sock``: nothing else answers there, even if
+others have the ports, and a suspended process does not answer. Its ports answer last, because a service binds them
+when it is ready.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ MASKED = (
     *("/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/scsi"),
     *("/proc/sched_debug", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"),
 )
-"""What a container need not know of the host. Both lists: https://github.com/moby/moby/blob/v28.0.0/oci/defaults.go"""
+"""Parts of the host that no container needs. Both lists: https://github.com/moby/moby/blob/v28.0.0/oci/defaults.go"""
 
 
 class SetupError(Exception):

@@ -1,4 +1,4 @@
-"""After it was used, a cluster's folder has no file that another user could read, whatever the umask."""
+"""After it was used, a cluster's folder has no file that another user could read, under any umask."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECRET = "a secret of the user's"
 def home(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, run_service: Callable[..., ServiceProcess]
 ) -> Iterator[Home]:
-    """A cluster that was used under a umask, in a folder that somebody has made before."""
+    """A cluster that was used under a umask, in a folder that was there before."""
     before = os.umask(request.param)
     path = tmp_path_factory.mktemp("cluster") / "home"
     home = new_home(path)

@@ -1,4 +1,4 @@
-"""What services and clients get from their starter's environment."""
+"""The variables that services and clients get from their starter's environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process is ready when it names itself and its ports answer in time, whatever else answers there."""
+"""A process is ready when it names itself and its ports answer in time, even if others answer there."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def test_one_more_command_runs_inside(home: Home, tmp_path: Path, user: str) -> 
 
 
 def read_all(descriptor: int) -> bytes:
-    """What a terminal's program prints until it ends, when the terminal does."""
+    """The output of a terminal's program until it ends, when the terminal does."""
     output = b""
     with contextlib.suppress(OSError):
         while block := os.read(descriptor, 4096):

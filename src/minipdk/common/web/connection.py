@@ -8,7 +8,7 @@ the vendors' servers are built, answers them.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import httptools
 from uvicorn.config import Config
@@ -18,17 +18,23 @@ from uvicorn.server import ServerState
 from minipdk.common.web.policy import Limits
 from minipdk.common.web.upgrades import Streams, UpgradableProtocol
 
-if TYPE_CHECKING:
-    from minipdk.common.web.listener import Listener
-
 MOST_PIPELINED = 64
+
+
+class Owner(Protocol):
+    """The listener that accepted a connection, and that the connection reports its state to."""
+
+    def opened(self, connection: Connection) -> None: ...
+    def trusted(self, connection: Connection) -> None: ...
+    def idle(self, connection: Connection) -> None: ...
+    def closed(self, connection: Connection) -> None: ...
 
 
 class Connection(UpgradableProtocol):
     """One connection. ``known``: a request on it came from a known caller. ``busy``: a request on it is being answered."""
 
     def __init__(
-        self, config: Config, server_state: ServerState, app_state: dict[str, Any], listener: Listener, limits: Limits
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], listener: Owner, limits: Limits
     ) -> None:
         super().__init__(config, server_state, app_state)
         self._listener, self._limits = listener, limits
@@ -223,7 +229,7 @@ class Connection(UpgradableProtocol):
         if self.transport.can_write_eof():
             self.transport.abort()
         else:
-            self.transport.close()  # TLS: what was written is still sent
+            self.transport.close()  # TLS: written data is still sent
 
     def evict(self) -> None:
         """Give way to another client."""

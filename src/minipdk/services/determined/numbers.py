@@ -38,5 +38,5 @@ def as_float(value: Any) -> float:
 
 
 def sortable(value: Any) -> float | None:
-    """The number that the JSON value is, None for NaN and what is no number: these have no place in an order."""
+    """The number that the JSON value is, None for NaN and for other values: these have no place in an order."""
     return as_float(value) if is_number(value) and not math.isnan(as_float(value)) else None

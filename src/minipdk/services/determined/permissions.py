@@ -1,6 +1,6 @@
-"""Who may do what: the rules of Determined's open-source master (``authz_basic_impl.go`` of each noun in its sources).
+"""Permissions: the rules of Determined's open-source master (``authz_basic_impl.go`` of each noun in its sources).
 
-Everybody reads, edits, stops and archives everything except what is listed here. What is listed needs an administrator or an
+Every user reads, edits, stops and archives everything, except for the actions listed here. Those need an administrator or an
 owner of the noun; an action whose nouns have no owner needs an administrator.
 """
 

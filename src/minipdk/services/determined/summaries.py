@@ -1,6 +1,6 @@
 """Summaries of a trial's metrics: the type of each, and of numbers the count, sum, least, greatest, mean and last value.
 
-The rules are those of Determined's master (``calculateNewSummaryMetrics`` in its sources).
+The rules come from Determined's master (``calculateNewSummaryMetrics`` in its sources).
 """
 
 from __future__ import annotations

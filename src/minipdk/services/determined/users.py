@@ -130,7 +130,7 @@ class Users:
         return self.get(user_id)
 
     def settings(self, user_id: int) -> list[Json]:
-        """What a web page keeps for the user: {storagePath, key, value}."""
+        """A web page's settings for the user: {storagePath, key, value}."""
         return self._store.users.settings(user_id)
 
     def set_settings(self, user_id: int, settings: list[Json]) -> None:

@@ -1,7 +1,7 @@
 """Roles: the permissions of each, the users they are bound to, and a user's permissions on a resource.
 
 Bindings cannot be changed, so they follow from who made a project or repo, as pachd binds roles on creation. The roles, the
-order of their permissions and of the bindings are those of pachd's ``src/server/auth/server``.
+order of their permissions and of the bindings come from pachd's ``src/server/auth/server``.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Access:
         return _OF_CLUSTER if kind == CLUSTER else {}
 
     def permissions(self, user: str, kind: str, name: str) -> Permissions:
-        """A user's permissions on a resource. Raises PachydermError if nobody has a role on it."""
+        """A user's permissions on a resource. Raises PachydermError if no user has a role on it."""
         levels = [_OF_SPECS] if kind == SPEC_REPO else []
         kind = REPO if kind == SPEC_REPO else kind
         levels.append(_OF_CLUSTER)
@@ -202,7 +202,7 @@ class Access:
             raise PachydermError(f"no role binding exists for {kind} {name}") from None
 
     def auth_info(self, info: ProjectInfo | RepoInfo) -> wire.pfs.AuthInfo:
-        """What root, the only user, may do with a project or repo."""
+        """The permissions of root, the only user, with a project or repo."""
         if isinstance(info, ProjectInfo):
             permissions = self.permissions(ROOT_USER, PROJECT, info.name)
         else:

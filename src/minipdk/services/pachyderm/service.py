@@ -46,7 +46,7 @@ def addresses(home: Home) -> Iterator[tuple[str, str]]:
 
 
 def write_client_files(home: Home) -> None:
-    """Write this cluster's context and make it active. Other contexts stay, and what users have set in this one.
+    """Write this cluster's context and make it active. Other contexts stay, and users' settings in this one.
 
     An empty cluster, new or reset, has neither the project nor the transaction that was set.
     """

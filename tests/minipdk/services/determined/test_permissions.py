@@ -1,4 +1,4 @@
-"""Who may do what: owners and administrators, as in Determined's open-source master."""
+"""Permissions: owners and administrators, as in Determined's open-source master."""
 
 from __future__ import annotations
 

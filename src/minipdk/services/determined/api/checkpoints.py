@@ -77,8 +77,8 @@ def _message(checkpoints: Checkpoints, checkpoint: Checkpoint) -> Json:
 
 
 def _page(call: Call, checkpoints: Checkpoints, listed: list[Checkpoint], searcher: Searcher) -> Json:
-    if wanted := states(call, "checkpointv1.State"):
-        listed = [checkpoint for checkpoint in listed if f"STATE_{checkpoint.state}" in wanted]
+    if selected := states(call, "checkpointv1.State"):
+        listed = [checkpoint for checkpoint in listed if f"STATE_{checkpoint.state}" in selected]
     page, pagination = paginate(_sorted(call, checkpoints, listed, searcher), call)
     shown = [messages.checkpoint(checkpoints.details(checkpoint)) for checkpoint in page]
     return {"checkpoints": shown, "pagination": pagination}

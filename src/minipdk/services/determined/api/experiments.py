@@ -58,9 +58,9 @@ def list_(call: Call, experiments: Experiments, workspaces: Workspaces) -> Json:
         workspaces.project(project_id)
     listed = [experiment for experiment in experiments.all() if _matches(call, experiment)]
     shown = [messages.experiment(experiments.details(experiment)) for experiment in listed]
-    if wanted := states(call, "experimentv1.State"):
-        wanted |= ACTIVE_STATES if "STATE_ACTIVE" in wanted else set()
-        shown = [message for message in shown if message["state"] in wanted]
+    if selected := states(call, "experimentv1.State"):
+        selected |= ACTIVE_STATES if "STATE_ACTIVE" in selected else set()
+        shown = [message for message in shown if message["state"] in selected]
     keys: dict[str, Callable[[Json], Any]] = {
         "ID": _by("id"),
         "DESCRIPTION": _by("description"),
@@ -207,11 +207,11 @@ def _by(field: str) -> Callable[[Json], Any]:
 
 
 def _matches(call: Call, experiment: Experiment) -> bool:
-    wanted, ids = archived(call), call.texts("experimentIdFilter.incl")
+    is_archived, ids = archived(call), call.texts("experimentIdFilter.incl")
     return (
         contains(call.text("name"), experiment.name)
         and contains(call.text("description"), experiment.description)
-        and (wanted is None or experiment.archived == wanted)
+        and (is_archived is None or experiment.archived == is_archived)
         and (not ids or str(experiment.id) in ids)
         and set(call.texts("labels")) <= set(experiment.labels)
         and owned(call, experiment.username, experiment.user_id)

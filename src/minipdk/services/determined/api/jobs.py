@@ -25,8 +25,8 @@ def list_jobs(call: Call, jobs: Jobs) -> Json:
     listed = [messages.job(job) for job in jobs.all()]
     if pool := call.text("resourcePool"):
         listed = [job for job in listed if job["resourcePool"] == pool]
-    if wanted := states(call, "jobv1.State"):
-        listed = [job for job in listed if job["summary"]["state"] in wanted]
+    if selected := states(call, "jobv1.State"):
+        listed = [job for job in listed if job["summary"]["state"] in selected]
     if call.descending:
         listed.reverse()
     if not call.number("limit"):

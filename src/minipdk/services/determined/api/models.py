@@ -123,11 +123,11 @@ def _workspace_id(call: Call, workspaces: Workspaces) -> int:
 
 
 def _matches(call: Call, model: Model, workspace: str) -> bool:
-    wanted, in_ids, in_names = archived(call), call.texts("workspaceIds"), call.texts("workspaceNames")
+    is_archived, in_ids, in_names = archived(call), call.texts("workspaceIds"), call.texts("workspaceNames")
     return (
         contains(call.text("name"), model.name)
         and contains(call.text("description"), model.description)
-        and (wanted is None or model.archived == wanted)
+        and (is_archived is None or model.archived == is_archived)
         and call.number("id") in (0, model.id)
         and set(call.texts("labels")) <= set(model.labels)
         and (not in_ids or str(model.workspace_id) in in_ids)

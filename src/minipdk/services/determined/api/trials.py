@@ -31,8 +31,8 @@ def get(call: Call, trials: Trials, experiments: Experiments) -> Json:
 def list_(call: Call, trials: Trials, experiments: Experiments) -> Json:
     searcher = experiments.get(call.id()).searcher
     shown = [messages.trial(trials.details(trial, searcher)) for trial in trials.of_experiment(call.id())]
-    if wanted := states(call, "experimentv1.State"):
-        shown = [message for message in shown if message["state"] in wanted]
+    if selected := states(call, "experimentv1.State"):
+        shown = [message for message in shown if message["state"] in selected]
     keys: dict[str, Callable[[Json], Any]] = {
         "ID": lambda message: message["id"],
         "START_TIME": lambda message: message["startTime"],

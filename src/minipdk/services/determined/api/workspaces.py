@@ -154,10 +154,10 @@ def _check_owner(call: Call, action: Action, workspaces: Workspaces) -> None:
 
 
 def _matches(call: Call, noun: Workspace | Project) -> bool:
-    wanted = archived(call)
+    is_archived = archived(call)
     return (
         matches(call.text("name"), noun.name)
-        and (wanted is None or noun.archived == wanted)
+        and (is_archived is None or noun.archived == is_archived)
         and owned(call, noun.username, noun.user_id)
     )
 

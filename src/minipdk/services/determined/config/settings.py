@@ -49,7 +49,7 @@ LOG_POLICIES: list[dict[str, Any]] = [
     {"name": "CUDA OOM", "pattern": ".*CUDA out of memory.*"},
     {"name": "ECC Error", "pattern": ".*uncorrectable ECC error encountered.*"},
 ]
-"""Determined's own log policies, which name what they find and do nothing else."""
+"""Determined's own log policies, which only name their findings."""
 MAX_CONCURRENT_TRIALS = 16
 MAX_SEED = 2**32 - 1
 Number = int | float

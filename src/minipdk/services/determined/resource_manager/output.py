@@ -1,7 +1,7 @@
 """The output of a run: read as it comes, cut into lines as Determined's ``ship_logs.py`` cuts them, and stored.
 
 A carriage return ends a line as a newline does, so each refresh of a progress bar is a line. One thread reads, so that lines
-of stdout and stderr keep their order, and another stores what has gathered: a commit takes longer than a line.
+of stdout and stderr keep their order, and another stores the gathered lines: a commit takes longer than a line.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class ExperimentTable(Table):
         self._update("experiments", experiment_id, **values)
 
     def refresh_progress(self, experiment_id: int) -> None:
-        """Set the progress to the mean of the trials', of which those that have ended count as complete."""
+        """Set the progress to the mean of the trials', of which ended trials count as complete."""
         self._write(
             "UPDATE experiments SET progress = (SELECT avg(CASE WHEN state IN ('COMPLETED', 'CANCELED', 'ERROR') THEN 1"
             " ELSE progress END) FROM trials WHERE experiment_id = experiments.id) WHERE id = ?",

@@ -343,7 +343,7 @@ def with_managers(document: Object, managers: list[Manager]) -> Object:
 
 
 def _order(manager: Manager) -> tuple[str, ...]:
-    """The order of entries: those of applies first, then by time, then by name."""
+    """The order of entries: applies first, then by time, then by name."""
     return manager.operation, manager.time, manager.name, manager.api_version, manager.subresource
 
 

@@ -55,7 +55,7 @@ class ContentStore:
         del pin  # the bytes stay until here even if the file is deleted
 
     def _ahead(self, ranges: Iterable[tuple[Part, int, int]]) -> Iterator[list[bytes]]:
-        """The bytes of each range of a part, while a thread reads those of the next one."""
+        """The bytes of each range of a part, while a thread reads the next one's."""
         under_way: deque[Future[list[bytes]]] = deque()
         for part, start, end in ranges:
             if part.size <= SMALL:
@@ -123,7 +123,7 @@ def _ranges(parts: Iterable[Part], offset: int, size: int) -> Iterator[tuple[Par
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:
-    """What changes whenever the file is written; None if there is no file."""
+    """A value that changes whenever the file is written; None if there is no file."""
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -86,7 +86,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class ProjectInfo:
-    """``created_by``: the user who made it, here and below; empty if nobody was asked to log in."""
+    """``created_by``: the user who made it, here and below; empty if no login was asked for."""
 
     name: str
     description: str

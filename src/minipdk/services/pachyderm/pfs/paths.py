@@ -31,7 +31,7 @@ def clean_for_write(path: str) -> str:
 def clean_for_delete(path: str) -> str:
     """The one spelling of a path to be deleted: a slash at the end names the directory. Raises PachydermError.
 
-    The rules are those of writing. So "" and "/*", which could stand for every file, are no paths; "/" is.
+    The rules of writing apply. So "" and "/*", which could stand for every file, are no paths; "/" is.
     """
     validate(path)
     return as_directory(clean(path)) if path.endswith("/") else clean(path)
@@ -40,7 +40,7 @@ def clean_for_delete(path: str) -> str:
 def validate(path: str) -> None:
     """Refuse names that could not be read back or are ambiguous: globs, relative elements, control characters.
 
-    The rules, their order and their words are those of pachd's `storage.ValidateFilename`.
+    The rules, their order and their words come from pachd's `storage.ValidateFilename`.
     """
     if not _PRINTABLE.fullmatch(path):
         raise PachydermError(f"path ({path}) invalid: only printable ASCII characters allowed")

@@ -81,7 +81,7 @@ class Logs:
         return JobLog(path, self._grown.give, lambda: self._open.discard(path))
 
     def _make_room(self, folder: Path) -> None:
-        """Remove a pipeline's oldest logs, except those of running jobs, until it has room for another job's."""
+        """Remove a pipeline's oldest logs, except running jobs', until it has room for another job's."""
         sizes = {path: path.stat().st_size + _size(_aside(path)) for path in _by_age(folder)}
         excess = sum(sizes.values()) + 2 * FILE_BYTES - PIPELINE_BYTES
         for path, size in sizes.items():

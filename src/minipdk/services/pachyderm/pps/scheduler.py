@@ -37,7 +37,7 @@ STOP_TIMEOUT_S = 5.0
 
 
 NOTHING_TO_RUN = "nothing to run: no transform.cmd"
-"""The vendor's reason for the failure of a pipeline without a command, whatever command its image has."""
+"""The vendor's reason for the failure of a pipeline without a command, even if its image has a command."""
 
 
 class Scheduler:

@@ -21,7 +21,7 @@ _REQUESTS = {"cpu": 1, "memory": "256Mi", "disk": "1Gi"}
 NEW_CLUSTER = json.dumps(
     {"createPipelineRequest": {"resourceRequests": _REQUESTS, "sidecarResourceRequests": _REQUESTS}}, separators=(",", ":")
 )
-"""The defaults of a cluster that nobody has set any for."""
+"""The defaults of a cluster for which none have been set."""
 
 
 class Store:

@@ -224,7 +224,7 @@ class Buckets:
     def _check_place(self, tree: Tree, path: str) -> None:
         """Refuse a file below a file, or in a directory's place: this write's own commit would fail.
 
-        In an open commit it is allowed, because what is in the way may be deleted before the commit is finished.
+        In an open commit it is allowed, because the obstacle may be deleted before the commit is finished.
         """
         if any(self._pfs.files.directory(tree, path + "/")):
             raise invalid_path(path[1:], "it is a directory")

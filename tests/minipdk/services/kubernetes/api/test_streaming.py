@@ -1,4 +1,4 @@
-"""exec, attach and port-forward at the API server: who may ask, for which pods, and what happens without the node."""
+"""exec, attach and port-forward at the API server: who may ask, for which pods, and the answer without the node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-side apply against a kind's schema: what does not fit is refused, with a real API server's words."""
+"""Server-side apply against a kind's schema: misfits are refused, with a real API server's words."""
 
 from __future__ import annotations
 

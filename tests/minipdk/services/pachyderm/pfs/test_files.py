@@ -26,7 +26,7 @@ BAD_PATHS = [
     ("/dir/../a", "relative file paths are not allowed"),
     ("/a/./b", "relative file paths are not allowed"),
 ]
-"""What pachd answers to paths that are written or deleted: a forgotten or mistyped path must not stand for everything."""
+"""pachd's answers to paths that are written or deleted: a forgotten or mistyped path must not stand for everything."""
 
 
 def refused(words: str, code: grpc.StatusCode = UNKNOWN) -> pytest.RaisesExc[grpc.RpcError]:

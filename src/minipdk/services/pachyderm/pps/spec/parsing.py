@@ -36,7 +36,7 @@ BUILT_IN_DEFAULTS: Json = {
 REQUEST, DEFAULTS = "CreatePipelineRequest", "ClusterDefaults"
 
 _VENDOR_NAMES = {("pps_v2.Egress", "URL"): "url"}
-"""The fields whose names in the vendor's definitions are not those of the SDK."""
+"""The fields whose names in the vendor's definitions differ from the SDK's."""
 
 
 def parse_object(text: str, title: str) -> Json:

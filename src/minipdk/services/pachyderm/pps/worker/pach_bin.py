@@ -1,6 +1,6 @@
 """pachctl in a pipeline's containers: in /pach-bin, last on PATH, as Pachyderm's worker does for every image.
 
-The command brings its modules along, so that it works whatever Python packages the image has or lacks.
+The command brings its modules along, so that it works with any Python packages in the image.
 """
 
 from __future__ import annotations

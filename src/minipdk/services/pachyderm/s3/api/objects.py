@@ -43,10 +43,10 @@ class ObjectCalls:
         headers |= _overrides(call)
         requested = call.header("range") if state.takes_range(call.request.headers) else ""
         try:
-            wanted = ranges.parse(requested, entry.size)
+            selected = ranges.parse(requested, entry.size)
         except UnsatisfiableRangeError as error:
             return _plain(416, str(error), {"Content-Range": f"bytes */{entry.size}"})
-        return self._content(call.request, tree, entry, headers, wanted)
+        return self._content(call.request, tree, entry, headers, selected)
 
     def _type(self, tree: Tree, entry: Entry) -> str:
         if kind := content_types.by_name(entry.path):
@@ -55,39 +55,39 @@ class ObjectCalls:
         return content_types.by_content(start)
 
     def _content(
-        self, request: Request, tree: Tree, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]
+        self, request: Request, tree: Tree, entry: Entry, headers: dict[str, str], selected: Sequence[Range]
     ) -> Response:
         """The whole object, or some ranges of it: several are parts of one answer."""
-        if len(wanted) > 1:
-            return self._several(request, tree, entry, headers, wanted)
-        chosen = wanted[0] if wanted else Range(0, entry.size)
-        if wanted:
+        if len(selected) > 1:
+            return self._several(request, tree, entry, headers, selected)
+        chosen = selected[0] if selected else Range(0, entry.size)
+        if selected:
             headers["Content-Range"] = chosen.header(entry.size)
         headers["Content-Length"] = str(chosen.size)
-        status = 206 if wanted else 200
+        status = 206 if selected else 200
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
         content = self._buckets.read(tree, entry, chosen.first, chosen.size)
         return StreamingResponse(content, status_code=status, headers=headers)
 
     def _several(
-        self, request: Request, tree: Tree, entry: Entry, headers: dict[str, str], wanted: Sequence[Range]
+        self, request: Request, tree: Tree, entry: Entry, headers: dict[str, str], selected: Sequence[Range]
     ) -> Response:
         boundary = secrets.token_hex(30)
         heads = [
             f"--{boundary}\r\nContent-Range: {part.header(entry.size)}\r\nContent-Type: {headers['Content-Type']}\r\n\r\n"
-            for part in wanted
+            for part in selected
         ]
         end = f"--{boundary}--\r\n"
         headers["Content-Length"] = str(
-            sum(len(head) + part.size + 2 for head, part in zip(heads, wanted, strict=True)) + len(end)
+            sum(len(head) + part.size + 2 for head, part in zip(heads, selected, strict=True)) + len(end)
         )
         headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
         if request.method == "HEAD":
             return Response(status_code=206, headers=headers)
 
         def body() -> Iterator[bytes]:
-            for head, part in zip(heads, wanted, strict=True):
+            for head, part in zip(heads, selected, strict=True):
                 yield head.encode()
                 yield from self._buckets.read(tree, entry, part.first, part.size)
                 yield b"\r\n"

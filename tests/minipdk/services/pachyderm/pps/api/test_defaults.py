@@ -1,4 +1,4 @@
-"""The defaults that a new cluster has, and what its pipelines get from them."""
+"""The defaults that a new cluster has, and their effect on its pipelines."""
 
 from __future__ import annotations
 
