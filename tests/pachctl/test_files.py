@@ -36,7 +36,7 @@ def test_a_repo_is_made_listed_described_and_deleted(pachctl: Pachctl) -> None:
     assert pachctl.refused(f"create repo {name}") == f"repo default/{name} already exists"
     pachctl(["update", "repo", name, "-d", "the data"])
     listed = pachctl("list repo")
-    assert listed.rows[0] == ["PROJECT", "NAME", "CREATED", "SIZE (MASTER)", "DESCRIPTION"]
+    assert listed.rows[0] == ["PROJECT", "NAME", "CREATED", "SIZE (MASTER)", "ACCESS_LEVEL", "DESCRIPTION"]
     assert next(row for row in listed.rows if row[1] == name)[-1] == "the data"
     assert yaml.safe_load(pachctl(f"inspect repo {name} --raw -o yaml").out)["repo"]["name"] == name
     assert pachctl.refused(f"inspect repo {name} -o yaml") == "cannot set --output (-o) without --raw"

@@ -230,8 +230,11 @@ class Checks:
 
     @step
     def cleared(self) -> None:
-        exists = self._endpoint.find() is not None
-        check(f"{SERVICE} is gone", not exists, f"kubectl delete -f {self._package}/{SERVER}.yaml -n {self._namespace}")
+        check(
+            f"{SERVICE} is gone",
+            self._endpoint.is_gone(),
+            f"kubectl delete -f {self._package}/{SERVER}.yaml -n {self._namespace}",
+        )
 
     # Shared by several steps
 

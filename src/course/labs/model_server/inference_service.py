@@ -26,6 +26,16 @@ class Endpoint:
         """The object, if it is there."""
         return endpoint.find(self._profile, self._name)
 
+    def is_gone(self) -> bool:
+        """Whether it was deleted. KServe ends a deleted service's Pods before it lets the object go."""
+
+        def look() -> tuple[bool, str, bool]:
+            service = self.find()
+            is_ending = service is not None and "deletionTimestamp" in service["metadata"]
+            return not is_ending, "its Pods end", service is None
+
+        return wait_for(f"{self._name} to be gone", look, seconds=TIMEOUT_SECONDS)
+
     def get(self) -> dict[str, Any]:
         """The object. Raises CheckError if it is not there."""
         service = self.find()

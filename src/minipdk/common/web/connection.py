@@ -46,6 +46,7 @@ class Connection(UpgradableProtocol):
         self._body_open = False
         self._unread = 0
         self._lingering = False
+        self._broken = False
         self._deadline: asyncio.TimerHandle | None = None
 
     @property
@@ -66,7 +67,7 @@ class Connection(UpgradableProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering:
+        if self._lingering or self._broken:
             self._discard(len(data))
             return
         self._unset_keepalive_if_required()
@@ -176,11 +177,17 @@ class Connection(UpgradableProtocol):
         """Answer a request that cannot be read, and end the connection."""
         if self.transport.is_closing():
             return
-        if not self.busy:
+        if self.busy and not self._body_open:
+            self._broken, self.cycle.keep_alive = True, False  # the request before is still answered
+            return
+        if not (self.busy and self.cycle.response_started):
             status, reason = self._refusal
             body = reason.encode()
             fields = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
             self.transport.write(STATUS_LINE[status] + fields % len(body) + body)
+        if self.busy:
+            self.cycle.disconnected = True  # the application's answer has no reader any more
+            self.cycle.message_event.set()
         self._linger()
 
     def _upgrade(self) -> None:
@@ -197,12 +204,14 @@ class Connection(UpgradableProtocol):
         first; then some of the body is read; then a client that still sends gets EPIPE, which clients take as the sign to
         read the response.
         """
-        if self._body_open and not self.transport.is_closing():
+        if (self._body_open or self._broken) and not self.transport.is_closing():
             self._linger()
         else:
             self.transport.close()
 
     def _linger(self) -> None:
+        if self._lingering:
+            return
         self._lingering = True
         self._unset_keepalive_if_required()
         self._set_deadline(self._limits.unread_seconds)

@@ -166,7 +166,7 @@ def test_a_missing_image_is_reported_until_it_is_built(cluster: Cluster, tmp_pat
 def test_a_predictor_whose_pods_are_rejected_is_not_tried_again_until_it_changes(cluster: Cluster) -> None:
     mount = {"name": "nowhere", "mountPath": "/x"}
     create(cluster, "refused", containers=[{"name": "mine", "image": "notes:1.0", "volumeMounts": [mount]}])
-    message = cluster.failure("refused")["message"]
+    message = cluster.failed("refused")["message"]
     assert 'spec.containers[0].volumeMounts[0].name: Not found: "nowhere"' in message
     before = version(cluster, "refused")
     create(cluster, "beside", containers=[{"name": "mine", "image": "notes:1.0"}])

@@ -34,7 +34,7 @@ def test_a_model_of_an_open_commit_is_served_once_the_commit_is_finished(cluster
     branch = pfs.Branch(repo=repo, name="master")
     with pachyderm.pfs.commit(branch=branch) as commit:
         cluster.create("served", f"s3://{commit.id}.master.deploy.churn/linear")
-        wait_for(lambda: "waiting for the model" in cluster.condition("served").get("message", ""), what="the visible wait")
+        wait_for(lambda: "waiting for the model" in cluster.predict("served").text, what="the visible wait")
         commit.put_file_from_bytes(path="/linear/model-store/linear.mar", data=make_archive().read_bytes())
     wait_for(lambda: cluster.is_ready("served"), what="the model to be served")
     assert cluster.answers("served", 2.0)

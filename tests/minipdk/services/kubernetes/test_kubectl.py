@@ -305,12 +305,6 @@ def test_get_watch_prints_changes_as_they_come(kubectl: Kubectl, custom: CustomO
         assert "http://new" in read()
 
 
-def test_exec_is_refused_by_name(kubectl: Kubectl) -> None:
-    kubectl("apply", "-f", "-", stdin=pod("closed"))
-    said = kubectl("exec", "closed", "--", "ls", fails=True).stderr
-    assert "pods/exec is not supported by minipdk" in said
-
-
 def test_delete_waits_until_the_object_is_gone(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=inference_service("gone"))
     kubectl("delete", "isvc", "gone")

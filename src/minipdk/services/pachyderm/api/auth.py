@@ -8,13 +8,16 @@ are refused by name, calls that list them return none. With `minipdk start --no-
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from minipdk.services.pachyderm import callers, wire
 from minipdk.services.pachyderm.callers import ROOT_USER
 from minipdk.services.pachyderm.errors import AuthActivatedError, AuthNotActivatedError, NotFoundError, PachydermError
 from minipdk.services.pachyderm.required_fields import require
 from minipdk.services.pachyderm.roles import ROLES, Access, Role
+
+if TYPE_CHECKING:
+    from minipdk.services.pachyderm.wire.message import EnumType
 
 
 class AuthServicer:
@@ -64,7 +67,7 @@ class AuthServicer:
     def get_roles_for_permission(
         self, request: wire.auth.GetRolesForPermissionRequest, _context: object
     ) -> wire.auth.GetRolesForPermissionResponse:
-        permission = wire.auth.Permission.Name(request.permission)
+        permission = _name(wire.auth.Permission, request.permission)
         roles = [_role_message(name, role) for name, role in ROLES.items() if permission in role.permissions]
         return wire.auth.GetRolesForPermissionResponse(roles=roles)
 
@@ -112,8 +115,13 @@ def _refuse(_request: wire.Message, _context: object) -> NoReturn:
     raise AuthNotActivatedError
 
 
+def _name(kind: EnumType[Any], number: int) -> str:
+    """An enum value's name; as in protobuf's text, a number without a name stands for itself."""
+    return str(kind.Name(number)) if number in kind.values() else str(number)
+
+
 def _kind(resource: wire.auth.Resource) -> str:
-    return wire.auth.ResourceType.Name(resource.type)
+    return _name(wire.auth.ResourceType, resource.type)
 
 
 def _role_message(name: str, role: Role) -> wire.auth.Role:

@@ -58,7 +58,7 @@ IMPOSSIBLE = "the server rejected our request due to an error in our request"
             JSON_PATCH,
             [{"op": "add", "path": "/data/x", "value": json.loads("[" * 300 + "]" * 300)}],
             400,
-            "more than 200 deep",
+            "nested more than 200 levels deep",
         ),
         (STRATEGIC, {"data": {"$patch": "x"}}, 400, 'unknown patch type: x in map: {"$patch": "x"}'),
         (STRATEGIC, {"metadata": {"$patch": ["delete"]}}, 400, "unknown patch type"),

@@ -120,8 +120,11 @@ def conversation(core: CoreV1Api, *command: str, stdin: bool) -> Iterator[WSClie
     """The streams of a command, through the Python client."""
     flags = {"stdout": True, "stderr": True, "stdin": stdin, "tty": False, "_preload_content": False}
     client = stream(core.connect_get_namespaced_pod_exec, "server", "models", command=list(command), **flags)
-    yield client
-    client.close()
+    try:
+        yield client
+    finally:
+        client.close()
+        client.sock.shutdown()  # its socket stays open if the server has ended the session
 
 
 def test_the_python_client_gets_the_output_of_a_command(core: CoreV1Api) -> None:

@@ -146,7 +146,8 @@ class TestWhatFires:
         commit = put(client, staging, a=b"1")
         assert id_of(client, derived) == before
         client.pfs.create_branch(branch=master, head=head(staging))
-        assert client.pfs.inspect_commit(commit=head(derived)).direct_provenance == [commit]
+        (origin,) = client.pfs.inspect_commit(commit=head(derived)).direct_provenance
+        assert (origin.id, origin.repo, origin.branch) == (commit.id, commit.repo, staging)
 
 
 class TestCron:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from tests.conftest import ServiceProcess
 from tests.minipdk.services.pachyderm.conftest import connect, failures
 
 from minipdk.common.home import Home
+from minipdk.common.ports import PortError
 from minipdk.services.pachyderm import rpc, wire
 from minipdk.services.pachyderm.errors import CancelledError
 from minipdk.services.pachyderm.pfs.api import modify_file
@@ -178,11 +180,13 @@ class TestServer:
     def test_a_client_with_the_token_is_root(self, client: Client) -> None:
         assert client.auth.who_am_i().username == "pach:root"
 
-    def test_a_port_that_is_taken_is_a_clear_error(self, home: Home, pachd: ServiceProcess) -> None:
+    def test_a_port_that_is_taken_is_a_clear_error(self) -> None:
         from minipdk.services.pachyderm import rpc
 
-        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{home.port('pachd')}"):
-            rpc.Server(home.port("pachd"), "token", {})
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            with pytest.raises(PortError, match=f"cannot listen on 127.0.0.1:{port}"):
+                rpc.Server(port, "token", {})
 
 
 class Call:
