@@ -74,6 +74,7 @@ def use(home: Home, client: Client, folder: Path) -> None:
     pod["spec"]["volumes"] = volumes  # type: ignore[index]
     cluster.kubectl("create", "secret", "generic", "mine", f"--from-literal=key={SECRET}")
     cluster.kubectl("create", "-f", "-", stdin=json.dumps(pod))
+    cluster.kubectl("wait", "pod/reads", "--for=condition=Ready", "--timeout=120s")
     wait_for(lambda: SECRET in cluster.kubectl("logs", "reads"), what="the pod to read its secret")
     s3.close()
 

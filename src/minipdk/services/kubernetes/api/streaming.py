@@ -26,6 +26,7 @@ PATHS = {"exec": "exec", "attach": "attach", "portforward": "portForward"}
 """The subresources of a pod, and the node's paths for them."""
 PASSED_ON = ("upgrade", "connection", "x-stream-protocol-version")
 BLOCK, LONGEST_ANSWER = 1 << 16, 1 << 16
+LINGER_SECONDS = 5.0
 
 
 def node_path(target: Target, pod: Object, container: str) -> str:
@@ -90,15 +91,20 @@ async def _refusal(head: bytes, reader: asyncio.StreamReader) -> Response:
 
 
 async def _join(client: Streams, node: Streams, stopping: asyncio.Event) -> None:
-    """Pass bytes on until one side has ended, or ``stopping``."""
-    works: tuple[Coroutine[None, None, object], ...] = (
-        _copy(client[0], node[1]),
-        _copy(node[0], client[1]),
-        stopping.wait(),
-    )
-    tasks = [asyncio.create_task(work) for work in works]
+    """Pass bytes on until one side has ended and the other has had time to end too, or ``stopping``.
+
+    The node's last bytes, a command's exit status, reach a client that still sends.
+    """
+    works: tuple[Coroutine[None, None, object], ...] = (_copy(client[0], node[1]), _copy(node[0], client[1]))
+    copies = [asyncio.create_task(work) for work in works]
+    tasks = [*copies, asyncio.create_task(stopping.wait())]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if copies[0].done():
+            with contextlib.suppress(OSError):
+                node[1].write_eof()
+        if not stopping.is_set():
+            await asyncio.wait(copies, timeout=LINGER_SECONDS)
     finally:
         for task in tasks:
             task.cancel()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 CAPACITY = 1 << 18
 BLOCK = 1 << 15
+LINGER_SECONDS = 5.0
 
 
 class ProtocolError(Exception):
@@ -101,8 +103,22 @@ class Connection:
         if self._writer.can_write_eof() and not self._writer.is_closing():
             self._writer.write_eof()
 
+    async def finish(self) -> None:
+        """End both directions, once the other side has done the same, or after `LINGER_SECONDS`.
+
+        A connection that is closed with unread bytes is reset, and the other side could lose the last ones sent to it.
+        """
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                await self.close()
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while await self.read():
+                        pass
+        finally:
+            self.abandon()
+
     def abandon(self) -> None:
-        """End both directions."""
+        """End both directions immediately."""
         self._writer.close()
 
 

@@ -34,7 +34,7 @@ class Client:
         """End the connection in an orderly way."""
         if self.socket:
             await self.socket.close()
-        self.connection.abandon()
+        await self.connection.finish()
 
 
 async def upgrade(request: Request, offer: Offer) -> Client:

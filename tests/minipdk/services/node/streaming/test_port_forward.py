@@ -79,13 +79,14 @@ def core(cluster: Cluster) -> Iterator[CoreV1Api]:
 def connection(core: CoreV1Api, port: int) -> Iterator[tuple[PortForward, socket.socket]]:
     """A connection to the Pod's ``port`` through the Python client, whose thread must have ended afterwards."""
     forward = portforward(core.connect_get_namespaced_pod_portforward, "server", "models", ports=str(port))
-    [proxy] = [thread for thread in threading.enumerate() if thread.name.startswith("Kubernetes port forward proxy")]
+    proxies = [thread for thread in threading.enumerate() if thread.name.startswith("Kubernetes port forward proxy")]
     stream = forward.socket(port)
     stream.setblocking(True)
     yield forward, stream
     stream.close()
-    proxy.join(60)
-    assert not proxy.is_alive()
+    for proxy in proxies:  # none if the connection has ended already
+        proxy.join(60)
+        assert not proxy.is_alive()
     forward.websocket.shutdown()  # the client leaves it open
 
 
