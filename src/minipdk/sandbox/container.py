@@ -20,7 +20,25 @@ from minipdk.sandbox.rootfs import SetupError
 from minipdk.sandbox.spec import ContainerSpec
 
 
-class Container:
+class _Launched:
+    """A process with the streams of the program that it has started in a container."""
+
+    _process: subprocess.Popen[bytes]
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        return self._process.stdout
+
+    @property
+    def stderr(self) -> IO[bytes] | None:
+        return self._process.stderr
+
+
+class Container(_Launched):
     """A started container. Its status is that of its command, 128 + n when signal n ended it."""
 
     def __init__(
@@ -43,18 +61,6 @@ class Container:
     def pid(self) -> int:
         """The launcher's process id, on the host. SIGTERM sent to it reaches the command."""
         return self._process.pid
-
-    @property
-    def stdin(self) -> IO[bytes] | None:
-        return self._process.stdin
-
-    @property
-    def stdout(self) -> IO[bytes] | None:
-        return self._process.stdout
-
-    @property
-    def stderr(self) -> IO[bytes] | None:
-        return self._process.stderr
 
     def poll(self) -> int | None:
         """The exit status, or None while the container runs."""
@@ -157,7 +163,7 @@ class Container:
             self._lock = None
 
 
-class Command:
+class Command(_Launched):
     """One more command in a running container, which ends it. ``terminal`` is the master of its pseudo-terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], terminal: int | None) -> None:
@@ -167,18 +173,6 @@ class Command:
     def pid(self) -> int:
         """The process id, on the host, of the process whose child the command is."""
         return self._process.pid
-
-    @property
-    def stdin(self) -> IO[bytes] | None:
-        return self._process.stdin
-
-    @property
-    def stdout(self) -> IO[bytes] | None:
-        return self._process.stdout
-
-    @property
-    def stderr(self) -> IO[bytes] | None:
-        return self._process.stderr
 
     def is_running(self) -> bool:
         return self._process.poll() is None
