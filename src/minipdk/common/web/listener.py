@@ -20,6 +20,9 @@ from minipdk.common.web.policy import Limits
 BACKLOG = 2048
 AT_ONCE = 16  # connections accepted before others are served
 PAUSE = 0.05
+HTTP = (b"GET /", b"HEAD ", b"POST ", b"PUT /", b"OPTIO")
+NOT_HTTPS = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+"""The beginnings of a request without TLS, and the answer to it, as of Go's net/http."""
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 log = logging.getLogger(__name__)
@@ -97,10 +100,29 @@ class Listener:
 
     async def _connect(self, client: socket.socket) -> None:
         seconds = self._limits.handshake_seconds if self._tls else None
-        with contextlib.suppress(OSError, ssl.SSLError):  # the client went away, or speaks no TLS, or not in time
+        try:
+            if self._tls:
+                async with asyncio.timeout(seconds):
+                    first = await self._first_bytes(client)
+                if first in (b"", *HTTP):
+                    await self._loop.sock_sendall(client, NOT_HTTPS if first else b"")
+                    client.close()
+                    return
             await self._loop.connect_accepted_socket(
                 lambda: self._make(self), client, ssl=self._tls, ssl_handshake_timeout=seconds
             )
+        except (OSError, ssl.SSLError):  # the client went away, or speaks no TLS, or not in time
+            client.close()
+
+    async def _first_bytes(self, client: socket.socket) -> bytes:
+        """How the client begins its handshake, for which asyncio takes 256 KiB; empty if it has gone."""
+        begun = asyncio.Event()
+        self._loop.add_reader(client, begun.set)
+        try:
+            await begun.wait()
+        finally:
+            self._loop.remove_reader(client)
+        return client.recv(len(HTTP[0]), socket.MSG_PEEK)
 
     def _is_full(self) -> bool:
         return len(self._handshakes) + len(self._strangers) + len(self._others) >= self._limits.connections

@@ -69,6 +69,13 @@ def test_a_client_that_does_not_begin_tls_is_cut_off(https: Server) -> None:
         assert ends(connection) == b""
 
 
+@pytest.mark.parametrize("request_", [b"GET / HTTP/1.1\r\n\r\n", b"POST /api HTTP/1.1\r\n"], ids=["GET", "POST"])
+def test_a_client_that_speaks_http_to_an_https_port_is_told(https: Server, request_: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", https.port), 20) as connection:
+        connection.sendall(request_)
+        assert ends(connection).endswith(b"\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+
+
 def test_an_idle_connection_is_kept_for_its_next_request(server: Server) -> None:
     with server.connect() as connection:
         for _ in range(2):
