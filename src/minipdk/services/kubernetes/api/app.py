@@ -114,7 +114,7 @@ class Api:
         return guarded
 
     async def _user(self, connection: HTTPConnection) -> User:
-        user = await run_in_threadpool(self._authenticator.user, connection.headers.get("authorization", ""))
+        user = await self._authenticator.user(connection.headers.get("authorization", ""))
         if any(name.startswith("impersonate-") for name in connection.headers):
             raise NotSupportedError("impersonation", "there are no roles, so every user with a token may do everything")
         return user

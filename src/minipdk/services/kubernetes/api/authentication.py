@@ -16,7 +16,8 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+
+from starlette.concurrency import run_in_threadpool
 
 from minipdk.common.home import Home
 from minipdk.services.kubernetes.errors import BadRequestError, ConflictError, InvalidError, UnauthorizedError, invalid_value
@@ -49,6 +50,9 @@ class User:
         return {"username": self.name, "groups": list(self.groups)} | ({"uid": self.uid} if self.uid else {})
 
 
+ADMINISTRATOR = User(ADMIN, ADMIN_GROUPS)
+
+
 class Authenticator:
     """Knows the cluster's token and issues service accounts' tokens."""
 
@@ -56,21 +60,25 @@ class Authenticator:
         self._token, self._registry = home.token, registry
         self._key = hmac.digest(home.token.encode(), b"service account tokens", hashlib.sha256)
 
-    def user(self, authorization: str) -> User:
-        """The user of the Authorization header's token, which must be for this API. Raises UnauthorizedError."""
+    async def user(self, authorization: str) -> User:
+        """The user of the Authorization header's token, which must be for this API. Raises UnauthorizedError.
+
+        Only a token that this service has issued occupies a thread, for the look-up of its account.
+        """
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
             raise UnauthorizedError
-        return self.holder(token, [ISSUER])[0]
+        if self._is_the_clusters(token):
+            return ADMINISTRATOR
+        user, _ = await run_in_threadpool(self._service_account, self._claims(token), [ISSUER])
+        return user
 
     def holder(self, token: str, audiences: list[str]) -> tuple[User, list[str]]:
         """The user of ``token``, and the ``audiences`` for which it is valid. Raises UnauthorizedError if it has none."""
-        if not token:
-            raise UnauthorizedError
-        if hmac.compare_digest(token.encode(), self._token.encode()):
-            return User(ADMIN, ADMIN_GROUPS), audiences
-        return self._service_account(token, audiences)
+        if self._is_the_clusters(token):
+            return ADMINISTRATOR, audiences
+        return self._service_account(self._claims(token), audiences)
 
     def issue(self, namespace: str, name: str, request: Object) -> Object:
         """Answer a TokenRequest for a service account."""
@@ -131,14 +139,21 @@ class Authenticator:
     def _signature(self, body: str) -> bytes:
         return hmac.digest(self._key, body.encode(), hashlib.sha256)
 
-    def _service_account(self, token: str, audiences: list[str]) -> tuple[User, list[str]]:
+    def _is_the_clusters(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self._token.encode())
+
+    def _claims(self, token: str) -> Object:
+        """What a token says that this service has signed. Raises UnauthorizedError for any other."""
         body, _, signature = token.rpartition(".")
         try:
             if not hmac.compare_digest(_decode(signature), self._signature(body)):
                 raise UnauthorizedError
-            claims: dict[str, Any] = json.loads(_decode(body.partition(".")[2]))
+            claims: Object = json.loads(_decode(body.partition(".")[2]))
         except ValueError as error:
             raise UnauthorizedError from error
+        return claims
+
+    def _service_account(self, claims: Object, audiences: list[str]) -> tuple[User, list[str]]:
         bound = claims["kubernetes.io"]
         namespace, account = bound["namespace"], bound["serviceaccount"]
         needed = [(resource, bound[resource.singular]) for resource in TOKEN_KINDS if resource.singular in bound]
