@@ -22,7 +22,7 @@ import signal
 import sys
 
 from minipdk.common.processes import die_with_parent
-from minipdk.sandbox import privileges, rootfs, syscalls
+from minipdk.sandbox import output_links, privileges, rootfs, syscalls
 
 TYPE_CHECKING = False  # importing typing takes longer than building the root
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def contain(config: dict[str, Any], let_go: Any = None) -> None:
     if command:
         if let_go:
             let_go()
-        _reap_until(command, config["stop_signal"])
+        _reap_until(command, config)
     begin_session(config["terminal"])
     _restore_signals()
     become(config)
@@ -175,14 +175,14 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _reap_until(command: int, stop_signal: int) -> NoReturn:
+def _reap_until(command: int, config: dict[str, Any]) -> NoReturn:
     """The loop of PID 1: forward signals to the command's process group, reap orphans, end with the command's status.
 
     SIGTERM becomes the image's STOPSIGNAL, as a container engine would send it.
     """
 
     def forward(number: int, _frame: object) -> None:
-        number = stop_signal if number == signal.SIGTERM else number
+        number = config["stop_signal"] if number == signal.SIGTERM else number
         try:
             os.killpg(command, number)
         except ProcessLookupError:
@@ -194,6 +194,9 @@ def _reap_until(command: int, stop_signal: int) -> NoReturn:
     while True:
         pid, status = os.wait()
         if pid == command:
+            if config["output"]:
+                with contextlib.suppress(OSError):
+                    output_links.settle(*config["output"])
             code = os.waitstatus_to_exitcode(status)
             os._exit(code if code >= 0 else 128 - code)
 

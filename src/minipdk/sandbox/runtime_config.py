@@ -63,6 +63,7 @@ def make(home: Home, spec: ContainerSpec, folder: Path, *, keep_layer: bool) -> 
         "files": _files(home, spec),
         "argv": argv,
         "env": _environment(home, spec),
+        "output": spec.output,
         "working_dir": working_dir,
         "stop_signal": int(signal.Signals[image.stop_signal]),
         "user": spec.user if spec.user is not None else image.user,

@@ -31,7 +31,8 @@ class ContainerSpec:
     missing; None for the image's WORKDIR. ``user``: ``uid-or-name[:gid-or-name]``, as ``id`` prints it inside; None for the
     image's USER. ``mounts``: in order, so a later one may be inside an earlier one. ``namespace``: the Kubernetes namespace
     that the service account's folder names. ``network``: a private one of the container or its Pod; None for the host's.
-    ``cpus``: the numbers of the CPUs that its processes may run on; empty for all.
+    ``cpus``: the numbers of the CPUs that its processes may run on; empty for all. ``output``: a folder, and the folder that
+    it is in, out of which its links must not lead when the command has ended (see `output_links`).
     """
 
     image: Image
@@ -43,3 +44,4 @@ class ContainerSpec:
     namespace: str = "default"
     network: Network | None = None
     cpus: Sequence[int] = ()
+    output: tuple[str, str] | None = None

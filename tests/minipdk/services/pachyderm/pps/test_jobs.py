@@ -200,9 +200,36 @@ def test_links_in_the_output_are_followed_below_pfs(bench: Workbench) -> None:
     assert job.stats.upload_bytes == 4
 
 
-@pytest.mark.parametrize("link", ["/pfs/out/link", "/etc/hostname"], ids=["circle", "outside"])
-def test_a_link_that_leads_in_a_circle_or_out_of_pfs_fails_the_datum(bench: Workbench, link: str) -> None:
-    job = bench.job(bench.pipeline(bench.repo(a="1"), f"ln -s {link} /pfs/out/link", datum_tries=1))
+def test_links_in_the_output_are_followed_out_of_pfs(bench: Workbench) -> None:
+    """Files that end with the container, folders with links in them, and links over links made elsewhere."""
+    repo = bench.repo(a="content")
+    pipeline = bench.pipeline(
+        repo,
+        "mkdir -p /made/deep; echo made > /made/deep/file; ln -s deep/file /made/near; ln -s /made/deep /made/folder",
+        f"mkfifo /made/deep/pipe; ln -s /pfs/{repo}/a /made/input",
+        "ln -s /made/deep/file /pfs/out/file; ln -s /made /pfs/out/tree; ln -s /made/input /pfs/out/input",
+    )
+    job = bench.job(pipeline)
+    assert (job.state, job.reason) == (SUCCESS, "")
+    assert bench.files(f"{pipeline.name}@master") == {
+        "/file": "made\n",
+        "/input": "content",
+        "/tree/deep/file": "made\n",
+        "/tree/folder/file": "made\n",
+        "/tree/input": "content",
+        "/tree/near": "made\n",
+    }
+    assert job.stats.upload_bytes == 4 * len("made\n") + len("content")  # /input is a link to an input still
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["/pfs/out/link", "/absent", "/proc/self/status", "/made"],
+    ids=["circle", "nowhere", "kernel", "circle in a folder"],
+)
+def test_a_link_that_leads_in_a_circle_or_nowhere_fails_the_datum(bench: Workbench, link: str) -> None:
+    script = f"mkdir /made; ln -s . /made/up; ln -s {link} /pfs/out/link"
+    job = bench.job(bench.pipeline(bench.repo(a="1"), script, datum_tries=1))
     assert job.state == FAILURE
     assert "what it wrote to /pfs/out could not be stored: the symbolic link" in job.reason
 

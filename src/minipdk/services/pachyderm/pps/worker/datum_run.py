@@ -194,7 +194,8 @@ class DatumRun:
     def _command(self, folder: Path, argv: Iterable[str], stdin: Iterable[str]) -> Command:
         """A command with this try's /pfs."""
         mounts = () if self.plan.s3_out else (Mount(source=folder / "out", target="/pfs/out"),)
-        return Command(list(argv), list(stdin), self._environment(), self.datum, mounts, (folder / "layer",))
+        output = ("/pfs/out", "/pfs") if self.plan.keeps_output else None
+        return Command(list(argv), list(stdin), self._environment(), self.datum, mounts, (folder / "layer",), output)
 
     def _run_container(self, command: Command) -> tuple[int, UserCode]:
         """Run a command until it ends; returns its exit status, and the code, which has its last line."""

@@ -28,6 +28,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 class Command:
     """A command, with ``mounts`` beside the plan's and ``layers`` on top of the image's.
 
+    ``output``: the folder that is uploaded when it has ended, and the folder whose files stay for its links.
     The output belongs to ``datum`` in the log; if it is None, the caller attributes it later.
     """
 
@@ -37,6 +38,7 @@ class Command:
     datum: Datum | None = None
     mounts: tuple[Mount, ...] = ()
     layers: tuple[Path, ...] = ()
+    output: tuple[str, str] | None = None
 
 
 class UserCode:
@@ -51,6 +53,7 @@ class UserCode:
             working_dir=plan.transform.working_dir or None,
             user=plan.transform.user or None,
             mounts=[*command.mounts, *plan.mounts, *pach_bin.mounts(plan.home)],
+            output=command.output,
         )
         stdin = "".join(line + "\n" for line in command.stdin).encode()
         reading, writing = os.pipe()
