@@ -5,6 +5,7 @@ The command brings its modules along, so that it works with any Python packages 
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 import sysconfig
@@ -28,12 +29,7 @@ main()
 def mounts(home: Home) -> tuple[Mount, ...]:
     """/pach-bin, read-only. The script of the same name in the Python environment finds no modules: it is replaced, too."""
     folder = home.folder("run") / "pach-bin"
-    for name in ("modules/pachctl", "packages"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    command = folder / "pachctl"
-    if not command.exists() or command.read_text() != COMMAND:
-        command.write_text(COMMAND)
-        command.chmod(0o755)
+    command = _command(folder)
     script = Path(sysconfig.get_path("scripts"), "pachctl")
     return (
         Mount(folder, FOLDER, read_only=True),
@@ -41,6 +37,18 @@ def mounts(home: Home) -> tuple[Mount, ...]:
         Mount(Path(sysconfig.get_path("purelib")), f"{FOLDER}/packages", read_only=True),
         *((Mount(command, str(script), read_only=True),) if script.exists() else ()),
     )
+
+
+@functools.cache
+def _command(folder: Path) -> Path:
+    """Arrange ``folder``, once in a process's life; returns the file of the command."""
+    for name in ("modules/pachctl", "packages"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    command = folder / "pachctl"
+    if not command.exists() or command.read_text() != COMMAND:
+        command.write_text(COMMAND)
+        command.chmod(0o755)
+    return command
 
 
 def on_path(environment: Mapping[str, str], image: Mapping[str, str]) -> dict[str, str]:
