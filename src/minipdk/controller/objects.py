@@ -38,6 +38,7 @@ EVENTS = Resource("/api/v1", "events")
 PERSISTENT_VOLUME_CLAIMS = Resource("/api/v1", "persistentvolumeclaims")
 SECRETS = Resource("/api/v1", "secrets")
 CONFIG_MAPS = Resource("/api/v1", "configmaps")
+SERVICES = Resource("/api/v1", "services")
 SERVICE_ACCOUNTS = Resource("/api/v1", "serviceaccounts")
 
 

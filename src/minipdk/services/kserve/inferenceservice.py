@@ -26,6 +26,7 @@ from minipdk.services.kserve.model_state import Revision, progress
 from minipdk.services.kserve.predictor import SERVICE_LABEL, Template, read_predictor
 from minipdk.services.kserve.revisions import REVISIONS, replicas, revision_number
 from minipdk.services.kserve.rollout import INFERENCE_SERVICES, Rollout
+from minipdk.services.kserve.services import Services
 from minipdk.services.kserve.servingruntime import ServingRuntimes
 from minipdk.services.kserve.status import inference_service_status, not_true, revision_status, stopped_status
 from minipdk.services.kserve.traffic import (
@@ -58,13 +59,15 @@ class InferenceServiceController:
         self._refused: dict[Key, str] = {}
         self._services = Informer(api, INFERENCE_SERVICES, lambda isvc: self._queue.add(key_of(isvc)))
         self._revisions = Informer(api, REVISIONS, self._revision_changed)
+        self._made = Services(api, self._recorder, self._service_changed)
         self._runtimes = ServingRuntimes(api, self._runtimes_changed)
         self._rollout = Rollout(workspace, self._revisions, self._recorder)
         self._pods.subscribe(self._pod_changed)
 
     async def run(self) -> None:
         """Follow the objects and reconcile until cancelled."""
-        await asyncio.gather(self._services.run(), self._revisions.run(), self._runtimes.run(), self._reconcile_all())
+        followed = (self._services, self._revisions, self._runtimes, self._made)
+        await asyncio.gather(*(objects.run() for objects in followed), self._reconcile_all())
 
     def _pod_changed(self, pod: Object) -> None:
         if name := pod["metadata"].get("labels", {}).get(SERVICE_LABEL):
@@ -74,6 +77,11 @@ class InferenceServiceController:
         if name := (revision["metadata"].get("labels") or {}).get(SERVICE_LABEL):
             self._queue.add((revision["metadata"]["namespace"], name))
 
+    def _service_changed(self, service: Object) -> None:
+        for owner in service["metadata"].get("ownerReferences") or []:
+            if owner["kind"] == "InferenceService":
+                self._queue.add((service["metadata"]["namespace"], owner["name"]))
+
     def _runtimes_changed(self) -> None:
         for isvc in self._services.all():
             self._queue.add(key_of(isvc))
@@ -82,7 +90,7 @@ class InferenceServiceController:
         """Reconcile services as they change. Nothing is decided before all kinds have been listed."""
         informers = (self._services, self._revisions, self._pods.informer)
         await asyncio.gather(*(informer.synced.wait() for informer in informers))
-        await self._runtimes.known()
+        await asyncio.gather(self._runtimes.known(), self._made.known())
         for isvc in self._services.all():
             await self._attempt(key_of(isvc))
         self._routes.known = True
@@ -144,7 +152,10 @@ class InferenceServiceController:
         await self._routes.in_force()  # a client that reads that the service is ready may call it immediately
         self._report(isvc, refusal)
         runtime = template.runtime.in_status if template and template.runtime else {}
-        await self._write_status(isvc, inference_service_status(isvc, standing, runtime))
+        isvc = await self._write_status(isvc, inference_service_status(isvc, standing, runtime))
+        if template:
+            await self._made.ensure(isvc, template)
+        await self._made.report(isvc, standing)
         await self._retire(revisions, standing, ready)
         return refusal is None or not refusal.may_pass
 
@@ -170,6 +181,7 @@ class InferenceServiceController:
         """Remove all that the service runs, because its annotation says so."""
         for revision in self._rollout.revisions_of(isvc):
             await self._rollout.forget(revision)
+        await self._made.remove(isvc)
         self._routes.set(*key, Route((), "it is stopped", address(*key, domain_of(isvc))))
         self._route_tags(key, {}, {})
         await self._write_status(isvc, stopped_status(isvc))
@@ -254,10 +266,10 @@ class InferenceServiceController:
         if status != revision.get("status"):
             self._revisions.remember(await self._api.replace_status(REVISIONS, {**revision, "status": status}))
 
-    async def _write_status(self, isvc: Object, status: Object) -> None:
-        old = isvc.get("status") or {}
-        if status == old:
-            return
+    async def _write_status(self, isvc: Object, status: Object) -> Object:
+        """``isvc`` with ``status``."""
+        if status == (isvc.get("status") or {}):
+            return isvc
         written = await self._api.replace_status(INFERENCE_SERVICES, {**isvc, "status": status})
         self._services.remember(written)
         name, was, is_now = isvc["metadata"]["name"], _is_ready(isvc), _is_ready(written)
@@ -266,6 +278,7 @@ class InferenceServiceController:
         elif was == "True" and is_now == "False":
             message = f"InferenceService [{name}] is no longer Ready because of: {not_true(status)}"
             self._recorder.emit(written, WARNING, "InferenceServiceNotReady", message)
+        return written
 
     def _report(self, isvc: Object, refusal: ServiceError | None) -> None:
         """Record an event for a refusal, once: it is often all that tells of it."""

@@ -45,7 +45,7 @@ def inference_service_status(isvc: Object, standing: Standing, runtime: Object) 
         kept = ("observedGeneration", "components", "url", "address")
         return {**{name: old[name] for name in kept if name in old}, **status}
     status |= {"observedGeneration": isvc["metadata"].get("generation", 1)}
-    status |= {"components": {"predictor": _predictor_status(isvc, standing)}}
+    status |= {"components": {"predictor": predictor_status(isvc, standing)}}
     # As with KServe, the addresses appear when the service is first ready.
     if standing.serving or "url" in old:
         status["url"] = f"http://{_host(isvc, domain_of(isvc))}"
@@ -124,7 +124,8 @@ def _refused_model_status(old: Object, refusal: ServiceError) -> Object:
     }
 
 
-def _predictor_status(isvc: Object, standing: Standing) -> Object:
+def predictor_status(isvc: Object, standing: Standing) -> Object:
+    """The part of the status that tells of the predictor's revisions, their shares and addresses."""
     status = dict(standing.state)
     if standing.serving:
         status["url"] = f"http://{_host(isvc, domain_of(isvc), PREDICTOR_SUFFIX)}"

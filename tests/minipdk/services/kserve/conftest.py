@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -400,6 +401,15 @@ class Cluster:
         selector = f"serving.kserve.io/inferenceservice={name}"
         pods: list[k8s.V1Pod] = self.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items
         return pods
+
+    def knative(self, name: str) -> dict[str, Any]:
+        """The Knative Service of the service's predictor."""
+        service: dict[str, Any] = json.loads(self.kubectl("get", "ksvc", f"{name}-predictor", "-o", "json"))
+        return service
+
+    def uid(self, kind: str, name: str) -> str:
+        """Empty for an object that does not exist."""
+        return self.kubectl("get", kind, name, "--ignore-not-found", "-o", "jsonpath={.metadata.uid}")
 
     def expect_event(self, name: str, reason: str, message: str) -> None:
         """Wait for an event, which is written after the status that it reports."""

@@ -68,6 +68,44 @@ def test_a_ready_service_is_described_as_kserve_does(cluster: Cluster, linear: s
     cluster.expect_event(linear, "InferenceServiceReady", "InferenceService [linear] is Ready")
 
 
+def test_kubectl_shows_both_services_that_kserve_makes(cluster: Cluster, linear: str) -> None:
+    service = cluster.kubectl("get", "svc", linear, "--no-headers").split()
+    gateway = "knative-local-gateway.istio-system.svc.cluster.local"
+    assert service[:5] == [linear, "ExternalName", "<none>", gateway, "<none>"]
+    assert cluster.kubectl("get", "ksvc", f"{linear}-predictor").split("\n")[0].split() == [
+        *("NAME", "URL", "LATESTCREATED", "LATESTREADY", "READY", "REASON")
+    ]
+    wait_for(lambda: cluster.knative(linear).get("status", {}).get("conditions"), what="the Knative Service's status")
+    knative = cluster.knative(linear)
+    predictor = cluster.status(linear)["components"]["predictor"]
+    assert knative["spec"]["traffic"] == [{"latestRevision": True, "percent": 100}]
+    template = knative["spec"]["template"]
+    assert template["metadata"]["labels"]["serving.kserve.io/inferenceservice"] == linear
+    assert [container["name"] for container in template["spec"]["containers"]] == ["kserve-container"]
+    status = knative["status"]
+    assert (status["url"], status["traffic"]) == (predictor["url"], predictor["traffic"])
+    assert status["latestReadyRevisionName"] == predictor["latestReadyRevision"]
+    assert {row["type"]: row["status"] for row in status["conditions"]} == dict.fromkeys(
+        ("ConfigurationsReady", "Ready", "RoutesReady"), "True"
+    )
+
+
+def test_a_service_that_somebody_removes_is_made_again(cluster: Cluster, linear: str) -> None:
+    before = {kind: cluster.uid(kind, name) for kind, name in (("svc", linear), ("ksvc", f"{linear}-predictor"))}
+    for kind, name in (("svc", linear), ("ksvc", f"{linear}-predictor")):
+        cluster.kubectl("delete", kind, name)
+        wait_for(lambda: cluster.uid(kind, name) not in ("", before[kind]), what=f"another {kind}")  # noqa: B023
+
+
+def test_the_service_of_somebody_else_is_left_alone(cluster: Cluster, linear: str) -> None:
+    cluster.kubectl("create", "service", "externalname", "taken", "--external-name=example.org")
+    cluster.create("taken", "s3://models/one")
+    cluster.expect_event("taken", "InternalError", "exists and is not this InferenceService's")
+    assert cluster.kubectl("get", "svc", "taken", "-o", "jsonpath={.spec.externalName}") == "example.org"
+    cluster.kubectl("delete", "isvc/taken", "svc/taken")
+    wait_for(lambda: not cluster.uid("ksvc", "taken-predictor"), what="the end of the Knative Service")
+
+
 @pytest.mark.parametrize(
     "host",
     [

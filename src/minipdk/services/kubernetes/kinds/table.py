@@ -17,7 +17,7 @@ from minipdk.services.kubernetes.kinds.builtin.reviews import REVIEWS
 from minipdk.services.kubernetes.kinds.builtin.service_accounts import SERVICE_ACCOUNTS
 from minipdk.services.kubernetes.kinds.builtin.services import ENDPOINTS, SERVICES
 from minipdk.services.kubernetes.kinds.custom.inference_services import INFERENCE_SERVICES
-from minipdk.services.kubernetes.kinds.custom.revisions import REVISIONS
+from minipdk.services.kubernetes.kinds.custom.knative import KNATIVE_SERVICES, REVISIONS
 from minipdk.services.kubernetes.kinds.custom.seldon_deployments import SELDON_DEPLOYMENTS
 from minipdk.services.kubernetes.kinds.custom.serving_runtimes import CLUSTER_SERVING_RUNTIMES, SERVING_RUNTIMES
 from minipdk.services.kubernetes.model import Resource
@@ -43,6 +43,7 @@ RESOURCES = (
     SERVING_RUNTIMES,
     CLUSTER_SERVING_RUNTIMES,
     REVISIONS,
+    KNATIVE_SERVICES,
     SELDON_DEPLOYMENTS,
 )
 """The kinds that are stored."""

@@ -1,4 +1,4 @@
-"""Knative's Revisions, which the controller of InferenceServices makes, one for each change of a predictor."""
+"""Knative's kinds, made by the controller of InferenceServices: Services for predictors, Revisions for their changes."""
 
 from __future__ import annotations
 
@@ -21,5 +21,21 @@ REVISIONS = Resource(
         Column("Reason", condition("Ready", "reason")),
         Column("Actual Replicas", custom("status", "actualReplicas"), kind="integer"),
         Column("Desired Replicas", custom("status", "desiredReplicas"), kind="integer"),
+    ),
+)
+
+KNATIVE_SERVICES = Resource(
+    *(KNATIVE, "v1", "Service", "services", ("ksvc", "kservice")),
+    categories=("all",),
+    subresources=(status_of("Service"),),
+    custom=True,
+    description="An InferenceService's predictor and the shares of its revisions, made by KServe's controllers.",
+    columns=(
+        NAME,
+        Column("URL", custom("status", "url")),
+        Column("LatestCreated", custom("status", "latestCreatedRevisionName")),
+        Column("LatestReady", custom("status", "latestReadyRevisionName")),
+        Column("Ready", condition("Ready")),
+        Column("Reason", condition("Ready", "reason")),
     ),
 )
