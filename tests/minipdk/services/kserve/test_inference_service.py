@@ -100,7 +100,8 @@ def test_a_service_that_somebody_removes_is_made_again(cluster: Cluster, linear:
 def test_the_service_of_somebody_else_is_left_alone(cluster: Cluster, linear: str) -> None:
     cluster.kubectl("create", "service", "externalname", "taken", "--external-name=example.org")
     cluster.create("taken", "s3://models/one")
-    cluster.expect_event("taken", "InternalError", "exists and is not this InferenceService's")
+    about = "Service taken exists and is not this InferenceService's: it is left alone"
+    cluster.expect_event("taken", "InternalError", about)
     assert cluster.kubectl("get", "svc", "taken", "-o", "jsonpath={.spec.externalName}") == "example.org"
     cluster.kubectl("delete", "isvc/taken", "svc/taken")
     wait_for(lambda: not cluster.uid("ksvc", "taken-predictor"), what="the end of the Knative Service")
@@ -361,7 +362,8 @@ def test_a_stopped_service_runs_nothing_until_it_is_resumed(cluster: Cluster, li
 def test_a_cluster_local_service_is_reached_by_its_name_in_the_cluster_alone(cluster: Cluster, linear: str) -> None:
     cluster.kubectl("label", "isvc", linear, "networking.knative.dev/visibility=cluster-local")
     wait_for(lambda: cluster.predict(linear).status_code == 404, what="the external name's end")
-    assert cluster.status(linear)["url"] == "http://linear.models.svc.cluster.local"
+    url = "http://linear.models.svc.cluster.local"
+    wait_for(lambda: cluster.status(linear)["url"] == url, what="the status, which follows the route")
     assert cluster.predict(linear, host="{}.models.svc.cluster.local").status_code == 200
     path = f"http://127.0.0.1:{cluster.home.port('ingress')}/serving/models/{linear}/v1/models/{linear}"
     assert cluster.http.get(path, timeout=30).status_code == 404
