@@ -15,11 +15,13 @@ import subprocess
 import sys
 import time
 
+from minipdk.cluster import logs
 from minipdk.cluster.services import PROCESSES, Process
 from minipdk.common.backoff import BackOff
 from minipdk.common.home import Home, keep_private, write_private
 
 STOP_SECONDS = 10.0
+LOG_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE, HEALTHY_AFTER = 0.1, 5.0, 10.0
 STATE_FILE = "services.json"
 """In the folder ``run``: the process id and the count of restarts of each process that runs; gone after an orderly end."""
@@ -71,6 +73,8 @@ class _Supervisor:
             for process in PROCESSES:
                 if process.name not in self._processes and self._due[process.name] <= time.monotonic():
                     self._spawn(process)
+            for log in self._home.folder("logs").glob("*.log"):
+                logs.bound(log)
             received = signal.sigtimedwait(signals, self._until_due())
             self._stopping = received is not None and received.si_signo != signal.SIGCHLD
         self._end_all()
@@ -97,8 +101,9 @@ class _Supervisor:
             self._write_state()
 
     def _until_due(self) -> float:
+        """The seconds until a process starts again, or the logs are looked at."""
         waiting = [due for name, due in self._due.items() if name not in self._processes]
-        return max(0.0, min(waiting) - time.monotonic()) if waiting else 3600.0
+        return max(0.0, min([LOG_SECONDS, *(due - time.monotonic() for due in waiting)]))
 
     def _write_state(self) -> None:
         state = {name: {"pid": process.pid, "restarts": self._restarts[name]} for name, process in self._processes.items()}
