@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 ServiceKey = tuple[str, str]
-"""A service's namespace and name."""
+"""A service's namespace and name. A controller other than KServe's puts its own name before the namespace."""
 
 
 class Proxy(Protocol):
@@ -59,11 +59,15 @@ class Address:
 
 @dataclass(frozen=True)
 class Route:
-    """A service's address and the Pods that answer its requests; without any, the ``reason``."""
+    """A service's address and the Pods that answer its requests; without any, the ``reason``.
+
+    ``timeout`` are the seconds for each part of an answer, by default the Backends'.
+    """
 
     traffic: tuple[Traffic, ...] = ()
     reason: str = ""
     address: Address = field(default_factory=Address)
+    timeout: float | None = None
 
     def backends(self) -> Iterable[Backend]:
         return (backend for share in self.traffic for backend in share.backends)
@@ -80,17 +84,22 @@ class Routes:
         self.proxy: Proxy | None = None
         self.changed = asyncio.Event()
         self.version = 1
-        self._known = False
+        self._read: dict[str, bool] = {}
         self._in_force, self._step = 0, asyncio.Event()
 
     @property
     def known(self) -> bool:
-        """Whether the services have been read. Until then an unknown service may still exist."""
-        return self._known
+        """Whether all controllers have read their services. Until then an unknown service may still exist."""
+        return bool(self._read) and all(self._read.values())
 
-    @known.setter
-    def known(self, known: bool) -> None:
-        self._known = known
+    def expect(self, controller: str) -> None:
+        """A controller has yet to read its services."""
+        self._read[controller] = False
+        self.touch()
+
+    def has_read(self, controller: str) -> None:
+        """A controller has read its services: their routes are in the table."""
+        self._read[controller] = True
         self.touch()
 
     def set(self, namespace: str, name: str, route: Route) -> None:

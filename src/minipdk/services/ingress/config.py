@@ -20,9 +20,10 @@ VERSION_HOST, VERSION_HEADER = "routes.minipdk", "routes-version"
 """The answer to a request with this Host has the version of the routes that it followed in this header."""
 UNKNOWN_SERVICE = (
     "no InferenceService is served at Host '%REQ(:AUTHORITY)%' and path '%PATH(NQ)%': send the Host "
-    "<name>.<namespace>.example.com (kubectl get isvc -A) or a path below /serving/<namespace>/<name>/"
+    "<name>.<namespace>.example.com (kubectl get isvc -A) or a path below /serving/<namespace>/<name>/, or for a "
+    "SeldonDeployment (kubectl get sdep -A) one below /seldon/<namespace>/<name>/"
 )
-NOT_READ_YET = "the gateway is starting and has not read the InferenceServices yet: try again"
+NOT_READ_YET = "the gateway is starting and has not read the services yet: try again"
 STATS_PATH = "/stats/prometheus"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 USEFUL_STATS = (
@@ -193,7 +194,7 @@ def _to_predictor(service: ServiceKey, route: Route, protocol: str, match: Confi
     ]
     if not shares:
         return {"match": match, "direct_response": _answer(404, f"{_host(route)} does not speak {protocol}")}
-    timeout = max(backend.timeout for backend in route.backends() if not backend.closing)
+    timeout = route.timeout or max(backend.timeout for backend in route.backends() if not backend.closing)
     action = {
         "weighted_clusters": {"clusters": shares},
         # A whole answer, which may be a stream, has no limit; only the wait for its next part has.
