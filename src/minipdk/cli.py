@@ -218,14 +218,15 @@ def image_pull(
 ) -> None:
     """Build the images that come with minipdk, in place of fetching them from a registry as a real node does."""
     from minipdk.images import ImageStore
+    from minipdk.images.sources import build_source, find_source
 
     store = ImageStore(_open_or_create(home))
     for name in names or cluster.IMAGES:
-        source = cluster.IMAGES.get(name)
-        if source is None:
+        known = find_source(cluster.IMAGES, name)
+        if known is None:
             fail(f"{name} does not come with minipdk: choose from {', '.join(cluster.IMAGES)}, or build it")
-        console.print(f"Building the image {name} ...")
-        store.build(source.context, name, dockerfile=source.dockerfile, arguments=source.arguments, progress=_show_step)
+        console.print(f"Building the image {known[0]} ...")
+        build_source(store, *known, _show_step)
 
 
 @image_app.command("run", context_settings={"allow_interspersed_args": False})

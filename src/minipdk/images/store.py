@@ -43,12 +43,12 @@ class ImageStore:
         self._index = self.folder / "index.json"
 
     def resolve(self, name: str) -> Image:
-        """The image called ``name``: an image that was built here, else a known base.
+        """The image called ``name``: an image that was built here, one that stands for every tag of it, else a known base.
 
         Raises ImageNameError, ImageNotFoundError, or ImageStaleError when the Python environment has changed since.
         """
         full_name = names.normalise(name)
-        entry = self._entries().get(full_name)
+        full_name, entry = self._entry(full_name)
         if entry is not None:
             if entry["environment"] != names.environment():
                 raise ImageStaleError(
@@ -64,6 +64,16 @@ class ImageStore:
             f"(`minipdk image list` lists the images here; known bases: {', '.join(names.KNOWN_BASES)})"
         )
 
+    def _entry(self, full_name: str) -> tuple[str, Any]:
+        """The stored image of this name, or the one that stands for every tag of it, with its name; else None."""
+        entries = self._entries()
+        if full_name in entries:
+            return full_name, entries[full_name]
+        repository = names.parse(full_name)[0]
+        every = (name for name, entry in entries.items() if entry.get("any_tag") and names.parse(name)[0] == repository)
+        name = next(every, full_name)
+        return name, entries.get(name)
+
     def list(self) -> list[StoredImage]:
         """Every image that was built here, by name."""
         return [
@@ -78,12 +88,13 @@ class ImageStore:
         *,
         dockerfile: Path | None = None,
         arguments: Mapping[str, str] | None = None,
+        any_tag: bool = False,
         progress: Progress = lambda _line: None,
     ) -> Image:
         """Build the image ``name`` from the Dockerfile in ``context`` (or from ``dockerfile``) and its files.
 
-        ``arguments`` set the Dockerfile's ARGs. ``progress`` gets each line of output. Raises BuildError, whose message
-        names the file and line, and SandboxError.
+        ``arguments`` set the Dockerfile's ARGs. With ``any_tag`` it stands for every tag of its name. ``progress`` gets each
+        line of output. Raises BuildError, whose message names the file and line, and SandboxError.
         """
         from minipdk.images.build import Builder  # building is rare; resolving must be quick
         from minipdk.images.layers import LayerMaker, sweep
@@ -94,15 +105,16 @@ class ImageStore:
         with self._locked("build", fcntl.LOCK_SH):
             maker = LayerMaker(self.home, self.layers)
             image = Builder(self.resolve, maker, context, dockerfile, progress, arguments=arguments or {}).build(full_name)
-            self._tag(image)
+            self._tag(image, any_tag=any_tag)
         return image
 
-    def _tag(self, image: Image) -> None:
+    def _tag(self, image: Image, *, any_tag: bool) -> None:
         """Enter ``image`` under its name; an unchanged build changes nothing."""
         from minipdk.images.layers import size
 
         with self._changing() as entries:
-            if entries.get(image.name, {}).get("id") == image.id:
+            known = entries.get(image.name, {})
+            if (known.get("id"), known.get("any_tag", False)) == (image.id, any_tag):
                 return
             entries[image.name] = {
                 "id": image.id,
@@ -111,6 +123,7 @@ class ImageStore:
                 "environment": names.environment(),
                 "created": time.time(),
                 "size": size(image.layers),
+                **({"any_tag": True} if any_tag else {}),
             }
 
     def remove(self, name: str) -> None:
