@@ -1,0 +1,155 @@
+"""The Pods of a Deployment, as Kubernetes' own controllers of Deployments and ReplicaSets create and replace them.
+
+A changed template makes new Pods, which differ in the label pod-template-hash. While they start, the old ones serve: as
+many Pods are available at any time as the strategy demands. There are no ReplicaSets: Pods belong to their Deployment.
+Rules: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import secrets
+from dataclasses import dataclass
+
+from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
+from minipdk.controller.events import NORMAL, WARNING, Recorder
+from minipdk.controller.objects import DEPLOYMENTS, PODS, Object, is_ending, is_owned, key_of, owned_by
+from minipdk.controller.workspace import Workspace
+from minipdk.services.seldon.deployment_status import Counts
+from minipdk.services.seldon.errors import RejectedError
+
+HASH_LABEL = "pod-template-hash"
+LONGEST_PREFIX = 58
+"""As Kubernetes shortens the part of a name before the characters that it generates."""
+REFUSALS = (403, 422)
+
+
+def template_hash(deployment: Object) -> str:
+    """Ten hexadecimal digits of a hash of the Pods' template."""
+    content = json.dumps(deployment["spec"]["template"], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:10]
+
+
+@dataclass(frozen=True)
+class PodSet:
+    """The Pods of a Deployment that are not ending: those of its current template, and older ones."""
+
+    new: list[Object]
+    old: list[Object]
+
+    @property
+    def all(self) -> list[Object]:
+        return [*self.new, *self.old]
+
+
+class DeploymentController:
+    """Creates and removes the Pods of the Deployments that it is given."""
+
+    def __init__(self, workspace: Workspace, recorder: Recorder) -> None:
+        self._api, self._pods, self._recorder = workspace.api, workspace.pods, recorder
+        self._deleted: set[str] = set()
+        """The uids of Pods that were deleted and that the watch still shows."""
+
+    def pods_of(self, deployment: Object) -> PodSet:
+        owned = [pod for pod in self._pods.informer.all() if is_owned(pod, deployment)]
+        live = [pod for pod in owned if not is_ending(pod) and pod["metadata"]["uid"] not in self._deleted]
+        current = template_hash(deployment)
+        new = [pod for pod in live if pod["metadata"]["labels"].get(HASH_LABEL) == current]
+        return PodSet(new, [pod for pod in live if pod["metadata"]["labels"].get(HASH_LABEL) != current])
+
+    def counts(self, deployment: Object) -> Counts:
+        wanted, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
+        _, dispensable = _limits(deployment["spec"], wanted)
+        return Counts(wanted, len(pods.all), len(pods.new), sum(map(self.is_ready, pods.all)), dispensable)
+
+    def is_ready(self, pod: Object) -> bool:
+        """Whether the Pod takes requests."""
+        worker = self._pods.running(pod)
+        return worker is not None and worker.backend is not None and not worker.backend.closing
+
+    async def reconcile(self, deployment: Object) -> None:
+        """Take the next steps of a roll-out. Raises RejectedError if its Pods cannot be created."""
+        self._deleted &= {pod["metadata"]["uid"] for pod in self._pods.informer.all()}
+        wanted, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
+        surge, unavailable = _limits(deployment["spec"], wanted)
+        for pod in self._surplus(pods.new, wanted):
+            await self._delete(deployment, pod)
+        missing = min(wanted - len(pods.new), wanted + surge - len(pods.all))
+        await self._create(deployment, missing)
+        # An old Pod that is not ready serves nobody; one that is ready goes when enough others are.
+        dispensable = sum(map(self.is_ready, pods.all)) - (wanted - unavailable)
+        for pod in pods.old:
+            if not self.is_ready(pod):
+                await self._delete(deployment, pod)
+            elif dispensable > 0:
+                dispensable -= 1
+                await self._delete(deployment, pod)
+
+    def _surplus(self, pods: list[Object], wanted: int) -> list[Object]:
+        """The Pods that are too many: those that are not ready first."""
+        ordered = sorted(pods, key=self.is_ready)
+        return ordered[: max(0, len(pods) - wanted)]
+
+    async def _create(self, deployment: Object, number: int) -> None:
+        if number <= 0:
+            return
+        # The watch may lag: a Deployment that was deleted or changed meanwhile must not get a Pod.
+        current = await self._api.get(DEPLOYMENTS, *key_of(deployment))
+        if is_ending(current) or current["metadata"]["uid"] != deployment["metadata"]["uid"]:
+            raise ConflictError(409, f"{deployment['metadata']['name']} is being deleted")
+        if current["metadata"]["generation"] != deployment["metadata"]["generation"]:
+            raise ConflictError(409, f"{deployment['metadata']['name']} has changed")
+        for _ in range(number):
+            try:
+                pod = await self._api.create(PODS, deployment["metadata"]["namespace"], _pod_for(deployment))
+            except ApiError as error:
+                if error.status not in REFUSALS:
+                    raise
+                self._recorder.emit(deployment, WARNING, "FailedCreate", f"Error creating: {error}")
+                raise RejectedError(str(error)) from error
+            name = pod["metadata"]["name"]
+            self._recorder.emit(deployment, NORMAL, "SuccessfulCreate", f"Created pod: {name}")
+            self._pods.admit(pod)
+
+    async def _delete(self, deployment: Object, pod: Object) -> None:
+        self._deleted.add(pod["metadata"]["uid"])
+        with contextlib.suppress(NotFoundError, ConflictError):
+            await self._api.delete(PODS, *key_of(pod), pod["metadata"]["uid"])
+        self._recorder.emit(deployment, NORMAL, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+
+
+def _pod_for(deployment: Object) -> Object:
+    metadata, template = deployment["metadata"], deployment["spec"]["template"]
+    digest = template_hash(deployment)
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{metadata['name']}-{digest}-"[:LONGEST_PREFIX] + secrets.token_hex(3)[:5],
+            "namespace": metadata["namespace"],
+            "labels": {**labels, HASH_LABEL: digest},
+            "annotations": (template.get("metadata") or {}).get("annotations") or {},
+            "ownerReferences": owned_by(deployment),
+        },
+        "spec": template["spec"],
+    }
+
+
+def _limits(spec: Object, wanted: int) -> tuple[int, int]:
+    """How many Pods there may be beyond ``wanted``, and how many may be missing, during a roll-out."""
+    strategy = (spec.get("strategy") or {}).get("rollingUpdate") or {}
+    surge = _number(strategy.get("maxSurge", "25%"), wanted, up=True)
+    unavailable = _number(strategy.get("maxUnavailable", "25%"), wanted, up=False)
+    return (surge, unavailable) if surge or unavailable else (0, 1)
+
+
+def _number(value: int | str, of: int, *, up: bool) -> int:
+    """A number, or a percentage of another."""
+    if isinstance(value, int):
+        return value
+    share = of * int(value.removesuffix("%")) / 100
+    return math.ceil(share) if up else math.floor(share)
