@@ -53,7 +53,6 @@ POD: dict[str, Any] = {
     "priority": 7,
     "preemptionPolicy": "Never",
     "schedulerName": "other",
-    "imagePullSecrets": [{"name": "absent"}],
     "dnsPolicy": "Default",
     "enableServiceLinks": False,
     "automountServiceAccountToken": False,
