@@ -84,6 +84,10 @@ class Api:
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         return await self._json("POST", resource.path(namespace), json=body)
 
+    async def replace(self, resource: Resource, body: Object) -> Object:
+        metadata = body["metadata"]
+        return await self._json("PUT", resource.path(metadata["namespace"], metadata["name"]), json=body)
+
     async def replace_status(self, resource: Resource, body: Object) -> Object:
         metadata = body["metadata"]
         return await self._json("PUT", resource.path(metadata["namespace"], metadata["name"], "status"), json=body)

@@ -22,6 +22,8 @@ MANAGED_BY = {"app.kubernetes.io/managed-by": "seldon-core"}
 MODEL = {"seldon.io/model": "true"}
 LAST_APPLIED = "seldon.io/last-applied"
 SERVICE_NAME = "seldon.io/svc-name"
+PARAMETER = ("name", "value", "type")
+"""The fields of a parameter, in the order in which the operator writes them."""
 METRICS_PATH = "/prometheus"
 PREDICTIONS = "/api/v1.0/predictions"
 CLUSTER_DOMAIN = "svc.cluster.local"
@@ -143,7 +145,7 @@ def _model(sdep: Object, predictor: Predictor, container: Object, http: int, grp
         "MLSERVER_GRPC_PORT": str(grpc),
     }
     if parameters := predictor.graph.get("parameters"):
-        default["PREDICTIVE_UNIT_PARAMETERS"] = _json(parameters)
+        default["PREDICTIVE_UNIT_PARAMETERS"] = _json([{key: entry[key] for key in PARAMETER} for entry in parameters])
     always = {
         "MLSERVER_MODEL_NAME": container["name"],
         "PREDICTOR_ID": predictor.name,

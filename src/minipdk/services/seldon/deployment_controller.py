@@ -52,6 +52,7 @@ class DeploymentController:
         self._api, self._pods, self._recorder = workspace.api, workspace.pods, recorder
         self._deleted: set[str] = set()
         """The uids of Pods that were deleted and that the watch still shows."""
+        self._refused: dict[tuple[str, str], RejectedError] = {}
 
     def pods_of(self, deployment: Object) -> PodSet:
         owned = [pod for pod in self._pods.informer.all() if is_owned(pod, deployment)]
@@ -70,8 +71,16 @@ class DeploymentController:
         worker = self._pods.running(pod)
         return worker is not None and worker.backend is not None and not worker.backend.closing
 
+    def refusal_of(self, deployment: Object) -> RejectedError | None:
+        """Why the API server has refused the Deployment's last Pod."""
+        return self._refused.get((deployment["metadata"]["uid"], template_hash(deployment)))
+
+    def forget_others(self, uids: set[str]) -> None:
+        """Forget the refusals of all Deployments but those with ``uids``."""
+        self._refused = {key: error for key, error in self._refused.items() if key[0] in uids}
+
     async def reconcile(self, deployment: Object) -> None:
-        """Take the next steps of a roll-out. Raises RejectedError if its Pods cannot be created."""
+        """Take the next steps of a roll-out."""
         self._deleted &= {pod["metadata"]["uid"] for pod in self._pods.informer.all()}
         wanted, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
         surge, unavailable = _limits(deployment["spec"], wanted)
@@ -94,23 +103,29 @@ class DeploymentController:
         return ordered[: max(0, len(pods) - wanted)]
 
     async def _create(self, deployment: Object, number: int) -> None:
+        uid = deployment["metadata"]["uid"]
         if number <= 0:
+            self._refused = {key: error for key, error in self._refused.items() if key[0] != uid}
             return
         # The watch may lag: a Deployment that was deleted or changed meanwhile must not get a Pod.
         current = await self._api.get(DEPLOYMENTS, *key_of(deployment))
-        if is_ending(current) or current["metadata"]["uid"] != deployment["metadata"]["uid"]:
+        if is_ending(current) or current["metadata"]["uid"] != uid:
             raise ConflictError(409, f"{deployment['metadata']['name']} is being deleted")
         if current["metadata"]["generation"] != deployment["metadata"]["generation"]:
             raise ConflictError(409, f"{deployment['metadata']['name']} has changed")
         for _ in range(number):
+            body = _pod_for(deployment)
+            name = body["metadata"]["name"]
             try:
-                pod = await self._api.create(PODS, deployment["metadata"]["namespace"], _pod_for(deployment))
+                pod = await self._api.create(PODS, deployment["metadata"]["namespace"], body)
             except ApiError as error:
                 if error.status not in REFUSALS:
                     raise
-                self._recorder.emit(deployment, WARNING, "FailedCreate", f"Error creating: {error}")
-                raise RejectedError(str(error)) from error
-            name = pod["metadata"]["name"]
+                reason = str(error).replace(name, deployment["metadata"]["name"])  # the next one has another name
+                self._recorder.emit(deployment, WARNING, "FailedCreate", f"Error creating: {reason}")
+                self._refused = {key: known for key, known in self._refused.items() if key[0] != uid}
+                self._refused[uid, template_hash(deployment)] = RejectedError(reason)
+                return
             self._recorder.emit(deployment, NORMAL, "SuccessfulCreate", f"Created pod: {name}")
             self._pods.admit(pod)
 

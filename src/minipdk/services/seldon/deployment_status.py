@@ -13,7 +13,9 @@ from minipdk.controller.objects import Object
 
 TRUE, FALSE = "True", "False"
 DEFAULT_DEADLINE = 600
-DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+DEADLINE_EXCEEDED, COMPLETE = "ProgressDeadlineExceeded", "NewReplicaSetAvailable"
+CLOCK_SECONDS = 1.0
+"""The precision of times in conditions."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _progressing(deployment: Object, counts: Counts, replica_set: str) -> tuple[
     known = next((it for it in old.get("conditions") or () if it["type"] == "Progressing"), None)
     subject = f'ReplicaSet "{replica_set}"'
     if counts.complete:
-        return (TRUE, "NewReplicaSetAvailable", f"{subject} has successfully progressed."), False
+        return (TRUE, COMPLETE, f"{subject} has successfully progressed."), False
     if known is None or replica_set not in known["message"]:
         return (TRUE, "NewReplicaSetCreated", f'Created new replica set "{replica_set}"'), True
     before = {name: old.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")}
@@ -81,9 +83,19 @@ def _progressing(deployment: Object, counts: Counts, replica_set: str) -> tuple[
     if known["reason"] == DEADLINE_EXCEEDED:
         return (FALSE, DEADLINE_EXCEEDED, known["message"]), False
     deadline = deployment["spec"].get("progressDeadlineSeconds", DEFAULT_DEADLINE)
-    if known["reason"] != "NewReplicaSetAvailable" and _seconds_since(known["lastUpdateTime"]) > deadline:
+    if known["reason"] != COMPLETE and _seconds_since(known["lastUpdateTime"]) > deadline:
         return (FALSE, DEADLINE_EXCEEDED, f"{subject} has timed out progressing."), False
     return (known["status"], known["reason"], known["message"]), False
+
+
+def seconds_left(deployment: Object) -> float | None:
+    """The seconds until the roll-out times out; None if it is complete or has."""
+    conditions = (deployment.get("status") or {}).get("conditions") or ()
+    known = next((it for it in conditions if it["type"] == "Progressing"), None)
+    if known is None or known["status"] == FALSE or known["reason"] == COMPLETE:
+        return None
+    deadline = deployment["spec"].get("progressDeadlineSeconds", DEFAULT_DEADLINE)
+    return max(0.0, float(deadline) - _seconds_since(known["lastUpdateTime"])) + CLOCK_SECONDS
 
 
 def _condition(kind: str, row: tuple[str, str, str], known: Object | None, *, moved: bool = False) -> Object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
 from minipdk.controller.events import NORMAL, WARNING, Recorder
@@ -19,7 +19,7 @@ from minipdk.controller.routes import Address, Backend, Route, Traffic
 from minipdk.controller.workspace import Workspace
 from minipdk.services.seldon.components import APP, ID, LAST_APPLIED, Component, components, seldon_id, service_host
 from minipdk.services.seldon.deployment_controller import REFUSALS, DeploymentController, template_hash
-from minipdk.services.seldon.deployment_status import deployment_status
+from minipdk.services.seldon.deployment_status import deployment_status, seconds_left
 from minipdk.services.seldon.errors import RejectedError, SeldonError
 from minipdk.services.seldon.status import (
     AVAILABLE,
@@ -50,6 +50,7 @@ class SeldonDeploymentController:
         self._queue = WorkQueue()
         self._weights: dict[Key, dict[str, int]] = {}
         self._refused: dict[Key, str] = {}
+        self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._sdeps = Informer(api, SELDON_DEPLOYMENTS, lambda sdep: self._queue.add(key_of(sdep)))
         self._deployments = Informer(api, DEPLOYMENTS, self._owned_changed)
         self._services = Informer(api, SERVICES, self._owned_changed)
@@ -84,12 +85,14 @@ class SeldonDeploymentController:
             await self._queue.attempt(await self._queue.take(), self._reconcile)
 
     async def _reconcile(self, key: Key) -> bool:
-        """Bring everything of a SeldonDeployment in line with it; False while its roll-out may time out or be refused."""
+        """Bring everything of a SeldonDeployment in line with it; False if the cause of a refusal may pass unnoticed."""
         sdep = self._sdeps.get(key)
         if sdep is None or is_ending(sdep):
             self._routes.remove(*_route_key(key))  # the API server removes what it owns
             self._weights.pop(key, None)
             self._refused.pop(key, None)
+            self._look_again(key, ())
+            self._roll_out.forget_others({it["metadata"]["uid"] for it in self._deployments.all()})
             return True
         wanted: list[Component] = []
         refusal: SeldonError | None = None
@@ -101,24 +104,33 @@ class SeldonDeploymentController:
             refusal = error
         current: dict[Key, Object] = {}
         for deployment in self._owned(self._deployments, sdep):
-            try:
-                await self._roll_out.reconcile(deployment)
-            except SeldonError as error:
-                refusal = refusal or error
             status = deployment_status(deployment, self._roll_out.counts(deployment), template_hash(deployment))
             current[key_of(deployment)] = {**deployment, "status": status}
+            refusal = refusal or self._roll_out.refusal_of(deployment)
         keys = [key_of(component.deployment) for component in wanted] or list(current)
         deployments = [current[deployment] for deployment in keys if deployment in current]
         state, description = self._state(deployments, refusal)
-        if state == AVAILABLE:
-            await self._remove_others(sdep, wanted)
         self._route(sdep, description)
-        await self._routes.in_force()  # a client that reads that it is available may call it immediately
+        # A client that reads that it is available may call it immediately, and no Pod ends before another has its requests.
+        await self._routes.in_force()
         self._report(sdep, refusal)
         for deployment in current.values():
             await self._write_deployment_status(deployment)
         await self._write_status(sdep, seldon_status(sdep, wanted, deployments, state=state, description=description))
-        return state == AVAILABLE or (refusal is not None and not refusal.may_pass)
+        for deployment in current.values():
+            await self._roll_out.reconcile(deployment)
+        if state == AVAILABLE:
+            await self._remove_others(sdep, wanted)
+        self._look_again(key, current.values())
+        refusals = [refusal, *map(self._roll_out.refusal_of, current.values())]
+        return not any(error.may_pass for error in refusals if error)
+
+    def _look_again(self, key: Key, deployments: Iterable[Object]) -> None:
+        """Reconcile once more when the first of the roll-outs times out."""
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        if left := [seconds for it in deployments if (seconds := seconds_left(it)) is not None]:
+            self._timers[key] = asyncio.get_running_loop().call_later(min(left), self._queue.add, key)
 
     def _owned(self, informer: Informer, sdep: Object) -> list[Object]:
         """The objects of ``informer`` that ``sdep`` owns, the oldest first."""
@@ -133,22 +145,30 @@ class SeldonDeploymentController:
             await self._ensure_one(sdep, DEPLOYMENTS, self._deployments, component.deployment)
 
     async def _ensure_one(self, sdep: Object, resource: Resource, informer: Informer, wanted: Object) -> None:
-        known = informer.get(key_of(wanted))
-        if known and is_owned(known, sdep) and not is_ending(known) and _has(known, wanted):
+        known, name = informer.get(key_of(wanted)), wanted["metadata"]["name"]
+        if known and not is_owned(known, sdep):
+            raise RejectedError(
+                f'{resource.plural} "{name}" already exists and belongs to something else: rename or delete it'
+            )
+        if known and _has(known, wanted):
             return
         # The watch may lag: a SeldonDeployment that was deleted or changed meanwhile must not get objects.
         current = await self._api.get(SELDON_DEPLOYMENTS, *key_of(sdep))
         if is_ending(current) or current["metadata"]["generation"] != sdep["metadata"]["generation"]:
             raise ConflictError(409, f"{sdep['metadata']['name']} has changed")
         try:
-            applied = await self._api.apply(resource, wanted, force=True)
+            if known:
+                version = {"resourceVersion": known["metadata"]["resourceVersion"]}
+                written = await self._api.replace(resource, {**wanted, "metadata": {**wanted["metadata"], **version}})
+            else:
+                written = await self._api.create(resource, wanted["metadata"]["namespace"], wanted)
         except ApiError as error:
             if error.status not in REFUSALS:
                 raise
             raise RejectedError(str(error)) from error
-        informer.remember(applied)
+        informer.remember(written)
         verb, kind = "Update" if known else "Create", wanted["kind"]
-        self._recorder.emit(sdep, NORMAL, f"{verb}{kind}", f'{verb}d {kind} "{wanted["metadata"]["name"]}"')
+        self._recorder.emit(sdep, NORMAL, f"{verb}{kind}", f'{verb}d {kind} "{name}"')
 
     async def _remove_others(self, sdep: Object, wanted: list[Component]) -> None:
         """Remove the Deployments and Services of an earlier spec."""
@@ -164,8 +184,7 @@ class SeldonDeploymentController:
     async def _write_deployment_status(self, deployment: Object) -> None:
         known = self._deployments.get(key_of(deployment))
         if known and deployment["status"] != known.get("status"):
-            with contextlib.suppress(NotFoundError):  # it was removed as one of an earlier spec
-                self._deployments.remember(await self._api.replace_status(DEPLOYMENTS, deployment))
+            self._deployments.remember(await self._api.replace_status(DEPLOYMENTS, deployment))
 
     def _state(self, deployments: list[Object], refusal: SeldonError | None) -> tuple[str, str]:
         """The state and, for Failed, the reason."""
