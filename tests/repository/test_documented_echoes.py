@@ -15,6 +15,7 @@ from tests.repository.refusals.determined import CONFIG
 from tests.repository.refusals.tables import echoed
 
 KSERVE = "serving.kserve.io"
+SELDON = "machinelearning.seldon.io/v1"
 SETTINGS: dict[str, Any] = {
     "checkpoint_storage.propagation": "rshared",
     "integrations.pachyderm": {
@@ -161,6 +162,22 @@ def test_inference_services_and_runtimes_echo_their_fields(cluster: Cluster) -> 
         wait_for(revision, what="a revision of the predictor: nothing is refused")
     finally:
         cluster.kubernetes("DELETE", f"{services}/echoed")
+
+
+def test_seldon_deployments_echo_their_fields(cluster: Cluster) -> None:
+    """One with all of them is not refused: its Deployment is made."""
+    fields = {"name": "b", "engineResources": {"limits": {"cpu": "1"}}}
+    assert set(fields) == set(echoed("seldon"))
+    container = {"name": "model", "image": "absent:1"}
+    predictor = {"name": "a", "graph": {"name": "model"}, "componentSpecs": [{"spec": {"containers": [container]}}]}
+    spec = {"name": fields["name"], "predictors": [{**predictor, "engineResources": fields["engineResources"]}]}
+    path = in_models("seldondeployments", f"/apis/{SELDON}")
+    body = {"apiVersion": SELDON, "kind": "SeldonDeployment", "metadata": {"name": "echoed"}, "spec": spec}
+    cluster.kubernetes.create(path, body)
+    assert cluster.kubernetes.get(f"{path}/echoed")["spec"] == spec
+    deployment = in_models("deployments/echoed-a-0-model", "/apis/apps/v1")
+    wait_for(lambda: cluster.kubernetes.status("GET", deployment) == "200", what="its Deployment")
+    cluster.kubernetes("DELETE", f"{path}/echoed")
 
 
 def test_pods_echo_their_fields(cluster: Cluster) -> None:

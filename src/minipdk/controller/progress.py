@@ -1,4 +1,4 @@
-"""A Pod's progress, read from its status: what keeps it from serving."""
+"""A Pod's progress, read from its status: the obstacle that keeps it from serving."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minipdk.controller.pods import CRASH_LOOP, IMAGE_BACK_OFF, IMAGE_ERROR
 
 @dataclass(frozen=True)
 class Obstacle:
-    """What keeps a Pod from serving: a message, and the container that it is about, if any.
+    """The obstacle that keeps a Pod from serving: a message, and the container that it is about, if any.
 
     ``failed``: it does not pass by itself. ``exit_code`` is that of a container that has ended, ``reason`` that of one that
     waits.
@@ -24,7 +24,7 @@ class Obstacle:
 
 
 def obstacle(pod: Object, server: str) -> Obstacle:
-    """The obstacle that the status ``pod`` shows. ``server`` is what a container is that must not end by itself."""
+    """The obstacle that the status ``pod`` shows. ``server`` describes a container that must not end by itself."""
     inits, mains = pod.get("initContainerStatuses", []), pod.get("containerStatuses", [])
     failure: Obstacle | None = None
     for container in [*inits, *mains]:

@@ -67,7 +67,7 @@ class Registry:
         raise _failed(reference, self._reason(pod, url, status, credentials, notes))
 
     def _port(self, reference: str, host: str) -> int:
-        """The registry's port now, whatever port a reference has from earlier; that one in a cluster without a registry."""
+        """The registry's current port, which may differ from the one in an older reference."""
         port = self._home.identity.ports.get(PORT) or host.partition(":")[2]
         if not port:
             raise _failed(reference, "this cluster has no registry")
@@ -89,7 +89,7 @@ class Registry:
     def _reason(self, pod: Object, url: str, status: int, credentials: list[Credentials], notes: list[str]) -> str:
         """The words of containerd for ``status``, and the remedy."""
         if status == 404:
-            return f'Head "{url}": 404 Not Found: nobody has built it, or it was removed; `neuro image ls` lists images'
+            return f'Head "{url}": 404 Not Found: it was never built, or it was removed; `neuro image ls` lists images'
         if status not in REFUSED:
             return f'Head "{url}": unexpected status {status}'
         if credentials:
@@ -104,7 +104,7 @@ class Registry:
     async def _credentials(self, pod: Object, host: str) -> tuple[list[Credentials], list[str]]:
         """The credentials for ``host`` in the Pod's pull secrets, and why other secrets have none."""
         namespace = pod["metadata"]["namespace"]
-        found: list[Credentials] = []
+        credentials: list[Credentials] = []
         notes, missing = [], []
         for name in await self._secrets(pod):
             try:
@@ -118,12 +118,12 @@ class Registry:
             if secret.get("type") != SECRET_TYPE:
                 notes.append(f'secret "{name}" is of the type {secret.get("type")}, not {SECRET_TYPE}')
             elif its := _entries(secret, host):
-                found += [Credentials(name, *pair) for pair in its]
+                credentials += [Credentials(name, *pair) for pair in its]
             else:
                 notes.append(f'secret "{name}" has no entry for the registry {host}')
         if missing:
             self._recorder.emit(pod, WARNING, "FailedToRetrieveImagePullSecret", NOT_RETRIEVED.format(", ".join(missing)))
-        return found, notes
+        return credentials, notes
 
     async def _secrets(self, pod: Object) -> list[str]:
         """The names of the Pod's pull secrets, else of its service account's."""

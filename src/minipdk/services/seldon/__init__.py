@@ -2,9 +2,9 @@
 
 The way of a SeldonDeployment:
 
-* The API server's admission says what Seldon's webhook would say.
+* The API server's admission stands for Seldon's webhook.
 * `seldondeployment`, the controller, reconciles one at a time, whenever it or one of its objects has changed.
-* `specification` reads it: what is served, and what is refused by name.
+* `specification` reads it, and refuses unsupported fields by name.
 * `components` turns it into a Deployment and Services for each predictor, with the operator's ports, variables, probes,
   names and labels.
 * `deployment_controller` makes and replaces the Deployments' Pods, which Kubernetes' own controllers do on a cluster;

@@ -35,7 +35,7 @@ def template_hash(deployment: Object) -> str:
 
 @dataclass(frozen=True)
 class PodSet:
-    """The Pods of a Deployment that are not ending: those of its current template, and older ones."""
+    """The Pods of a Deployment that are not ending: Pods of its current template, and older ones."""
 
     new: list[Object]
     old: list[Object]
@@ -62,9 +62,9 @@ class DeploymentController:
         return PodSet(new, [pod for pod in live if pod["metadata"]["labels"].get(HASH_LABEL) != current])
 
     def counts(self, deployment: Object) -> Counts:
-        wanted, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
-        _, dispensable = _limits(deployment["spec"], wanted)
-        return Counts(wanted, len(pods.all), len(pods.new), sum(map(self.is_ready, pods.all)), dispensable)
+        desired, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
+        _, dispensable = _limits(deployment["spec"], desired)
+        return Counts(desired, len(pods.all), len(pods.new), sum(map(self.is_ready, pods.all)), dispensable)
 
     def is_ready(self, pod: Object) -> bool:
         """Whether the Pod takes requests."""
@@ -76,20 +76,20 @@ class DeploymentController:
         return self._refused.get((deployment["metadata"]["uid"], template_hash(deployment)))
 
     def forget_others(self, uids: set[str]) -> None:
-        """Forget the refusals of all Deployments but those with ``uids``."""
+        """Forget the refusals of all Deployments except the ones with ``uids``."""
         self._refused = {key: error for key, error in self._refused.items() if key[0] in uids}
 
     async def reconcile(self, deployment: Object) -> None:
         """Take the next steps of a roll-out."""
         self._deleted &= {pod["metadata"]["uid"] for pod in self._pods.informer.all()}
-        wanted, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
-        surge, unavailable = _limits(deployment["spec"], wanted)
-        for pod in self._surplus(pods.new, wanted):
+        desired, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
+        surge, unavailable = _limits(deployment["spec"], desired)
+        for pod in self._surplus(pods.new, desired):
             await self._delete(deployment, pod)
-        missing = min(wanted - len(pods.new), wanted + surge - len(pods.all))
+        missing = min(desired - len(pods.new), desired + surge - len(pods.all))
         await self._create(deployment, missing)
-        # An old Pod that is not ready serves nobody; one that is ready goes when enough others are.
-        dispensable = sum(map(self.is_ready, pods.all)) - (wanted - unavailable)
+        # An old Pod that is not ready has no requests; one that is ready goes when enough others are.
+        dispensable = sum(map(self.is_ready, pods.all)) - (desired - unavailable)
         for pod in pods.old:
             if not self.is_ready(pod):
                 await self._delete(deployment, pod)
@@ -97,10 +97,10 @@ class DeploymentController:
                 dispensable -= 1
                 await self._delete(deployment, pod)
 
-    def _surplus(self, pods: list[Object], wanted: int) -> list[Object]:
-        """The Pods that are too many: those that are not ready first."""
+    def _surplus(self, pods: list[Object], desired: int) -> list[Object]:
+        """The Pods that are too many, of which the ones that are not ready come first."""
         ordered = sorted(pods, key=self.is_ready)
-        return ordered[: max(0, len(pods) - wanted)]
+        return ordered[: max(0, len(pods) - desired)]
 
     async def _create(self, deployment: Object, number: int) -> None:
         uid = deployment["metadata"]["uid"]
@@ -154,11 +154,11 @@ def _pod_for(deployment: Object) -> Object:
     }
 
 
-def _limits(spec: Object, wanted: int) -> tuple[int, int]:
-    """How many Pods there may be beyond ``wanted``, and how many may be missing, during a roll-out."""
+def _limits(spec: Object, desired: int) -> tuple[int, int]:
+    """How many Pods there may be beyond ``desired``, and how many may be missing, during a roll-out."""
     strategy = (spec.get("strategy") or {}).get("rollingUpdate") or {}
-    surge = _number(strategy.get("maxSurge", "25%"), wanted, up=True)
-    unavailable = _number(strategy.get("maxUnavailable", "25%"), wanted, up=False)
+    surge = _number(strategy.get("maxSurge", "25%"), desired, up=True)
+    unavailable = _number(strategy.get("maxUnavailable", "25%"), desired, up=False)
     return (surge, unavailable) if surge or unavailable else (0, 1)
 
 

@@ -25,7 +25,7 @@ class Counts:
     ``dispensable`` ones may be missing during a roll-out.
     """
 
-    wanted: int
+    desired: int
     total: int
     updated: int
     ready: int
@@ -33,13 +33,13 @@ class Counts:
 
     @property
     def complete(self) -> bool:
-        return self.updated == self.total == self.ready == self.wanted
+        return self.updated == self.total == self.ready == self.desired
 
 
 def deployment_status(deployment: Object, counts: Counts, template_hash: str) -> Object:
     """The whole status; it is the old one if nothing has changed."""
     old = deployment.get("status") or {}
-    unavailable = max(0, max(counts.wanted, counts.total) - counts.ready)
+    unavailable = max(0, max(counts.desired, counts.total) - counts.ready)
     numbers = {
         "replicas": counts.total,
         "updatedReplicas": counts.updated,
@@ -48,7 +48,7 @@ def deployment_status(deployment: Object, counts: Counts, template_hash: str) ->
         "unavailableReplicas": unavailable,
     }
     known = {condition["type"]: condition for condition in old.get("conditions") or ()}
-    if counts.ready >= counts.wanted - counts.dispensable:
+    if counts.ready >= counts.desired - counts.dispensable:
         available = (TRUE, "MinimumReplicasAvailable", "Deployment has minimum availability.")
     else:
         available = (FALSE, "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
@@ -64,7 +64,7 @@ def deployment_status(deployment: Object, counts: Counts, template_hash: str) ->
 
 
 def _progressing(deployment: Object, counts: Counts, replica_set: str) -> tuple[tuple[str, str, str], bool]:
-    """The condition Progressing, and whether there was progress now. ``replica_set`` is what the current Pods are called."""
+    """The condition Progressing, and whether there was progress now. ``replica_set`` names the current Pods."""
     old = deployment.get("status") or {}
     known = next((it for it in old.get("conditions") or () if it["type"] == "Progressing"), None)
     subject = f'ReplicaSet "{replica_set}"'

@@ -88,18 +88,18 @@ class SeldonDeploymentController:
         """Bring everything of a SeldonDeployment in line with it; False if the cause of a refusal may pass unnoticed."""
         sdep = self._sdeps.get(key)
         if sdep is None or is_ending(sdep):
-            self._routes.remove(*_route_key(key))  # the API server removes what it owns
+            self._routes.remove(*_route_key(key))  # the API server removes its objects
             self._weights.pop(key, None)
             self._refused.pop(key, None)
             self._look_again(key, ())
             self._roll_out.forget_others({it["metadata"]["uid"] for it in self._deployments.all()})
             return True
-        wanted: list[Component] = []
+        desired: list[Component] = []
         refusal: SeldonError | None = None
         try:
-            wanted = components(sdep)
-            await self._ensure(sdep, wanted)
-            self._weights[key] = {component.app: component.weight for component in wanted}
+            desired = components(sdep)
+            await self._ensure(sdep, desired)
+            self._weights[key] = {component.app: component.weight for component in desired}
         except SeldonError as error:
             refusal = error
         current: dict[Key, Object] = {}
@@ -107,7 +107,7 @@ class SeldonDeploymentController:
             status = deployment_status(deployment, self._roll_out.counts(deployment), template_hash(deployment))
             current[key_of(deployment)] = {**deployment, "status": status}
             refusal = refusal or self._roll_out.refusal_of(deployment)
-        keys = [key_of(component.deployment) for component in wanted] or list(current)
+        keys = [key_of(component.deployment) for component in desired] or list(current)
         deployments = [current[deployment] for deployment in keys if deployment in current]
         state, description = self._state(deployments, refusal)
         self._route(sdep, description)
@@ -116,11 +116,11 @@ class SeldonDeploymentController:
         self._report(sdep, refusal)
         for deployment in current.values():
             await self._write_deployment_status(deployment)
-        await self._write_status(sdep, seldon_status(sdep, wanted, deployments, state=state, description=description))
+        await self._write_status(sdep, seldon_status(sdep, desired, deployments, state=state, description=description))
         for deployment in current.values():
             await self._roll_out.reconcile(deployment)
         if state == AVAILABLE:
-            await self._remove_others(sdep, wanted)
+            await self._remove_others(sdep, desired)
         self._look_again(key, current.values())
         refusals = [refusal, *map(self._roll_out.refusal_of, current.values())]
         return not any(error.may_pass for error in refusals if error)
@@ -137,20 +137,20 @@ class SeldonDeploymentController:
         owned = [thing for thing in informer.all() if is_owned(thing, sdep) and not is_ending(thing)]
         return sorted(owned, key=lambda thing: (thing["metadata"]["creationTimestamp"], thing["metadata"]["name"]))
 
-    async def _ensure(self, sdep: Object, wanted: list[Component]) -> None:
+    async def _ensure(self, sdep: Object, desired: list[Component]) -> None:
         """Create or change the Services and Deployments. Raises RejectedError if the API server refuses one."""
-        for component in wanted:
+        for component in desired:
             for service in component.services:
                 await self._ensure_one(sdep, SERVICES, self._services, service)
             await self._ensure_one(sdep, DEPLOYMENTS, self._deployments, component.deployment)
 
-    async def _ensure_one(self, sdep: Object, resource: Resource, informer: Informer, wanted: Object) -> None:
-        known, name = informer.get(key_of(wanted)), wanted["metadata"]["name"]
+    async def _ensure_one(self, sdep: Object, resource: Resource, informer: Informer, desired: Object) -> None:
+        known, name = informer.get(key_of(desired)), desired["metadata"]["name"]
         if known and not is_owned(known, sdep):
             raise RejectedError(
                 f'{resource.plural} "{name}" already exists and belongs to something else: rename or delete it'
             )
-        if known and _has(known, wanted):
+        if known and _has(known, desired):
             return
         # The watch may lag: a SeldonDeployment that was deleted or changed meanwhile must not get objects.
         current = await self._api.get(SELDON_DEPLOYMENTS, *key_of(sdep))
@@ -159,20 +159,20 @@ class SeldonDeploymentController:
         try:
             if known:
                 version = {"resourceVersion": known["metadata"]["resourceVersion"]}
-                written = await self._api.replace(resource, {**wanted, "metadata": {**wanted["metadata"], **version}})
+                written = await self._api.replace(resource, {**desired, "metadata": {**desired["metadata"], **version}})
             else:
-                written = await self._api.create(resource, wanted["metadata"]["namespace"], wanted)
+                written = await self._api.create(resource, desired["metadata"]["namespace"], desired)
         except ApiError as error:
             if error.status not in REFUSALS:
                 raise
             raise RejectedError(str(error)) from error
         informer.remember(written)
-        verb, kind = "Update" if known else "Create", wanted["kind"]
+        verb, kind = "Update" if known else "Create", desired["kind"]
         self._recorder.emit(sdep, NORMAL, f"{verb}{kind}", f'{verb}d {kind} "{name}"')
 
-    async def _remove_others(self, sdep: Object, wanted: list[Component]) -> None:
+    async def _remove_others(self, sdep: Object, desired: list[Component]) -> None:
         """Remove the Deployments and Services of an earlier spec."""
-        names = {key_of(thing) for component in wanted for thing in (component.deployment, *component.services)}
+        names = {key_of(thing) for component in desired for thing in (component.deployment, *component.services)}
         for resource, informer in ((DEPLOYMENTS, self._deployments), (SERVICES, self._services)):
             for thing in self._owned(informer, sdep):
                 if key_of(thing) not in names:
@@ -246,16 +246,16 @@ def _serves(deployment: Object) -> bool:
     return bool((deployment.get("status") or {}).get("readyReplicas"))
 
 
-def _has(known: Object, wanted: Object) -> bool:
-    """Whether ``known`` is what ``wanted`` has made of it: its mark is the same, and nobody has changed its fields since."""
+def _has(known: Object, desired: Object) -> bool:
+    """Whether ``known`` is as ``desired``: it has the same mark, and no field has changed since."""
     mark = known["metadata"].get("annotations", {}).get(LAST_APPLIED)
-    return bool(mark == wanted["metadata"]["annotations"][LAST_APPLIED]) and _contains(known["spec"], wanted["spec"])
+    return bool(mark == desired["metadata"]["annotations"][LAST_APPLIED]) and _contains(known["spec"], desired["spec"])
 
 
-def _contains(known: object, wanted: object) -> bool:
-    """Whether every field of ``wanted`` is in ``known``, which may have more."""
-    if isinstance(wanted, dict):
-        return isinstance(known, dict) and all(_contains(known.get(name), value) for name, value in wanted.items())
-    if isinstance(wanted, list):
-        return isinstance(known, list) and len(known) == len(wanted) and all(map(_contains, known, wanted))
-    return known == wanted
+def _contains(known: object, desired: object) -> bool:
+    """Whether every field of ``desired`` is in ``known``, which may have more."""
+    if isinstance(desired, dict):
+        return isinstance(known, dict) and all(_contains(known.get(name), value) for name, value in desired.items())
+    if isinstance(desired, list):
+        return isinstance(known, list) and len(known) == len(desired) and all(map(_contains, known, desired))
+    return known == desired

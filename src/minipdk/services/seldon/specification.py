@@ -89,7 +89,7 @@ def _predictor(spec: Object, path: str, *, single: bool) -> Predictor:
 
 
 def _check_graph(graph: Object, path: str) -> None:
-    """Refuse every graph but one node that is a model in a container of its own."""
+    """Refuse every graph but one node that is a model in its own container."""
     if graph.get("children"):
         raise NotSupportedError(f"{path}.children", "a graph of one node is served")
     if graph.get("type") not in (None, "", MODEL):

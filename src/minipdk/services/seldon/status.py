@@ -1,7 +1,7 @@
 """A SeldonDeployment's status, as Seldon's operator writes it, and the reason of its state Failed.
 
 The operator waits for a Deployment's deadline of ten minutes before it calls a SeldonDeployment Failed, and gives no reason.
-Here it is Failed as soon as no Pod serves and a Pod has failed, with what that Pod says; it is Creating or Available again
+Here it is Failed as soon as no Pod serves and a Pod has failed, with that Pod's reason; it is Creating or Available again
 when the Pod has recovered.
 Rules: operator/apis/machinelearning.seldon.io/v1/seldon_deployment_status.go of
 https://github.com/SeldonIO/seldon-core/tree/v1.17.1
@@ -66,7 +66,7 @@ def is_ready(deployment: Object) -> bool:
 def seldon_status(
     sdep: Object, components: list[Component], deployments: list[Object], *, state: str, description: str
 ) -> Object:
-    """The whole status, with what the Deployments say. Nothing of ``components`` is known of a refused SeldonDeployment."""
+    """The whole status, with the Deployments' numbers. A refused SeldonDeployment has no known ``components``."""
     old = sdep.get("status") or {}
     ready = bool(deployments) and all(map(is_ready, deployments))
     rows = {**{kind: Condition(TRUE, reason) for kind, reason in SETTLED.items()}}

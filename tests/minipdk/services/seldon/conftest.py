@@ -41,7 +41,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 Server(("", int(os.environ["PREDICTIVE_UNIT_HTTP_SERVICE_PORT"])), Model).serve_forever()
 """
-"""A model's server that answers with its version and with what it has seen."""
+"""A model's server that answers with its version and with the parts of the request."""
 
 
 def container(version: str = "1", **fields: Any) -> dict[str, Any]:
@@ -89,8 +89,8 @@ class Cluster:
         self.kubectl("apply", "-f", "-", stdin=seldon_deployment(name, *predictors, **spec))
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json"))
-        return found
+        thing: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        return thing
 
     def names(self, kind: str, sdep: str) -> list[str]:
         """The names of the objects of a kind that belong to a SeldonDeployment."""
@@ -108,8 +108,8 @@ class Cluster:
 
         def description() -> str:
             status = self.status(name)
-            found: str = status.get("description", "") if status.get("state") == "Failed" else ""
-            return found if words in found else ""
+            reason: str = status.get("description", "") if status.get("state") == "Failed" else ""
+            return reason if words in reason else ""
 
         return wait_for(description, what=f"{name} to fail with {words!r}")
 

@@ -216,8 +216,8 @@ SECRET = {"volumes": [{"name": "keys", "secret": {"secretName": "keys"}}]}
     ("broken", "words"),
     [
         (
-            predictor(container(image="nobody/nothing:1")),
-            'container model: Back-off pulling image "nobody/nothing:1": ErrImagePull',
+            predictor(container(image="absent:1")),
+            'container model: Back-off pulling image "absent:1": ErrImagePull',
         ),
         (predictor(container(command=["false"])), "container model ended with status 1"),
         (predictor(pod=SECRET), 'MountVolume.SetUp failed for volume "keys" : secret "keys" not found'),
@@ -231,14 +231,14 @@ SECRET = {"volumes": [{"name": "keys", "secret": {"secretName": "keys"}}]}
             ),
             "container first ended with status 3: no such file",
         ),
-        (predictor(pod={"serviceAccountName": "nobody"}), 'serviceaccount "nobody" not found'),
+        (predictor(pod={"serviceAccountName": "absent"}), 'serviceaccount "absent" not found'),
         (
             predictor(container(resources={"limits": {"memory": "1Gi"}, "requests": {"memory": "2Gi"}})),
             "must be less than or equal",
         ),
     ],
 )
-def test_a_failure_is_the_reason_of_the_state_until_it_is_mended(
+def test_a_failure_is_the_reason_of_the_state_until_it_is_fixed(
     cluster: Cluster, broken: dict[str, Any], words: str
 ) -> None:
     cluster.apply("broken", broken)
@@ -251,7 +251,7 @@ def test_a_failure_is_the_reason_of_the_state_until_it_is_mended(
     cluster.delete("broken")
 
 
-def test_a_missing_secret_mends_itself_once_it_is_there(cluster: Cluster) -> None:
+def test_a_missing_secret_is_waited_for(cluster: Cluster) -> None:
     cluster.apply("patient", predictor(pod={"volumes": [{"name": "keys", "secret": {"secretName": "late"}}]}))
     cluster.failure("patient", 'secret "late" not found')
     cluster.kubectl("create", "secret", "generic", "late", "--from-literal=a=b")

@@ -10,7 +10,7 @@ from minipdk.services.kubernetes.model import Object, Peers, Resource, Strategy,
 SELDON = "machinelearning.seldon.io"
 WEBHOOK = "v1.vseldondeployment.kb.io"
 SUBJECT = Subject("machinelearing.seldon.io", "SeldonDeployment")
-"""What the webhook's answer is about: its group is misspelt, and it has no name."""
+"""The subject of the webhook's answer: its group is misspelt, and it has no name."""
 
 
 def admit(sdep: Object, _peers: Peers, _old: Object | None = None) -> None:
@@ -27,7 +27,7 @@ SELDON_DEPLOYMENTS = Resource(
     subresources=(status_of("SeldonDeployment"),),
     model="SeldonDeployment",
     custom=True,
-    description="Models behind an HTTP endpoint, each in a container with a server of its own.",
+    description="Models behind an HTTP endpoint, each in a container with its own server.",
     strategy=Strategy(admit=admit),
     columns=(NAME, CUSTOM_AGE),
 )

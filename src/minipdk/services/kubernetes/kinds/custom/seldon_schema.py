@@ -13,8 +13,8 @@ MODELS: dict[str, Fields] = {
         "apiVersion": ("str", "The version of the schema."),
         "kind": ("str", "The kind of the object."),
         "metadata": ("V1ObjectMeta", "The object's metadata."),
-        "spec": ("SeldonDeploymentSpec", "What is to be served."),
-        "status": ("object", "What is served, written by the operator."),
+        "spec": ("SeldonDeploymentSpec", "The predictors and their settings."),
+        "status": ("object", "The state, written by the operator."),
     },
     "SeldonDeploymentSpec": {
         "name": ("str", "No longer used."),
@@ -79,7 +79,7 @@ MODELS: dict[str, Fields] = {
     "SeldonOrchestrator": {
         "resources": ("V1ResourceRequirements", "The executor's resources."),
         "env": ("list[V1EnvVar]", "The executor's variables."),
-        "replicas": ("int", "The executors, if they have pods of their own."),
+        "replicas": ("int", "The executors, if they have separate pods."),
     },
     "SeldonLogger": {
         "url": ("str", "Where records are sent."),

@@ -104,18 +104,18 @@ def _container(predictor: Object, name: str) -> Object | None:
     for component in predictor.get("componentSpecs") or ():
         for container in (component.get("spec") or {}).get("containers") or ():
             if container["name"] == name:
-                found: Object = container
-                return found
+                match: Object = container
+                return match
     return None
 
 
 def _transport_faults(spec: Object, predictors: list[Object]) -> Iterator[Cause]:
     units = (unit for predictor in predictors for unit in _units(predictor["graph"]))
-    found = {kind for unit in units if (kind := (unit.get("endpoint") or {}).get("type"))}
-    if len(found) > 1:
+    kinds = {kind for unit in units if (kind := (unit.get("endpoint") or {}).get("type"))}
+    if len(kinds) > 1:
         why = "Multiple endpoint.types found - can only have 1 type in graph. Please use spec.transport"
         yield invalid_value("spec", "", why)
-    elif spec.get("transport") and found & {"REST", "GRPC"} - {spec["transport"].upper()}:
+    elif spec.get("transport") and kinds & {"REST", "GRPC"} - {spec["transport"].upper()}:
         why = "Mixed transport types found. Remove graph endpoint.types if transport set at deployment level"
         yield invalid_value("spec", "", why)
 
