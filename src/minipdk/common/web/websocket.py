@@ -12,7 +12,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from minipdk.services.node.streaming.streams import Connection
+from minipdk.common.web.streams import Connection
 
 LONGEST_MESSAGE = 1 << 20
 PROTOCOL_HEADER = "sec-websocket-protocol"
@@ -21,7 +21,10 @@ QUIET.setLevel(logging.WARNING)
 
 
 class Handshake:
-    """The client's request for a WebSocket, and the answer to it, with the first of ``protocols`` that the client speaks."""
+    """The client's request for a WebSocket, and the answer to it, with the first of ``protocols`` that the client speaks.
+
+    Without ``protocols`` none is negotiated.
+    """
 
     def __init__(self, headers: Iterable[tuple[str, str]], protocols: Sequence[str]) -> None:
         listed = list(headers)
@@ -35,7 +38,8 @@ class Handshake:
         [request] = self._protocol.events_received()
         assert isinstance(request, Request)
         self._response = self._protocol.accept(request)
-        self._response.headers[PROTOCOL_HEADER] = self.chosen
+        if protocols:
+            self._response.headers[PROTOCOL_HEADER] = self.chosen
 
     @property
     def refusal(self) -> str:
@@ -43,7 +47,7 @@ class Handshake:
         if self._response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             return self._response.body.decode(errors="replace").strip()
         supported = f"client supports [{' '.join(self._offered)}], server supports [{' '.join(self._protocols)}]"
-        return "" if self.chosen else f"unable to upgrade: unable to negotiate protocol: {supported}"
+        return "" if self.chosen or not self._protocols else f"unable to upgrade: unable to negotiate protocol: {supported}"
 
     async def complete(self, connection: Connection) -> WebSocket:
         """Answer on the connection."""
