@@ -202,12 +202,17 @@ def image_build(
     folder: Annotated[Path, typer.Argument(help="The build context: a folder with a Dockerfile.")],
     tag: Annotated[str, typer.Option("--tag", "-t", help="The image's name, NAME[:TAG].")],
     file: Annotated[Path | None, typer.Option("--file", "-f", help="The Dockerfile [default: FOLDER/Dockerfile].")] = None,
+    build_arg: Annotated[
+        list[str] | None, typer.Option("--build-arg", help="NAME=VALUE, or NAME with its value here, for an ARG.")
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Build an image without Docker."""
-    from minipdk.images import ImageStore
+    from minipdk.images import ImageStore, run_options
 
-    image = ImageStore(_open_or_create(home)).build(folder, tag, dockerfile=file, progress=_show_step)
+    arguments = run_options.variables(build_arg or (), "--build-arg")
+    store = ImageStore(_open_or_create(home))
+    image = store.build(folder, tag, dockerfile=file, arguments=arguments, progress=_show_step)
     console.print(f"Built [bold]{image.name}[/bold]")
 
 

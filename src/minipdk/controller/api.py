@@ -132,6 +132,18 @@ class Api:
                     raise _ERRORS.get(status.get("code"), ApiError)(status.get("code", 500), status.get("message", ""))
                 yield event
 
+    async def follow_log(self, namespace: str, name: str, *, since: str = "") -> AsyncIterator[bytes]:
+        """The log of a Pod with one container, each line with its time, until the container has ended.
+
+        ``since`` is the time of the oldest line, empty for all lines.
+        """
+        query = {"follow": "true", "timestamps": "true"} | ({"sinceTime": since} if since else {})
+        path, timeout = PODS.path(namespace, name, "log"), aiohttp.ClientTimeout(total=None)
+        async with self._session.get(path, params=query, timeout=timeout, ssl=await self._context()) as response:
+            await _raise_for(response)
+            async for block in response.content.iter_any():
+                yield block
+
     async def _json(self, method: str, path: str, **arguments: Any) -> Object:
         async with self._session.request(method, path, ssl=await self._context(), **arguments) as response:
             await _raise_for(response)

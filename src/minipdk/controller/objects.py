@@ -38,8 +38,10 @@ EVENTS = Resource("/api/v1", "events")
 PERSISTENT_VOLUME_CLAIMS = Resource("/api/v1", "persistentvolumeclaims")
 SECRETS = Resource("/api/v1", "secrets")
 CONFIG_MAPS = Resource("/api/v1", "configmaps")
+NAMESPACES = Resource("/api/v1", "namespaces")
 SERVICES = Resource("/api/v1", "services")
 DEPLOYMENTS = Resource("/apis/apps/v1", "deployments")
+INGRESSES = Resource("/apis/networking.k8s.io/v1", "ingresses")
 SERVICE_ACCOUNTS = Resource("/api/v1", "serviceaccounts")
 
 

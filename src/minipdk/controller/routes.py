@@ -50,11 +50,13 @@ class Address:
 
     ``hosts`` are its host names; its predictors see the first as their Host. ``aliases`` are further ones, each unless it
     is a host name of another service. ``path`` is a prefix below this machine's own names, which the ingress removes.
+    ``authenticated``: a request needs a token of the Neu.ro platform.
     """
 
     hosts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     path: str = ""
+    authenticated: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,22 @@
-"""The names of images in the cluster's own registry.
+"""The names under which images of the cluster's registry are stored.
 
-A reference such as ``127.0.0.1:5000/org/project/name:tag`` has the registry's port of the day. The image store keeps the
-image under a name without it, which stays the same when the ports change.
+Clients name such an image by the registry's address, as in ``127.0.0.1:8082/course/default/examples/mnist:train``, and the
+registry's port may change. The store keeps it without host and port.
 """
 
 from __future__ import annotations
 
-HOST = "registry.neuro"
-"""The registry's host in the names of the image store."""
+import re
+
 LOOPBACK = ("127.0.0.1", "localhost")
+HOST = "registry.neuro"
+"""Stands for the registry in the names of stored images."""
+_REFERENCE = re.compile(
+    rf"(?:(?:127\.0\.0\.1|localhost)(?::[0-9]+)?|{re.escape(HOST)})/(?P<repository>[^@:]+)(?::(?P<tag>[^/@:]+))?"
+)
 
 
 def stored_name(reference: str) -> str | None:
-    """The name in the image store for a ``reference`` to the cluster's registry; None for any other reference."""
-    host, separator, rest = reference.partition("/")
-    name, _, port = host.partition(":")
-    ours = host == HOST or (name in LOOPBACK and (port.isdecimal() or not port))
-    return f"{HOST}/{rest}" if separator and ours else None
+    """The name under which the registry's image ``reference`` is stored; None for an image that is not of the registry."""
+    match = _REFERENCE.fullmatch(reference)
+    return f"{HOST}/{match['repository']}:{match['tag'] or 'latest'}" if match else None

@@ -19,6 +19,7 @@ from minipdk.common.home import Home, write_private
 from minipdk.images import names
 from minipdk.images.errors import ImageNotFoundError, ImageStaleError
 from minipdk.images.image import Image, ImageConfig, Progress
+from minipdk.images.registry import stored_name
 from minipdk.sandbox.folders import remove_unused
 
 
@@ -47,8 +48,7 @@ class ImageStore:
 
         Raises ImageNameError, ImageNotFoundError, or ImageStaleError when the Python environment has changed since.
         """
-        full_name = names.normalise(name)
-        full_name, entry = self._entry(full_name)
+        full_name, entry = self._entry(_full_name(name))
         if entry is not None:
             if entry["environment"] != names.environment():
                 raise ImageStaleError(
@@ -59,6 +59,11 @@ class ImageStore:
             return Image(full_name, entry["id"], layers, ImageConfig(**entry["config"]))
         if names.stands_for(name):
             return Image(full_name, f"base:{names.parse(name)[0]}", (), ImageConfig(cmd=["/bin/sh"]))
+        if stored_name(name):
+            raise ImageNotFoundError(
+                f"image {name} is not in the cluster's registry: build it with `neuro-extras image build` "
+                "(`neuro image ls` lists the images there)"
+            )
         raise ImageNotFoundError(
             f"image {full_name} is not here: build it with `minipdk image build DIR -t {full_name}` "
             f"(`minipdk image list` lists the images here; known bases: {', '.join(names.KNOWN_BASES)})"
@@ -99,7 +104,7 @@ class ImageStore:
         from minipdk.images.build import Builder  # building is rare; resolving must be quick
         from minipdk.images.layers import LayerMaker, sweep
 
-        full_name = names.normalise(name)
+        full_name = _full_name(name)
         with contextlib.suppress(BlockingIOError), self._locked("build", fcntl.LOCK_EX | fcntl.LOCK_NB):
             sweep(self.folder)
         with self._locked("build", fcntl.LOCK_SH):
@@ -128,7 +133,7 @@ class ImageStore:
 
     def remove(self, name: str) -> None:
         """Forget the image ``name``; `prune` frees its layers. Raises ImageNotFoundError."""
-        full_name = names.normalise(name)
+        full_name = _full_name(name)
         with self._changing() as entries:
             if entries.pop(full_name, None) is None:
                 raise ImageNotFoundError(f"image {full_name} is not here; `minipdk image list` lists the images here")
@@ -162,3 +167,8 @@ class ImageStore:
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, mode)
             yield
+
+
+def _full_name(name: str) -> str:
+    """The name under which the image ``name`` is stored. Raises ImageNameError."""
+    return names.normalise(stored_name(name) or name)

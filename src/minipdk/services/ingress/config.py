@@ -35,6 +35,8 @@ RETRY_PAUSE, RESELECTIONS = 0.001, 50
 MAX_REASON = 16 << 10
 TYPE = "type.googleapis.com/envoy"
 HTTP, GRPC = "http", "grpc"
+JWT_FILTER, TOKEN = "envoy.filters.http.jwt_authn", "token"
+"""The filter that verifies tokens, and the requirement of the routes that ask for one."""
 
 
 @dataclass(frozen=True)
@@ -209,8 +211,16 @@ def _to_predictor(service: ServiceKey, route: Route, protocol: str, match: Confi
         "stat_prefix": f"{_label(service)}/{protocol}",
         "metadata": {"filter_metadata": {"minipdk": {"timeout": f"{timeout:g}"}}},
         # In HTTP/1.1 `te` concerns one connection; gRPC's clients and servers agree on trailers by it.
+        **_authentication(route),
         "request_headers_to_remove": ["x-envoy-external-address", *(["te"] if protocol == HTTP else [])],
     }
+
+
+def _authentication(route: Route) -> Config:
+    if not route.address.authenticated:
+        return {}
+    requirement = {"@type": f"{TYPE}.extensions.filters.http.jwt_authn.v3.PerRouteConfig", "requirement_name": TOKEN}
+    return {"typed_per_filter_config": {JWT_FILTER: requirement}}
 
 
 def _retry_policy() -> Config:

@@ -1,0 +1,1 @@
+"""The platform's protocol over HTTP, one module for each noun."""
