@@ -20,7 +20,7 @@ TORCH ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment cluster course iris model-server lab labs test test-quick check format lock bench notebooks clean
+.PHONY: help setup environment clients cluster course iris model-server lab labs test test-quick check format lock bench notebooks clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,7 +49,7 @@ setup: cluster  ## Environment, sample data, images, cluster and profile; skips 
 		$(BIN)/minipdk image build "$$folder" -t "$$tag" </dev/null || exit 1; \
 	done
 
-cluster: environment
+cluster: environment clients
 	@echo "Starting the cluster in $(MINIPDK_HOME) ..."
 	@$(BIN)/minipdk start --course-git-url "$$($(BIN)/python -c 'from pathlib import Path; print(Path.cwd().as_uri())')" \
 		--profile profiles/embedded.env
@@ -67,11 +67,14 @@ $(INSTALLED): requirements/course.lock requirements/test.lock requirements/$(TOR
 	@$(BIN)/jupyter labextension disable "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1
 	@touch $@
 
-test: environment  ##m The whole test suite, notebooks included
+clients: environment
+	@$(BIN)/python requirements/clients.py neuro .venv-neuro --link
+
+test: environment clients  ##m The whole test suite, notebooks included
 	@$(BIN)/python sample-data/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) $(PYTEST_OPTIONS)
 
-test-quick: environment  ##m The tests without notebooks, soaks and image builds, for work in progress
+test-quick: environment clients  ##m The tests without notebooks, soaks and image builds, for work in progress
 	@$(BIN)/python sample-data/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) -m "not slow" $(PYTEST_OPTIONS)
 
@@ -110,5 +113,5 @@ clean:  ## Undo the set-up: stop the cluster; remove it, the environment, the pr
 		echo "$(MINIPDK_HOME) is not a cluster's folder: nothing was removed. Choose the cluster with MINIPDK_HOME"; exit 1; \
 	elif [ -x $(BIN)/minipdk ]; then $(BIN)/minipdk delete --yes; \
 	else rm -rf "$(MINIPDK_HOME)"; fi
-	@rm -rf $(VENV) build profiles/embedded.env src/*.egg-info sample-data/data_part*.csv .*_cache .hypothesis
+	@rm -rf $(VENV) .venv-neuro* .venv-apolo* build profiles/embedded.env src/*.egg-info sample-data/data_part*.csv .*_cache .hypothesis
 	@find src tests containers labs solutions sample-data -name __pycache__ -prune -exec rm -rf {} +
