@@ -9,7 +9,7 @@ no lock is written, because an attendee's machine has no compiler. The result is
 - ``cpu.lock``: torch's CPU build, which PyTorch's own index has. PyPI's torch for Linux is the CUDA build.
 - ``gpu.lock``: torch's CUDA build and the libraries of NVIDIA that it needs: 3 GB.
 
-The Neu.ro clients have environments of their own, each resolved alone: ``neuro.lock`` from neuro.txt, and ``apolo.lock`` from
+The Neu.ro clients have separate environments, each resolved alone: ``neuro.lock`` from neuro.txt, and ``apolo.lock`` from
 apolo.txt, which the tests use.
 """
 

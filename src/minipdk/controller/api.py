@@ -24,6 +24,8 @@ WATCH_SECONDS = 300
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 APPLY_PATCH = {"Content-Type": "application/apply-patch+yaml"}
 FIELD_MANAGER = "minipdk"
+CHANNELS = "v4.channel.k8s.io"
+"""Messages that begin with the number of their stream: 0 to 4 are stdin, stdout, stderr, the final status and new sizes."""
 _ERRORS = {404: NotFoundError, 409: ConflictError, 410: GoneError}
 
 UNAVAILABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
@@ -143,6 +145,14 @@ class Api:
             await _raise_for(response)
             async for block in response.content.iter_any():
                 yield block
+
+    @asynccontextmanager
+    async def attach(self, namespace: str, name: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """The terminal of a Pod's only container, as a WebSocket with the channels of CHANNELS."""
+        query = {"stdin": "true", "stdout": "true", "stderr": "false", "tty": "true"}
+        path, tls = PODS.path(namespace, name, "attach"), await self._context()
+        async with self._session.ws_connect(path, params=query, protocols=(CHANNELS,), ssl=tls) as socket:
+            yield socket
 
     async def _json(self, method: str, path: str, **arguments: Any) -> Object:
         async with self._session.request(method, path, ssl=await self._context(), **arguments) as response:

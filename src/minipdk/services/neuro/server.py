@@ -44,6 +44,7 @@ def serve(home: Home) -> None:
 
         threading.Thread(target=end_sessions, daemon=True).start()
         async with connect(home) as api:
+            monitoring.api = api
             running = asyncio.create_task(platform.runner(api).run())
             running.add_done_callback(_ended)
             yield

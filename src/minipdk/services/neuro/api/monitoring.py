@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 
+import aiohttp
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,26 +17,36 @@ from starlette.routing import Route
 from minipdk.common.web.streams import BLOCK, Connection
 from minipdk.common.web.upgrades import Hijacked, hijack
 from minipdk.common.web.websocket import Handshake, WebSocket
+from minipdk.controller.api import Api
 from minipdk.services.neuro import logs
 from minipdk.services.neuro.api.http import route
 from minipdk.services.neuro.api.jobs import time_of
-from minipdk.services.neuro.errors import InvalidArgumentError, NotFoundError, TooManySessionsError, UnsupportedError
+from minipdk.services.neuro.builds import is_build
+from minipdk.services.neuro.errors import InvalidArgumentError, NotFoundError, TooManySessionsError
 from minipdk.services.neuro.jobs import Jobs
 from minipdk.services.neuro.logs import Logs
-from minipdk.services.neuro.model import Job
+from minipdk.services.neuro.model import Job, Status
+from minipdk.services.neuro.names import NAMESPACE
 
 MOST_SESSIONS = 200
 STALL_SECONDS = 60.0
 """How long a client may leave what was sent to it unread."""
-CHANNELS = "v2.channels.neu.ro"
-STDOUT, END = b"\x01", b"\x03"
+CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.1
+CHANNELS = "v2.channels.neu.ro"
+STDIN, STDOUT, END, SIZE = 0, 1, 3, 4
+"""The first byte of a message of the attached client."""
 PLATFORM_ERROR = 1
+"""The exit code of a job without one."""
 
-Serve = Callable[[WebSocket], Awaitable[None]]
+Serve = Callable[[WebSocket], Coroutine[None, None, None]]
 
 
 class MonitoringApi:
+    """``api``, the connection to the Kubernetes API, is set before the first request."""
+
+    api: Api
+
     def __init__(self, jobs: Jobs, logs: Logs) -> None:
         self._jobs, self._logs = jobs, logs
         self._sessions: set[asyncio.Task[None]] = set()
@@ -60,29 +72,39 @@ class MonitoringApi:
             async for lines in self._logs.of(job.id).follow():
                 await _send(socket, b"", logs.shown(lines, since=since, timestamps=timestamps))
 
-        return await self._session(request, (), serve)
+        return await self._session(request, (), _beside_reading(serve))
 
     async def _attach(self, request: Request) -> Response:
         job = await self._job(request)
         if job.status.is_final:
             raise NotFoundError(f"job {job.id} has ended")
-        if job.container.tty:
-            raise UnsupportedError("attaching to a terminal (tty)")
+        if job.container.tty and not is_build(job):
+            return await self._session(request, (CHANNELS,), partial(self._terminal, job))
 
         async def serve(socket: WebSocket) -> None:
             async for lines in self._logs.of(job.id).follow(from_end=True):
-                await _send(socket, STDOUT, logs.shown(lines, since=None, timestamps=False))
-            code = await self._exit_code(job)
-            await socket.write(END + json.dumps({"exit_code": code}).encode())
+                await _send(socket, bytes([STDOUT]), logs.shown(lines, since=None, timestamps=False))
+            await self._end(socket, job)
 
-        return await self._session(request, (CHANNELS,), serve)
+        return await self._session(request, (CHANNELS,), _beside_reading(serve))
 
-    async def _exit_code(self, job: Job) -> int:
-        """The exit code of a job whose log is complete, once its end is recorded."""
+    async def _terminal(self, job: Job, socket: WebSocket) -> None:
+        """Join the client to the terminal of the job's container, until either ends."""
+        while job.status is Status.PENDING:
+            await asyncio.sleep(POLL_SECONDS)
+            job = await run_in_threadpool(self._jobs.get, job.id)
+        with contextlib.suppress(aiohttp.ClientError):  # the container has ended meanwhile
+            async with self.api.attach(NAMESPACE, job.id) as terminal:
+                await _first_of(_to_terminal(socket, terminal), _from_terminal(terminal, socket))
+        await self._end(socket, job)
+
+    async def _end(self, socket: WebSocket, job: Job) -> None:
+        """Send the exit code, once the job's end is recorded."""
         while not job.status.is_final:
             await asyncio.sleep(POLL_SECONDS)
             job = await run_in_threadpool(self._jobs.get, job.id)
-        return PLATFORM_ERROR if job.current.exit_code is None else job.current.exit_code
+        code = PLATFORM_ERROR if job.current.exit_code is None else job.current.exit_code
+        await socket.write(bytes([END]) + json.dumps({"exit_code": code}).encode())
 
     async def _job(self, request: Request) -> Job:
         job = await run_in_threadpool(self._jobs.get, request.path_params["id"])
@@ -91,7 +113,7 @@ class MonitoringApi:
         return job
 
     async def _session(self, request: Request, protocols: tuple[str, ...], serve: Serve) -> Response:
-        """Take the connection over as a WebSocket, and serve it until ``serve`` is done or the client leaves."""
+        """Take the connection over as a WebSocket, and serve it until ``serve`` is done."""
         if request.headers.get("upgrade", "").lower() != "websocket":
             raise InvalidArgumentError("this address wants a WebSocket")
         if len(self._sessions) >= MOST_SESSIONS:
@@ -110,23 +132,37 @@ class MonitoringApi:
 async def _serve(handshake: Handshake, connection: Connection, serve: Serve) -> None:
     try:
         socket = await handshake.complete(connection)
-        serving, reading = asyncio.ensure_future(serve(socket)), asyncio.create_task(_discard(socket))
-        try:
-            await asyncio.wait([serving, reading], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (serving, reading):
-                task.cancel()
-            await asyncio.gather(serving, reading, return_exceptions=True)
-        with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(socket.close(), 1.0)
-    except OSError:  # the client has left
+        await serve(socket)
+        await asyncio.wait_for(socket.close(), CLOSE_SECONDS)
+    except OSError:  # the client has left, or does not read (TimeoutError)
         pass
     finally:
         connection.abandon()
 
 
+def _beside_reading(serve: Serve) -> Serve:
+    """``serve`` for a client that sends nothing but pings, which are answered; it ends when the client leaves."""
+
+    async def both(socket: WebSocket) -> None:
+        await _first_of(serve(socket), _discard(socket))
+
+    return both
+
+
+async def _first_of(*works: Coroutine[None, None, None]) -> None:
+    """Run until one of ``works`` has ended, and raise its error; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
 async def _discard(socket: WebSocket) -> None:
-    """Read what the client sends, so that its pings are answered, until it leaves."""
     while await socket.receive() is not None:
         pass
 
@@ -134,4 +170,26 @@ async def _discard(socket: WebSocket) -> None:
 async def _send(socket: WebSocket, channel: bytes, content: bytes) -> None:
     """Send in messages of bounded size. Raises TimeoutError if the client does not read them."""
     for start in range(0, len(content), BLOCK):
-        await asyncio.wait_for(socket.write(channel + content[start : start + BLOCK]), STALL_SECONDS)
+        await _in_time(socket.write(channel + content[start : start + BLOCK]))
+
+
+async def _in_time(sending: Awaitable[None]) -> None:
+    await asyncio.wait_for(sending, STALL_SECONDS)
+
+
+async def _to_terminal(socket: WebSocket, terminal: aiohttp.ClientWebSocketResponse) -> None:
+    """Pass on the keys of the client and the size of its window, until it leaves."""
+    while (message := await socket.receive()) is not None:
+        if message[:1] == bytes([STDIN]):
+            await terminal.send_bytes(message)
+        elif message[:1] == bytes([SIZE]):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                size = json.loads(message[1:])
+                translated = json.dumps({"Width": int(size["width"]), "Height": int(size["height"])})
+                await terminal.send_bytes(bytes([SIZE]) + translated.encode())
+
+
+async def _from_terminal(terminal: aiohttp.ClientWebSocketResponse, socket: WebSocket) -> None:
+    async for message in terminal:
+        if message.type is aiohttp.WSMsgType.BINARY and message.data[:1] == bytes([STDOUT]):
+            await _send(socket, bytes([STDOUT]), message.data[1:])
