@@ -103,7 +103,7 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
     file: IO[bytes] = path.open("rb")
     try:
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        rest = b""
+        rest, continues = b"", False
         if options.tail is not None:
             file.seek(_tail_offset(path, options.tail))
         while True:
@@ -111,9 +111,12 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
             successor = _successor(path, file) if options.follow else None
             while block := file.read(CHUNK):
                 *lines, rest = (rest + block).split(b"\n")
-                shown = b"".join(_shown(line + b"\n", options, written) for line in lines)
+                shown = bytearray()
+                for line in lines:
+                    shown += _shown(line + b"\n", options, written, continues=continues)
+                    continues = _is_partial(line)
                 if shown:
-                    yield shown
+                    yield bytes(shown)
             if successor:
                 file.close()
                 file = successor
@@ -123,7 +126,7 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
             await asyncio.sleep(POLL_EVERY)
             written = datetime.now(UTC)
         if rest:
-            yield _shown(rest, options, written)
+            yield _shown(rest, options, written, continues=continues)
     finally:
         file.close()
 
@@ -136,8 +139,14 @@ def _successor(path: Path, file: IO[bytes]) -> IO[bytes] | None:
         return None
 
 
-def _shown(line: bytes, options: LogOptions, written: datetime) -> bytes:
-    """The line as it is shown; empty if it is too old."""
+def _is_partial(line: bytes) -> bool:
+    """Whether ``line`` is the beginning of a line that goes on in the next."""
+    match = _CRI.match(line)
+    return match is not None and match[2] == b"P"
+
+
+def _shown(line: bytes, options: LogOptions, written: datetime, *, continues: bool) -> bytes:
+    """The line as it is shown; empty if it is too old. The rest of a line (``continues``) has no time before it."""
     text, at = line, written
     if match := _CRI.match(line):
         at, text = parse(match[1].decode()), line[match.end() :]
@@ -145,7 +154,7 @@ def _shown(line: bytes, options: LogOptions, written: datetime) -> bytes:
             text = text.removesuffix(b"\n")
     if options.since and at < options.since:
         return b""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ ").encode() + text if options.timestamps else text
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ ").encode() + text if options.timestamps and not continues else text
 
 
 def _tail_offset(path: Path, lines: int) -> int:
