@@ -29,7 +29,8 @@ from minipdk.services.neuro.storage import Place, Storage
 
 IMAGE = re.compile(r"gcr\.io/kaniko-project/executor(?::.*)?")
 BUILDS_FOLDER = ".builds"
-CONFIG_PATH = "/kaniko/.docker/config.json"
+CONTEXT, CONFIG_PATH = "/kaniko_context", "/kaniko/.docker/config.json"
+"""The paths of the context and of the registry's credentials in kaniko's container."""
 OLDEST_SECONDS = 86400.0
 MOST_BUILDS = 2
 USED = ("context", "dockerfile", "destination", "build-arg")
@@ -102,10 +103,10 @@ def _arguments(options: Iterable[str], env: dict[str, str]) -> dict[str, str]:
 def check(job: Job) -> None:
     """Raise PlatformError for a build that cannot be carried out."""
     build = parse(job)
+    _context(job, build)
     for volume in job.container.volumes:
         if volume.target not in (CONFIG_PATH, posixpath.normpath(build.context)):
             raise UnsupportedError(f"the volume {volume.target} of a build")
-    _context(job, build)
 
 
 def _context(job: Job, build: Build) -> Place:
@@ -141,7 +142,7 @@ class Builds:
             limit=LINE,
         )
         try:
-            tail = await _copy(process, log, f"{context}/".encode())
+            tail = await _copy(process, log, context.encode(), CONTEXT.encode())
             code = await process.wait()
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -190,8 +191,8 @@ class Builds:
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
-async def _copy(process: asyncio.subprocess.Process, log: JobLog, prefix: bytes) -> str:
-    """Copy the output to the log without the ``prefix`` of paths; returns its end."""
+async def _copy(process: asyncio.subprocess.Process, log: JobLog, folder: bytes, name: bytes) -> str:
+    """Copy the output to the log, with paths relative to ``folder``, which has the ``name``; returns its end."""
     assert process.stdout
     tail = b""
     while True:
@@ -203,6 +204,6 @@ async def _copy(process: asyncio.subprocess.Process, log: JobLog, prefix: bytes)
             line = await process.stdout.readexactly(error.consumed)
         if not line:
             return tail.decode(errors="replace")
-        line = line.replace(prefix, b"")
+        line = line.replace(folder + b"/", b"").replace(folder, name)
         log.write_now(line.rstrip(b"\n"))
         tail = (tail + line)[-LAST_LINES:]

@@ -131,7 +131,7 @@ class Runner:
 
     async def _advance(self, job: Job) -> None:
         """Create the job's Pod, or record its Pod's state, or end a job that has used up its time."""
-        if reason := _overdue(job):
+        if reason := overdue(job):
             await self._end(job, reason)
             return
         pod = self._pods.get((NAMESPACE, job.id))
@@ -273,7 +273,7 @@ class Runner:
                 running.cancel()
             else:
                 self._logs.of(job.id).end()
-        elif reason := _overdue(job):
+        elif reason := overdue(job):
             self._background(self._end(job, reason))
         elif running is None:
             task = self._builds[job.id] = asyncio.create_task(self._build(job))
@@ -334,7 +334,7 @@ def _deadline(job: Job) -> float | None:
     return job.started_at + 60 * job.max_run_time_minutes
 
 
-def _overdue(job: Job) -> tuple[Status, str, str] | None:
+def overdue(job: Job) -> tuple[Status, str, str] | None:
     """How a job ends whose time is over, with the reason; None for any other job."""
     deadline = _deadline(job)
     if deadline is None or time.time() < deadline:
