@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import IO
 from course.progress import wait_for
 
 LONGEST_SHOWN = 60
+LINES_OF_A_FAILURE = 40
 
 
 def run(
@@ -37,6 +39,28 @@ def run(
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         return subprocess.CompletedProcess(words, process.returncode, printed(output), printed(errors))
+
+
+def shell(script: str, *, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+    """Run ``script`` as `run` does, in bash, to the first command or part of a pipe that fails; show a failure on stderr."""
+    result = run(["bash", "-e", "-o", "pipefail", "-c", script], seconds=seconds)
+    if result.returncode:
+        lines = f"{result.stdout}{result.stderr}".splitlines()[-LINES_OF_A_FAILURE:]
+        sys.stderr.write("\n".join([*lines, ""]))
+    return result
+
+
+def show(script: str, *, seconds: float = 600) -> subprocess.CompletedProcess[str]:
+    """Run ``script`` as `shell` does, and print its output."""
+    result = shell(script, seconds=seconds)
+    print(result.stdout.rstrip())  # noqa: T201
+    return result
+
+
+def last_line(*texts: str) -> str:
+    """The last line in the first of ``texts`` that has one, else "nothing"."""
+    lines = (line.strip() for text in texts for line in reversed(text.splitlines()) if line.strip())
+    return next(lines, "nothing")
 
 
 def printed(file: IO[bytes]) -> str:
