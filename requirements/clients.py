@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
-import os
 import shutil
 import sys
 import venv
@@ -51,12 +50,12 @@ def _install(python: Path, lock: Path) -> None:
 
 
 def link(folder: Path, programs: Path) -> None:
-    """Put links to the programs of ``folder`` into the folder ``programs``."""
+    """Put the programs of ``folder`` into the folder ``programs``; they go on running its Python."""
     for name in PROGRAMS:
         source, target = folder / "bin" / name, programs / name
         if source.exists():
             target.unlink(missing_ok=True)
-            target.symlink_to(os.path.relpath(source.absolute(), programs.absolute()))
+            shutil.copy2(source, target)  # no link: image builds see this Python's folder alone
 
 
 def main() -> None:
