@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -19,21 +19,28 @@ LINES_OF_A_FAILURE = 40
 
 
 def run(
-    command: str | Sequence[str | Path], folder: Path | None = None, *, seconds: float = 600
+    command: str | Sequence[str | Path],
+    folder: Path | None = None,
+    *,
+    seconds: float = 600,
+    title: str = "",
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``command``, a program and its arguments, in ``folder``; return its exit status and its output.
 
-    Its last line is shown meanwhile. Raises WaitTimeoutError after ``seconds``: the command and its children are killed.
+    Its last line is shown meanwhile, after ``title``, by default the program's name. ``variables`` add to the environment.
+    Raises WaitTimeoutError after ``seconds``: the command and its children are killed.
     """
     words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(words, cwd=folder, stdout=output, stderr=errors, start_new_session=True)
+        environment = os.environ | (variables or {})
+        process = subprocess.Popen(words, cwd=folder, env=environment, stdout=output, stderr=errors, start_new_session=True)
 
         def look() -> tuple[bool, str, None]:
             return process.poll() is not None, _last_line(printed(output)), None
 
         try:
-            wait_for(Path(words[0]).name, look, seconds=seconds)
+            wait_for(title or Path(words[0]).name, look, seconds=seconds)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -43,7 +50,8 @@ def run(
 
 def shell(script: str, *, seconds: float = 600) -> subprocess.CompletedProcess[str]:
     """Run ``script`` as `run` does, in bash, to the first command or part of a pipe that fails; show a failure on stderr."""
-    result = run(["bash", "-e", "-o", "pipefail", "-c", script], seconds=seconds)
+    title = next(iter(script.split()), "")
+    result = run(["bash", "-e", "-o", "pipefail", "-c", script], seconds=seconds, title=title)
     if result.returncode:
         lines = f"{result.stdout}{result.stderr}".splitlines()[-LINES_OF_A_FAILURE:]
         sys.stderr.write("\n".join([*lines, ""]))

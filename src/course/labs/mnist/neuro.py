@@ -37,7 +37,7 @@ def ask(*words: str | Path, seconds: float = 120) -> str:
     """The output of `neuro` with these words. Raises NeuroError, and another CheckError if there is no `neuro`."""
     if not shutil.which("neuro"):
         raise CheckError("Not yet: the command line neuro is here. Hint: `make setup` installs it; `make lab` finds it")
-    result = commands.run(["env", f"COLUMNS={COLUMNS}", "neuro", *words], seconds=seconds)
+    result = commands.run(["neuro", *words], seconds=seconds, variables={"COLUMNS": str(COLUMNS)})
     if result.returncode:
         raise NeuroError(" ".join(map(str, words)), commands.last_line(result.stderr, result.stdout))
     return result.stdout
