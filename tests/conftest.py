@@ -50,6 +50,7 @@ SLOW = (
     "services/kserve/predictors/test_onnxserver.py",
     "services/kserve/predictors/test_sklearnserver.py",
     "services/kserve/runtimes/",
+    "services/seldon/",
     "course/model_server/",
     "course/labs/model_server/",
     "services/determined/test_master.py",

@@ -1,9 +1,9 @@
 """The components of a SeldonDeployment: the Deployment and the Services of each predictor, as Seldon's operator makes them.
 
 Rules: operator/controllers/seldondeployment_controller.go and operator/apis/.../defaults.go of
-https://github.com/SeldonIO/seldon-core/tree/v1.17.1. Left out are the executor's container; the volume of annotations and the
-pause before the end, which the node does without; and the variables PREDICTIVE_UNIT_ID and PREDICTIVE_UNIT_IMAGE, from which
-the model's server makes a requestPath for the executor: so an answer's meta is empty.
+https://github.com/SeldonIO/seldon-core/tree/v1.17.1. Left out are the executor's container; the volume of annotations and
+the pause before the end, which the node does without; and the variables PREDICTIVE_UNIT_ID and PREDICTIVE_UNIT_IMAGE. From
+these the model's server makes a requestPath for the executor: without them an answer's meta is empty.
 """
 
 from __future__ import annotations
