@@ -127,5 +127,5 @@ CHECKS: dict[str, Check] = {
     "the transport *": transports,
     "requests by Kafka (*)": kafka,
     "the older fields *": older_fields,
-    "an executor in a pod of its own (*)": separate_executor,
+    "a separate pod for the executor (*)": separate_executor,
 }

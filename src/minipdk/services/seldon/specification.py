@@ -95,9 +95,7 @@ def _check_graph(graph: Object, path: str) -> None:
     if graph.get("type") not in (None, "", MODEL):
         raise NotSupportedError(f"{path}.type: {graph['type']}", f"only {MODEL} is")
     if graph.get("implementation") not in (None, "", UNKNOWN):
-        raise NotSupportedError(
-            f"{path}.implementation: {graph['implementation']}", "name a container with a server of your own"
-        )
+        raise NotSupportedError(f"{path}.implementation: {graph['implementation']}", "name a container with your own server")
     endpoint = graph.get("endpoint") or {}
     if endpoint.get("type") not in (None, "", "REST"):
         raise NotSupportedError(f"{path}.endpoint.type: {endpoint['type']}", "only REST is")

@@ -28,7 +28,7 @@ SECRET = "registry"
 
 @dataclass
 class Registry:
-    """A registry that has images for those who have the token, and the paths that it was asked for."""
+    """A registry that opens its images to the token, and the paths that it was asked for."""
 
     port: int
     images: set[str] = field(default_factory=set)

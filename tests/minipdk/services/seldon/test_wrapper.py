@@ -113,7 +113,7 @@ def test_the_images_stand_for_every_tag(home: Home) -> None:
     assert ImageStore(home).resolve("ghcr.io/neuro-inc/apolo-extras:22.1").name == CLIENTS
 
 
-def test_the_platforms_commands_are_those_of_the_generated_init_container(home: Home) -> None:
+def test_the_clients_image_has_the_commands_of_the_generated_init_container(home: Home) -> None:
     status, text = output(home, CLIENTS, "bash", "-c", "apolo --version && neuro --version && neuro-extras --version")
     assert (status, "24.10.0" in text) == (0, True)
 
