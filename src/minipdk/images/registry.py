@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-LOOPBACK = ("127.0.0.1", "localhost")
 HOST = "registry.neuro"
 """Stands for the registry in the names of stored images."""
 _REFERENCE = re.compile(

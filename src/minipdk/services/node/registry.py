@@ -22,12 +22,12 @@ from minipdk.controller.errors import NotFoundError
 from minipdk.controller.events import WARNING, Recorder
 from minipdk.controller.objects import SECRETS, SERVICE_ACCOUNTS, Object
 from minipdk.controller.pods import IMAGE_ERROR
-from minipdk.images.registry import LOOPBACK
 from minipdk.services.node.errors import ContainerError
 
 PORT = "neuro"
 """The registry's port in cluster.json."""
 SECRET_TYPE, SECRET_KEY = "kubernetes.io/dockerconfigjson", ".dockerconfigjson"  # names, not secrets
+LOOPBACK = {"127.0.0.1", "localhost"}
 SECONDS = 10.0
 MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 REFUSED = (401, 403)
@@ -53,8 +53,6 @@ class Registry:
         """Raise ContainerError unless the registry lets ``pod`` pull the image ``reference``."""
         from minipdk.images import names
 
-        if "@" in reference:
-            raise _failed(reference, "a digest in place of a tag is not supported by minipdk")
         repository, tag = names.parse(reference)
         host, _, path = repository.partition("/")
         url = f"http://{HOST}:{self._port(reference, host)}/v2/{path}/manifests/{tag}"
@@ -151,7 +149,7 @@ def _entries(secret: Object, host: str) -> list[tuple[str, str]]:
         keys = {key: _host(key) for key in auths}
     except (KeyError, TypeError, ValueError, AttributeError):
         return []
-    fitting = [key for key, its in keys.items() if its == host or {_name(its), _name(host)} <= {*LOOPBACK}]
+    fitting = [key for key, its in keys.items() if its == host or {_name(its), _name(host)} <= LOOPBACK]
     ordered = sorted(fitting, key=lambda key: keys[key] != host)
     return [pair for key in ordered if (pair := _pair(auths[key]))]
 
