@@ -9,6 +9,7 @@ https://github.com/SeldonIO/seldon-core/tree/v1.17.1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ SETTLED = {
 """Conditions of kinds that are never made here, in the operator's words."""
 STUCK = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "InvalidImageName")
 MOUNT = "MountVolume.SetUp failed"
+MISSING = re.compile(r"(secret|configmap|persistentvolumeclaim) \"[^\"]*\" not found$")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def failure_of(pods: Iterable[tuple[str, Object]]) -> str:
 def _words(seen: Obstacle) -> str:
     if seen.exit_code is not None:
         return f"container {seen.container} ended with status {seen.exit_code}: {seen.message}"
-    return f"container {seen.container}: {seen.message}"
+    remedy = ": create it in the same namespace" if MISSING.search(seen.message) else ""
+    return f"container {seen.container}: {seen.message}{remedy}"
 
 
 def is_ready(deployment: Object) -> bool:
