@@ -224,6 +224,21 @@ def test_claims_and_deletes_echo_their_fields(cluster: Cluster) -> None:
     assert cluster.kubernetes.status("GET", f"{maps}/echoed") == "404"
 
 
+def test_jobs_and_builds_accept_their_fields(cluster: Cluster) -> None:
+    from minipdk.services.neuro.jobs.builds import ECHOED
+
+    assert {"wait_for_jobs_quota", "resources.shm", *(f"--{flag}" for flag in ECHOED)} == set(echoed("neuro"))
+    path, volume = "/api/v1/jobs?from_preset", {"src_storage_uri": "storage://minipdk/course/default/e", "dst_path": "/e"}
+    body = {"image": "ubuntu", "command": "true", "wait_for_jobs_quota": True, "resources": {"shm": True}}
+    job = cluster.neuro.create(path, body)
+    assert job["container"]["resources"]["shm"] is True
+    registry = cluster.profile["NEURO_API"].split("/")[2]
+    options = [*(f"--{flag}=x" for flag in ECHOED), "--context=/e", "--dockerfile=/e/Dockerfile"]
+    command = " ".join([*options, f"--destination={registry}/course/default/echoed:1"])
+    build = {"image": "gcr.io/kaniko-project/executor:v1.20.0-debug", "command": command, "volumes": [volume]}
+    assert cluster.neuro.create(path, build)["status"] == "pending"
+
+
 @pytest.mark.parametrize("page", ["ingress"])
 def test_a_page_without_echoed_fields_says_so(page: str) -> None:
     assert echoed(page) == []

@@ -128,8 +128,8 @@ def _service_port(service: Object, reference: Object) -> Object | None:
     """The port of a Service that an Ingress names, by number or by name."""
     for port in service["spec"].get("ports") or ():
         if port.get("name", "") == reference.get("name", "") or port["port"] == reference.get("number"):
-            found: Object = port
-            return found
+            matching: Object = port
+            return matching
     return None
 
 

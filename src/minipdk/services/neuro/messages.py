@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from minipdk.services.neuro.jobs.presets import Gpu, Pool, Preset
 from minipdk.services.neuro.model import FileStatus, Job, Resources, Transition
 from minipdk.services.neuro.names import CLUSTER, NAMESPACE, ORGANIZATION, PROJECT, STORAGE_PREFIX, Addresses
-from minipdk.services.neuro.presets import Gpu, Pool, Preset
 
 Json = dict[str, Any]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from minipdk.common.home import Home
 from minipdk.controller.api import Api
 from minipdk.images import ImageStore
-from minipdk.services.neuro.builds import Builds
-from minipdk.services.neuro.jobs import Jobs
+from minipdk.services.neuro.jobs.builds import Builds
+from minipdk.services.neuro.jobs.jobs import Jobs
+from minipdk.services.neuro.jobs.logs import Logs
+from minipdk.services.neuro.jobs.runner import Runner
 from minipdk.services.neuro.login import Login
-from minipdk.services.neuro.logs import Logs
 from minipdk.services.neuro.messages import CLIENT_ID, client_config
 from minipdk.services.neuro.names import Addresses
 from minipdk.services.neuro.registry import Registry
-from minipdk.services.neuro.runner import Runner
 from minipdk.services.neuro.service import LOGS, STORAGE
 from minipdk.services.neuro.storage import Storage
 from minipdk.services.neuro.store import Store

@@ -1,6 +1,6 @@
 """All SQL of the platform: its jobs with their histories.
 
-A job's request is kept as JSON in ``job_json``; the columns beside it are those that statements select by.
+A job's request is kept as JSON in ``job_json``; statements select by the columns beside it.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ PROJECT = "course/default"
 
 @dataclass
 class Client:
-    """The programs of one environment, logged in or not, with a configuration folder and a working folder of their own.
+    """The programs of one environment, logged in or not, with separate folders for their configuration and their work.
 
     ``separator`` stands between the image and the command of a job.
     """

@@ -29,7 +29,7 @@ print("Test set: Average loss: 0.0265, Accuracy: 9910/10000 (99%)")
 
 @dataclass(frozen=True)
 class Generation:
-    """Clients of one generation: the names of their programs, and what stands before a job's command."""
+    """Clients of one generation: the names of their programs, and the word before a job's command."""
 
     environment: str
     platform: str

@@ -1,4 +1,4 @@
-"""Tokens, and the login with a browser: a token goes to nobody who does not know the cluster's."""
+"""Tokens, and the login with a browser: only a person who knows the cluster's token gets one."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_configuration_shows_clusters_to_a_known_user_alone(platform: Platfo
         (signed(signing_key("another cluster's token"), identity="user"), "not of this cluster"),
         (signed(exp=int(time.time()) + 60), "claim `identity`"),
         (signed(identity="root"), "claim `identity`"),
-        (jwt.encode({"identity": "user"}, None, "none"), "not of this cluster"),
+        (jwt.encode({"identity": "user"}, "", "none"), "not of this cluster"),
         ("test-token", "not of this cluster"),
         ("x.y.z", "not of this cluster"),
     ],

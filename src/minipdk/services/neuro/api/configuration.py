@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from minipdk.services.neuro import messages, presets
+from minipdk.services.neuro import messages
 from minipdk.services.neuro.api.http import route
-from minipdk.services.neuro.jobs import Jobs
+from minipdk.services.neuro.jobs import presets
+from minipdk.services.neuro.jobs.jobs import Jobs
 from minipdk.services.neuro.names import Addresses
 
 PATH = "/api/v1/config"

@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from minipdk.services.neuro import messages, presets
+from minipdk.services.neuro import messages
 from minipdk.services.neuro.api.http import document, route
 from minipdk.services.neuro.errors import InvalidArgumentError, UnsupportedError
-from minipdk.services.neuro.jobs import Filter, Jobs
+from minipdk.services.neuro.jobs import presets
+from minipdk.services.neuro.jobs.jobs import Filter, Jobs
 from minipdk.services.neuro.model import Status
 from minipdk.services.neuro.names import Addresses
 

@@ -44,19 +44,19 @@ class LoginApi:
 
     async def _ask(self, request: Request) -> Response:
         """The form; a request with a token in its Authorization header gets its code without one."""
-        wanted = self._login.read(request.query_params)
+        requested = self._login.read(request.query_params)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return _redirect(wanted.redirect_uri, self._login.code(wanted, token))
+            return _redirect(requested.redirect_uri, self._login.code(requested, token))
         return _page("Log in", FORM.format(fault=""))
 
     async def _authorize(self, request: Request) -> Response:
-        wanted = self._login.read(request.query_params)
+        requested = self._login.read(request.query_params)
         try:
-            code = self._login.code(wanted, (await _form(request)).get("token", "").strip())
+            code = self._login.code(requested, (await _form(request)).get("token", "").strip())
         except UnauthenticatedError as error:
             return _page("Log in", FORM.format(fault=f"<p><b>{html.escape(str(error))}</b></p>"), error.status)
-        return _redirect(wanted.redirect_uri, code)
+        return _redirect(requested.redirect_uri, code)
 
     async def _exchange(self, request: Request) -> Response:
         return JSONResponse(self._login.exchange(await _form(request)), headers={"Cache-Control": "no-store"})

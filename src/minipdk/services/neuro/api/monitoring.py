@@ -1,4 +1,4 @@
-"""The output of jobs over WebSockets: the log from its beginning, and what a running job prints from now on."""
+"""The output of jobs over WebSockets: the log from its beginning, or further output of a running job."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from minipdk.common.web.streams import BLOCK, Connection
 from minipdk.common.web.upgrades import Hijacked, hijack
 from minipdk.common.web.websocket import Handshake, WebSocket
 from minipdk.controller.api import Api
-from minipdk.services.neuro import logs
 from minipdk.services.neuro.api.http import route
 from minipdk.services.neuro.api.jobs import time_of
-from minipdk.services.neuro.builds import is_build
 from minipdk.services.neuro.errors import InvalidArgumentError, NotFoundError, TooManySessionsError
-from minipdk.services.neuro.jobs import Jobs
-from minipdk.services.neuro.logs import Logs
+from minipdk.services.neuro.jobs import logs
+from minipdk.services.neuro.jobs.builds import is_build
+from minipdk.services.neuro.jobs.jobs import Jobs
+from minipdk.services.neuro.jobs.logs import Logs
 from minipdk.services.neuro.model import Job, Status
 from minipdk.services.neuro.names import NAMESPACE
 
 MOST_SESSIONS = 200
 STALL_SECONDS = 60.0
-"""How long a client may leave what was sent to it unread."""
+"""How long a client may leave messages unread."""
 CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.1
 CHANNELS = "v2.channels.neu.ro"

@@ -15,9 +15,9 @@ from yarl import URL
 from minipdk.images import names as images
 from minipdk.images.errors import ImageNameError
 from minipdk.services.neuro.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnsupportedError
+from minipdk.services.neuro.jobs.presets import Preset
 from minipdk.services.neuro.model import Container, Http, Job, Resources, Status, Transition, Volume
 from minipdk.services.neuro.names import CLUSTER, ORGANIZATION, PROJECT
-from minipdk.services.neuro.presets import Preset
 from minipdk.services.neuro.storage import Storage, place
 
 Json = dict[str, Any]

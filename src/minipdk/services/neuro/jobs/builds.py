@@ -22,7 +22,7 @@ from pathlib import Path
 from minipdk.common.home import Home
 from minipdk.images.registry import stored_name
 from minipdk.services.neuro.errors import InvalidArgumentError, PlatformError, UnsupportedError
-from minipdk.services.neuro.logs import JobLog
+from minipdk.services.neuro.jobs.logs import JobLog
 from minipdk.services.neuro.model import Job
 from minipdk.services.neuro.names import ORGANIZATION, PROJECT
 from minipdk.services.neuro.storage import Place, Storage
@@ -119,7 +119,7 @@ def _context(job: Job, build: Build) -> Place:
 
 
 class Builds:
-    """Carries out builds; ``slots`` are the places of those that run at the same time."""
+    """Carries out builds; ``slots`` are the places of builds that run at the same time."""
 
     def __init__(self, home: Home, storage: Storage) -> None:
         self._home, self._storage = home, storage
@@ -156,16 +156,16 @@ class Builds:
         context = self._storage.resolve(place)
         inner = posixpath.relpath(posixpath.normpath(build.dockerfile), posixpath.normpath(build.context))
         if inner.split("/")[0] == "..":
-            raise InvalidArgumentError(f"the Dockerfile {build.dockerfile} lies outside of the context {build.context}")
+            raise InvalidArgumentError(f"the Dockerfile {build.dockerfile} is outside of the context {build.context}")
         try:
             dockerfile = self._storage.resolve(Place((*place.parts, *inner.split("/"))))
         except PlatformError:
             raise InvalidArgumentError(f"the Dockerfile {inner} does not exist in the context") from None
         if not dockerfile.is_relative_to(context):
-            raise InvalidArgumentError(f"the Dockerfile {inner} lies outside of the context")
+            raise InvalidArgumentError(f"the Dockerfile {inner} is outside of the context")
         options = [option for pair in build.arguments.items() for option in ("--build-arg", "=".join(pair))]
         return [
-            *(sys.executable, "-m", "minipdk.services.neuro.builder"),
+            *(sys.executable, "-m", "minipdk.services.neuro.jobs.builder"),
             *("--home", str(self._home.path), "--parent", str(os.getpid())),
             *("--context", str(context), "--dockerfile", str(dockerfile), "--name", build.destination, *options),
         ]
@@ -180,11 +180,11 @@ class Builds:
 
     def sweep(self, jobs: Iterable[Job]) -> None:
         """Remove contexts of builds that have ended, and of builds that were never asked for, after a day."""
-        found = [job for job in jobs if is_build(job)]
-        for job in found:
+        known = [job for job in jobs if is_build(job)]
+        for job in known:
             if job.status.is_final:
                 self.remove_context(job)
-        used = {volume.path.split("/")[1] for job in found for volume in job.container.volumes if "/" in volume.path}
+        used = {volume.path.split("/")[1] for job in known for volume in job.container.volumes if "/" in volume.path}
         folder: Path = self._storage.project / BUILDS_FOLDER
         for entry in os.scandir(folder) if folder.is_dir() and not folder.is_symlink() else ():
             if entry.name not in used and time.time() - entry.stat(follow_symlinks=False).st_mtime > OLDEST_SECONDS:

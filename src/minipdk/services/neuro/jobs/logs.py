@@ -1,7 +1,7 @@
 """The logs of jobs, which outlive their Pods: files of bounded size that any number of clients follow.
 
 A log is a folder of segments, each of them lines that begin with their time. When there are too many segments, the second
-goes: the beginning of a log and its end are what people read. A client reads from the files, so a slow one needs no memory.
+goes: people read the beginning of a log and its end. A client reads from the files, so a slow one needs no memory.
 """
 
 from __future__ import annotations

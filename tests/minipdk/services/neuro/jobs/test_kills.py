@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.conftest import wait_for
 from tests.minipdk.services.neuro.conftest import Platform
-from tests.minipdk.services.neuro.test_monitoring import content, log_ws
+from tests.minipdk.services.neuro.jobs.test_logs import content, log_ws
 
 
 def gate(cluster: Platform, name: str) -> Path:

@@ -19,8 +19,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from minipdk.services.neuro import logs
-from minipdk.services.neuro.logs import JobLog
+from minipdk.services.neuro.jobs import logs
+from minipdk.services.neuro.jobs.logs import JobLog
 
 ATTACH = Subprotocol("v2.channels.neu.ro")
 

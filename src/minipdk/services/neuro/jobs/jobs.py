@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from minipdk.services.neuro import builds, submission
 from minipdk.services.neuro.errors import InvalidArgumentError, NotFoundError
-from minipdk.services.neuro.logs import Logs
+from minipdk.services.neuro.jobs import builds, submission
+from minipdk.services.neuro.jobs.logs import Logs
+from minipdk.services.neuro.jobs.presets import Preset
 from minipdk.services.neuro.model import Job, Status, Transition
 from minipdk.services.neuro.names import CLUSTER, ORGANIZATION, PROJECT
-from minipdk.services.neuro.presets import Preset
 from minipdk.services.neuro.storage import Storage
 from minipdk.services.neuro.store import NameTakenError, Store
 
@@ -82,15 +82,15 @@ class Jobs:
             return job
         raise NotFoundError(f"there is no job {job_id!r}: `neuro ps -a` lists all")
 
-    def search(self, wanted: Filter) -> list[Job]:
-        """The jobs that ``wanted`` admits, the oldest first, or with ``reverse`` the newest."""
-        if wanted.is_elsewhere:
+    def search(self, criteria: Filter) -> list[Job]:
+        """The jobs that ``criteria`` admits, the oldest first, or with ``reverse`` the newest."""
+        if criteria.is_elsewhere:
             return []
-        jobs = self._store.select(statuses=sorted(wanted.statuses), name=wanted.name)
-        admitted = [job for job in jobs if wanted.admits(job)]
-        if wanted.reverse:
+        jobs = self._store.select(statuses=sorted(criteria.statuses), name=criteria.name)
+        admitted = [job for job in jobs if criteria.admits(job)]
+        if criteria.reverse:
             admitted.reverse()
-        return admitted[: wanted.limit] if wanted.limit is not None else admitted
+        return admitted[: criteria.limit] if criteria.limit is not None else admitted
 
     def active(self) -> Iterable[Job]:
         return self._store.active()

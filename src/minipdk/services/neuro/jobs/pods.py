@@ -144,8 +144,8 @@ def state(pod: Object) -> PodState:
     return PodState(Status.FAILED, reason, message)
 
 
-def is_missing_image(found: PodState) -> bool:
-    return found.reason in (IMAGE_ERROR, "ImagePullBackOff")
+def is_missing_image(state: PodState) -> bool:
+    return state.reason in (IMAGE_ERROR, "ImagePullBackOff")
 
 
 def _metadata(job: Job) -> Object:
@@ -153,7 +153,7 @@ def _metadata(job: Job) -> Object:
 
 
 def _environment(job: Job, addresses: Addresses, token: str) -> dict[str, str]:
-    """The job's variables, and those that the platform adds."""
+    """The job's variables, and the platform's."""
     http = job.container.http
     added = {
         "NEURO_JOB_ID": job.id,

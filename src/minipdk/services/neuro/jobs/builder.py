@@ -1,4 +1,4 @@
-"""The process of one build: ``python -m minipdk.services.neuro.builder``. Its output is the build's log."""
+"""The process of one build: ``python -m minipdk.services.neuro.jobs.builder``. Its output is the build's log."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.conftest import wait_for
 from tests.minipdk.services.neuro.conftest import PROJECT, Platform
-from tests.minipdk.services.neuro.test_monitoring import content, log_ws
+from tests.minipdk.services.neuro.jobs.test_logs import content, log_ws
 
 from minipdk.images import ImageStore
 
@@ -46,8 +46,8 @@ def test_an_image_is_the_base_of_another_by_its_name_in_the_registry(platform: P
         ("Dockerfile", b"FROM nowhere/image:1\n", "Dockerfile:1: FROM: image nowhere/image:1 is not here"),
         ("Dockerfile", b"FRUM ubuntu\n", "Dockerfile:1:"),
         ("missing.Dockerfile", b"", "the Dockerfile missing.Dockerfile does not exist in the context"),
-        ("../failing/Dockerfile", b"FROM ubuntu\n", "lies outside of the context"),
-        ("../../other", b"", "lies outside of the context"),
+        ("../failing/Dockerfile", b"FROM ubuntu\n", "is outside of the context"),
+        ("../../other", b"", "is outside of the context"),
     ],
     ids=["step", "copy", "base", "syntax", "missing", "beside", "outside"],
 )
@@ -68,7 +68,7 @@ def test_a_dockerfile_that_leads_out_of_the_context_is_not_read(platform: Platfo
     folder = platform.home.folder("neuro-storage") / PROJECT / "linked"
     (folder / "context" / "Dockerfile").symlink_to("../Dockerfile")
     job = platform.waited(platform.build("linked/context", "linked:1"), "failed")
-    assert "lies outside of the context" in job["history"]["description"]
+    assert "is outside of the context" in job["history"]["description"]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from tests.conftest import wait_for
 from tests.minipdk.services.neuro.conftest import KANIKO, Platform
 from websockets.sync.client import connect
 
-from minipdk.services.neuro import pods
+from minipdk.services.neuro.jobs import pods
+from minipdk.services.neuro.jobs.runner import overdue
 from minipdk.services.neuro.model import Container, Job, Resources, Status, Transition
-from minipdk.services.neuro.runner import overdue
 
 TRAP = "trap '' TERM; echo deaf; while true; do sleep 0.1; done"
 
@@ -60,8 +60,8 @@ def test_a_job_ends_with_its_programs_status(cluster: Platform, command: str, st
 )
 def test_a_jobs_reason_is_its_containers(state: dict[str, Any], status: Status, reason: str) -> None:
     pod = {"spec": {"nodeName": "minipdk"}, "status": {"containerStatuses": [{"state": state}]}}
-    found = pods.state(pod)
-    assert (found.status, found.reason) == (status, reason)
+    state_ = pods.state(pod)
+    assert (state_.status, state_.reason) == (status, reason)
 
 
 def test_an_unknown_image_ends_the_job_with_its_name(cluster: Platform) -> None:

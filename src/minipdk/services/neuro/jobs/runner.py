@@ -20,11 +20,11 @@ from minipdk.controller.queue import WorkQueue
 from minipdk.images import ImageStore
 from minipdk.images.errors import ImageError
 from minipdk.images.registry import stored_name
-from minipdk.services.neuro import builds, pods
-from minipdk.services.neuro.builds import Builds
 from minipdk.services.neuro.errors import PlatformError
-from minipdk.services.neuro.jobs import Filter, Jobs
-from minipdk.services.neuro.logs import JobLog, Logs
+from minipdk.services.neuro.jobs import builds, pods
+from minipdk.services.neuro.jobs.builds import Builds
+from minipdk.services.neuro.jobs.jobs import Filter, Jobs
+from minipdk.services.neuro.jobs.logs import JobLog, Logs
 from minipdk.services.neuro.model import Job, Status, Transition
 from minipdk.services.neuro.names import NAMESPACE, USER, Addresses
 from minipdk.services.neuro.storage import Storage
@@ -170,20 +170,20 @@ class Runner:
             for resource, body in ((SERVICES, pods.service(job)), (INGRESSES, pods.ingress(job))):
                 if body:
                     await self._create(resource, NAMESPACE, body)
-        found = pods.state(pod)
-        if found.started:
+        current = pods.state(pod)
+        if current.started:
             self._collect(job.id)
-        if pods.is_missing_image(found) and await self._has_image(job):
+        if pods.is_missing_image(current) and await self._has_image(job):
             return  # the registry was not there when the kubelet asked; it asks again
-        if found.status.is_final and job.id in self._collectors:
+        if current.status.is_final and job.id in self._collectors:
             return  # its log comes first: it is looked at again when that is complete
-        if found.status is Status.SUCCEEDED and job.status is Status.PENDING:
+        if current.status is Status.SUCCEEDED and job.status is Status.PENDING:
             await self._enter(job, Transition(Status.RUNNING, _started_at(pod)))
-        if found.status is Status.FAILED and found.started and job.status is Status.PENDING:
+        if current.status is Status.FAILED and current.started and job.status is Status.PENDING:
             await self._enter(job, Transition(Status.RUNNING, _started_at(pod)))
-        if found.status is Status.PENDING and len(job.transitions) >= MOST_TRANSITIONS:
+        if current.status is Status.PENDING and len(job.transitions) >= MOST_TRANSITIONS:
             return
-        transition = Transition(found.status, time.time(), found.reason, found.description, found.exit_code)
+        transition = Transition(current.status, time.time(), current.reason, current.description, current.exit_code)
         await self._enter(job, transition)
 
     async def _has_image(self, job: Job) -> bool:
@@ -218,8 +218,8 @@ class Runner:
 
     async def _delete(self, resource: Resource, name: str) -> None:
         try:
-            found = await self._api.get(resource, NAMESPACE, name)
-            await self._api.delete(resource, NAMESPACE, name, found["metadata"]["uid"])
+            current = await self._api.get(resource, NAMESPACE, name)
+            await self._api.delete(resource, NAMESPACE, name, current["metadata"]["uid"])
         except (NotFoundError, ConflictError):
             return
 
