@@ -86,7 +86,7 @@ class IngressController:
                 prefix = "" if host else path["path"].rstrip("/") + "/"
                 address = Address(hosts=(host or own_name,), path=prefix, authenticated=authenticated)
                 traffic = (Traffic(100, tuple(backends)),) if backends else ()
-                routes[f"#{index}.{number}"] = Route(traffic, reason, address)
+                routes[f"#{index}-{number}"] = Route(traffic, reason, address)
         return routes
 
     def _backends(self, namespace: str, reference: Object, pods: Pods) -> tuple[list[Backend], str]:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Coroutine
 from datetime import datetime
 
 from minipdk.controller.api import UNAVAILABLE, Api, describe, until_accepted
@@ -117,7 +116,7 @@ class Runner:
         except PlatformError:
             return
         if builds.is_build(job):
-            self._reconcile_build(job)
+            await self._reconcile_build(job)
         elif not self._pods.synced.is_set():
             return
         elif job.status.is_final:
@@ -266,7 +265,7 @@ class Runner:
 
     # Builds
 
-    def _reconcile_build(self, job: Job) -> None:
+    async def _reconcile_build(self, job: Job) -> None:
         running = self._builds.get(job.id)
         if job.status.is_final:
             if running:
@@ -274,7 +273,7 @@ class Runner:
             else:
                 self._logs.of(job.id).end()
         elif reason := overdue(job):
-            self._background(self._end(job, reason))
+            await self._end(job, reason)
         elif running is None:
             task = self._builds[job.id] = asyncio.create_task(self._build(job))
             task.add_done_callback(lambda _: self._builds.pop(job.id, None))
@@ -318,11 +317,6 @@ class Runner:
         if not job.status.is_final and (deadline := _deadline(job)) is not None:
             pause = max(deadline - time.time(), 0.0) + 0.01
             self._timers[job.id] = asyncio.get_running_loop().call_later(pause, self.schedule, job.id)
-
-    def _background(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._collectors[f"work {id(task)}"] = task
-        task.add_done_callback(lambda done: self._collectors.pop(f"work {id(done)}", None))
 
 
 def _deadline(job: Job) -> float | None:
