@@ -28,8 +28,10 @@ from minipdk.services.neuro.errors import (
     TooLargeError,
     UnauthenticatedError,
     UnsupportedError,
+    of_system,
 )
 from minipdk.services.neuro.tokens import Tokens
+from minipdk.storage.space import DiskFullError
 
 LARGEST_UPLOAD = 1 << 40
 LARGEST_DOCUMENT = 4 << 20
@@ -78,6 +80,8 @@ def route(path: str, handler: Handler, *methods: str) -> Route:
             return await handler(request)
         except PlatformError as error:
             return refusal(error, request.url.path)
+        except DiskFullError as error:
+            return refusal(of_system(error, request.url.path), request.url.path)
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception as error:

@@ -156,19 +156,19 @@ class Runner:
             await self._enter(job, Transition(Status.FAILED, time.time(), "InvalidPod", str(error)))
             return
         self._pods.remember(created)
-        await asyncio.to_thread(self._jobs.set_pod, job.id, created["metadata"]["uid"])
-        if service := pods.service(job):
-            await self._create(SERVICES, NAMESPACE, service)
-        if ingress := pods.ingress(job):
-            await self._create(INGRESSES, NAMESPACE, ingress)
+        await self._publish(job, created)
         self.schedule(job.id)
 
+    async def _publish(self, job: Job, pod: Object) -> None:
+        """Give the job its addresses, and then note its Pod: a service that is killed meanwhile does both again."""
+        for resource, body in ((SERVICES, pods.service(job)), (INGRESSES, pods.ingress(job))):
+            if body:
+                await self._create(resource, NAMESPACE, body)
+        await asyncio.to_thread(self._jobs.set_pod, job.id, pod["metadata"]["uid"])
+
     async def _follow(self, job: Job, pod: Object) -> None:
-        if not job.pod_uid:  # a service that was killed had created it
-            await asyncio.to_thread(self._jobs.set_pod, job.id, pod["metadata"]["uid"])
-            for resource, body in ((SERVICES, pods.service(job)), (INGRESSES, pods.ingress(job))):
-                if body:
-                    await self._create(resource, NAMESPACE, body)
+        if not job.pod_uid:
+            await self._publish(job, pod)
         current = pods.state(pod)
         if current.started:
             self._collect(job.id)
