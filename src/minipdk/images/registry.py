@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+LOOPBACK = ("127.0.0.1", "localhost")
 HOST = "registry.neuro"
 """Stands for the registry in the names of stored images."""
 _REFERENCE = re.compile(
