@@ -78,7 +78,7 @@ def _failure(curl: CompletedProcess[str]) -> str:
 
 
 def _complaint(said: str) -> str:
-    if "bindata" in said.lower() or "empty" in said.lower() or "can't find" in said.lower():
+    if any(text in said.lower() for text in ("bindata", "empty", "can't find", "codec can't decode")):
         return f"{said}. The picture is the form's field binData: -F binData=@img_103.jpg"
     if "cannot identify image" in said.lower() or "unidentifiedimage" in said.lower():
         return f"{said}. The file is not a picture: send img_103.jpg"

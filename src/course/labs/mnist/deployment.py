@@ -13,6 +13,7 @@ GROUP, VERSION, PLURAL = "machinelearning.seldon.io", "v1", "seldondeployments"
 LABEL = "seldon-deployment-id"
 PULL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 WAIT_SECONDS = 300
+LINES_OF_LOG = 20
 _HINTS = {
     "pull": "without the secret apolo-registry of step 12 the registry refuses the cluster; the image is of step 10",
     "secret": "the client's configuration is missing: step 12 makes the secret apolo",
@@ -55,7 +56,7 @@ def wait(profile: Profile, namespace: str, name: str) -> str:
 
 
 Log = Any
-"""A function of a Pod's namespace, name and container that returns the container's log."""
+"""A function that returns a container's log: of a Pod's namespace, name and container, and whether of its previous run."""
 
 
 def reason(deployment: Mapping[str, Any], pods: Sequence[Any], events: Sequence[Any], log: Log) -> str:
@@ -76,7 +77,8 @@ def _obstacle(pod: Mapping[str, Any], events: Sequence[Any], log: Log) -> str:
         state, last = container.get("state", {}), container.get("lastState", {})
         ended = state.get("terminated") or last.get("terminated")
         if ended and ended.get("exitCode"):
-            said = _last_line(log(metadata["namespace"], metadata["name"], container["name"]))
+            previous = "terminated" not in state
+            said = _last_line(log(metadata["namespace"], metadata["name"], container["name"], previous))
             hint = _HINTS["storage"] if "not found" in said.lower() or "no such" in said.lower() else _HINTS["init"]
             return f"the init container {container['name']} says: {said or 'nothing'}. {_sentence(hint)}"
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
@@ -110,11 +112,12 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 def _log(profile: Profile) -> Log:
-    def read(namespace: str, pod: str, container: str) -> str:
+    def read(namespace: str, pod: str, container: str, previous: bool) -> str:
         from kubernetes import client
 
-        try:
-            return str(profile.kubernetes.read_namespaced_pod_log(pod, namespace, container=container, tail_lines=20))
+        options = {"container": container, "tail_lines": LINES_OF_LOG, "previous": previous, "_preload_content": False}
+        try:  # the client would show the bytes of the log as Python's literal
+            return str(profile.kubernetes.read_namespaced_pod_log(pod, namespace, **options).data.decode(errors="replace"))
         except client.ApiException as error:
             return f"its log cannot be read: {error.reason}"
 

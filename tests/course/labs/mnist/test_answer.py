@@ -49,6 +49,10 @@ def test_wrong_numbers_get_their_hint(hint: Hint, content: dict[str, Any], expec
     ("said", "expected"),
     [
         ("Empty json parameter in data", "The picture is the form's field binData: -F binData=@img_103.jpg"),
+        (
+            "'utf-8' codec can't decode byte 0xff in position 0",
+            "The picture is the form's field binData: -F binData=@img_103.jpg",
+        ),
         ("cannot identify image file <_io.BytesIO object>", "The file is not a picture: send img_103.jpg"),
         ("something else", "something else. The server's log has the details"),
     ],
