@@ -121,7 +121,7 @@ def test_step_1_names_another_login(learner: Learner, monkeypatch: pytest.Monkey
     monkeypatch.setenv("APOLO_CONFIG", str(tmp_path))
     assert "another folder than the profile's: run the first cells again" in learner.says(learner.checks.logged_in)
     monkeypatch.setenv("APOLO_CONFIG", learner.profile["APOLO_CONFIG"])
-    learner.types("neuro logout")
+    learner.types("rm $APOLO_CONFIG/*")
     assert "✗ Not yet: `neuro config show` works. Hint: " in learner.says(learner.checks.logged_in)
     learner.types(login)
     assert learner.says(learner.checks.logged_in) == "✓ current project: default"
