@@ -54,7 +54,7 @@ EXPECTED = {
         gaps=10,
         without_task=frozenset({1, 5, 11}),
         passing=frozenset({"check.logged_in()", "check.killed()", "check.cleared()"}),
-        headings=("## Clean up", "## What is called otherwise today"),
+        headings=("## Clean up", "## Today's names"),
         runs=("first", "second"),
     ),
 }

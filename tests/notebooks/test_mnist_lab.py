@@ -107,7 +107,7 @@ def learner(
 
 
 def write_few_digits(folder: Path) -> None:
-    """The first digits of each file: a set of its own, as Fashion-MNIST would be one."""
+    """The first digits of each file: another set, as Fashion-MNIST would be."""
     folder.mkdir(exist_ok=True)
     for path in DIGITS.glob("*-ubyte"):
         data = path.read_bytes()

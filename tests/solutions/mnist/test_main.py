@@ -1,4 +1,4 @@
-"""The MNIST lab's training script: it reads MNIST's format, trains, and says what it lacks. 15 s."""
+"""The MNIST lab's training script: it reads MNIST's format, trains, and names missing digits. 15 s."""
 
 from __future__ import annotations
 

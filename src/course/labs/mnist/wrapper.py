@@ -97,7 +97,7 @@ def judge(seen: dict[str, Any]) -> None:
             f"right, so nothing looks wrong; but the mean log-likelihood is {seen['likelihood']:.2f} instead of "
             f"{seen['expected_likelihood']:.2f}. This is train/serve skew: use `transform` of main.py in both"
         )
-    hint = "they are not: does __init__ load the state_dict of /storage/model.pkl, and predict use `transform`?"
-    check("the numbers are those of the trained model", seen["right"], hint)
+    hint = "other numbers: does __init__ load the state_dict of /storage/model.pkl, and predict use `transform`?"
+    check("the trained model made these numbers", seen["right"], hint)
     best = max(range(len(seen["answer"])), key=seen["answer"].__getitem__)
     check(f"the picture is read as a {DIGIT}", best == DIGIT, f"it is read as a {best}: train with more EPOCHS")

@@ -121,7 +121,7 @@ def in_process(learner: Learner, model: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_solution_answers_with_the_trained_models_numbers(learner: Learner, capsys: pytest.CaptureFixture[str]) -> None:
     learner.hint()  # so few steps need not read the picture right
-    assert "✓ the numbers are those of the trained model" in capsys.readouterr().out
+    assert "✓ the trained model made these numbers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
