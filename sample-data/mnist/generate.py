@@ -68,7 +68,7 @@ def main() -> None:
         contents = make()
         if wrong := [name for name, content in contents.items() if _digest(content) != DIGESTS[name]]:
             sys.exit(
-                f"error: {', '.join(wrong)}: not as expected. Has the course's environment other versions of numpy, pillow or scikit-learn?"
+                f"error: {', '.join(wrong)}: not as expected. Are numpy, pillow and scikit-learn the course's?"
             )
         output.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
