@@ -67,9 +67,7 @@ def main() -> None:
     elif others or len(present(output)) < len(DIGESTS):
         contents = make()
         if wrong := [name for name, content in contents.items() if _digest(content) != DIGESTS[name]]:
-            sys.exit(
-                f"error: {', '.join(wrong)}: not as expected. Are numpy, pillow and scikit-learn the course's?"
-            )
+            sys.exit(f"error: {', '.join(wrong)}: not as expected. Are numpy, pillow and scikit-learn the course's?")
         output.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
             (output / name).write_bytes(content)
