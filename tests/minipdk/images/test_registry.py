@@ -42,7 +42,18 @@ def test_a_missing_image_of_the_registry_says_how_to_build_it(home: Home) -> Non
 def test_the_command_line_sets_arguments_of_a_build(home: Home, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM ubuntu\nARG WORD=default\nARG OTHER\nENV SAID=$WORD HEARD=$OTHER\n")
     minipdk = Path(sys.executable).with_name("minipdk")
-    command = [minipdk, "image", "build", tmp_path, "-t", "said", "--build-arg", "WORD=hello", "--build-arg", "OTHER"]
+    command: list[str | Path] = [
+        minipdk,
+        "image",
+        "build",
+        tmp_path,
+        "-t",
+        "said",
+        "--build-arg",
+        "WORD=hello",
+        "--build-arg",
+        "OTHER",
+    ]
     subprocess.run([*command, "--home", home.path], check=True, env={"OTHER": "world"}, stdout=subprocess.DEVNULL)
     assert ImageStore(home).resolve("said").config.env == {"SAID": "hello", "HEARD": "world"}
     refused = subprocess.run([*command, "--build-arg", "=x", "--home", home.path], capture_output=True, text=True)
