@@ -72,7 +72,7 @@ $(INSTALLED): requirements/course.lock requirements/test.lock requirements/$(TOR
 	@touch $@
 
 clients: environment
-	@$(BIN)/python requirements/clients.py neuro .venv-neuro --link
+	@$(BIN)/python requirements/clients.py neuro .venv-neuro --on-path
 
 test: environment clients  ##m The whole test suite, notebooks included
 	@$(BIN)/python sample-data/generate.py

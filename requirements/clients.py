@@ -1,6 +1,6 @@
-"""Make an environment of the Neu.ro clients: ``python requirements/clients.py neuro .venv-neuro --link``.
+"""Make an environment of the Neu.ro clients: ``python requirements/clients.py neuro .venv-neuro --on-path``.
 
-Their packages do not fit into the course's environment, and jobs and notebooks only run their programs. ``--link`` puts the
+Their packages do not fit into the course's environment, and jobs and notebooks only run their programs. ``--on-path`` copies the
 programs beside this Python, so that they are on the PATH wherever the course's environment is: `neuro-extras` itself calls
 `apolo` by name. An environment that is up to date stays as it is, and then no network is needed.
 """
@@ -49,8 +49,8 @@ def _install(python: Path, lock: Path) -> None:
     pip("--python", str(python), "check")
 
 
-def link(folder: Path, programs: Path) -> None:
-    """Put the programs of ``folder`` into the folder ``programs``; they go on running its Python."""
+def copy_programs(folder: Path, programs: Path) -> None:
+    """Copy the programs of ``folder`` into the folder ``programs``; they go on running its Python."""
     for name in PROGRAMS:
         source, target = folder / "bin" / name, programs / name
         if source.exists():
@@ -62,11 +62,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name", choices=("neuro", "apolo"), help="the lock: neuro, or apolo for today's generation")
     parser.add_argument("folder", type=Path, help="the environment's folder")
-    parser.add_argument("--link", action="store_true", help="link the programs beside this Python")
+    parser.add_argument("--on-path", action="store_true", help="copy the programs beside this Python")
     options = parser.parse_args()
     make(options.name, options.folder)
-    if options.link:
-        link(options.folder, Path(sys.executable).parent)
+    if options.on_path:
+        copy_programs(options.folder, Path(sys.executable).parent)
 
 
 if __name__ == "__main__":
