@@ -79,28 +79,29 @@ class DeploymentController:
         """Forget the refusals of all Deployments except the ones with ``uids``."""
         self._refused = {key: error for key, error in self._refused.items() if key[0] in uids}
 
-    async def reconcile(self, deployment: Object) -> None:
-        """Take the next steps of a roll-out."""
+    async def reconcile(self, deployment: Object, routed: set[str]) -> None:
+        """Take the next steps of a roll-out. Requests go to the Pods whose uids are in ``routed``."""
         self._deleted &= {pod["metadata"]["uid"] for pod in self._pods.informer.all()}
         desired, pods = deployment["spec"].get("replicas", 1), self.pods_of(deployment)
         surge, unavailable = _limits(deployment["spec"], desired)
-        for pod in self._surplus(pods.new, desired):
-            await self._delete(deployment, pod)
-        missing = min(desired - len(pods.new), desired + surge - len(pods.all))
-        await self._create(deployment, missing)
-        # An old Pod that is not ready has no requests; one that is ready goes when enough others are.
-        dispensable = sum(map(self.is_ready, pods.all)) - (desired - unavailable)
-        for pod in pods.old:
-            if not self.is_ready(pod):
-                await self._delete(deployment, pod)
-            elif dispensable > 0:
-                dispensable -= 1
-                await self._delete(deployment, pod)
 
-    def _surplus(self, pods: list[Object], desired: int) -> list[Object]:
-        """The Pods that are too many, of which the ones that are not ready come first."""
-        ordered = sorted(pods, key=self.is_ready)
-        return ordered[: max(0, len(pods) - desired)]
+        def serves(pod: Object) -> bool:
+            return pod["metadata"]["uid"] in routed and self.is_ready(pod)
+
+        surplus = sorted(pods.new, key=serves)[: max(0, len(pods.new) - desired)]
+        starting = sum(not serves(pod) for pod in pods.new)
+        # As many old Pods may go as the new ones that serve replace; first the ones that do not serve.
+        dispensable = len(pods.all) - (desired - unavailable) - starting
+        spare = sum(map(serves, pods.all)) - (desired - unavailable)
+        old = []
+        for pod in sorted(pods.old, key=serves)[: max(0, dispensable)]:
+            if serves(pod):
+                spare -= 1
+            if spare >= 0 or not serves(pod):
+                old.append(pod)
+        for pod in [*surplus, *old]:
+            await self._delete(deployment, pod)
+        await self._create(deployment, min(desired - len(pods.new), desired + surge - len(pods.all)))
 
     async def _create(self, deployment: Object, number: int) -> None:
         uid = deployment["metadata"]["uid"]

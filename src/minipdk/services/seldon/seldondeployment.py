@@ -110,7 +110,7 @@ class SeldonDeploymentController:
         keys = [key_of(component.deployment) for component in desired] or list(current)
         deployments = [current[deployment] for deployment in keys if deployment in current]
         state, description = self._state(deployments, refusal)
-        self._route(sdep, description)
+        routed = self._route(sdep, description)
         # A client that reads that it is available may call it immediately, and no Pod ends before another has its requests.
         await self._routes.in_force()
         self._report(sdep, refusal)
@@ -118,7 +118,7 @@ class SeldonDeploymentController:
             await self._write_deployment_status(deployment)
         await self._write_status(sdep, seldon_status(sdep, desired, deployments, state=state, description=description))
         for deployment in current.values():
-            await self._roll_out.reconcile(deployment)
+            await self._roll_out.reconcile(deployment, routed)
         if state == AVAILABLE:
             await self._remove_others(sdep, desired)
         self._look_again(key, current.values())
@@ -204,15 +204,19 @@ class SeldonDeploymentController:
             worker = self._pods.running(pod)
             yield pod["metadata"]["name"], worker.status() if worker else pod.get("status") or {}
 
-    def _route(self, sdep: Object, reason: str) -> None:
-        """Distribute the requests, or give the ingress the reason for which none can be answered."""
-        key = key_of(sdep)
+    def _route(self, sdep: Object, reason: str) -> set[str]:
+        """Distribute the requests, or give the ingress the reason for which none can be answered.
+
+        The uids of the Pods that are ready for requests.
+        """
+        key, routed = key_of(sdep), set[str]()
         ready: dict[str, list[Backend]] = {}
         for deployment in self._owned(self._deployments, sdep):
             for pod in self._roll_out.pods_of(deployment).all:
                 worker = self._pods.running(pod)
                 if worker and worker.backend and not worker.backend.closing:
                     ready.setdefault(deployment["metadata"]["labels"][APP], []).append(worker.backend)
+                    routed.add(pod["metadata"]["uid"])
         weights = self._weights.get(key, {})
         serving = {app: weights[app] for app in ready if weights.get(app)}
         if not serving:  # the predictors of an earlier spec serve until one of this is ready
@@ -221,6 +225,7 @@ class SeldonDeploymentController:
         hosts = tuple(service_host(sdep, app) for app in list(weights)[:1])
         address = Address(hosts, path=f"/seldon/{key[0]}/{key[1]}/")
         self._routes.set(*_route_key(key), Route(traffic, reason or "its predictor is starting", address, ANSWER_SECONDS))
+        return routed
 
     def _report(self, sdep: Object, refusal: SeldonError | None) -> None:
         """Record an event for a refusal, once."""
