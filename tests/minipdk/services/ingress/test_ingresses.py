@@ -95,7 +95,7 @@ def test_a_service_is_reached_by_its_host_and_by_its_path(cluster: Cluster) -> N
 )
 def test_an_address_without_pods_says_why(cluster: Cluster, service: str, port: dict[str, Any], reason: str) -> None:
     cluster.publish("broken", service, port)
-    wait_for(lambda: reason in cluster.get("/broken/").text, what=reason)
+    wait_for(lambda: reason in cluster.get("/broken/").json()["error"], what=reason)
     assert cluster.get("/broken/").status_code == 503
     cluster.kubectl("delete", "ingress", "broken")
 
