@@ -1,8 +1,8 @@
 """Make an environment of the Neu.ro clients: ``python requirements/clients.py neuro .venv-neuro --on-path``.
 
-Their packages do not fit into the course's environment, and jobs and notebooks only run their programs. ``--on-path`` copies the
-programs beside this Python, so that they are on the PATH wherever the course's environment is: `neuro-extras` itself calls
-`apolo` by name. An environment that is up to date stays as it is, and then no network is needed.
+Their packages do not fit into the course's environment, and jobs and notebooks only run their programs. ``--on-path``
+copies the programs beside this Python, so that they are on the PATH wherever the course's environment is: `neuro-extras`
+itself calls `apolo` by name. An environment that is up to date stays as it is, and then no network is needed.
 """
 
 from __future__ import annotations
