@@ -41,7 +41,7 @@ def test_a_missing_image_of_the_registry_says_how_to_build_it(home: Home) -> Non
 
 def test_the_command_line_sets_arguments_of_a_build(home: Home, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM ubuntu\nARG WORD=default\nARG OTHER\nENV SAID=$WORD HEARD=$OTHER\n")
-    minipdk = Path(sys.executable).with_name("minipdk")
+    minipdk: str | Path = Path(sys.executable).with_name("minipdk")
     command: list[str | Path] = [
         minipdk,
         "image",
