@@ -1,10 +1,10 @@
-"""The byte stream of a connection that has left HTTP (`upgrades`)."""
+"""The byte stream of a connection that has left HTTP (`upgrades`), and works in both of its directions."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 BLOCK = 1 << 15
 LINGER_SECONDS = 5.0
@@ -49,3 +49,16 @@ class Connection:
     def abandon(self) -> None:
         """End both directions immediately."""
         self._writer.close()
+
+
+async def first_of(*works: Coroutine[None, None, None]) -> None:
+    """Run until one of ``works`` has ended, and raise its error; the others are cancelled."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

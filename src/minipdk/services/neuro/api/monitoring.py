@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from minipdk.common.web.streams import BLOCK, Connection
+from minipdk.common.web.streams import BLOCK, Connection, first_of
 from minipdk.common.web.upgrades import Hijacked, hijack
 from minipdk.common.web.websocket import Handshake, WebSocket
 from minipdk.controller.api import Api
@@ -95,7 +95,7 @@ class MonitoringApi:
             job = await run_in_threadpool(self._jobs.get, job.id)
         with contextlib.suppress(aiohttp.ClientError):  # the container has ended meanwhile
             async with self.api.attach(NAMESPACE, job.id) as terminal:
-                await _first_of(_to_terminal(socket, terminal), _from_terminal(terminal, socket))
+                await first_of(_to_terminal(socket, terminal), _from_terminal(terminal, socket))
         await self._end(socket, job)
 
     async def _end(self, socket: WebSocket, job: Job) -> None:
@@ -144,22 +144,9 @@ def _beside_reading(serve: Serve) -> Serve:
     """``serve`` for a client that sends nothing but pings, which are answered; it ends when the client leaves."""
 
     async def both(socket: WebSocket) -> None:
-        await _first_of(serve(socket), _discard(socket))
+        await first_of(serve(socket), _discard(socket))
 
     return both
-
-
-async def _first_of(*works: Coroutine[None, None, None]) -> None:
-    """Run until one of ``works`` has ended, and raise its error; the others are cancelled."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
 
 
 async def _discard(socket: WebSocket) -> None:

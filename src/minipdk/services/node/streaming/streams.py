@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
 from typing import Protocol
 
 CAPACITY = 1 << 18
@@ -84,16 +83,3 @@ async def copy(source: Source, sink: Sink) -> None:
     while data := await source.read():
         await sink.write(data)
     await sink.close()
-
-
-async def first_of(*works: Coroutine[None, None, None]) -> None:
-    """Run until one of ``works`` has ended, and raise its error; the others are cancelled."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
