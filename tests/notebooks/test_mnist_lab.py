@@ -172,7 +172,7 @@ def test_step_8_names_a_folder_that_is_there(learner: Learner) -> None:
 
 def test_step_10_names_a_wrong_port_and_a_misspelt_field(learner: Learner) -> None:
     learner.types("cp seldon_model.py main.py requirements.txt pkg/")
-    build = learner.types("neuro-extras image build -f seldon.Dockerfile pkg image:examples/mnist:seldon")
+    build = learner.types("neuro-extras image build -F -f seldon.Dockerfile pkg image:examples/mnist:seldon")
     assert learner.says(learner.checks.built, "seldon", build).startswith("✓ the registry has")
     run = learner.types(f"{SERVE} --http 9000 image:examples/mnist:seldon")
     assert "it is 9000: Seldon's server listens on 5000, so run it with --http 5000" in learner.says(

@@ -77,8 +77,9 @@ def _obstacle(pod: Mapping[str, Any], events: Sequence[Any], log: Log) -> str:
         state, last = container.get("state", {}), container.get("lastState", {})
         ended = state.get("terminated") or last.get("terminated")
         if ended and ended.get("exitCode"):
-            previous = "terminated" not in state
-            said = _last_line(log(metadata["namespace"], metadata["name"], container["name"], previous))
+            place = (metadata["namespace"], metadata["name"], container["name"])
+            # It may have been started again since: then its words are in the log of the previous run.
+            said = _last_line(ended.get("message") or log(*place, False)) or _last_line(log(*place, True))
             hint = _HINTS["storage"] if "not found" in said.lower() or "no such" in said.lower() else _HINTS["init"]
             return f"the init container {container['name']} says: {said or 'nothing'}. {_sentence(hint)}"
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
