@@ -6,22 +6,19 @@ https://kubernetes.io/docs/concepts/services-networking/ingress-controllers/
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from minipdk.common.ports import HOST
-from minipdk.controller.api import UNAVAILABLE, Api, describe
+from minipdk.controller.api import Api
 from minipdk.controller.errors import ConflictError, NotFoundError
 from minipdk.controller.informer import Informer
 from minipdk.controller.objects import INGRESSES, SERVICES, Key, Object, key_of
-from minipdk.controller.pods import Pods
 from minipdk.controller.queue import WorkQueue
 from minipdk.controller.routes import Address, Backend, Route, Routes, Traffic
 from minipdk.controller.workspace import Workspace
 
 CLASS = "minipdk"
+CONTROLLER = "ingress"
 STRIP_PREFIX, AUTHENTICATION = "ingress.minipdk/strip-prefix", "ingress.minipdk/authentication"
-
-log = logging.getLogger(__name__)
 
 
 class IngressController:
@@ -31,6 +28,7 @@ class IngressController:
         self._workspace = workspace
         self._api: Api = workspace.api
         self._routes: Routes = workspace.routes
+        self._routes.expect(CONTROLLER)
         self._queue = WorkQueue()
         self._ingresses = Informer(workspace.api, INGRESSES, lambda ingress: self._queue.add(key_of(ingress)))
         self._services = Informer(workspace.api, SERVICES, self._neighbour_changed)
@@ -41,16 +39,15 @@ class IngressController:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._ingresses.run())
             tasks.create_task(self._services.run())
-            pods = await self._workspace.started_pods()
-            pods.subscribe(self._neighbour_changed)
+            self._pods = await self._workspace.started_pods()
+            self._pods.subscribe(self._neighbour_changed)
+            informers = (self._ingresses, self._services, self._pods.informer)
+            await asyncio.gather(*(informer.synced.wait() for informer in informers))
+            for ingress in self._ingresses.all():
+                await self._queue.attempt(key_of(ingress), self._reconcile)
+            self._routes.has_read(CONTROLLER)
             while True:
-                key = await self._queue.take()
-                try:
-                    await self._reconcile(key, pods)
-                    self._queue.succeeded(key)
-                except UNAVAILABLE as error:
-                    log.info("ingress %s: %s; trying again", "/".join(key), describe(error))
-                    self._queue.retry(key)
+                await self._queue.attempt(await self._queue.take(), self._reconcile)
 
     def _neighbour_changed(self, changed: Object) -> None:
         """A Service or a Pod changes the routes of the Ingresses of its namespace."""
@@ -59,9 +56,10 @@ class IngressController:
             if ingress["metadata"]["namespace"] == namespace:
                 self._queue.add(key_of(ingress))
 
-    async def _reconcile(self, key: Key, pods: Pods) -> None:
+    async def _reconcile(self, key: Key) -> bool:
+        """Bring the routes in line with an Ingress; True, because nothing is left to try again."""
         ingress = self._ingresses.get(key)
-        routes = self._wanted(ingress, pods) if ingress and ingress["spec"].get("ingressClassName") == CLASS else {}
+        routes = self._wanted(ingress) if ingress and ingress["spec"].get("ingressClassName") == CLASS else {}
         namespace, name = key
         for suffix in self._served.pop(key, set()) - routes.keys():
             self._routes.remove(namespace, f"{name}{suffix}")
@@ -71,8 +69,9 @@ class IngressController:
             self._served[key] = set(routes)
         if ingress and routes:
             await self._publish(ingress)
+        return True
 
-    def _wanted(self, ingress: Object, pods: Pods) -> dict[str, Route]:
+    def _wanted(self, ingress: Object) -> dict[str, Route]:
         """The routes of an Ingress. Each service and its port has one for its hosts, and one for each path."""
         metadata = ingress["metadata"]
         authenticated = (metadata.get("annotations") or {}).get(AUTHENTICATION) == "token"
@@ -81,7 +80,7 @@ class IngressController:
         own_name = next((rule["host"] for rule in rules if rule.get("host")), f"{metadata['name']}.{metadata['namespace']}")
         for index, rule in enumerate(rules):
             for number, path in enumerate(rule["http"]["paths"]):
-                backends, reason = self._backends(metadata["namespace"], path["backend"]["service"], pods)
+                backends, reason = self._backends(metadata["namespace"], path["backend"]["service"])
                 host = rule.get("host") or ""
                 prefix = "" if host else path["path"].rstrip("/") + "/"
                 address = Address(hosts=(host or own_name,), path=prefix, authenticated=authenticated)
@@ -89,7 +88,7 @@ class IngressController:
                 routes[f"#{index}-{number}"] = Route(traffic, reason, address)
         return routes
 
-    def _backends(self, namespace: str, reference: Object, pods: Pods) -> tuple[list[Backend], str]:
+    def _backends(self, namespace: str, reference: Object) -> tuple[list[Backend], str]:
         """The ready Pods of a Service; without any, the reason."""
         service = self._services.get((namespace, reference["name"]))
         if service is None:
@@ -99,10 +98,10 @@ class IngressController:
             return [], f'service "{reference["name"]}" does not have the port of the ingress'
         target: int | str = port.get("targetPort") or port["port"]
         backends, waiting = [], 0
-        for pod in pods.informer.all():
+        for pod in self._pods.informer.all():
             if pod["metadata"]["namespace"] != namespace or not _selects(service, pod):
                 continue
-            worker = pods.running(pod)
+            worker = self._pods.running(pod)
             if worker and worker.backend and _serves(pod, target):
                 backends.append(worker.backend)
             else:

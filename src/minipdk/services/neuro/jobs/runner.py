@@ -11,10 +11,10 @@ import logging
 import time
 from datetime import datetime
 
-from minipdk.controller.api import UNAVAILABLE, Api, describe, until_accepted
+from minipdk.controller.api import Api, until_accepted
 from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
 from minipdk.controller.informer import Informer
-from minipdk.controller.objects import INGRESSES, NAMESPACES, PODS, SECRETS, SERVICES, Object, Resource
+from minipdk.controller.objects import INGRESSES, NAMESPACES, PODS, SECRETS, SERVICES, Key, Object, Resource
 from minipdk.controller.queue import WorkQueue
 from minipdk.images import ImageStore
 from minipdk.images.errors import ImageError
@@ -94,37 +94,31 @@ class Runner:
 
     async def _work(self) -> None:
         while True:
-            key = await self._queue.take()
-            try:
-                await self._reconcile(key[1])
-                self._queue.succeeded(key)
-            except UNAVAILABLE as error:
-                log.info("job %s: %s; trying again", key[1], describe(error))
-                self._queue.retry(key)
-            except Exception:
-                log.exception("job %s", key[1])
-                self._queue.retry(key)
+            await self._queue.attempt(await self._queue.take(), self._reconcile)
 
     def _pod_changed(self, pod: Object) -> None:
         metadata = pod["metadata"]
         if metadata["namespace"] == NAMESPACE and pods.JOB_LABEL in (metadata.get("labels") or {}):
             self.schedule(metadata["name"])
 
-    async def _reconcile(self, job_id: str) -> None:
+    async def _reconcile(self, key: Key) -> bool:
+        """Take the job's next step; True, because nothing is left to try again."""
+        _, job_id = key
         try:
             job = await asyncio.to_thread(self._jobs.get, job_id)
         except PlatformError:
-            return
+            return True
         if builds.is_build(job):
             await self._reconcile_build(job)
         elif not self._pods.synced.is_set():
-            return
+            return True  # `_prepare` schedules it again
         elif job.status.is_final:
             await self._clean_up(job)
         else:
             await self._advance(job)
         with contextlib.suppress(PlatformError):
             self._set_timer(await asyncio.to_thread(self._jobs.get, job_id))
+        return True
 
     # Pods
 

@@ -68,7 +68,7 @@ def test_an_unknown_image_ends_the_job_with_its_name(cluster: Platform) -> None:
     missing = f"{cluster.registry}/course/default/nowhere:1"
     job = cluster.waited(cluster.start(missing, "true"), "failed")
     assert job["history"]["reason"] == "ErrImagePull"
-    assert "nowhere:1 is not in the cluster's registry: build it" in job["history"]["description"]
+    assert "404 Not Found: it was never built, or it was removed" in job["history"]["description"]
 
 
 @pytest.mark.parametrize(
