@@ -53,6 +53,7 @@ SLOW = (
     "services/seldon/",
     "course/model_server/",
     "course/labs/model_server/",
+    "course/labs/mnist/test_wrapper.py",
     "services/neuro/test_clients.py",
     "services/neuro/jobs/test_builds.py",
     "services/neuro/jobs/test_kills.py",
