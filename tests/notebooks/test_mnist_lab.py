@@ -131,6 +131,15 @@ def test_step_1_names_another_login(learner: Learner, monkeypatch: pytest.Monkey
     learner.types(login)
 
 
+def test_every_command_in_the_text_works(learner: Learner) -> None:
+    """The others are in cells, or want a browser, as `neuro login` does."""
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", prose(LAB), re.S))
+    typed = [line for line in blocks.splitlines() if line and not line.startswith(("eval", "neuro login"))]
+    assert typed == ["neuro config show", "neuro-extras image build --help", "neuro image ls"]
+    for command in typed:
+        assert learner.types(command).returncode == 0, command
+
+
 def test_step_2_names_missing_digits(learner: Learner) -> None:
     assert learner.says(learner.checks.program).endswith("python sample-data/mnist/generate.py")
     write_few_digits(learner.folder / "data")
