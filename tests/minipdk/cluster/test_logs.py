@@ -11,7 +11,7 @@ from minipdk.cluster.logs import bound
 WRITER = "import sys\nfor line in sys.stdin:\n  print('line', line.strip(), flush=True)\n"
 
 
-def test_a_full_log_begins_anew_and_its_newest_part_is_kept(tmp_path: Path) -> None:
+def test_a_full_log_starts_again_and_its_newest_part_is_kept(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     log.write_bytes(b"0123456789")
     bound(log, largest=10)
