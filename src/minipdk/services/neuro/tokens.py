@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from dataclasses import dataclass
 
@@ -36,21 +37,31 @@ class Tokens:
         return self._expiring({})
 
     def refresh(self) -> str:
-        """A token that is good for new access tokens alone."""
-        return jwt.encode({IDENTITY: USER, USE: REFRESH}, self.key, ALGORITHM)
+        """A token that is good for new access tokens alone: the ingress, which knows ``key``, cannot verify it."""
+        return jwt.encode({IDENTITY: USER, USE: REFRESH}, self._refresh_key, ALGORITHM)
 
     def user(self, token: str) -> str:
         """The user whose access token this is. Raises UnauthenticatedError."""
-        claims = self._claims(token)
-        if claims.get(USE) == REFRESH:
+        if self._is_refresh(token):
             raise UnauthenticatedError("a refresh token is good for new access tokens alone: send an access token")
-        return claims[IDENTITY]
+        return self._claims(token)[IDENTITY]
 
     def renewed(self, refresh_token: str) -> str:
         """A new access token. Raises UnauthenticatedError."""
-        if self._claims(refresh_token).get(USE) != REFRESH:
+        if not self._is_refresh(refresh_token):
             raise UnauthenticatedError("this is no refresh token: log in again")
         return self.access()
+
+    @property
+    def _refresh_key(self) -> bytes:
+        return hmac.digest(self.key, REFRESH.encode(), "sha256")
+
+    def _is_refresh(self, token: str) -> bool:
+        try:
+            claims: dict[str, str] = jwt.decode(token, self._refresh_key, [ALGORITHM])
+        except jwt.InvalidTokenError:
+            return False
+        return claims.get(IDENTITY) == USER and claims.get(USE) == REFRESH
 
     def _expiring(self, claims: dict[str, str]) -> str:
         return jwt.encode({IDENTITY: USER, **claims, "exp": int(time.time()) + LOGIN_SECONDS}, self.key, ALGORITHM)

@@ -116,6 +116,8 @@ def test_a_code_is_exchanged_for_a_token_once(platform: Platform) -> None:
     renewed = exchange(platform, "", grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()
     assert ask(platform, renewed["access_token"]).status_code == 200
     assert ask(platform, tokens["refresh_token"]).status_code == 401
+    with pytest.raises(jwt.InvalidSignatureError):  # nor does the ingress take it, which verifies signatures alone
+        jwt.decode(tokens["refresh_token"], signing_key(platform.home.token), ["HS256"])
     wrong = exchange(platform, "", grant_type="refresh_token", refresh_token=tokens["access_token"])
     assert wrong.status_code == 401
 
