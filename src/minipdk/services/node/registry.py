@@ -146,9 +146,11 @@ def _entries(secret: Object, host: str) -> list[tuple[str, str]]:
     """
     try:
         auths: Any = json.loads(base64.b64decode((secret.get("data") or {})[SECRET_KEY]))["auths"]
-        keys = {key: _host(key) for key in auths}
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError):
         return []
+    if not isinstance(auths, dict):
+        return []
+    keys = {key: _host(key) for key in auths}
     fitting = [key for key, its in keys.items() if its == host or {_name(its), _name(host)} <= LOOPBACK]
     ordered = sorted(fitting, key=lambda key: keys[key] != host)
     return [pair for key in ordered if (pair := _pair(auths[key]))]
@@ -163,11 +165,11 @@ def _name(host: str) -> str:
 
 
 def _pair(entry: Any) -> tuple[str, str] | None:
-    """The user and the password of an entry, in either of its forms."""
+    """The user and the password of an entry, in either of its forms; None if it has none that can be sent."""
     if not isinstance(entry, dict):
         return None
-    if entry.get("username"):
-        return str(entry["username"]), str(entry.get("password", ""))
+    if name := str(entry.get("username") or ""):
+        return None if ":" in name else (name, str(entry.get("password", "")))  # RFC 7617: a colon ends the user
     try:
         user, separator, password = base64.b64decode(str(entry.get("auth", ""))).decode().partition(":")
     except (binascii.Error, ValueError):

@@ -178,6 +178,20 @@ def test_without_a_fitting_secret_the_container_backs_off_and_says_what_is_missi
     node.kubectl("delete", "pod", "none", "opaque", "elsewhere", "wrong", "--grace-period=0")
 
 
+@pytest.mark.parametrize(
+    "auths",
+    [lambda host: [host], lambda host: {host: {"username": "a:b", "password": "c"}}, lambda host: {host: [host]}],
+    ids=["list", "colon", "entry"],
+)
+def test_a_secret_without_usable_credentials_has_no_entry(node: Node, auths: Callable[[str], object]) -> None:
+    document = json.dumps({"auths": auths(f"127.0.0.1:{node.registry.port}")})
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "odd"}, "type": "kubernetes.io/dockerconfigjson"}
+    node.kubectl("apply", "-f", "-", stdin={**secret, "stringData": {".dockerconfigjson": document}})
+    node.create("odd", node.image(), "odd")
+    node.waits("odd", 'secret "odd" has no entry for the registry')
+    node.kubectl("delete", "pod,secret", "odd", "--grace-period=1")
+
+
 def test_an_unknown_image_is_not_found(node: Node) -> None:
     node.create("unknown", node.image("other:1"), SECRET)
     node.waits("unknown", "404 Not Found")
