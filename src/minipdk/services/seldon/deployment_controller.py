@@ -25,6 +25,8 @@ HASH_LABEL = "pod-template-hash"
 LONGEST_PREFIX = 58
 """As Kubernetes shortens the part of a name before the characters that it generates."""
 REFUSALS = (403, 422)
+MOST_AT_ONCE = 20
+"""Pods that are created before the others get their turn: each new Pod gives its SeldonDeployment another."""
 
 
 def template_hash(deployment: Object) -> str:
@@ -114,7 +116,7 @@ class DeploymentController:
             raise ConflictError(409, f"{deployment['metadata']['name']} is being deleted")
         if current["metadata"]["generation"] != deployment["metadata"]["generation"]:
             raise ConflictError(409, f"{deployment['metadata']['name']} has changed")
-        for _ in range(number):
+        for _ in range(min(number, MOST_AT_ONCE)):
             body = _pod_for(deployment)
             name = body["metadata"]["name"]
             try:
