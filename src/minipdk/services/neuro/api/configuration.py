@@ -17,7 +17,7 @@ from minipdk.services.neuro.jobs.jobs import Jobs
 from minipdk.services.neuro.names import Addresses
 
 PATH = "/api/v1/config"
-_CLIENT = re.compile(r"ApoloCLI/(\d+)\.")
+_CLIENT = re.compile(r"ApoloCLI/(\d{1,9})\.")
 GPU_OBJECTS_SINCE = 26
 """The first version of the SDK that reads a GPU as an object instead of a number."""
 

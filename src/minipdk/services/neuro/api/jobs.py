@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -21,6 +22,7 @@ from minipdk.services.neuro.names import Addresses
 
 PATH = "/api/v1/jobs"
 NDJSON = "application/x-ndjson"
+_LIMIT = re.compile(r"[1-9][0-9]{0,8}")
 KNOWN = ("being_dropped", "logs_removed", "materialized")
 """Queries about jobs of which the platform has forgotten parts, which this one forgets as a whole."""
 
@@ -113,6 +115,6 @@ def _limit(query: QueryParams) -> int | None:
     text = query.get("limit")
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:10]) < 1 << 31:
+    if not _LIMIT.fullmatch(text):
         raise InvalidArgumentError(f"limit {text!r} must be a positive number")
     return int(text)

@@ -107,7 +107,10 @@ class Jobs:
             job = self.get(job_id)
             if job.max_run_time_minutes is None or job.status.is_final:
                 raise InvalidArgumentError(f"job {job_id} has ended, or has no limit of its run time")
-            self._store.update(replace(job, max_run_time_minutes=job.max_run_time_minutes + minutes))
+            longer = job.max_run_time_minutes + minutes
+            if longer > submission.MOST_MINUTES:
+                raise InvalidArgumentError(f"a job may run for {submission.MOST_MINUTES} minutes at most")
+            self._store.update(replace(job, max_run_time_minutes=longer))
 
     def enter(self, job_id: str, transition: Transition) -> bool:
         """Record a job's change of state; False if it has ended, or the change is none."""

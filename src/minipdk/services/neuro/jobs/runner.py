@@ -31,6 +31,8 @@ from minipdk.services.neuro.storage import Storage
 KILL_SECONDS = 10
 """How long an ended job's program may take to end."""
 MOST_TRANSITIONS = 200
+REJECTED = (400, 413, 422)
+"""The statuses of a Pod that the Kubernetes API will never accept, such as one whose variables have more than 3 MiB."""
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +147,7 @@ class Runner:
             await self._enter(job, Transition(Status.FAILED, time.time(), "InvalidVolume", str(error)))
             return
         except ApiError as error:
-            if error.status != 422:
+            if error.status not in REJECTED:
                 raise
             await self._enter(job, Transition(Status.FAILED, time.time(), "InvalidPod", str(error)))
             return

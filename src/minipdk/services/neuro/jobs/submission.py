@@ -41,6 +41,8 @@ REFUSED = {
 DEFAULTS = {"priority": "normal"}
 LONGEST_NAME, LONGEST_TEXT = 40, 4096
 MOST_ITEMS = 256
+MOST_MINUTES = 1_000_000_000
+"""The longest time of a job, two thousand years: numbers much beyond it cannot be added to a time."""
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _TAG = re.compile(r"[^\s,][^\n\r,]{0,255}")
@@ -124,8 +126,11 @@ def _container(request: Json, storage: Storage) -> Container:
 
 def _words(request: Json, field: str) -> tuple[str, ...]:
     """The words of a command line."""
+    text = _field(request, field, str, "")
+    if "\0" in text:
+        raise InvalidArgumentError(f"{field} must not have null characters")
     try:
-        return tuple(shlex.split(_field(request, field, str, "")))
+        return tuple(shlex.split(text))
     except ValueError as error:
         raise InvalidArgumentError(f"{field} cannot be split into words: {str(error).lower()}") from None
 
@@ -155,10 +160,11 @@ def _volume(item: Any, storage: Storage) -> Volume:
     if not isinstance(item, dict):
         raise InvalidArgumentError("volumes must be objects")
     uri, target = _field(item, "src_storage_uri", str, ""), _field(item, "dst_path", str, "")
-    if not target.startswith("/") or ":" in target or posixpath.normpath(target) == "/":
+    inside = posixpath.normpath(f"/{target.lstrip('/')}")
+    if not target.startswith("/") or ":" in target or inside == "/":
         raise InvalidArgumentError(f"volumes: {target!r} must be an absolute path in the container, and not its root")
     where = place(_storage_path(uri))
-    volume = Volume("/".join(where.parts), posixpath.normpath(target), _field(item, "read_only", bool, False))
+    volume = Volume("/".join(where.parts), inside, _field(item, "read_only", bool, False))
     try:
         storage.status(where)
     except NotFoundError:
@@ -202,16 +208,19 @@ def _tags(request: Json) -> tuple[str, ...]:
 
 
 def _minutes(request: Json) -> int | None:
-    minutes = request.get("max_run_time_minutes")
-    if minutes is not None and (not isinstance(minutes, int) or isinstance(minutes, bool) or minutes < 0):
-        raise InvalidArgumentError("max_run_time_minutes must be a whole number of minutes")
+    minutes = _field(request, "max_run_time_minutes", int, 0)
+    if not 0 <= minutes <= MOST_MINUTES:
+        raise InvalidArgumentError(f"max_run_time_minutes must be a whole number of minutes, at most {MOST_MINUTES}")
     return minutes or None
 
 
 def _seconds(request: Json) -> float | None:
     seconds = request.get("schedule_timeout")
-    if seconds is not None and (not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0):
-        raise InvalidArgumentError("schedule_timeout must be a number of seconds")
+    most = 60 * MOST_MINUTES
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= most:
+        raise InvalidArgumentError(f"schedule_timeout must be a number of seconds, at most {most}")
     return seconds or None
 
 

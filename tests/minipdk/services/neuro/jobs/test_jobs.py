@@ -85,6 +85,10 @@ def test_an_unknown_image_ends_the_job_with_its_name(cluster: Platform) -> None:
         ({"env": {"x": 1}}, 400, "the value of x must be text"),
         ({"working_dir": "here"}, 400, "must be an absolute path"),
         ({"max_run_time_minutes": -1}, 400, "max_run_time_minutes"),
+        ({"max_run_time_minutes": 10**400}, 400, "max_run_time_minutes must be a whole number of minutes, at most"),
+        ({"schedule_timeout": 10**400}, 400, "schedule_timeout must be a number of seconds, at most"),
+        ({"command": "echo a\0b"}, 400, "command must not have null characters"),
+        ({"entrypoint": "ec\0ho"}, 400, "entrypoint must not have null characters"),
         ({"tags": ["a,b"]}, 400, "without commas"),
         ({"shoe_size": 43}, 400, "unknown fields of a job: shoe_size"),
         ({"project_name": "other"}, 403, "project_name 'other' is not known here: it is 'default'"),
@@ -114,11 +118,25 @@ def test_a_job_that_cannot_be_is_refused(cluster: Platform, fields: dict[str, An
         ("secret://minipdk/course/default/x", "/x", 400, "must be like storage://"),
         ("storage://minipdk/course/default/x", "relative", 400, "must be an absolute path"),
         ("storage://minipdk/course/default/x", "/", 400, "and not its root"),
+        ("storage://minipdk/course/default/x", "//", 400, "and not its root"),
     ],
 )
 def test_a_volume_that_cannot_be_is_refused(cluster: Platform, uri: str, target: str, status: int, message: str) -> None:
     answer = cluster.submit("ubuntu", volumes=[{"src_storage_uri": uri, "dst_path": target, "read_only": True}])
     assert (answer.status_code, message in answer.json()["error"]) == (status, True), answer.text
+
+
+def test_numbers_of_any_length_in_a_question_are_refused_or_ignored(cluster: Platform) -> None:
+    many = "1" * 5000
+    refused = cluster.ask("GET", f"/api/v1/jobs?limit={many}")
+    assert (refused.status_code, refused.json()["error"].endswith("must be a positive number")) == (400, True)
+    assert cluster.ask("GET", "/api/v1/config", headers={"User-Agent": f"ApoloCLI/{many}.1"}).status_code == 200
+
+
+def test_a_job_with_more_variables_than_a_pod_can_have_fails(cluster: Platform) -> None:
+    job = cluster.waited(cluster.start("ubuntu", env={f"A{number}": "x" * 4000 for number in range(900)}), "failed")
+    assert job["history"]["reason"] == "InvalidPod"
+    assert "too large" in job["history"]["description"]
 
 
 def test_a_symlink_out_of_the_project_is_no_volume(cluster: Platform) -> None:
