@@ -60,6 +60,18 @@ def test_a_file_is_created_described_listed_read_renamed_and_deleted(platform: P
     assert platform.storage("GET", "life", "GETFILESTATUS").status_code == 404
 
 
+def test_a_tree_of_any_depth_is_deleted(platform: Platform) -> None:
+    platform.upload("deep/beside/file", b"x")
+    (folder_of(platform) / "deep" / "link").symlink_to(folder_of(platform))
+    path = "deep/" + "a/" * 1500
+    assert platform.storage("PUT", path, "MKDIRS").status_code == 201
+    assert platform.storage("PUT", f"{path}file", "CREATE", data=b"x").status_code == 201
+    deleted = platform.storage("DELETE", "deep", "DELETE", params={"recursive": "true"})
+    assert deleted.status_code == 200, deleted.text
+    assert "deep" not in names(platform, "")
+    assert folder_of(platform).is_dir()
+
+
 def test_a_file_needs_its_folder_and_goes_on_at_its_end_alone(platform: Platform) -> None:
     assert platform.storage("PUT", "nowhere/file", "CREATE", data=b"x").status_code == 404
     platform.upload("parts/file", b"01234")
@@ -79,12 +91,21 @@ def test_a_file_needs_its_folder_and_goes_on_at_its_end_alone(platform: Platform
     assert platform.storage("GET", "parts/file", "OPEN").content == b"01234567"
 
 
-@pytest.mark.parametrize("name", ["with blanks and  two", "größe-日本.txt", "50%.txt", "a#b?c", "-rf", "x" * 255])
+NAMES = ["with blanks and  two", "two\nlines", "\r\x01", "größe-日本.txt", "50%.txt", "a#b?c", "-rf", "x" * 255]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_name_may_have_any_characters(platform: Platform, name: str) -> None:
     path = f"/storage/{PROJECT}/{quote(name)}?op="
     assert raw(platform, "PUT", f"{path}CREATE", b"content")[0] == 201
     assert raw(platform, "GET", f"{path}OPEN") == (200, b"content")
     assert name in names(platform, "")
+
+
+def test_a_refusal_about_control_characters_is_one(platform: Platform) -> None:
+    for path, status in (("missing%0d%0aX-A:1%01?op=OPEN", 404), ("missing?op=%0d%0aX-A:1", 501), ("../../../x%0a", 501)):
+        answer, body = raw(platform, "GET", f"/storage/{PROJECT}/{path}")
+        assert (answer, b'"error"' in body) == (status, True)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from starlette.applications import Starlette
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -49,9 +50,18 @@ log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+class _AnyPath(PathConvertor):
+    """Starlette's ``path``, whose characters may be line feeds too, which are legal in the name of a file."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("any", _AnyPath())
+
+
 def application(routes: Iterable[BaseRoute], **options: Any) -> Starlette:
     """The ASGI application with these ``routes``, behind its `policy`."""
-    return Starlette(routes=[*routes, Route("/{path:path}", _Unsupported())], **options)
+    return Starlette(routes=[*routes, Route("/{path:any}", _Unsupported())], **options)
 
 
 def policy(tokens: Tokens, open_paths: Iterable[str]) -> Policy:
@@ -100,8 +110,8 @@ def refusal(error: PlatformError, path: str) -> JSONResponse:
         headers = LOG_IN if isinstance(error, UnauthenticatedError) else {}
         body = {"errors": [{"code": error.code, "message": str(error)}]}
         return JSONResponse(body, error.status, headers)
-    text = str(error).encode("ascii", errors="replace").decode().replace("\n", " ")
-    return JSONResponse(error.body(), error.status, {"X-Error": text[:1024]})
+    text = "".join(character if " " <= character <= "~" else "?" for character in str(error)[:1024].replace("\n", " "))
+    return JSONResponse(error.body(), error.status, {"X-Error": text})
 
 
 async def document(request: Request) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class StorageApi:
                 return await operation(request)
             raise UnsupportedError(f"{request.method} {request.url.path} with op={name}")
 
-        return [route(PREFIX + "{path:path}", carry_out, *{method for method, _ in operations})]
+        return [route(PREFIX + "{path:any}", carry_out, *{method for method, _ in operations})]
 
     async def _make_folders(self, request: Request) -> Response:
         await run_in_threadpool(self._storage.make_folders, _place(request))
