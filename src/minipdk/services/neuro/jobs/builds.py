@@ -11,7 +11,6 @@ import contextlib
 import os
 import posixpath
 import re
-import shutil
 import signal
 import sys
 import time
@@ -115,7 +114,7 @@ def _context(job: Job, build: Build) -> Place:
     volume = next((volume for volume in job.container.volumes if volume.target == context), None)
     if volume is None:
         raise InvalidArgumentError(f"--context {build.context} is not the path of one of the job's volumes")
-    return Place(tuple(volume.path.split("/")))
+    return Place(tuple(part for part in volume.path.split("/") if part))
 
 
 class Builds:
@@ -133,14 +132,19 @@ class Builds:
             log.write_now(str(error).encode())
             return Result(1, str(error))
         context = command[command.index("--context") + 1]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-            limit=LINE,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+                limit=LINE,
+            )
+        except OSError as error:  # arguments that are too long
+            message = f"the builder cannot be started: {(error.strerror or str(error)).lower()}"
+            log.write_now(message.encode())
+            return Result(1, message)
         try:
             tail = await _copy(process, log, context.encode(), CONTEXT.encode())
             code = await process.wait()
@@ -163,7 +167,7 @@ class Builds:
             raise InvalidArgumentError(f"the Dockerfile {inner} does not exist in the context") from None
         if not dockerfile.is_relative_to(context):
             raise InvalidArgumentError(f"the Dockerfile {inner} is outside of the context")
-        options = [option for pair in build.arguments.items() for option in ("--build-arg", "=".join(pair))]
+        options = [f"--build-arg={name}={value}" for name, value in build.arguments.items()]
         return [
             *(sys.executable, "-m", "minipdk.services.neuro.jobs.builder"),
             *("--home", str(self._home.path), "--parent", str(os.getpid())),
@@ -188,7 +192,8 @@ class Builds:
         folder: Path = self._storage.project / BUILDS_FOLDER
         for entry in os.scandir(folder) if folder.is_dir() and not folder.is_symlink() else ():
             if entry.name not in used and time.time() - entry.stat(follow_symlinks=False).st_mtime > OLDEST_SECONDS:
-                shutil.rmtree(entry.path, ignore_errors=True)
+                with contextlib.suppress(PlatformError):
+                    self._storage.delete(Place((BUILDS_FOLDER, entry.name)), recursive=True)
 
 
 async def _copy(process: asyncio.subprocess.Process, log: JobLog, folder: bytes, name: bytes) -> str:

@@ -38,6 +38,18 @@ def test_an_image_is_the_base_of_another_by_its_name_in_the_registry(platform: P
     assert (environment["A"], environment["B"]) == ("1", "2")
 
 
+def test_arguments_that_no_program_takes_end_the_build(platform: Platform) -> None:
+    platform.upload("arguments/Dockerfile", b"FROM ubuntu\n")
+    job = platform.waited(platform.build("arguments", "a:1", options=f"--build-arg A={'x' * 300_000}"), "failed")
+    assert job["history"]["description"] == "the builder cannot be started: argument list too long"
+    platform.waited(platform.build("arguments", "a:1", options="--build-arg --home=/tmp"), "succeeded")
+
+
+def test_the_whole_project_may_be_the_context(platform: Platform) -> None:
+    platform.upload("whole.Dockerfile", b"FROM ubuntu\n")
+    platform.waited(platform.build("", "whole:1", dockerfile="whole.Dockerfile"), "succeeded")
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "content_", "message"),
     [
