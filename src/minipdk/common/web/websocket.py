@@ -71,6 +71,8 @@ class WebSocket:
             while self._frames:
                 if (message := self._joined(self._frames.pop(0))) is not None:
                     return message
+            if self._protocol.state is not OPEN:  # the client waits for the connection's end
+                return None
             data = await self._connection.read()
             if not data or self._protocol.state is not OPEN:
                 return None

@@ -33,6 +33,8 @@ STALL_SECONDS = 60.0
 """How long a client may leave messages unread."""
 CLOSE_SECONDS = 1.0
 POLL_SECONDS = 0.1
+MOST_TYPED = 256
+"""Messages of an attached client that are kept for a terminal that does not take them yet."""
 CHANNELS = "v2.channels.neu.ro"
 STDIN, STDOUT, END, SIZE = 0, 1, 3, 4
 """The first byte of a message of the attached client."""
@@ -90,12 +92,17 @@ class MonitoringApi:
 
     async def _terminal(self, job: Job, socket: WebSocket) -> None:
         """Join the client to the terminal of the job's container, until either ends."""
+        typed: asyncio.Queue[bytes] = asyncio.Queue(MOST_TYPED)
+        await first_of(self._join(job, socket, typed), _receive(socket, typed))
+
+    async def _join(self, job: Job, socket: WebSocket, typed: asyncio.Queue[bytes]) -> None:
+        """Pass on what is ``typed`` and the terminal's output, once there is a terminal; at the end the exit code."""
         while job.status is Status.PENDING:
             await asyncio.sleep(POLL_SECONDS)
             job = await run_in_threadpool(self._jobs.get, job.id)
         with contextlib.suppress(aiohttp.ClientError):  # the container has ended meanwhile
             async with self.api.attach(NAMESPACE, job.id) as terminal:
-                await first_of(_to_terminal(socket, terminal), _from_terminal(terminal, socket))
+                await first_of(_to_terminal(typed, terminal), _from_terminal(terminal, socket))
         await self._end(socket, job)
 
     async def _end(self, socket: WebSocket, job: Job) -> None:
@@ -164,9 +171,19 @@ async def _in_time(sending: Awaitable[None]) -> None:
     await asyncio.wait_for(sending, STALL_SECONDS)
 
 
-async def _to_terminal(socket: WebSocket, terminal: aiohttp.ClientWebSocketResponse) -> None:
-    """Pass on the keys of the client and the size of its window, until it leaves."""
+async def _receive(socket: WebSocket, typed: asyncio.Queue[bytes]) -> None:
+    """Keep the client's messages for the terminal, until it leaves. While there is none yet, only the first are kept."""
     while (message := await socket.receive()) is not None:
+        if typed.full():
+            await asyncio.sleep(POLL_SECONDS)
+        with contextlib.suppress(asyncio.QueueFull):
+            typed.put_nowait(message)
+
+
+async def _to_terminal(typed: asyncio.Queue[bytes], terminal: aiohttp.ClientWebSocketResponse) -> None:
+    """Pass on the keys of the client and the size of its window."""
+    while True:
+        message = await typed.get()
         if message[:1] == bytes([STDIN]):
             await terminal.send_bytes(message)
         elif message[:1] == bytes([SIZE]):

@@ -8,6 +8,7 @@ import json
 import shlex
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,18 @@ def test_an_attached_client_gets_what_is_printed_from_now_on_and_the_exit_code(c
     with pytest.raises(InvalidStatus) as refused:
         attach(cluster, job_id)
     assert refused.value.response.status_code == 404
+
+
+def test_a_session_at_a_terminal_ends_when_its_client_leaves(cluster: Platform) -> None:
+    job_id = cluster.start("ubuntu", "sleep 1000", tty=True)
+    for status in ("pending", "running"):  # the first client is there before the terminal, or soon after
+        cluster.waited(job_id, status, "running")
+        with attach(cluster, job_id) as connection:
+            connection.send(b"\x04" + json.dumps({"width": 80, "height": 24}).encode())
+            began, connection.close_timeout = time.monotonic(), 40
+            connection.close()  # waits until the platform has closed the connection
+        assert time.monotonic() - began < 30
+    cluster.ask("DELETE", f"/api/v1/jobs/{job_id}")
 
 
 def test_the_log_of_a_job_that_never_started_is_empty(cluster: Platform) -> None:
