@@ -143,7 +143,7 @@ def new_home(path: Path) -> Home:
 def share_images(home: Home) -> None:
     """Let builds in ``home`` use the layers that `make setup` has made, so that they need no package index."""
     layers = home.folder("images") / "layers"
-    layers.mkdir(mode=0o700)
+    layers.mkdir(mode=0o700, exist_ok=True)
     for layer in SETUP_LAYERS.glob("*"):
         (layers / layer.name).symlink_to(layer)
 

@@ -30,6 +30,8 @@ def variables(home: Home) -> dict[str, str]:
         "NEURO_TOKEN": Tokens.of(home).permanent(),
         "APOLO_CONFIG": folder,
         "NEUROMATION_CONFIG": folder,
+        # Before most commands the clients ask PyPI for a newer version, whatever network there is.
+        "NEURO_CLI_DISABLE_PYPI_VERSION_CHECK": "1",
     }
 
 
