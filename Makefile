@@ -20,7 +20,7 @@ TORCH ?= $(if $(wildcard $(VENV)/.installed-gpu),gpu,cpu)
 INSTALLED := $(VENV)/.installed-$(TORCH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup environment clients cluster course iris model-server mnist lab labs test test-quick check format lock bench notebooks clean
+.PHONY: help setup environment cluster course iris model-server lab labs test test-quick check format lock bench notebooks clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,9 +36,6 @@ iris: setup  ## Set up, then run the solution of "Iris: a pipeline in eleven ste
 model-server: setup  ## Set up, then run the solution of "A model server of your own"
 	@$(BIN)/python -m course.run model-server $(if $(START_OVER),--start-over)
 
-mnist: setup  ## Set up, then run the solution of "MNIST: from a script to production"
-	@$(BIN)/python -m course.run mnist $(if $(START_OVER),--start-over)
-
 lab: setup  ## Set up, then open JupyterLab on the first notebook
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" $(if $(filter 0,$(shell id -u)),--allow-root) \
 		notebooks/01_connect.ipynb
@@ -46,14 +43,13 @@ lab: setup  ## Set up, then open JupyterLab on the first notebook
 setup: cluster  ## Environment, sample data, images, cluster and profile; skips the parts that are up to date
 	@echo "Generating the sample data ..."
 	@$(BIN)/python sample-data/generate.py
-	@$(BIN)/python sample-data/mnist/generate.py
 	@$(BIN)/minipdk image pull
 	@images="$$($(BIN)/python -m course.labs images)" && echo "$$images" | while read -r folder tag; do \
 		echo "Building the image $$tag from $$folder ..."; \
 		$(BIN)/minipdk image build "$$folder" -t "$$tag" </dev/null || exit 1; \
 	done
 
-cluster: environment clients
+cluster: environment
 	@echo "Starting the cluster in $(MINIPDK_HOME) ..."
 	@$(BIN)/minipdk start --course-git-url "$$($(BIN)/python -c 'from pathlib import Path; print(Path.cwd().as_uri())')" \
 		--profile profiles/embedded.env
@@ -71,17 +67,12 @@ $(INSTALLED): requirements/course.lock requirements/test.lock requirements/$(TOR
 	@$(BIN)/jupyter labextension disable "@jupyterlab/apputils-extension:announcements" >/dev/null 2>&1
 	@touch $@
 
-clients: environment
-	@$(BIN)/python requirements/clients.py neuro .venv-neuro --on-path
-
-test: environment clients  ##m The whole test suite, notebooks included
+test: environment  ##m The whole test suite, notebooks included
 	@$(BIN)/python sample-data/generate.py
-	@$(BIN)/python sample-data/mnist/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) $(PYTEST_OPTIONS)
 
-test-quick: environment clients  ##m The tests without notebooks, soaks and image builds, for work in progress
+test-quick: environment  ##m The tests without notebooks, soaks and image builds, for work in progress
 	@$(BIN)/python sample-data/generate.py
-	@$(BIN)/python sample-data/mnist/generate.py
 	@$(BIN)/pytest --numprocesses=$(WORKERS) -m "not slow" $(PYTEST_OPTIONS)
 
 check: environment  ##m Format, lint, types, layering and plain English
@@ -119,6 +110,5 @@ clean:  ## Undo the set-up: stop the cluster; remove it, the environment, the pr
 		echo "$(MINIPDK_HOME) is not a cluster's folder: nothing was removed. Choose the cluster with MINIPDK_HOME"; exit 1; \
 	elif [ -x $(BIN)/minipdk ]; then $(BIN)/minipdk delete --yes; \
 	else rm -rf "$(MINIPDK_HOME)"; fi
-	@rm -rf $(VENV) .venv-neuro* .venv-apolo* build profiles/embedded.env src/*.egg-info
-	@rm -rf sample-data/data_part*.csv sample-data/mnist/*-ubyte .*_cache .hypothesis
+	@rm -rf $(VENV) build profiles/embedded.env src/*.egg-info sample-data/data_part*.csv .*_cache .hypothesis
 	@find src tests containers labs solutions sample-data -name __pycache__ -prune -exec rm -rf {} +

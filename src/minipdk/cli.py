@@ -202,17 +202,12 @@ def image_build(
     folder: Annotated[Path, typer.Argument(help="The build context: a folder with a Dockerfile.")],
     tag: Annotated[str, typer.Option("--tag", "-t", help="The image's name, NAME[:TAG].")],
     file: Annotated[Path | None, typer.Option("--file", "-f", help="The Dockerfile [default: FOLDER/Dockerfile].")] = None,
-    build_arg: Annotated[
-        list[str] | None, typer.Option("--build-arg", help="NAME=VALUE, or NAME with its value here, for an ARG.")
-    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Build an image without Docker."""
-    from minipdk.images import ImageStore, run_options
+    from minipdk.images import ImageStore
 
-    arguments = run_options.variables(build_arg or (), "--build-arg")
-    store = ImageStore(_open_or_create(home))
-    image = store.build(folder, tag, dockerfile=file, arguments=arguments, progress=_show_step)
+    image = ImageStore(_open_or_create(home)).build(folder, tag, dockerfile=file, progress=_show_step)
     console.print(f"Built [bold]{image.name}[/bold]")
 
 
@@ -223,15 +218,14 @@ def image_pull(
 ) -> None:
     """Build the images that come with minipdk, in place of fetching them from a registry as a real node does."""
     from minipdk.images import ImageStore
-    from minipdk.images.sources import build_source, find_source
 
     store = ImageStore(_open_or_create(home))
     for name in names or cluster.IMAGES:
-        known = find_source(cluster.IMAGES, name)
-        if known is None:
+        source = cluster.IMAGES.get(name)
+        if source is None:
             fail(f"{name} does not come with minipdk: choose from {', '.join(cluster.IMAGES)}, or build it")
-        console.print(f"Building the image {known[0]} ...")
-        build_source(store, *known, _show_step)
+        console.print(f"Building the image {name} ...")
+        store.build(source.context, name, dockerfile=source.dockerfile, arguments=source.arguments, progress=_show_step)
 
 
 @image_app.command("run", context_settings={"allow_interspersed_args": False})

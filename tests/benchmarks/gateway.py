@@ -96,7 +96,7 @@ async def run(folder: Path) -> None:
     try:
         await asyncio.to_thread(wait_for, lambda: is_listening(server_port))
         routes = Routes()
-        routes.has_read("kserve")
+        routes.known = True
         async with gateway(routes, folder / "envoy", port):
             traffic = Traffic(100, (Backend(server_port),))
             routes.set("models", "linear", Route((traffic,), address=Address((HOST,))))

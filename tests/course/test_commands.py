@@ -17,28 +17,6 @@ def test_a_command_shows_its_progress_and_returns_its_result(tmp_path: Path, cap
     assert "sh: step 1 (0 s)" in capsys.readouterr().err
 
 
-def test_a_script_ends_at_its_first_failure_which_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    result = commands.shell("echo first\nfalse | cat\necho second")
-    assert (result.returncode, result.stdout) == (1, "first\n")
-    assert capsys.readouterr().err.endswith("first\n")
-
-
-def test_an_empty_script_does_nothing() -> None:
-    result = commands.shell("")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-
-
-def test_a_shown_script_prints_its_output(capsys: pytest.CaptureFixture[str]) -> None:
-    commands.show("echo 1; echo 2")
-    assert capsys.readouterr().out == "1\n2\n"
-
-
-def test_variables_and_a_title_are_the_callers(capsys: pytest.CaptureFixture[str]) -> None:
-    result = commands.run(["sh", "-c", "sleep 0.3; echo $COLUMNS"], title="neuro", variables={"COLUMNS": "400"})
-    assert result.stdout == "400\n"
-    assert "neuro: running (0 s)" in capsys.readouterr().err
-
-
 def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     with pytest.raises(WaitTimeoutError, match=r"sh took over 0\.5 s"):
         commands.run(["sh", "-c", "sleep 600 & echo $! > child; wait"], tmp_path, seconds=0.5)

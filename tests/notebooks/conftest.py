@@ -73,8 +73,7 @@ class CourseCluster:
 
 def _left_behind(folder: str, names: list[str]) -> set[str]:
     """The files that a run of a lab in place has left there."""
-    made = {"__pycache__"} | ({"data", "pkg"} if Path(folder).name == "mnist" else set())
-    return {name for name in names if name in made or (Path(folder).name == "trainer" and name.isdigit())}
+    return {name for name in names if name == "__pycache__" or (Path(folder).name == "trainer" and name.isdigit())}
 
 
 def printed(cell: Any) -> str:

@@ -57,7 +57,7 @@ def test_a_prediction_and_every_lab_need_no_network(home: Path, tmp_path: Path) 
         "PYTHON": sys.executable,
         "PROFILE": str(tmp_path / "offline.env"),
     }
-    labs = [lab.name for lab in load(ROOT).runnable]
-    done = cut_off("sh", "-c", SCRIPT, **variables, COURSE_GIT_URL=ROOT.as_uri(), LABS=" ".join(labs))
+    labs = " ".join(lab.name for lab in load(ROOT).runnable)
+    done = cut_off("sh", "-c", SCRIPT, **variables, COURSE_GIT_URL=ROOT.as_uri(), LABS=labs)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Ran {1 + len(labs)} of {1 + len(labs)}" in done.stdout
+    assert "Ran 3 of 3" in done.stdout

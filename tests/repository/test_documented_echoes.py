@@ -15,7 +15,6 @@ from tests.repository.refusals.determined import CONFIG
 from tests.repository.refusals.tables import echoed
 
 KSERVE = "serving.kserve.io"
-SELDON = "machinelearning.seldon.io/v1"
 SETTINGS: dict[str, Any] = {
     "checkpoint_storage.propagation": "rshared",
     "integrations.pachyderm": {
@@ -54,6 +53,7 @@ POD: dict[str, Any] = {
     "priority": 7,
     "preemptionPolicy": "Never",
     "schedulerName": "other",
+    "imagePullSecrets": [{"name": "absent"}],
     "dnsPolicy": "Default",
     "enableServiceLinks": False,
     "automountServiceAccountToken": False,
@@ -164,22 +164,6 @@ def test_inference_services_and_runtimes_echo_their_fields(cluster: Cluster) -> 
         cluster.kubernetes("DELETE", f"{services}/echoed")
 
 
-def test_seldon_deployments_echo_their_fields(cluster: Cluster) -> None:
-    """One with all of them is not refused: its Deployment is made."""
-    fields = {"name": "b", "engineResources": {"limits": {"cpu": "1"}}}
-    assert set(fields) == set(echoed("seldon"))
-    container = {"name": "model", "image": "absent:1"}
-    predictor = {"name": "a", "graph": {"name": "model"}, "componentSpecs": [{"spec": {"containers": [container]}}]}
-    spec = {"name": fields["name"], "predictors": [{**predictor, "engineResources": fields["engineResources"]}]}
-    path = in_models("seldondeployments", f"/apis/{SELDON}")
-    body = {"apiVersion": SELDON, "kind": "SeldonDeployment", "metadata": {"name": "echoed"}, "spec": spec}
-    cluster.kubernetes.create(path, body)
-    assert cluster.kubernetes.get(f"{path}/echoed")["spec"] == spec
-    deployment = in_models("deployments/echoed-a-0-model", "/apis/apps/v1")
-    wait_for(lambda: cluster.kubernetes.status("GET", deployment) == "200", what="its Deployment")
-    cluster.kubernetes("DELETE", f"{path}/echoed")
-
-
 def test_pods_echo_their_fields(cluster: Cluster) -> None:
     """A pod with all of them runs to its end."""
     assert {*POD, *POD_SECURITY, *CONTAINER, *CONTAINER_SECURITY, *VOLUME} == set(echoed("node"))
@@ -222,21 +206,6 @@ def test_claims_and_deletes_echo_their_fields(cluster: Cluster) -> None:
     cluster.kubernetes.create(maps, {"metadata": {"name": "echoed"}})
     assert cluster.kubernetes.status("DELETE", f"{maps}/echoed", {"gracePeriodSeconds": 600}) == "200"
     assert cluster.kubernetes.status("GET", f"{maps}/echoed") == "404"
-
-
-def test_jobs_and_builds_accept_their_fields(cluster: Cluster) -> None:
-    from minipdk.services.neuro.jobs.builds import ECHOED
-
-    assert {"wait_for_jobs_quota", "resources.shm", *(f"--{flag}" for flag in ECHOED)} == set(echoed("neuro"))
-    path, volume = "/api/v1/jobs?from_preset", {"src_storage_uri": "storage://minipdk/course/default/e", "dst_path": "/e"}
-    body = {"image": "ubuntu", "command": "true", "wait_for_jobs_quota": True, "resources": {"shm": True}}
-    job = cluster.neuro.create(path, body)
-    assert job["container"]["resources"]["shm"] is True
-    registry = cluster.profile["NEURO_API"].split("/")[2]
-    options = [*(f"--{flag}=x" for flag in ECHOED), "--context=/e", "--dockerfile=/e/Dockerfile"]
-    command = " ".join([*options, f"--destination={registry}/course/default/echoed:1"])
-    build = {"image": "gcr.io/kaniko-project/executor:v1.20.0-debug", "command": command, "volumes": [volume]}
-    assert cluster.neuro.create(path, build)["status"] == "pending"
 
 
 @pytest.mark.parametrize("page", ["ingress"])

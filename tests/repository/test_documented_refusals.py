@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.repository.refusals import determined, ingress, kserve, kubernetes, neuro, node, pachyderm, seldon
+from tests.repository.refusals import determined, ingress, kserve, kubernetes, node, pachyderm
 from tests.repository.refusals.cluster import Check, Cluster
 from tests.repository.refusals.tables import DOCS, ROOT, Row, rows
 
-PAGES = (determined, ingress, kserve, kubernetes, neuro, node, pachyderm, seldon)
+PAGES = (determined, ingress, kserve, kubernetes, node, pachyderm)
 CHECKS: dict[str, dict[str, Check]] = {module.__name__.rpartition(".")[2]: module.CHECKS for module in PAGES}
 ROWS = rows()
 

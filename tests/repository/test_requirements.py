@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import re
 import subprocess
@@ -21,8 +20,8 @@ from packaging.utils import canonicalize_name
 from tests.conftest import wheel
 
 ROOT = Path(__file__).parents[2]
-DIRECT = ("requirements.txt", "requirements/test.txt", "requirements/neuro.txt", "requirements/apolo.txt")
-LOCKS = ("course", "test", "cpu", "gpu", "neuro", "apolo")
+DIRECT = ("requirements.txt", "requirements/test.txt")
+LOCKS = ("course", "test", "cpu", "gpu")
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\;#]+)", re.M)
 
 
@@ -100,29 +99,6 @@ def test_the_locks_agree_with_the_requirements() -> None:
     assert {name: test.get(name) for name in pins("requirements/test.txt")} == pins("requirements/test.txt")
     assert lock("cpu") == {"torch": course["torch"] + "+cpu"}
     assert pins("requirements/overrides.txt").items() <= test.items()
-
-
-@pytest.mark.parametrize("name", ["neuro", "apolo"])
-def test_the_locks_of_the_clients_agree_with_their_requirements(name: str) -> None:
-    assert pins(f"requirements/{name}.txt").items() <= lock(name).items()
-
-
-def test_the_clients_environment_is_left_alone_when_it_is_up_to_date(tmp_path: Path) -> None:
-    """And then it needs no network: pip would fail with this index."""
-    sys.path.insert(0, str(ROOT / "requirements"))
-    try:
-        clients = load("clients")
-    finally:
-        sys.path.remove(str(ROOT / "requirements"))
-    folder = tmp_path / "clients"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin" / "neuro").write_text("its program")
-    digest = hashlib.sha256((ROOT / "requirements" / "neuro.lock").read_bytes()).hexdigest()
-    (folder / clients.STATE).write_text(digest)
-    assert clients.make("neuro", folder) is False
-    (tmp_path / "bin").mkdir()
-    clients.copy_programs(folder, tmp_path / "bin")
-    assert (tmp_path / "bin" / "neuro").read_text() == "its program"
 
 
 def test_no_package_is_in_two_locks() -> None:

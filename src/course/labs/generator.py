@@ -2,9 +2,8 @@
 
 A lab is its solution's folder with the answers taken out:
 
-* In a notebook, the lines between ``# <solution>`` and ``# </solution>`` become ``...``, in shell commands ``# ...``; the
-  comment above them describes the task and stays. Cells with the tag ``solution`` are left out. Outputs and counts are
-  removed.
+* In a notebook, the lines between ``# <solution>`` and ``# </solution>`` become ``...``; the comment above them describes
+  the task and stays. Cells with the tag ``solution`` are left out. Outputs and counts are removed.
 * In a module they become an error that says so, in YAML and Dockerfiles a comment, so that the rest can still be read.
 * If a folder has a twin called ``base_...``, it is the completed one: the lab gets only the base.
 * Every other file is copied, except the files that a run of the solution leaves behind.
@@ -32,8 +31,8 @@ GAPS = {
 """Suffix of a file -> the text that replaces an answer in it."""
 
 LEFT_BEHIND = {"__pycache__", ".ipynb_checkpoints", ".pytest_cache"}
-MADE = re.compile(r"trainer/\d+/|^mnist/(data|pkg)/")
-"""The folders that a run makes: the trained models of the model-server lab, the digits and the package of the MNIST lab."""
+TRAINED = re.compile(r"trainer/\d+/")
+"""The folders in which the packages of the model-server lab save their trained models."""
 
 
 class MarkerError(ValueError):
@@ -70,8 +69,7 @@ def without_answers(notebook: nbformat.NotebookNode, name: str) -> nbformat.Note
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-            gap = "# ..." if cell.source.startswith("%%bash") else "..."
-            cell.source = with_gaps(cell.source, gap, f"{name}, cell {cell.id}")
+            cell.source = with_gaps(cell.source, "...", f"{name}, cell {cell.id}")
     return notebook
 
 
@@ -91,6 +89,6 @@ def finished(text: str) -> str:
 def _is_left_out(path: Path, solutions: Path) -> bool:
     """Whether ``path`` is in a folder of answers or in one that tools leave behind."""
     folders = [folder for folder in path.parents if folder.is_relative_to(solutions)]
-    if MADE.search(path.relative_to(solutions).as_posix()):
+    if TRAINED.search(path.relative_to(solutions).as_posix()):
         return True
     return any(folder.name in LEFT_BEHIND or (folder.parent / f"base_{folder.name}").is_dir() for folder in folders)

@@ -40,7 +40,6 @@ class Settings:
             auth=identity.auth if self.auth is None else self.auth,
             # relative: a clone and the cluster in it may be moved together
             profile=os.path.relpath(self.profile, path) if self.profile else identity.profile,
-            ports=VENDOR_PORTS | identity.ports,  # a service that the cluster's first minipdk did not have
         )
 
 

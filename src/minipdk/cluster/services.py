@@ -16,12 +16,10 @@ from minipdk.services.determined.service import SERVICE as DETERMINED
 from minipdk.services.ingress.service import SERVICE as INGRESS
 from minipdk.services.kserve.service import SERVICE as KSERVE
 from minipdk.services.kubernetes.service import SERVICE as KUBERNETES
-from minipdk.services.neuro.service import SERVICE as NEURO
 from minipdk.services.node.service import SERVICE as NODE
 from minipdk.services.pachyderm.service import SERVICE as PACHYDERM
-from minipdk.services.seldon.service import SERVICE as SELDON
 
-SERVICES = (KUBERNETES, PACHYDERM, DETERMINED, NEURO, INGRESS, NODE, KSERVE, SELDON)
+SERVICES = (KUBERNETES, PACHYDERM, DETERMINED, INGRESS, NODE, KSERVE)
 
 VENDOR_PORTS = {port.name: port.number for service in SERVICES for port in service.ports}
 """The vendors' number of each port, by the name that the service declares."""

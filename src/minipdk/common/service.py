@@ -82,13 +82,12 @@ class Table:
 class ImageSource:
     """An image that comes with minipdk, built by `minipdk image pull` or on first use.
 
-    It has a build context, a Dockerfile and build arguments. ``any_tag``: it stands for every tag of its name.
+    It has a build context, a Dockerfile and build arguments.
     """
 
     context: Path
     dockerfile: Path
     arguments: Mapping[str, str] = field(default_factory=dict)
-    any_tag: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 `queue` has the objects to reconcile and their growing pauses, `events` records what `kubectl describe` shows, as far as
 `correlation` lets it, and `errors` are the API's refusals. Controllers of one process share a
 `workspace`: the node runs Pods there, other controllers follow them (`pods`), and `routes` is the table from which the
-ingress sends requests to them; `progress` finds the obstacle of a Pod. The rules between the parts:
+ingress sends requests to them. The rules between the parts:
 
 * A Pod's spec says everything: init containers, images, command, args, env, ports, probes, resources, volumes. The node runs
   any such Pod and knows nothing of InferenceServices; other controllers start no processes.

@@ -24,8 +24,6 @@ WATCH_SECONDS = 300
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 APPLY_PATCH = {"Content-Type": "application/apply-patch+yaml"}
 FIELD_MANAGER = "minipdk"
-CHANNELS = "v4.channel.k8s.io"
-"""Messages that begin with the number of their stream: 0 to 4 are stdin, stdout, stderr, the final status and new sizes."""
 _ERRORS = {404: NotFoundError, 409: ConflictError, 410: GoneError}
 
 UNAVAILABLE = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
@@ -86,10 +84,6 @@ class Api:
     async def create(self, resource: Resource, namespace: str, body: Object) -> Object:
         return await self._json("POST", resource.path(namespace), json=body)
 
-    async def replace(self, resource: Resource, body: Object) -> Object:
-        metadata = body["metadata"]
-        return await self._json("PUT", resource.path(metadata["namespace"], metadata["name"]), json=body)
-
     async def replace_status(self, resource: Resource, body: Object) -> Object:
         metadata = body["metadata"]
         return await self._json("PUT", resource.path(metadata["namespace"], metadata["name"], "status"), json=body)
@@ -133,26 +127,6 @@ class Api:
                     status = event["object"]
                     raise _ERRORS.get(status.get("code"), ApiError)(status.get("code", 500), status.get("message", ""))
                 yield event
-
-    async def follow_log(self, namespace: str, name: str, *, since: str = "") -> AsyncIterator[bytes]:
-        """The log of a Pod with one container, each line with its time, until the container has ended.
-
-        ``since`` is the time of the oldest line, empty for all lines.
-        """
-        query = {"follow": "true", "timestamps": "true"} | ({"sinceTime": since} if since else {})
-        path, timeout = PODS.path(namespace, name, "log"), aiohttp.ClientTimeout(total=None)
-        async with self._session.get(path, params=query, timeout=timeout, ssl=await self._context()) as response:
-            await _raise_for(response)
-            async for block in response.content.iter_any():
-                yield block
-
-    @asynccontextmanager
-    async def attach(self, namespace: str, name: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """The terminal of a Pod's only container, as a WebSocket with the channels of CHANNELS."""
-        query = {"stdin": "true", "stdout": "true", "stderr": "false", "tty": "true"}
-        path, tls = PODS.path(namespace, name, "attach"), await self._context()
-        async with self._session.ws_connect(path, params=query, protocols=(CHANNELS,), ssl=tls) as socket:
-            yield socket
 
     async def _json(self, method: str, path: str, **arguments: Any) -> Object:
         async with self._session.request(method, path, ssl=await self._context(), **arguments) as response:

@@ -38,10 +38,7 @@ EVENTS = Resource("/api/v1", "events")
 PERSISTENT_VOLUME_CLAIMS = Resource("/api/v1", "persistentvolumeclaims")
 SECRETS = Resource("/api/v1", "secrets")
 CONFIG_MAPS = Resource("/api/v1", "configmaps")
-NAMESPACES = Resource("/api/v1", "namespaces")
 SERVICES = Resource("/api/v1", "services")
-DEPLOYMENTS = Resource("/apis/apps/v1", "deployments")
-INGRESSES = Resource("/apis/networking.k8s.io/v1", "ingresses")
 SERVICE_ACCOUNTS = Resource("/api/v1", "serviceaccounts")
 
 
@@ -52,25 +49,3 @@ def key_of(thing: Object) -> Key:
 def version_of(thing: Object) -> int:
     """The resource version as a number; this API server counts all its writes."""
     return int(thing["metadata"]["resourceVersion"])
-
-
-def is_ending(thing: Object) -> bool:
-    return "deletionTimestamp" in thing["metadata"]
-
-
-def is_owned(thing: Object, owner: Object) -> bool:
-    return any(reference["uid"] == owner["metadata"]["uid"] for reference in thing["metadata"].get("ownerReferences") or [])
-
-
-def owned_by(owner: Object) -> list[Object]:
-    """The ownerReferences of an object that ``owner`` controls."""
-    return [
-        {
-            "apiVersion": owner["apiVersion"],
-            "kind": owner["kind"],
-            "name": owner["metadata"]["name"],
-            "uid": owner["metadata"]["uid"],
-            "controller": True,
-            "blockOwnerDeletion": True,
-        }
-    ]

@@ -9,7 +9,7 @@ from minipdk.controller.informer import Informer
 from minipdk.controller.objects import Object
 from minipdk.controller.routes import Backend
 
-CRASH_LOOP, IMAGE_ERROR, IMAGE_BACK_OFF = "CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff"
+CRASH_LOOP, IMAGE_ERROR = "CrashLoopBackOff", "ErrImagePull"
 """Reasons for which a container waits, in its status."""
 
 

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 
 from minipdk.common.backoff import BackOff
-from minipdk.controller.api import UNAVAILABLE, describe
-from minipdk.controller.errors import ConflictError, NotFoundError
 from minipdk.controller.objects import Key
-
-log = logging.getLogger(__name__)
 
 FIRST_SECONDS, LONGEST_SECONDS = 0.25, 30.0
 
@@ -35,23 +29,6 @@ class WorkQueue:
         key = await self._ready.get()
         self._waiting.discard(key)
         return key
-
-    async def attempt(self, key: Key, reconcile: Callable[[Key], Awaitable[bool]]) -> None:
-        """Reconcile an object, and again after a pause unless that has settled it."""
-        try:
-            settled = await reconcile(key)
-        except (ConflictError, NotFoundError) as error:
-            # The object has changed since it was read: the watch will report the change.
-            log.info("%s/%s: %s", *key, error)
-            settled = False
-        except UNAVAILABLE as error:
-            log.warning("%s/%s: %s; trying again", *key, describe(error))
-            settled = False
-        except Exception:
-            # One object's fault must not stop the others.
-            log.exception("%s/%s cannot be reconciled; trying again", *key)
-            settled = False
-        (self.succeeded if settled else self.retry)(key)
 
     def retry(self, key: Key) -> None:
         """Schedule the object again after its next pause."""

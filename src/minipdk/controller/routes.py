@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 ServiceKey = tuple[str, str]
-"""A service's namespace and name. A controller other than KServe's puts its own name before the namespace."""
+"""A service's namespace and name."""
 
 
 class Proxy(Protocol):
@@ -50,26 +50,20 @@ class Address:
 
     ``hosts`` are its host names; its predictors see the first as their Host. ``aliases`` are further ones, each unless it
     is a host name of another service. ``path`` is a prefix below this machine's own names, which the ingress removes.
-    ``authenticated``: a request needs a token of the Neu.ro platform.
     """
 
     hosts: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     path: str = ""
-    authenticated: bool = False
 
 
 @dataclass(frozen=True)
 class Route:
-    """A service's address and the Pods that answer its requests; without any, the ``reason``.
-
-    ``timeout`` are the seconds for each part of an answer, by default the Backends'.
-    """
+    """A service's address and the Pods that answer its requests; without any, the ``reason``."""
 
     traffic: tuple[Traffic, ...] = ()
     reason: str = ""
     address: Address = field(default_factory=Address)
-    timeout: float | None = None
 
     def backends(self) -> Iterable[Backend]:
         return (backend for share in self.traffic for backend in share.backends)
@@ -86,22 +80,17 @@ class Routes:
         self.proxy: Proxy | None = None
         self.changed = asyncio.Event()
         self.version = 1
-        self._read: dict[str, bool] = {}
+        self._known = False
         self._in_force, self._step = 0, asyncio.Event()
 
     @property
     def known(self) -> bool:
-        """Whether all controllers have read their services. Until then an unknown service may still exist."""
-        return bool(self._read) and all(self._read.values())
+        """Whether the services have been read. Until then an unknown service may still exist."""
+        return self._known
 
-    def expect(self, controller: str) -> None:
-        """A controller has yet to read its services."""
-        self._read[controller] = False
-        self.touch()
-
-    def has_read(self, controller: str) -> None:
-        """A controller has read its services: their routes are in the table."""
-        self._read[controller] = True
+    @known.setter
+    def known(self, known: bool) -> None:
+        self._known = known
         self.touch()
 
     def set(self, namespace: str, name: str, route: Route) -> None:

@@ -30,7 +30,6 @@ class Workspace:
     images: Mapping[str, ImageSource]
     routes: Routes = field(default_factory=Routes)
     _pods: Pods | None = field(default=None, init=False)
-    _pods_started: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     @property
     def pods(self) -> Pods:
@@ -40,9 +39,3 @@ class Workspace:
     @pods.setter
     def pods(self, pods: Pods) -> None:
         self._pods = pods
-        self._pods_started.set()
-
-    async def started_pods(self) -> Pods:
-        """The node's Pods, for a controller that starts before the node."""
-        await self._pods_started.wait()
-        return self.pods

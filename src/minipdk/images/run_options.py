@@ -15,16 +15,13 @@ SOURCE, TARGET, READ_ONLY = ("source", "src"), ("target", "destination", "dst"),
 YES, NO = ("true", "1"), ("false", "0")
 
 
-def variables(options: Iterable[str], flag: str = "--env") -> dict[str, str]:
-    """``NAME=VALUE``, or ``NAME`` for its value in this process's environment; without one it is left out, as in Docker.
-
-    ``flag`` is the option that errors name.
-    """
+def variables(options: Iterable[str]) -> dict[str, str]:
+    """``NAME=VALUE``, or ``NAME`` for its value in this process's environment; without one it is left out, as in Docker."""
     values = {}
     for option in options:
         name, equals, value = option.partition("=")
         if not name:
-            raise RunOptionError(f"{flag} {option!r} has no name: use NAME=VALUE")
+            raise RunOptionError(f"--env {option!r} has no name: use NAME=VALUE")
         if equals:
             values[name] = value
         elif name in os.environ:

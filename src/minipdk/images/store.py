@@ -19,7 +19,6 @@ from minipdk.common.home import Home, write_private
 from minipdk.images import names
 from minipdk.images.errors import ImageNotFoundError, ImageStaleError
 from minipdk.images.image import Image, ImageConfig, Progress
-from minipdk.images.registry import stored_name
 from minipdk.sandbox.folders import remove_unused
 
 
@@ -44,11 +43,12 @@ class ImageStore:
         self._index = self.folder / "index.json"
 
     def resolve(self, name: str) -> Image:
-        """The image called ``name``: an image that was built here, one that stands for every tag of it, else a known base.
+        """The image called ``name``: an image that was built here, else a known base.
 
         Raises ImageNameError, ImageNotFoundError, or ImageStaleError when the Python environment has changed since.
         """
-        full_name, entry = self._entry(_full_name(name))
+        full_name = names.normalise(name)
+        entry = self._entries().get(full_name)
         if entry is not None:
             if entry["environment"] != names.environment():
                 raise ImageStaleError(
@@ -59,25 +59,10 @@ class ImageStore:
             return Image(full_name, entry["id"], layers, ImageConfig(**entry["config"]))
         if names.stands_for(name):
             return Image(full_name, f"base:{names.parse(name)[0]}", (), ImageConfig(cmd=["/bin/sh"]))
-        if stored_name(name):
-            raise ImageNotFoundError(
-                f"image {name} is not in the cluster's registry: build it with `neuro-extras image build` "
-                "(`neuro image ls` lists the images there)"
-            )
         raise ImageNotFoundError(
             f"image {full_name} is not here: build it with `minipdk image build DIR -t {full_name}` "
             f"(`minipdk image list` lists the images here; known bases: {', '.join(names.KNOWN_BASES)})"
         )
-
-    def _entry(self, full_name: str) -> tuple[str, Any]:
-        """The stored image of this name, or the one that stands for every tag of it, with its name; else None."""
-        entries = self._entries()
-        if full_name in entries:
-            return full_name, entries[full_name]
-        repository = names.parse(full_name)[0]
-        every = (name for name, entry in entries.items() if entry.get("any_tag") and names.parse(name)[0] == repository)
-        name = next(every, full_name)
-        return name, entries.get(name)
 
     def list(self) -> list[StoredImage]:
         """Every image that was built here, by name."""
@@ -93,33 +78,31 @@ class ImageStore:
         *,
         dockerfile: Path | None = None,
         arguments: Mapping[str, str] | None = None,
-        any_tag: bool = False,
         progress: Progress = lambda _line: None,
     ) -> Image:
         """Build the image ``name`` from the Dockerfile in ``context`` (or from ``dockerfile``) and its files.
 
-        ``arguments`` set the Dockerfile's ARGs. With ``any_tag`` it stands for every tag of its name. ``progress`` gets each
-        line of output. Raises BuildError, whose message names the file and line, and SandboxError.
+        ``arguments`` set the Dockerfile's ARGs. ``progress`` gets each line of output. Raises BuildError, whose message
+        names the file and line, and SandboxError.
         """
         from minipdk.images.build import Builder  # building is rare; resolving must be quick
         from minipdk.images.layers import LayerMaker, sweep
 
-        full_name = _full_name(name)
+        full_name = names.normalise(name)
         with contextlib.suppress(BlockingIOError), self._locked("build", fcntl.LOCK_EX | fcntl.LOCK_NB):
             sweep(self.folder)
         with self._locked("build", fcntl.LOCK_SH):
             maker = LayerMaker(self.home, self.layers)
             image = Builder(self.resolve, maker, context, dockerfile, progress, arguments=arguments or {}).build(full_name)
-            self._tag(image, any_tag=any_tag)
+            self._tag(image)
         return image
 
-    def _tag(self, image: Image, *, any_tag: bool) -> None:
+    def _tag(self, image: Image) -> None:
         """Enter ``image`` under its name; an unchanged build changes nothing."""
         from minipdk.images.layers import size
 
         with self._changing() as entries:
-            known = entries.get(image.name, {})
-            if (known.get("id"), known.get("any_tag", False)) == (image.id, any_tag):
+            if entries.get(image.name, {}).get("id") == image.id:
                 return
             entries[image.name] = {
                 "id": image.id,
@@ -128,12 +111,11 @@ class ImageStore:
                 "environment": names.environment(),
                 "created": time.time(),
                 "size": size(image.layers),
-                **({"any_tag": True} if any_tag else {}),
             }
 
     def remove(self, name: str) -> None:
         """Forget the image ``name``; `prune` frees its layers. Raises ImageNotFoundError."""
-        full_name = _full_name(name)
+        full_name = names.normalise(name)
         with self._changing() as entries:
             if entries.pop(full_name, None) is None:
                 raise ImageNotFoundError(f"image {full_name} is not here; `minipdk image list` lists the images here")
@@ -167,8 +149,3 @@ class ImageStore:
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, mode)
             yield
-
-
-def _full_name(name: str) -> str:
-    """The name under which the image ``name`` is stored. Raises ImageNameError."""
-    return names.normalise(stored_name(name) or name)

@@ -78,4 +78,4 @@ def test_the_lists_for_the_makefile(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     main(["images"])
     assert "containers/iris-train pdk-iris-train:1.0" in capsys.readouterr().out.splitlines()
     main(["solutions"])
-    assert capsys.readouterr().out.splitlines() == ["iris-pipeline", "model-server", "mnist"]
+    assert capsys.readouterr().out.splitlines() == ["iris-pipeline", "model-server"]

@@ -16,8 +16,8 @@ from minipdk.common.home import Home
 from minipdk.common.service import StartError
 from minipdk.controller.workspace import Workspace
 
-STARTED = ["start ingress", "start node", "start kserve", "start seldon"]
-ENDED = ["end seldon", "end kserve", "end node", "end ingress"]
+STARTED = ["start ingress", "start node", "start kserve"]
+ENDED = ["end kserve", "end node", "end ingress"]
 
 
 @dataclass
@@ -73,12 +73,12 @@ def fail(error: Exception) -> Callable[[], None]:
 
 
 def test_the_last_controller_to_start_ends_first(recorded: Recorded, home: Home) -> None:
-    recorded.work["seldon"] = service.stopping.set
+    recorded.work["kserve"] = service.stopping.set
     controllers.serve(home)
     assert recorded.events == STARTED + ENDED
 
 
-@pytest.mark.parametrize("name", ["ingress", "node", "kserve", "seldon"])
+@pytest.mark.parametrize("name", ["ingress", "node", "kserve"])
 def test_a_controller_that_fails_ends_all_of_them_in_order(recorded: Recorded, home: Home, name: str) -> None:
     recorded.work[name] = fail(KeyError(name))
     with pytest.raises(KeyError, match=name):
@@ -88,7 +88,7 @@ def test_a_controller_that_fails_ends_all_of_them_in_order(recorded: Recorded, h
 
 
 def test_a_controller_that_cannot_start_ends_the_ones_before_it(recorded: Recorded, home: Home) -> None:
-    recorded.start["seldon"] = fail(StartError("no runtimes: reinstall"))
+    recorded.start["kserve"] = fail(StartError("no runtimes: reinstall"))
     with pytest.raises(StartError, match="no runtimes: reinstall"):
         controllers.serve(home)
     assert recorded.events == [*STARTED, *ENDED[1:]]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.conftest import new_home
 
 from minipdk.cluster.home import Settings, create, default_path
-from minipdk.common.home import HomeError, load, save
+from minipdk.common.home import HomeError, load
 
 
 def test_a_new_home_and_its_files_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
@@ -77,13 +76,3 @@ def test_the_nearest_cluster_above_the_current_folder_is_the_default(
     assert default_path() == tmp_path / ".minipdk"
     monkeypatch.setenv("MINIPDK_HOME", "/elsewhere")
     assert default_path() == Path("/elsewhere")
-
-
-def test_a_folder_of_an_older_minipdk_gets_the_ports_of_new_services(tmp_path: Path) -> None:
-    old = create(tmp_path / "home")
-    ports = {name: port for name, port in old.identity.ports.items() if name != "neuro"}
-    older = save(old.path, replace(old.identity, ports=ports | {"pachd": 12345}))
-    with pytest.raises(HomeError, match="has no port for neuro yet: `minipdk start` gives it one"):
-        older.port("neuro")
-    upgraded = create(tmp_path / "home")
-    assert (upgraded.port("neuro"), upgraded.port("pachd")) == (8082, 12345)

@@ -106,5 +106,5 @@ def test_the_files_of_the_clone_that_hold_a_profile_s_secrets_are_private() -> N
     lines = profile.read_text().splitlines() if profile.exists() else []
     names = ("TOKEN", "PASS", "SECRET_ACCESS_KEY")
     secrets = {line.partition("=")[2].strip("'\"") for line in lines if line.partition("=")[0].endswith(names)}
-    files = readable_by_others(clone, (".git", ".venv", ".venv-neuro", ".venv-apolo", ".minipdk", "__pycache__"))
+    files = readable_by_others(clone, (".git", ".venv", ".minipdk", "__pycache__"))
     assert with_secrets(files, [secret.encode() for secret in secrets if secret]) == []

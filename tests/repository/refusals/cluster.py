@@ -61,12 +61,6 @@ class Cluster:
         session.headers["Authorization"] = f"Bearer {kubeconfig['users'][0]['user']['token']}"
         return Rest(session, kubeconfig["clusters"][0]["cluster"]["server"])
 
-    @cached_property
-    def neuro(self) -> Rest:
-        session = _session()
-        session.headers["Authorization"] = f"Bearer {self.profile['NEURO_TOKEN']}"
-        return Rest(session, self.profile["NEURO_API"].removesuffix("/api/v1"))
-
     @property
     def ingress(self) -> str:
         return f"http://{self.profile['INGRESS_HOST']}:{self.profile['INGRESS_PORT']}"

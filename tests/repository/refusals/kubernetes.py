@@ -23,11 +23,7 @@ CLAIM_FIELDS: dict[str, Any] = {
     "selector": {"matchLabels": {"a": "b"}},
     "dataSource": {"kind": "PersistentVolumeClaim", "name": "other"},
 }
-GROUPS = {"jobs": "batch", "statefulsets": "apps", "daemonsets": "apps"}
-INGRESS_FIELDS: dict[str, Any] = {
-    "defaultBackend": {"service": {"name": "a", "port": {"number": 80}}},
-    "tls": [{"hosts": ["a.example.com"]}],
-}
+GROUPS = {"jobs": "batch", "statefulsets": "apps", "daemonsets": "apps", "ingresses": "networking.k8s.io"}
 
 
 def _subresources(cluster: Cluster, path: str, names: list[str]) -> Iterator[Answer]:
@@ -102,35 +98,6 @@ def claims(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
         yield name, cluster.kubernetes.status("POST", in_models("persistentvolumeclaims"), body)
 
 
-def _ingress(cluster: Cluster, rule: dict[str, Any], *, strips: bool = True, kind: str = "Prefix", **fields: Any) -> str:
-    """The answer to an Ingress with one rule, which has one path."""
-    path = {"path": "/refused/", "pathType": kind, "backend": INGRESS_FIELDS["defaultBackend"], **rule.pop("path", {})}
-    annotations = {"ingress.minipdk/strip-prefix": "true"} if strips else {}
-    body = {
-        "metadata": {"name": "refused", "annotations": annotations},
-        "spec": {"rules": [{**rule, "http": {"paths": [path]}}], **fields},
-    }
-    return cluster.kubernetes.status("POST", in_models("ingresses", "/apis/networking.k8s.io/v1"), body)
-
-
-def ingress_fields(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
-    for name in names:
-        yield name, _ingress(cluster, {}, **{name: INGRESS_FIELDS[name]})
-
-
-def path_types(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
-    for name in names:
-        yield name, _ingress(cluster, {}, kind=name)
-
-
-def path_of_host(cluster: Cluster, _names: list[str]) -> Iterator[Answer]:
-    yield "path", _ingress(cluster, {"host": "a.example.com", "path": {"path": "/a/"}})
-
-
-def kept_prefix(cluster: Cluster, _names: list[str]) -> Iterator[Answer]:
-    yield "path", _ingress(cluster, {}, strips=False)
-
-
 def node_fields(cluster: Cluster, names: list[str]) -> Iterator[Answer]:
     values = {"unschedulable": True, "taints": [{"key": "a", "effect": "NoSchedule"}]}
     patch = {"Content-Type": "application/merge-patch+json"}
@@ -155,10 +122,6 @@ CHECKS: dict[str, Check] = {
     "a Service of the type *": service_types,
     "a Service with a virtual address (*)": virtual_addresses,
     "a secret of the type *": secret_types,
-    "* of an Ingress": ingress_fields,
-    "the path types * of an Ingress": path_types,
-    "a path below the host of an Ingress": path_of_host,
-    "a path of an Ingress without the annotation that removes it": kept_prefix,
     "a persistent volume claim with another *, a * of Block, a *, a * or a *": claims,
     "* of the node (*)": lambda cluster, names: node_fields(cluster, names[:2]),
     "kinds that are not served, such as *": other_kinds,

@@ -6,7 +6,7 @@ A service declares the rules of its port as a `Policy`: limits, who may call, an
 2. `connection`: its head is complete before a deadline, is not too large, and is well-formed;
 3. `guard`: its Host is a name of this machine, its caller is known before its body is read, no other origin's web page
    made it (`origins`), and its body is neither too large nor stalled;
-4. the service's application, which may take the connection over for another protocol (`upgrades`, `streams`, `websocket`).
+4. the service's application, which may take the connection over for another protocol (`upgrades`).
 
 `minipdk.common.documents` reads the JSON and YAML in bodies within bounds.
 

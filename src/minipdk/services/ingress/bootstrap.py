@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import secrets
 from pathlib import Path
 
-from minipdk.common.tokens import ALGORITHM
-from minipdk.services.ingress.config import CLUSTERS, JWT_FILTER, ROUTES, TOKEN, TYPE, Limits, address, assignment, seconds
+from minipdk.services.ingress.config import CLUSTERS, ROUTES, TYPE, Limits, address, assignment, seconds
 from minipdk.services.ingress.origins import ORIGINS
 from minipdk.services.ingress.replies import Config, local_replies
 
@@ -22,8 +18,8 @@ HTTP2 = {"max_concurrent_streams": 1000, "initial_stream_window_size": 1 << 16, 
 NOT_LIMITED = {"ignore_global_conn_limit": True}
 
 
-def bootstrap(folder: Path, port: int, limits: Limits, key: bytes = b"") -> Config:
-    """The file that Envoy starts with; the other two below ``folder`` are followed while it runs. ``key`` signs tokens."""
+def bootstrap(folder: Path, port: int, limits: Limits) -> Config:
+    """The file that Envoy starts with; the other two below ``folder`` are followed while it runs."""
     connections = {
         "@type": f"{TYPE}.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
         "max_active_downstream_connections": limits.connections,
@@ -33,7 +29,7 @@ def bootstrap(folder: Path, port: int, limits: Limits, key: bytes = b"") -> Conf
         "node": {"id": "ingress", "cluster": "minipdk"},
         "admin": {"address": {"pipe": {"path": ADMIN_SOCKET, "mode": 0o600}}, **NOT_LIMITED},
         "dynamic_resources": {"cds_config": _file(folder / CLUSTERS)},
-        "static_resources": {"listeners": [_ingress(folder, port, limits, key), _version(folder)], "clusters": [admin]},
+        "static_resources": {"listeners": [_ingress(folder, port, limits), _version(folder)], "clusters": [admin]},
         "overload_manager": {
             "resource_monitors": [
                 {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": connections}
@@ -42,10 +38,10 @@ def bootstrap(folder: Path, port: int, limits: Limits, key: bytes = b"") -> Conf
     }
 
 
-def _ingress(folder: Path, port: int, limits: Limits, key: bytes) -> Config:
+def _ingress(folder: Path, port: int, limits: Limits) -> Config:
     manager = {
         **_manager("ingress", folder),
-        "http_filters": _filters(limits, key),
+        "http_filters": _filters(limits),
         "local_reply_config": local_replies(limits.body),
         "use_remote_address": True,  # ignore the clients' copies of headers by which Envoys command each other
         "skip_xff_append": True,
@@ -82,7 +78,7 @@ def _listener(name: str, address: Config, manager: Config) -> Config:
     return {"name": name, "address": address, "filter_chains": [{"filters": filters}]}
 
 
-def _filters(limits: Limits, key: bytes) -> list[Config]:
+def _filters(limits: Limits) -> list[Config]:
     return [
         {
             "name": "envoy.filters.http.lua",
@@ -91,7 +87,6 @@ def _filters(limits: Limits, key: bytes) -> list[Config]:
                 "default_source_code": {"inline_string": ORIGINS},
             },
         },
-        {"name": JWT_FILTER, "typed_config": _tokens(key)},
         {
             "name": "envoy.filters.http.body_size_limit",
             "typed_config": {
@@ -101,24 +96,6 @@ def _filters(limits: Limits, key: bytes) -> list[Config]:
         },
         _router(),
     ]
-
-
-def _tokens(key: bytes) -> Config:
-    """Routes that name the requirement TOKEN let a request pass with a token alone, and do not forward that."""
-    jwks = {"keys": [{"kty": "oct", "alg": ALGORITHM, "k": _base64url(key or secrets.token_bytes())}]}
-    provider = {
-        "local_jwks": {"inline_string": json.dumps(jwks)},
-        "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
-    }
-    return {
-        "@type": f"{TYPE}.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        "providers": {"platform": provider},
-        "requirement_map": {TOKEN: {"provider_name": "platform"}},
-    }
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _router() -> Config:

@@ -20,10 +20,9 @@ VERSION_HOST, VERSION_HEADER = "routes.minipdk", "routes-version"
 """The answer to a request with this Host has the version of the routes that it followed in this header."""
 UNKNOWN_SERVICE = (
     "no InferenceService is served at Host '%REQ(:AUTHORITY)%' and path '%PATH(NQ)%': send the Host "
-    "<name>.<namespace>.example.com (kubectl get isvc -A) or a path below /serving/<namespace>/<name>/, or for a "
-    "SeldonDeployment (kubectl get sdep -A) one below /seldon/<namespace>/<name>/"
+    "<name>.<namespace>.example.com (kubectl get isvc -A) or a path below /serving/<namespace>/<name>/"
 )
-NOT_READ_YET = "the gateway is starting and has not read the services yet: try again"
+NOT_READ_YET = "the gateway is starting and has not read the InferenceServices yet: try again"
 STATS_PATH = "/stats/prometheus"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 USEFUL_STATS = (
@@ -35,8 +34,6 @@ RETRY_PAUSE, RESELECTIONS = 0.001, 50
 MAX_REASON = 16 << 10
 TYPE = "type.googleapis.com/envoy"
 HTTP, GRPC = "http", "grpc"
-JWT_FILTER, TOKEN = "envoy.filters.http.jwt_authn", "token"
-"""The filter that verifies tokens, and the requirement of the routes that ask for one."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +193,7 @@ def _to_predictor(service: ServiceKey, route: Route, protocol: str, match: Confi
     ]
     if not shares:
         return {"match": match, "direct_response": _answer(404, f"{_host(route)} does not speak {protocol}")}
-    timeout = route.timeout or max(backend.timeout for backend in route.backends() if not backend.closing)
+    timeout = max(backend.timeout for backend in route.backends() if not backend.closing)
     action = {
         "weighted_clusters": {"clusters": shares},
         # A whole answer, which may be a stream, has no limit; only the wait for its next part has.
@@ -211,16 +208,8 @@ def _to_predictor(service: ServiceKey, route: Route, protocol: str, match: Confi
         "stat_prefix": f"{_label(service)}/{protocol}",
         "metadata": {"filter_metadata": {"minipdk": {"timeout": f"{timeout:g}"}}},
         # In HTTP/1.1 `te` concerns one connection; gRPC's clients and servers agree on trailers by it.
-        **_authentication(route),
         "request_headers_to_remove": ["x-envoy-external-address", *(["te"] if protocol == HTTP else [])],
     }
-
-
-def _authentication(route: Route) -> Config:
-    if not route.address.authenticated:
-        return {}
-    requirement = {"@type": f"{TYPE}.extensions.filters.http.jwt_authn.v3.PerRouteConfig", "requirement_name": TOKEN}
-    return {"typed_per_filter_config": {JWT_FILTER: requirement}}
 
 
 def _retry_policy() -> Config:

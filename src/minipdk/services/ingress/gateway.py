@@ -35,12 +35,8 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def gateway(
-    routes: Routes, folder: Path, port: int, limits: Limits | None = None, *, key: bytes = b""
-) -> AsyncIterator[None]:
+async def gateway(routes: Routes, folder: Path, port: int, limits: Limits | None = None) -> AsyncIterator[None]:
     """Serve the ingress on the loopback ``port`` within this context, with Envoy's files in ``folder``.
-
-    ``key`` signs the tokens that authenticated routes ask for. Without it they refuse every request.
 
     Raises GatewayError if Envoy cannot run.
     """
@@ -49,7 +45,7 @@ async def gateway(
     async with admin_of(folder) as admin:
         ingress = Gateway(routes, folder, admin, limits or Limits())
         routes.proxy = ingress
-        ingress.write(BOOTSTRAP, bootstrap(folder, port, ingress.limits, key))
+        ingress.write(BOOTSTRAP, bootstrap(folder, port, ingress.limits))
         ingress.write_first()
         tasks = [asyncio.create_task(envoy.run()), asyncio.create_task(ingress.run())]
         try:

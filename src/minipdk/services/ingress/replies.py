@@ -1,7 +1,6 @@
 """The ingress's own answers: always ``{"error": "..."}``, or the message alone as the status of a gRPC call.
 
     400  the request is malformed
-    401  the address asks for a token of the Neu.ro platform
     403  a web page of another origin sent an unsafe request, or a change of protocol was asked for
     404  no InferenceService has this host name or path
     408  the request's body stopped coming
@@ -32,7 +31,6 @@ BROKEN = "the predictor broke the connection"
 SLOW = f"the predictor did not answer within {TIMEOUT} s"
 STALLED = f"the request's body stopped coming for {TIMEOUT} s"
 UPGRADE = "changing the protocol to %REQ(UPGRADE)% is not supported by minipdk"
-UNAUTHENTICATED = "this address asks for a token: send the header 'Authorization: Bearer $NEURO_TOKEN' (%LOCAL_REPLY_BODY%)"
 MALFORMED = "the request is malformed: %RESPONSE_CODE_DETAILS%"
 HEADERS_TOO_LARGE = "the request's headers are larger than the ingress takes"
 
@@ -47,7 +45,6 @@ def local_replies(max_body: int) -> Config:
         (_status(408), STALLED, None),
         (_status(413), f"the request body is larger than the ingress's limit of {max_body} bytes", None),
         (_both(_status(403), _header("upgrade")), UPGRADE, None),
-        (_status(401), UNAUTHENTICATED, None),
         (_status(400), MALFORMED, None),
         (_status(431), HEADERS_TOO_LARGE, None),
         (_status(400, "GE"), TEXT, None),

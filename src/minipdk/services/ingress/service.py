@@ -28,14 +28,14 @@ def checks() -> Iterator[Check]:
 
 
 def tables(home: Home) -> Iterator[Table]:
-    """The requests to each InferenceService and SeldonDeployment since the ingress started."""
+    """The requests to each InferenceService since the ingress started."""
     from minipdk.services.ingress import counts
 
     rows = []
     for name, requests in sorted(counts.read_counts(home.port("ingress")).items()):
         answers = (str(requests.classes[digit]) for digit in "245")
         rows.append((name, str(requests.total), *answers, "-" if requests.mean is None else f"{requests.mean:.1f}"))
-    yield Table(("SERVICE", "REQUESTS", "2XX", "4XX", "5XX", "MEAN MS"), rows)
+    yield Table(("INFERENCESERVICE", "REQUESTS", "2XX", "4XX", "5XX", "MEAN MS"), rows)
 
 
 SERVICE = Service(

@@ -8,8 +8,11 @@ A revision that fails leaves the old one serving.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
+from minipdk.controller.api import UNAVAILABLE, describe
+from minipdk.controller.errors import ConflictError, NotFoundError
 from minipdk.controller.events import NORMAL, WARNING, Recorder
 from minipdk.controller.informer import Informer
 from minipdk.controller.objects import Key, Object, key_of
@@ -41,6 +44,8 @@ from minipdk.services.kserve.traffic import (
 TAG_ROUTING, STOP = "serving.kserve.io/enable-tag-routing", "serving.kserve.io/stop"
 FINALIZER = "inferenceservice.finalizers"
 
+log = logging.getLogger(__name__)
+
 
 class InferenceServiceController:
     """Reconciles one service at a time, whenever the service, one of its Pods or a runtime has changed."""
@@ -48,7 +53,6 @@ class InferenceServiceController:
     def __init__(self, workspace: Workspace) -> None:
         api = self._api = workspace.api
         self._pods, self._routes = workspace.pods, workspace.routes
-        self._routes.expect("kserve")
         self._recorder = Recorder(api, "inferenceservice-controller", workspace.tasks)
         self._queue = WorkQueue()
         self._tags: dict[Key, set[str]] = {}
@@ -88,10 +92,27 @@ class InferenceServiceController:
         await asyncio.gather(*(informer.synced.wait() for informer in informers))
         await asyncio.gather(self._runtimes.known(), self._made.known())
         for isvc in self._services.all():
-            await self._queue.attempt(key_of(isvc), self._reconcile)
-        self._routes.has_read("kserve")
+            await self._attempt(key_of(isvc))
+        self._routes.known = True
         while True:
-            await self._queue.attempt(await self._queue.take(), self._reconcile)
+            await self._attempt(await self._queue.take())
+
+    async def _attempt(self, key: Key) -> None:
+        """Reconcile a service, and again after a pause unless that has settled it."""
+        try:
+            settled = await self._reconcile(key)
+        except (ConflictError, NotFoundError) as error:
+            # The object has changed since it was read: the watch will report the change.
+            log.info("%s/%s: %s", *key, error)
+            settled = False
+        except UNAVAILABLE as error:
+            log.warning("%s/%s: %s; trying again", *key, describe(error))
+            settled = False
+        except Exception:
+            # One service's fault must not stop the others.
+            log.exception("%s/%s cannot be reconciled; trying again", *key)
+            settled = False
+        (self._queue.succeeded if settled else self._queue.retry)(key)
 
     async def _reconcile(self, key: Key) -> bool:
         """Bring everything of a service in line with it; False if the cause of a refusal may pass unnoticed."""

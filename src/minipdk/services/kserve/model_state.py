@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from minipdk.controller.objects import Object
-from minipdk.controller.pods import CRASH_LOOP
-from minipdk.controller.progress import obstacle
+from minipdk.controller.pods import CRASH_LOOP, IMAGE_ERROR
 from minipdk.services.kserve.predictor import KSERVE_CONTAINER
 from minipdk.services.kserve.storage import STORAGE_INITIALIZER
 
@@ -55,12 +54,22 @@ def progress(revision: Revision | None) -> Progress:
 
 
 def _pod_progress(pod: Object) -> Progress:
-    seen = obstacle(pod, "a model server")
-    if seen.exit_code is not None:
-        return Progress(f"Container failed with: {seen.message}", failed=True, exit_code=seen.exit_code)
-    if seen.container:
-        return Progress(f"{seen.container}: {seen.message}", failed=seen.failed)
-    return Progress(seen.message or "the model server is starting")
+    inits, mains = pod.get("initContainerStatuses", []), pod.get("containerStatuses", [])
+    failure: Progress | None = None
+    for container in [*inits, *mains]:
+        waiting = container["state"].get("waiting", {})
+        ended = container["state"].get("terminated") or container.get("lastState", {}).get("terminated") or {}
+        if waiting.get("reason") == IMAGE_ERROR:
+            return Progress(f"{container['name']}: {waiting['message']}", failed=True)
+        if ended and (ended["exitCode"] or container in mains):  # a server must not end at all
+            message = ended.get("message") or f"ended with status {ended['exitCode']}: a model server has to go on"
+            failure = Progress(f"Container failed with: {message}", failed=True, exit_code=ended["exitCode"])
+            if "terminated" in container["state"] or waiting.get("reason") == CRASH_LOOP:
+                return failure
+        if waiting.get("message"):
+            return failure or Progress(f"{container['name']}: {waiting['message']}")
+    messages = {condition["type"]: condition.get("message") for condition in pod.get("conditions", [])}
+    return failure or Progress(messages.get("PodScheduled") or messages.get("Initialized") or "the model server is starting")
 
 
 def load_state(revision: Revision, known: str) -> ModelState:

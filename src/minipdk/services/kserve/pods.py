@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from minipdk.controller.objects import Object, owned_by
-from minipdk.services.kserve.revisions import HASH_LABEL, REVISION_LABEL, child_name
+from minipdk.controller.objects import Object
+from minipdk.services.kserve.revisions import HASH_LABEL, REVISION_LABEL, child_name, owned_by
 from minipdk.services.kserve.storage import provide_model
 
 LONGEST_PREFIX = 58
@@ -17,6 +17,10 @@ METRICS = {"serving.kserve.io/enable-metric-aggregation": "false", "serving.kser
 def revision_of(pod: Object) -> str:
     """The name of the revision that ``pod`` belongs to."""
     return str(pod["metadata"]["labels"].get(REVISION_LABEL, ""))
+
+
+def is_ending(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
 
 
 def pod_for(revision: Object, environment: list[Object]) -> Object:

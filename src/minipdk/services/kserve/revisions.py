@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from minipdk.controller.objects import Object, Resource, owned_by
+from minipdk.controller.objects import Object, Resource
 from minipdk.services.kserve.hosts import PREDICTOR_SUFFIX
 from minipdk.services.kserve.predictor import MIN_SCALE, Template
 
@@ -40,6 +40,24 @@ def revision_number(revision: str) -> int:
 def replicas(revision: Object) -> int:
     """The number of Pods while it is in use. At least one, because no autoscaler would start one on the first request."""
     return max(1, int(revision["metadata"]["annotations"][MIN_SCALE]))
+
+
+def is_owned(thing: Object, owner: Object) -> bool:
+    return any(reference["uid"] == owner["metadata"]["uid"] for reference in thing["metadata"].get("ownerReferences") or [])
+
+
+def owned_by(owner: Object) -> list[Object]:
+    """The ownerReferences of an object that ``owner`` controls."""
+    return [
+        {
+            "apiVersion": owner["apiVersion"],
+            "kind": owner["kind"],
+            "name": owner["metadata"]["name"],
+            "uid": owner["metadata"]["uid"],
+            "controller": True,
+            "blockOwnerDeletion": True,
+        }
+    ]
 
 
 def revision_for(isvc: Object, template: Template, number: int) -> Object:

@@ -7,13 +7,13 @@ import contextlib
 from minipdk.controller.errors import ApiError, ConflictError, NotFoundError
 from minipdk.controller.events import NORMAL, Recorder
 from minipdk.controller.informer import Informer
-from minipdk.controller.objects import PODS, Key, Object, Resource, is_ending, is_owned, key_of, version_of
+from minipdk.controller.objects import PODS, Key, Object, Resource, key_of, version_of
 from minipdk.controller.workspace import Workspace
 from minipdk.services.kserve.credentials import storage_environment
 from minipdk.services.kserve.errors import PodError, ReconcileError, ServiceError
-from minipdk.services.kserve.pods import pod_for, revision_of
+from minipdk.services.kserve.pods import is_ending, pod_for, revision_of
 from minipdk.services.kserve.predictor import SERVICE_LABEL, Template
-from minipdk.services.kserve.revisions import HASH_LABEL, REVISIONS, replicas, revision_for, revision_number
+from minipdk.services.kserve.revisions import HASH_LABEL, REVISIONS, is_owned, replicas, revision_for, revision_number
 from minipdk.services.kserve.storage import check_source
 from minipdk.services.kserve.traffic import CREATED
 

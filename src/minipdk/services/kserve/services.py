@@ -15,10 +15,10 @@ from minipdk.controller.api import Api
 from minipdk.controller.errors import ConflictError, NotFoundError
 from minipdk.controller.events import WARNING, Recorder
 from minipdk.controller.informer import Informer
-from minipdk.controller.objects import SERVICES, Object, Resource, is_ending, is_owned, key_of, owned_by
+from minipdk.controller.objects import SERVICES, Object, Resource, key_of
 from minipdk.services.kserve.conditions import Standing, conditions, written_one
 from minipdk.services.kserve.predictor import SERVICE_LABEL, Template
-from minipdk.services.kserve.revisions import predictor_name
+from minipdk.services.kserve.revisions import is_owned, owned_by, predictor_name
 from minipdk.services.kserve.status import predictor_status
 from minipdk.services.kserve.traffic import CREATED, READY
 
@@ -29,7 +29,7 @@ CONDITIONS = {
     "Ready": "PredictorReady",
     "RoutesReady": "PredictorRouteReady",
 }
-"""A Knative Service's conditions, and those of the InferenceService that follow them."""
+"""A Knative Service's conditions, and the InferenceService's that follow them."""
 
 
 class Services:
@@ -84,8 +84,9 @@ class Services:
 
 
 def _ends(service: Object) -> bool:
-    owners = {reference["kind"] for reference in service["metadata"].get("ownerReferences") or []}
-    return is_ending(service) or "InferenceService" in owners
+    metadata = service["metadata"]
+    owners = {reference["kind"] for reference in metadata.get("ownerReferences") or []}
+    return "deletionTimestamp" in metadata or "InferenceService" in owners
 
 
 def _is_current(known: Object, service: Object) -> bool:

@@ -16,16 +16,14 @@ from minipdk.common.home import Home
 from minipdk.controller.api import Api
 from minipdk.controller.events import NORMAL, WARNING, Recorder
 from minipdk.controller.objects import Object
-from minipdk.controller.pods import CRASH_LOOP, IMAGE_BACK_OFF, IMAGE_ERROR
+from minipdk.controller.pods import CRASH_LOOP, IMAGE_ERROR
 from minipdk.images.errors import BuildError, ImageError
-from minipdk.images.registry import stored_name
 from minipdk.sandbox.errors import SandboxError
 from minipdk.services.node import ports, process
 from minipdk.services.node.errors import ContainerError
 from minipdk.services.node.images import Images
 from minipdk.services.node.logs import ContainerLog, last_line
 from minipdk.services.node.probes import Probe, Prober, Target
-from minipdk.services.node.registry import Registry
 from minipdk.services.node.resources import amount
 from minipdk.services.node.specification import prepare
 from minipdk.services.node.startup import StartLimit, StartSlot
@@ -52,7 +50,6 @@ class Kubelet:
     recorder: Recorder
     http: aiohttp.ClientSession
     images: Images
-    registry: Registry
     starts: StartLimit
 
 
@@ -142,7 +139,6 @@ class ContainerWorker:
     async def _start(self, network: Network | None, slot: StartSlot | None = None) -> process.Process:
         """Start the container, waiting for its image, Secrets, ConfigMaps, volumes, and its ``slot``."""
         reported, builds, pauses = "", restart_pauses(), BackOff(RETRY_SECONDS, LONGEST_RETRY_SECONDS)
-        pulls = 0
         while True:
             try:
                 image = await self._image(again=bool(reported))
@@ -152,14 +148,8 @@ class ContainerWorker:
                 running = await self._launch(spec)
                 break
             except (ImageError, ContainerError, SandboxError) as error:
-                message, reason = str(error), _reason(error)
-                pulls = pulls + 1 if reason == IMAGE_ERROR else 0
-                if pulls > 1:
-                    back_off = f'Back-off pulling image "{self.container["image"]}"'
-                    self.status.waiting(IMAGE_BACK_OFF, f"{back_off}: {IMAGE_ERROR}: {message}")
-                    self._emit(NORMAL, "BackOff", back_off)
-                else:
-                    self.status.waiting(reason, message)
+                message = str(error)
+                self.status.waiting(_reason(error), message)
                 if message != reported:
                     self._emit(WARNING, _event_reason(error), message)
                     reported = message
@@ -176,8 +166,6 @@ class ContainerWorker:
 
     async def _image(self, *, again: bool) -> Image:
         name, images = self.container["image"], self._kubelet.images
-        if stored := stored_name(name):
-            return await self._pulled(name, stored)
         present = await images.is_present(name)
         if present and not again:
             self._emit(NORMAL, "Pulled", f'Container image "{name}" already present on machine')
@@ -188,17 +176,6 @@ class ContainerWorker:
         image = await images.get(name, lambda line: self._waits(f"building {name}: {line}"))
         if not present:
             self._emit(NORMAL, "Pulled", f'Successfully pulled image "{name}" in {clock() - began:.3f}s')
-        self.status.image_id = image.id
-        return image
-
-    async def _pulled(self, name: str, stored: str) -> Image:
-        """An image of the cluster's registry, which the image store has by another name."""
-        self._emit(NORMAL, "Pulling", f'Pulling image "{name}"')
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        await self._kubelet.registry.check(self._pod, name)
-        image = await self._kubelet.images.get(stored, self._waits)
-        self._emit(NORMAL, "Pulled", f'Successfully pulled image "{name}" in {clock() - began:.3f}s')
         self.status.image_id = image.id
         return image
 

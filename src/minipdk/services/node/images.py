@@ -28,12 +28,11 @@ class Images:
         """Whether the store has the image ``name``; False if it must be built first. Raises ImageError for others."""
         from minipdk.images import ImageStore
         from minipdk.images.errors import ImageNotFoundError, ImageStaleError
-        from minipdk.images.sources import find_source
 
         try:
             await asyncio.to_thread(ImageStore(self._home).resolve, name)
         except (ImageNotFoundError, ImageStaleError):
-            if find_source(self._sources, name) is None:
+            if name not in self._sources:
                 raise
             return False
         return True
@@ -44,15 +43,12 @@ class Images:
         An image that comes with minipdk is built if it is missing, and again if its Dockerfile or programs have changed.
         """
         from minipdk.images import ImageStore
-        from minipdk.images.sources import find_source
 
-        known = find_source(self._sources, name)
-        if known is None:
+        if name not in self._sources:
             return await asyncio.to_thread(ImageStore(self._home).resolve, name)
-        name, source = known
         build = self._builds.get(name)
         if build is None or (build.image.done() and (build.image.cancelled() or build.image.exception())):
-            build = self._builds[name] = Build(self._home, name, source)
+            build = self._builds[name] = Build(self._home, name, self._sources[name])
         build.followers.append(progress)
         try:
             return await asyncio.shield(build.image)
@@ -65,7 +61,6 @@ class Build:
 
     def __init__(self, home: Home, name: str, source: ImageSource) -> None:
         from minipdk.images import ImageStore
-        from minipdk.images.sources import build_source
 
         loop = asyncio.get_running_loop()
         self.followers: list[Progress] = []
@@ -73,7 +68,14 @@ class Build:
         def report(line: str) -> None:
             loop.call_soon_threadsafe(self._report, line)
 
-        build = functools.partial(build_source, ImageStore(home), name, source, report)
+        build = functools.partial(
+            ImageStore(home).build,
+            source.context,
+            name,
+            dockerfile=source.dockerfile,
+            arguments=source.arguments,
+            progress=report,
+        )
         self.image: asyncio.Future[Image] = in_thread(build, f"build {name}", loop)
 
     def _report(self, line: str) -> None:

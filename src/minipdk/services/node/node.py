@@ -18,7 +18,6 @@ from minipdk.services.node.container import Kubelet
 from minipdk.services.node.images import Images
 from minipdk.services.node.pod import PodWorker
 from minipdk.services.node.registration import register
-from minipdk.services.node.registry import Registry
 from minipdk.services.node.scheduler import NODE, Scheduler
 from minipdk.services.node.startup import StartLimit
 from minipdk.services.node.status import ENDED
@@ -35,8 +34,7 @@ class Node:
         home = self._home = workspace.home
         api = self._api = workspace.api
         self._subscribers: list[Callable[[Object], None]] = []
-        images, registry = Images(home, workspace.images), Registry(home, api, workspace.http, recorder)
-        self._kubelet = Kubelet(home, api, recorder, workspace.http, images, registry, StartLimit())
+        self._kubelet = Kubelet(home, api, recorder, workspace.http, Images(home, workspace.images), StartLimit())
         self._scheduler = Scheduler(api, recorder)
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}

@@ -23,11 +23,8 @@ def tcp_ports(container: Object) -> list[Object]:
 
 
 def request_ports(container: Object) -> tuple[int | None, int | None]:
-    """The container's ports for HTTP and for gRPC, which its name shows. A single port of either name serves both.
-
-    The port called http takes requests before others, such as one for metrics.
-    """
-    ports = sorted(tcp_ports(container), key=lambda port: port.get("name") != "http")
+    """The container's ports for HTTP and for gRPC, which its name shows. A single port of either name serves both."""
+    ports = tcp_ports(container)
     grpc = next((port["containerPort"] for port in ports if port.get("name", "").startswith(GRPC_NAMES)), None)
     http = next((port["containerPort"] for port in ports if not port.get("name", "").startswith(GRPC_NAMES)), grpc)
     return http, grpc

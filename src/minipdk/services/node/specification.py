@@ -44,7 +44,7 @@ REFUSED_FOR_PODS_SECURITY = ("sysctls", "windowsOptions")
 REFUSED_IN_CONTAINER = ("lifecycle", "volumeDevices", "restartPolicy")
 REFUSED_FOR_SECURITY = ("privileged", "readOnlyRootFilesystem", "procMount", "windowsOptions")
 ECHOED = (
-    *("affinity", "topologySpreadConstraints", "tolerations", "priorityClassName", "imagePullPolicy"),
+    *("affinity", "topologySpreadConstraints", "tolerations", "priorityClassName", "imagePullSecrets", "imagePullPolicy"),
     *("dnsPolicy", "enableServiceLinks", "schedulerName", "automountServiceAccountToken", "resources.requests.cpu"),
     *("runAsNonRoot", "allowPrivilegeEscalation", "capabilities.drop", "seccompProfile", "fsGroup", "supplementalGroups"),
     *("seLinuxOptions", "appArmorProfile", "fsGroupChangePolicy", "supplementalGroupsPolicy"),

@@ -56,7 +56,7 @@ def anyio_backend() -> str:
 @asynccontextmanager
 async def running_gateway(folder: Path, limits: Limits = LIMITS) -> AsyncIterator[Ingress]:
     routes, [port] = Routes(), free_ports(1)
-    routes.has_read("kserve")
+    routes.known = True
     connector = aiohttp.TCPConnector(limit=0)
     async with (
         gateway(routes, folder, port, limits),

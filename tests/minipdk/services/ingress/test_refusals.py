@@ -42,10 +42,10 @@ async def test_a_service_without_a_ready_predictor_is_503_with_the_reason(ingres
 
 
 async def test_nothing_is_404_before_the_services_have_been_read(ingress: Ingress) -> None:
-    ingress.routes.expect("kserve")
+    ingress.routes.known = False
     await ingress.routes.in_force()
     assert (await ingress.error())[0] == 503
-    ingress.routes.has_read("kserve")
+    ingress.routes.known = True
     await ingress.routes.in_force()
     status, message = await ingress.error()
     assert (status, NAME in message, "kubectl get isvc" in message) == (404, True, True)

@@ -225,6 +225,10 @@ def test_kinds_that_are_not_run_say_so(kubectl: Kubectl) -> None:
         assert "exceeded its progress deadline" in kubectl("rollout", "status", "deploy/idle", fails=True).stderr
         assert "does not run them" in kubectl(*change).stderr  # the change is seen, and still not run
     assert "deployments/scale is not supported" in kubectl("scale", "deploy/idle", "--replicas=2", fails=True).stderr
+    graph = {"predictors": [{"name": "default", "graph": {"name": "model", "type": "MODEL"}}]}
+    seldon = {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment", "metadata": {"name": "idle"}}
+    assert "does not serve them" in kubectl("apply", "-f", "-", stdin={**seldon, "spec": graph}).stderr
+    assert shown(kubectl, "sdep", "idle")["status"]["state"] == "Failed"
     kubectl("apply", "-f", "-", stdin=pod("bare"))
     assert "Image:" in kubectl("describe", "pod", "bare").stdout
 

@@ -103,7 +103,7 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
     file: IO[bytes] = path.open("rb")
     try:
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        rest, continues = b"", False
+        rest = b""
         if options.tail is not None:
             file.seek(_tail_offset(path, options.tail))
         while True:
@@ -111,12 +111,9 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
             successor = _successor(path, file) if options.follow else None
             while block := file.read(CHUNK):
                 *lines, rest = (rest + block).split(b"\n")
-                shown = bytearray()
-                for line in lines:
-                    shown += _shown(line + b"\n", options, written, continues=continues)
-                    continues = _is_partial(line)
+                shown = b"".join(_shown(line + b"\n", options, written) for line in lines)
                 if shown:
-                    yield bytes(shown)
+                    yield shown
             if successor:
                 file.close()
                 file = successor
@@ -126,7 +123,7 @@ async def _chunks(path: Path, options: LogOptions, ended: Callable[[], bool]) ->
             await asyncio.sleep(POLL_EVERY)
             written = datetime.now(UTC)
         if rest:
-            yield _shown(rest, options, written, continues=continues)
+            yield _shown(rest, options, written)
     finally:
         file.close()
 
@@ -139,14 +136,8 @@ def _successor(path: Path, file: IO[bytes]) -> IO[bytes] | None:
         return None
 
 
-def _is_partial(line: bytes) -> bool:
-    """Whether ``line`` is the beginning of a line that goes on in the next."""
-    match = _CRI.match(line)
-    return match is not None and match[2] == b"P"
-
-
-def _shown(line: bytes, options: LogOptions, written: datetime, *, continues: bool) -> bytes:
-    """The line as it is shown; empty if it is too old. The rest of a line (``continues``) has no time before it."""
+def _shown(line: bytes, options: LogOptions, written: datetime) -> bytes:
+    """The line as it is shown; empty if it is too old."""
     text, at = line, written
     if match := _CRI.match(line):
         at, text = parse(match[1].decode()), line[match.end() :]
@@ -154,7 +145,7 @@ def _shown(line: bytes, options: LogOptions, written: datetime, *, continues: bo
             text = text.removesuffix(b"\n")
     if options.since and at < options.since:
         return b""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ ").encode() + text if options.timestamps and not continues else text
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ ").encode() + text if options.timestamps else text
 
 
 def _tail_offset(path: Path, lines: int) -> int:

@@ -2,8 +2,7 @@
 
 Their model classes are generated from Kubernetes' and KServe's own OpenAPI documents, so field names, types, required
 fields and descriptions are the vendor's. Only the model files a kind needs are read, as text: importing the packages
-takes seconds. Seldon has no such client: `custom.seldon_schema` has its models. A kind without a model (Revision) takes any
-field.
+takes seconds. A kind without a model (SeldonDeployment) takes any field.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from typing import Any
 
 from minipdk.common.quantities import is_quantity
 from minipdk.services.kubernetes.errors import Cause, duplicate, invalid_value, required, wrong_type
-from minipdk.services.kubernetes.kinds.custom import seldon_schema
 from minipdk.services.kubernetes.model import Object, Resource
 from minipdk.services.kubernetes.times import is_time
 
@@ -246,13 +244,6 @@ def _wrong_type(path: str, value: Any, expected: str) -> Cause:
 def _read_model(name: str) -> Model | None:
     if name in _ALIASES:
         return None
-    if own := seldon_schema.MODELS.get(name):
-        return Model(
-            name,
-            {key: _parse(kind) for key, (kind, _) in own.items()},
-            frozenset(seldon_schema.REQUIRED.get(name, ())),
-            {key: description for key, (_, description) in own.items()},
-        )
     path = _model_files().get(name.lower())
     if path is None:
         return None

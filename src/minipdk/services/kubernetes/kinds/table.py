@@ -10,7 +10,6 @@ from minipdk.services.kubernetes.kinds.builtin.configuration import CONFIG_MAPS,
 from minipdk.services.kubernetes.kinds.builtin.custom_resource_definitions import CUSTOM_RESOURCE_DEFINITIONS
 from minipdk.services.kubernetes.kinds.builtin.deployments import DEPLOYMENTS
 from minipdk.services.kubernetes.kinds.builtin.events import EVENTS, NEW_EVENTS
-from minipdk.services.kubernetes.kinds.builtin.ingresses import INGRESSES
 from minipdk.services.kubernetes.kinds.builtin.namespaces import NAMESPACES
 from minipdk.services.kubernetes.kinds.builtin.nodes import LEASES, NODES
 from minipdk.services.kubernetes.kinds.builtin.pods import PODS
@@ -39,7 +38,6 @@ RESOURCES = (
     CUSTOM_RESOURCE_DEFINITIONS,
     LEASES,
     NEW_EVENTS,
-    INGRESSES,
     STORAGE_CLASSES,
     INFERENCE_SERVICES,
     SERVING_RUNTIMES,

@@ -6,8 +6,8 @@ https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/40
 
 from __future__ import annotations
 
-from minipdk.common.web.websocket import WebSocket
 from minipdk.services.node.streaming.streams import BLOCK, Inbox
+from minipdk.services.node.streaming.websocket import WebSocket
 
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 END = 255

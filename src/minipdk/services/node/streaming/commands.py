@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import IO, TYPE_CHECKING, TypeVar
 
-from minipdk.common.web.streams import Connection
 from minipdk.services.node.process import in_thread
-from minipdk.services.node.streaming.streams import BLOCK, Source
+from minipdk.services.node.streaming.streams import BLOCK, Connection, Source
 
 if TYPE_CHECKING:
     from minipdk.services.node.process import Process

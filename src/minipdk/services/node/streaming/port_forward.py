@@ -12,10 +12,9 @@ import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
-from minipdk.common.web.streams import Connection, first_of
 from minipdk.services.node.streaming.channels import Channels
 from minipdk.services.node.streaming.spdy import SpdySession, SpdyStream
-from minipdk.services.node.streaming.streams import Stream, copy
+from minipdk.services.node.streaming.streams import Connection, Stream, copy, first_of
 from minipdk.services.node.streaming.upgrade import SPDY, Client
 
 PROTOCOL = "portforward.k8s.io"

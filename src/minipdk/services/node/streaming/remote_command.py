@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
-from minipdk.common.web.streams import first_of
 from minipdk.controller.objects import Object
 from minipdk.sandbox.errors import SandboxError
 from minipdk.services.node.streaming.channels import Channels
 from minipdk.services.node.streaming.commands import Running
 from minipdk.services.node.streaming.spdy import SpdySession, SpdyStream
-from minipdk.services.node.streaming.streams import Stream, copy
+from minipdk.services.node.streaming.streams import Stream, copy, first_of
 from minipdk.services.node.streaming.upgrade import Client
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE = "stdin", "stdout", "stderr", "error", "resize"

@@ -19,7 +19,6 @@ from starlette.routing import Route
 from uvicorn.server import ServerState
 
 from minipdk.common import unix_sockets
-from minipdk.common.web.streams import Connection
 from minipdk.common.web.upgrades import Hijacked, UpgradableProtocol
 from minipdk.services.node.container import ContainerWorker
 from minipdk.services.node.pod import PodWorker
@@ -28,7 +27,7 @@ from minipdk.services.node.streaming import commands, port_forward
 from minipdk.services.node.streaming.channels import V4, V5
 from minipdk.services.node.streaming.port_forward import LARGEST_PORT, serve_ports
 from minipdk.services.node.streaming.remote_command import Options, serve_command
-from minipdk.services.node.streaming.streams import ProtocolError
+from minipdk.services.node.streaming.streams import Connection, ProtocolError
 from minipdk.services.node.streaming.upgrade import Client, Offer, upgrade
 
 REMOTE_COMMAND = Offer(websocket=(V5, V4), spdy=(V4,))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from minipdk.common.web.streams import Connection
 from minipdk.common.web.upgrades import hijack, switching
-from minipdk.common.web.websocket import Handshake, WebSocket
+from minipdk.services.node.streaming.streams import Connection
+from minipdk.services.node.streaming.websocket import Handshake, WebSocket
 
 SPDY = "SPDY/3.1"
 VERSION_HEADER = "X-Stream-Protocol-Version"

@@ -50,18 +50,7 @@ TEMPLATES: dict[str, Any] = {
         },
     },
     "ServingRuntime": {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "b"}]}},
-    "SeldonDeployment": {
-        "metadata": {"name": "a"},
-        "spec": {
-            "predictors": [
-                {
-                    "name": "a",
-                    "graph": {"name": "a"},
-                    "componentSpecs": [{"spec": {"containers": [{"name": "a", "image": "b:1"}]}}],
-                }
-            ]
-        },
-    },
+    "SeldonDeployment": {"metadata": {"name": "a"}, "spec": {"predictors": [{"name": "a", "graph": {"name": "a"}}]}},
     "SubjectAccessReview": {"spec": {"user": "a", "resourceAttributes": {"resource": "pods", "verb": "get"}}},
 }
 TYPES = ("json", "merge-patch+json", "json-patch+json", "strategic-merge-patch+json", "apply-patch+yaml", "yaml", "x")

@@ -12,7 +12,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from minipdk.common.web.streams import Connection
+from minipdk.services.node.streaming.streams import Connection
 
 LONGEST_MESSAGE = 1 << 20
 PROTOCOL_HEADER = "sec-websocket-protocol"
@@ -21,10 +21,7 @@ QUIET.setLevel(logging.WARNING)
 
 
 class Handshake:
-    """The client's request for a WebSocket, and the answer to it, with the first of ``protocols`` that the client speaks.
-
-    Without ``protocols`` none is negotiated.
-    """
+    """The client's request for a WebSocket, and the answer to it, with the first of ``protocols`` that the client speaks."""
 
     def __init__(self, headers: Iterable[tuple[str, str]], protocols: Sequence[str]) -> None:
         listed = list(headers)
@@ -38,8 +35,7 @@ class Handshake:
         [request] = self._protocol.events_received()
         assert isinstance(request, Request)
         self._response = self._protocol.accept(request)
-        if protocols:
-            self._response.headers[PROTOCOL_HEADER] = self.chosen
+        self._response.headers[PROTOCOL_HEADER] = self.chosen
 
     @property
     def refusal(self) -> str:
@@ -47,7 +43,7 @@ class Handshake:
         if self._response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             return self._response.body.decode(errors="replace").strip()
         supported = f"client supports [{' '.join(self._offered)}], server supports [{' '.join(self._protocols)}]"
-        return "" if self.chosen or not self._protocols else f"unable to upgrade: unable to negotiate protocol: {supported}"
+        return "" if self.chosen else f"unable to upgrade: unable to negotiate protocol: {supported}"
 
     async def complete(self, connection: Connection) -> WebSocket:
         """Answer on the connection."""
@@ -71,8 +67,6 @@ class WebSocket:
             while self._frames:
                 if (message := self._joined(self._frames.pop(0))) is not None:
                     return message
-            if self._protocol.state is not OPEN:  # the client waits for the connection's end
-                return None
             data = await self._connection.read()
             if not data or self._protocol.state is not OPEN:
                 return None

@@ -1,1 +1,0 @@
-"""The platform's protocol over HTTP, one module for each noun."""
