@@ -30,7 +30,7 @@ def settle(folder: str, kept: str) -> None:
 
 def _settle_link(link: str, kept: str) -> None:
     place = os.path.realpath(link, strict=True)
-    beside = f"{link}.settled"
+    beside = f"{os.path.dirname(link)}/.{os.urandom(16).hex()}"  # no name of the user's
     if _is_below(place, kept):
         os.symlink(place, beside)
     else:

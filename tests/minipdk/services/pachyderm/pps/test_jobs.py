@@ -208,11 +208,14 @@ def test_links_in_the_output_are_followed_out_of_pfs(bench: Workbench) -> None:
         "mkdir -p /made/deep; echo made > /made/deep/file; ln -s deep/file /made/near; ln -s /made/deep /made/folder",
         f"mkfifo /made/deep/pipe; ln -s /pfs/{repo}/a /made/input",
         "ln -s /made/deep/file /pfs/out/file; ln -s /made /pfs/out/tree; ln -s /made/input /pfs/out/input",
+        "touch /pfs/out/file.settled /pfs/out/.file",
     )
     job = bench.job(pipeline)
     assert (job.state, job.reason) == (SUCCESS, "")
     assert bench.files(f"{pipeline.name}@master") == {
+        "/.file": "",
         "/file": "made\n",
+        "/file.settled": "",
         "/input": "content",
         "/tree/deep/file": "made\n",
         "/tree/folder/file": "made\n",
