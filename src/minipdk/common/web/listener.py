@@ -104,8 +104,10 @@ class Listener:
             if self._tls:
                 async with asyncio.timeout(seconds):
                     first = await self._first_bytes(client)
-                if first in (b"", *HTTP):
-                    await self._loop.sock_sendall(client, NOT_HTTPS if first else b"")
+                if first in HTTP:
+                    client.recv(self._limits.head)  # a connection that is closed with unread bytes is reset
+                    await self._loop.sock_sendall(client, NOT_HTTPS)
+                if not first or first in HTTP:
                     client.close()
                     return
             await self._loop.connect_accepted_socket(
