@@ -90,11 +90,11 @@ def test_kubectl_shows_both_services_that_kserve_makes(cluster: Cluster, linear:
     )
 
 
-def test_a_service_that_somebody_removes_is_made_again(cluster: Cluster, linear: str) -> None:
-    before = {kind: cluster.uid(kind, name) for kind, name in (("svc", linear), ("ksvc", f"{linear}-predictor"))}
-    for kind, name in (("svc", linear), ("ksvc", f"{linear}-predictor")):
-        cluster.kubectl("delete", kind, name)
-        wait_for(lambda: cluster.uid(kind, name) not in ("", before[kind]), what=f"another {kind}")  # noqa: B023
+@pytest.mark.parametrize(("kind", "suffix"), [("svc", ""), ("ksvc", "-predictor")])
+def test_a_service_that_somebody_removes_is_made_again(cluster: Cluster, linear: str, kind: str, suffix: str) -> None:
+    before = cluster.uid(kind, linear + suffix)
+    cluster.kubectl("delete", kind, linear + suffix)
+    wait_for(lambda: cluster.uid(kind, linear + suffix) not in ("", before), what=f"another {kind}")
 
 
 def test_the_service_of_somebody_else_is_left_alone(cluster: Cluster, linear: str) -> None:
